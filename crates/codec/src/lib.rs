@@ -1,0 +1,18 @@
+//! Bytes ⇄ message events, for HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113, HPACK RFC 7541).
+//!
+//! Sans-I/O: state machines over byte slices. No sockets, no async, no locks, no clock, no `unsafe`,
+//! and no input makes them panic or grow without a named limit. One vocabulary ([`Event`], [`Streams`])
+//! serves both protocols and both roles, so that what stands above need not know which one it drives.
+
+#![deny(clippy::indexing_slicing)]
+
+pub mod http1;
+pub mod http2;
+
+mod codec;
+mod event;
+
+pub use codec::Codec;
+pub use event::{
+    ConnectionError, ErrorCode, Event, Heads, OpenError, Role, SendError, StreamId, Tag,
+};

@@ -1,0 +1,25 @@
+//! The HTTP vocabulary that every other crate speaks: heads, fields, methods, failures, records.
+//!
+//! A head is *one contiguous buffer plus descriptors*, so that one parse serves every protocol on
+//! either side and a recycled head costs no allocation. This crate does no I/O, reads no clock and
+//! knows no wire format: `codec` turns bytes into these values and back.
+
+mod failure;
+mod fields;
+mod grpc;
+mod head;
+mod hop_by_hop;
+mod known;
+mod method;
+mod record;
+mod syntax;
+
+pub use failure::{Failure, FailureKind, Retry, Side};
+pub use fields::{FieldRef, Fields};
+pub use grpc::{GrpcStatus, GrpcTimeoutError, is_grpc, parse_grpc_timeout};
+pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Version};
+pub use hop_by_hop::strip_hop_by_hop;
+pub use known::Known;
+pub use method::Method;
+pub use record::{ExchangeRecord, Outcome};
+pub use syntax::{is_field_value, is_host, is_path, is_token, is_token_byte, trim_ows};

@@ -1,0 +1,54 @@
+//! What is left of a finished exchange: made exactly once, also on failure and client abort.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::{FailureKind, Version};
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The whole response was handed to the client's connection.
+    Complete,
+    /// It ended otherwise.
+    Failed(FailureKind),
+}
+
+/// Facts of one finished exchange, borrowed from it.
+#[derive(Clone, Copy, Debug)]
+pub struct ExchangeRecord<'a> {
+    /// Client address.
+    pub client: Option<IpAddr>,
+    /// Method token.
+    pub method: &'a [u8],
+    /// Authority.
+    pub authority: &'a [u8],
+    /// Path with query; the log redacts the query.
+    pub target: &'a [u8],
+    /// Version downstream.
+    pub version: Version,
+    /// Route name; empty if none matched.
+    pub route: &'a str,
+    /// Cluster name; empty if none was chosen.
+    pub cluster: &'a str,
+    /// Endpoint address of the last attempt; empty if none was made.
+    pub endpoint: &'a str,
+    /// Status sent; 0 if none was.
+    pub status: u16,
+    /// gRPC status: `None` if not gRPC or not known.
+    pub grpc_status: Option<u8>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Attempts made at endpoints.
+    pub attempts: u32,
+    /// Request body bytes received.
+    pub request_bytes: u64,
+    /// Response body bytes sent.
+    pub response_bytes: u64,
+    /// From first byte of the request head decoded to the end.
+    pub duration: Duration,
+    /// Revision of the configuration that served it.
+    pub revision: u64,
+    /// Id for correlation, if the request carries `x-request-id`.
+    pub request_id: Option<&'a [u8]>,
+}
