@@ -1,1 +1,37 @@
-//! TODO
+//! What the gateway knows of the endpoints that it sends requests to, as plain state.
+//!
+//! One [`Cluster`] stands for one set of endpoints in one worker: which endpoint the next attempt
+//! goes to ([`Cluster::pick`]), which connection carries it ([`Cluster::acquire`]), who waits for
+//! one, who is ejected, and whether a failed attempt may be tried again ([`RetryPolicy`]).
+//!
+//! This crate opens no socket, reads no clock and draws no random number of its own: `now` and the
+//! [`Rng`] are arguments, connections are opaque keys. It never closes anything either: it says
+//! which connections are to be closed, and is told when they are ([`Cluster::closed`]).
+//!
+//! The life of an attempt:
+//!
+//! ```text
+//! pick → started → acquire ─ Use(key) ──────────────────────→ send … release → finished
+//!                          ├ Connect → dial, connecting, enqueue ─┐
+//!                          ├ Wait → enqueue ──────────────────────┤
+//!                          │     ready/release/closed → serve_waiter → (waiter, key) ↑
+//!                          └ Overloaded → answer 503, finished
+//! ```
+
+mod balance;
+mod budget;
+mod cluster;
+mod ejection;
+mod endpoint;
+mod pool;
+mod random;
+mod retry;
+
+pub use balance::Balance;
+pub use budget::{BUDGET_RETRIES_PER_SECOND_MIN, BUDGET_WINDOW, Budget};
+pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed};
+pub use ejection::{AttemptOutcome, EJECTION_MAX, EjectionSettings};
+pub use endpoint::{EndpointId, EndpointSpec};
+pub use pool::{Acquire, ConnectionFacts, ConnectionState, Overloaded, Protocol, Released};
+pub use random::Rng;
+pub use retry::{BACKOFF_MAX, Decision, FailedAttempt, GiveUp, RetryPolicy};

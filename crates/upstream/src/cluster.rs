@@ -1,0 +1,402 @@
+//! A cluster in one worker: its endpoints, who is picked, and the connections to them.
+
+use std::hash::Hash;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::balance::Balancer;
+use crate::ejection::may_eject;
+use crate::endpoint::Endpoints;
+use crate::pool::{Pool, PoolLimits};
+use crate::{
+    Acquire, AttemptOutcome, Balance, Budget, ConnectionFacts, EjectionSettings, EndpointId,
+    EndpointSpec, Overloaded, Protocol, Released, Rng,
+};
+
+/// Settings of a cluster. Limits count per worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterSettings {
+    /// Protocol of the connections that are dialled.
+    pub protocol: Protocol,
+    /// How an endpoint is chosen.
+    pub balance: Balance,
+    /// A connection that carries nothing is closed after.
+    pub idle_timeout: Duration,
+    /// HTTP/2 connections per endpoint that take new streams; 0 counts as 1.
+    pub http2_connections: u32,
+    /// Connections per endpoint, of any protocol and in any state; 0 counts as 1.
+    pub connections_max: u32,
+    /// Requests that wait for a connection, over all endpoints.
+    pub pending_max: u32,
+    /// Share of requests that may be retries, in percent.
+    pub retry_budget_percent: u32,
+    /// Passive ejection; `None`: off.
+    pub ejection: Option<EjectionSettings>,
+}
+
+impl ClusterSettings {
+    /// The defaults of the configuration.
+    pub const fn new(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            balance: Balance::LeastRequest,
+            idle_timeout: Duration::from_secs(60),
+            http2_connections: 2,
+            connections_max: 1_024,
+            pending_max: 1_024,
+            retry_budget_percent: 20,
+            ejection: Some(EjectionSettings {
+                consecutive_failures: 5,
+                duration: Duration::from_secs(30),
+                percent_max: 50,
+            }),
+        }
+    }
+
+    fn pool_limits(&self) -> PoolLimits {
+        PoolLimits {
+            idle_timeout: self.idle_timeout,
+            http2_connections: self.http2_connections.max(1) as usize,
+            connections_max: self.connections_max.max(1) as usize,
+            pending_max: self.pending_max as usize,
+        }
+    }
+}
+
+/// What an update of the endpoints leaves to the caller.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed<K> {
+    /// Connections of removed endpoints. They take nothing new: close each when
+    /// [`Cluster::facts`] shows no stream in use, now or at its last [`Cluster::release`].
+    pub connections: Vec<K>,
+    /// Requests that waited for one of them: pick another endpoint for each.
+    pub waiters: Vec<u64>,
+}
+
+/// What can be told of an endpoint, for metrics and the admin server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndpointStatus {
+    /// Its id.
+    pub id: EndpointId,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Attempts in flight from this worker.
+    pub in_flight: u32,
+    /// Connections from this worker, in any state.
+    pub connections: usize,
+    /// End of its ejection, if it is ejected.
+    pub ejected_until: Option<Instant>,
+}
+
+/// A cluster in one worker. `K` names a connection; the pool treats it as opaque.
+///
+/// Methods that take an [`EndpointId`] or a key treat an unknown one as gone: they do nothing, or
+/// give `None`. So events that arrive late need no care.
+#[derive(Debug)]
+pub struct Cluster<K> {
+    endpoints: Endpoints,
+    balancer: Balancer,
+    pool: Pool<K>,
+    budget: Budget,
+    ejection: Option<EjectionSettings>,
+    /// When the first ejected endpoint comes back.
+    next_return: Option<Instant>,
+}
+
+impl<K: Copy + Eq + Hash> Cluster<K> {
+    /// A cluster without connections.
+    pub fn new(settings: &ClusterSettings, endpoints: &[EndpointSpec]) -> Self {
+        let mut cluster = Self {
+            endpoints: Endpoints::default(),
+            balancer: Balancer::new(settings.balance),
+            pool: Pool::new(settings.protocol, settings.pool_limits()),
+            budget: Budget::new(settings.retry_budget_percent),
+            ejection: settings.ejection,
+            next_return: None,
+        };
+        let _none_yet = cluster.update_endpoints(endpoints);
+        cluster
+    }
+
+    /// Puts new limits in force. The protocol stays: another protocol is another cluster.
+    /// Connections and waiters beyond a lowered limit stay as they are.
+    pub fn update_settings(&mut self, settings: &ClusterSettings) {
+        self.pool.set_limits(settings.pool_limits());
+        self.budget.set_percent(settings.retry_budget_percent);
+        self.balancer.set_algorithm(settings.balance);
+        self.ejection = settings.ejection;
+        if settings.ejection.is_none() {
+            self.endpoints.live_mut().for_each(|endpoint| endpoint.health.forgive());
+            self.next_return = None;
+        }
+        self.balancer.rebuild(&self.endpoints);
+    }
+
+    /// Makes `specs` the endpoints. Those that stay (by address) keep id, connections and health.
+    pub fn update_endpoints(&mut self, specs: &[EndpointSpec]) -> Removed<K> {
+        let mut removed = Removed { connections: Vec::new(), waiters: Vec::new() };
+        // Places are emptied before they may be given to a new endpoint.
+        let kept: Vec<EndpointSpec> = specs
+            .iter()
+            .filter(|spec| self.endpoints.at(spec.address).is_some())
+            .copied()
+            .collect();
+        for lane in self.endpoints.replace(&kept) {
+            let (connections, waiters) = self.pool.abandon(lane);
+            removed.connections.extend(connections);
+            removed.waiters.extend(waiters);
+        }
+        self.endpoints.replace(specs);
+        self.pool.resize(self.endpoints.places());
+        self.balancer.rebuild(&self.endpoints);
+        removed
+    }
+
+    // === Endpoints ===
+
+    /// The endpoint for the next attempt, not `exclude` (the one just tried) if there is another.
+    /// `None` only if the cluster has no endpoint. Constant time; round robin with unequal weights
+    /// is linear in the number of endpoints.
+    #[inline]
+    pub fn pick(
+        &mut self,
+        now: Instant,
+        rng: &mut Rng,
+        exclude: Option<EndpointId>,
+    ) -> Option<EndpointId> {
+        if self.next_return.is_some_and(|due| due <= now) {
+            self.end_ejections(now);
+        }
+        let exclude = exclude.filter(|&id| self.endpoints.get(id).is_some()).map(|id| id.index);
+        let index = self.balancer.pick(self.endpoints.as_slice(), rng, exclude)?;
+        self.endpoints.id(index)
+    }
+
+    /// An attempt begins: counts it as in flight until [`Cluster::finished`].
+    #[inline]
+    pub fn started(&mut self, endpoint: EndpointId) {
+        if let Some(endpoint) = self.endpoints.get_mut(endpoint) {
+            endpoint.in_flight += 1;
+        }
+    }
+
+    /// An attempt ended. Gives the length of the ejection if it was one failure too many.
+    #[inline]
+    pub fn finished(
+        &mut self,
+        id: EndpointId,
+        now: Instant,
+        outcome: AttemptOutcome,
+    ) -> Option<Duration> {
+        let endpoint = self.endpoints.get_mut(id)?;
+        endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
+        let settings = self.ejection.as_ref()?;
+        if !endpoint.health.record(outcome, settings) {
+            return None;
+        }
+        self.eject(id, now)
+    }
+
+    #[cold]
+    fn eject(&mut self, id: EndpointId, now: Instant) -> Option<Duration> {
+        self.end_ejections(now);
+        let settings = self.ejection?;
+        let total = self.endpoints.live().count();
+        let ejected = self.endpoints.live().filter(|(_, e)| e.health.is_ejected()).count();
+        if !may_eject(ejected, total, &settings) {
+            return None;
+        }
+        let length = self.endpoints.get_mut(id)?.health.eject(now, &settings);
+        let due = now + length;
+        self.next_return = Some(self.next_return.map_or(due, |earlier| earlier.min(due)));
+        self.balancer.rebuild(&self.endpoints);
+        Some(length)
+    }
+
+    #[cold]
+    fn end_ejections(&mut self, now: Instant) {
+        let mut changed = false;
+        let mut next = None::<Instant>;
+        for endpoint in self.endpoints.live_mut() {
+            changed |= endpoint.health.return_at(now);
+            if let Some(until) = endpoint.health.ejected_until() {
+                next = Some(next.map_or(until, |earlier| earlier.min(until)));
+            }
+        }
+        self.next_return = next;
+        if changed {
+            self.balancer.rebuild(&self.endpoints);
+        }
+    }
+
+    /// Address of an endpoint.
+    pub fn address(&self, endpoint: EndpointId) -> Option<SocketAddr> {
+        self.endpoints.get(endpoint).map(|endpoint| endpoint.address)
+    }
+
+    /// The endpoint at this address.
+    pub fn endpoint_at(&self, address: SocketAddr) -> Option<EndpointId> {
+        self.endpoints.at(address)
+    }
+
+    /// All endpoints, for metrics.
+    pub fn endpoints(&self) -> impl Iterator<Item = EndpointStatus> {
+        self.endpoints.live().filter_map(|(index, endpoint)| {
+            Some(EndpointStatus {
+                id: self.endpoints.id(index)?,
+                address: endpoint.address,
+                in_flight: endpoint.in_flight,
+                connections: self.pool.connection_count(index),
+                ejected_until: endpoint.health.ejected_until(),
+            })
+        })
+    }
+
+    /// The retry budget: count each request in it, and hand it to [`crate::RetryPolicy`].
+    pub const fn budget(&mut self) -> &mut Budget {
+        &mut self.budget
+    }
+
+    // === Connections ===
+
+    /// How a request gets a connection to this endpoint.
+    #[inline]
+    pub fn acquire(&mut self, endpoint: EndpointId) -> Acquire<K> {
+        match self.endpoints.get(endpoint) {
+            Some(_) => self.pool.acquire(endpoint.index),
+            None => Acquire::Overloaded,
+        }
+    }
+
+    /// A dial towards this endpoint began. If the endpoint is gone meanwhile, the connection is not
+    /// taken, and is to be closed.
+    pub fn connecting(&mut self, endpoint: EndpointId, key: K) -> Released {
+        if self.endpoints.get(endpoint).is_none() {
+            return Released::Close;
+        }
+        self.pool.connecting(endpoint.index, key);
+        Released::Keep
+    }
+
+    /// A dialled connection is up and allows so many streams (ignored for HTTP/1.1, which allows
+    /// one). Then call [`Cluster::serve_waiter`] until it gives `None`.
+    pub fn ready(&mut self, key: K, now: Instant, streams_allowed: u32) {
+        self.pool.ready(key, now, streams_allowed);
+    }
+
+    /// The peer changed how many streams it allows. More may let waiters through.
+    pub fn streams_allowed(&mut self, key: K, streams_allowed: u32) {
+        self.pool.streams_allowed(key, streams_allowed);
+    }
+
+    /// One stream of a connection ended. `reusable` is false if the connection must not take
+    /// another request (`connection: close`, an answer cut short, a broken state). After
+    /// [`Released::Keep`] call [`Cluster::serve_waiter`].
+    #[inline]
+    pub fn release(&mut self, key: K, now: Instant, reusable: bool) -> Released {
+        self.pool.release(key, now, reusable)
+    }
+
+    /// The connection takes no new streams (GOAWAY, drain).
+    pub fn draining(&mut self, key: K) -> Released {
+        self.pool.draining(key)
+    }
+
+    /// The connection is no more: forget it, with all its streams. If it failed while it was
+    /// dialled, take with [`Cluster::pop_waiter`] the requests that are not to wait any longer; then dial
+    /// while [`Cluster::wants_connection`].
+    pub fn closed(&mut self, key: K) {
+        self.pool.closed(key);
+    }
+
+    /// Connections that carried nothing for `idle_timeout`: close them, then say
+    /// [`Cluster::closed`]. They are not used again. Linear in the number of connections: for a
+    /// slow tick, not for each turn.
+    pub fn expire_idle(&mut self, now: Instant) -> Vec<K> {
+        self.pool.expire_idle(now)
+    }
+
+    /// The endpoint that a connection belongs to; `None` if the key is unknown or its endpoint is gone.
+    pub fn endpoint_of(&self, key: K) -> Option<EndpointId> {
+        let (lane, _) = self.pool.facts(key)?;
+        self.endpoints.id(lane?)
+    }
+
+    /// What is known of a connection.
+    pub fn facts(&self, key: K) -> Option<ConnectionFacts> {
+        self.pool.facts(key).map(|(_, facts)| facts)
+    }
+
+    /// All connections, with what [`Cluster::adopt`] needs to know of them.
+    pub fn connections(&self) -> impl Iterator<Item = (K, ConnectionFacts)> {
+        self.pool.connections()
+    }
+
+    // === Waiting requests ===
+
+    /// Lets a request wait for a connection to this endpoint.
+    ///
+    /// # Errors
+    /// If `pending_max` requests wait already, or the endpoint is gone.
+    pub fn enqueue(&mut self, endpoint: EndpointId, waiter: u64) -> Result<(), Overloaded> {
+        self.endpoints.get(endpoint).ok_or(Overloaded)?;
+        self.pool.enqueue(endpoint.index, waiter)
+    }
+
+    /// The request that waited longest, if a connection has room for it; its stream is counted
+    /// already, as with [`Acquire::Use`].
+    pub fn serve_waiter(&mut self, endpoint: EndpointId) -> Option<(u64, K)> {
+        self.endpoints.get(endpoint)?;
+        self.pool.serve_waiter(endpoint.index)
+    }
+
+    /// The request that waited longest, without a connection: to fail it or to try it elsewhere.
+    pub fn pop_waiter(&mut self, endpoint: EndpointId) -> Option<u64> {
+        self.endpoints.get(endpoint)?;
+        self.pool.pop_waiter(endpoint.index)
+    }
+
+    /// A request does not wait any longer (its client left, its time is over). Says whether it was
+    /// waiting. Linear in the number of waiting requests.
+    pub fn cancel_waiter(&mut self, waiter: u64) -> bool {
+        self.pool.cancel_waiter(waiter)
+    }
+
+    /// Requests waiting, over all endpoints.
+    pub const fn waiting(&self) -> usize {
+        self.pool.waiting()
+    }
+
+    /// Whether requests wait that no connection, present or being dialled, is going to serve: then
+    /// dial one and say [`Cluster::connecting`]. To be asked after [`Cluster::closed`].
+    pub fn wants_connection(&self, endpoint: EndpointId) -> bool {
+        self.endpoints.get(endpoint).is_some() && self.pool.wants_connection(endpoint.index)
+    }
+
+    // === Evacuation ===
+
+    /// The connection goes by another key from now on.
+    pub fn rekey(&mut self, old: K, new: K) {
+        self.pool.rekey(old, new);
+    }
+
+    /// Takes over a connection of another worker's cluster, as it is: also beyond the limits, and
+    /// also to an address that is unknown here (then it finishes what it carries, takes nothing
+    /// new, and `None` is given: close it when its last stream is released, or at once if it
+    /// carries none). Attempts on it are entered with [`Cluster::started`].
+    pub fn adopt(
+        &mut self,
+        address: SocketAddr,
+        key: K,
+        facts: ConnectionFacts,
+        now: Instant,
+    ) -> Option<EndpointId> {
+        let endpoint = self.endpoints.at(address);
+        self.pool.adopt(endpoint.map(|id| id.index), key, facts, now);
+        endpoint
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! The endpoints of a cluster: a table whose places are reused, and ids that notice it.
+
+use std::net::SocketAddr;
+
+use crate::ejection::Health;
+
+/// Names an endpoint of one cluster in one worker. An id outlives its endpoint safely: when the
+/// place is given to another endpoint the generation differs, and the old id means nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndpointId {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+/// What the configuration or DNS says of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EndpointSpec {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Relative share of requests, 1 to [`EndpointSpec::WEIGHT_MAX`]; others are clamped.
+    pub weight: u32,
+}
+
+impl EndpointSpec {
+    /// Highest weight.
+    pub const WEIGHT_MAX: u32 = 1_000;
+
+    /// An endpoint of weight 1.
+    pub const fn new(address: SocketAddr) -> Self {
+        Self { address, weight: 1 }
+    }
+
+    fn weight_clamped(self) -> u32 {
+        self.weight.clamp(1, Self::WEIGHT_MAX)
+    }
+}
+
+/// One place of the table.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) address: SocketAddr,
+    pub(crate) weight: u32,
+    pub(crate) generation: u32,
+    pub(crate) live: bool,
+    /// Attempts that were started and not finished.
+    pub(crate) in_flight: u32,
+    pub(crate) health: Health,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub(crate) struct Endpoints {
+    places: Vec<Endpoint>,
+}
+
+impl Endpoints {
+    pub(crate) fn as_slice(&self) -> &[Endpoint] {
+        &self.places
+    }
+
+    /// Places, live or not.
+    pub(crate) const fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(crate) fn live(&self) -> impl Iterator<Item = (u32, &Endpoint)> {
+        (0u32..).zip(&self.places).filter(|(_, endpoint)| endpoint.live)
+    }
+
+    pub(crate) fn live_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {
+        self.places.iter_mut().filter(|endpoint| endpoint.live)
+    }
+
+    pub(crate) fn id(&self, index: u32) -> Option<EndpointId> {
+        let endpoint = self.places.get(index as usize).filter(|endpoint| endpoint.live)?;
+        Some(EndpointId { index, generation: endpoint.generation })
+    }
+
+    pub(crate) fn get(&self, id: EndpointId) -> Option<&Endpoint> {
+        let endpoint = self.places.get(id.index as usize)?;
+        (endpoint.live && endpoint.generation == id.generation).then_some(endpoint)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: EndpointId) -> Option<&mut Endpoint> {
+        let endpoint = self.places.get_mut(id.index as usize)?;
+        (endpoint.live && endpoint.generation == id.generation).then_some(endpoint)
+    }
+
+    pub(crate) fn at(&self, address: SocketAddr) -> Option<EndpointId> {
+        let (index, _) = self.live().find(|(_, endpoint)| endpoint.address == address)?;
+        self.id(index)
+    }
+
+    /// Makes the table hold exactly `specs`; an address named twice counts once, as first named.
+    /// An endpoint that stays keeps id, health and count. Gives the places that became empty.
+    pub(crate) fn replace(&mut self, specs: &[EndpointSpec]) -> Vec<u32> {
+        let mut removed = Vec::new();
+        for (index, endpoint) in (0u32..).zip(&mut self.places) {
+            if endpoint.live && !specs.iter().any(|spec| spec.address == endpoint.address) {
+                endpoint.live = false;
+                removed.push(index);
+            }
+        }
+        for (position, spec) in specs.iter().enumerate() {
+            if specs[..position].iter().any(|earlier| earlier.address == spec.address) {
+                continue;
+            }
+            match self.places.iter_mut().find(|e| e.live && e.address == spec.address) {
+                Some(endpoint) => endpoint.weight = spec.weight_clamped(),
+                None => self.insert(*spec),
+            }
+        }
+        removed
+    }
+
+    fn insert(&mut self, spec: EndpointSpec) {
+        let endpoint = Endpoint {
+            address: spec.address,
+            weight: spec.weight_clamped(),
+            generation: 0,
+            live: true,
+            in_flight: 0,
+            health: Health::default(),
+        };
+        match self.places.iter_mut().find(|place| !place.live) {
+            Some(place) => {
+                let generation = place.generation.wrapping_add(1);
+                *place = Endpoint { generation, ..endpoint };
+            }
+            None => self.places.push(endpoint),
+        }
+    }
+}
