@@ -1,1 +1,18 @@
-//! TODO
+//! Byte channels for a readiness loop: listeners, TCP, TLS, socket options.
+//!
+//! Everything here is non-blocking and is driven by the events of a [`mio::Poll`] that the caller
+//! owns. A [`Channel`] is plain data and a descriptor: it may be deregistered from one thread's poll
+//! and registered with another's in the middle of a handshake or a transfer, which is what
+//! evacuation rests on. This crate never blocks, never reads a clock, starts no thread, knows no HTTP
+//! and is the only home of `unsafe` (`src/sys/`).
+
+mod channel;
+mod listener;
+mod sys;
+mod tls;
+
+pub use channel::{Channel, ConnectOptions, ReadOutcome, TlsInfo, TlsTarget};
+pub use listener::{BindError, Listener, ListenerOptions};
+/// TLS configurations that [`Channel`] takes, and the name of an endpoint as TLS checks it.
+pub use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
+pub use tls::{CertificatePem, ClientTls, ServerTls, Ticketer, TlsError, TlsVersion};

@@ -1,0 +1,10 @@
+//! System calls without a safe wrapper. Each function checks what the kernel says and keeps no
+//! pointer beyond its call. Nothing else in the workspace may say `unsafe`.
+
+#![allow(unsafe_code, reason = "the one place for it")]
+
+mod fast_open;
+
+#[cfg(test)]
+pub(crate) use fast_open::{fast_open_connect, fast_open_queue};
+pub(crate) use fast_open::{set_fast_open_connect, set_fast_open_queue};

@@ -1,0 +1,58 @@
+//! Which certificate a client is shown (RFC 6066 §3, RFC 9525 §6.3). Built once, then only read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// Certificates by name; a name may have several, of different key types.
+#[derive(Debug, Default)]
+pub(super) struct Resolver {
+    all: Vec<Arc<CertifiedKey>>,
+    exact: HashMap<String, Vec<Arc<CertifiedKey>>>,
+    /// By what follows `*.`.
+    wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
+}
+
+impl Resolver {
+    pub(super) fn add(&mut self, key: Arc<CertifiedKey>, names: Vec<String>) {
+        for name in names {
+            let list = match name.strip_prefix("*.") {
+                Some(parent) => self.wildcard.entry(parent.to_owned()).or_default(),
+                None => self.exact.entry(name).or_default(),
+            };
+            list.push(Arc::clone(&key));
+        }
+        self.all.push(key);
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Certificates for a lower-case name, best first.
+    fn candidates(&self, name: &str) -> &[Arc<CertifiedKey>] {
+        let by_wildcard = || self.wildcard.get(name.split_once('.')?.1);
+        self.exact.get(name).or_else(by_wildcard).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let usable =
+            |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
+        let named = hello.server_name().and_then(|name| {
+            let lower;
+            let name = if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                lower = name.to_ascii_lowercase();
+                &lower
+            } else {
+                name
+            };
+            self.candidates(name).iter().find(usable)
+        });
+        // Without a usable one the first is shown all the same: the alert that follows tells more.
+        named.or_else(|| self.all.iter().find(usable)).or_else(|| self.all.first()).cloned()
+    }
+}
