@@ -97,7 +97,7 @@ pub struct EndpointStatus {
 pub struct Cluster<K> {
     endpoints: Endpoints,
     balancer: Balancer,
-    pool: Pool<K>,
+    pub(crate) pool: Pool<K>,
     budget: Budget,
     ejection: Option<EjectionSettings>,
     /// When the first ejected endpoint comes back.
