@@ -1,0 +1,126 @@
+use std::net::IpAddr;
+
+use bulkhead_message::{FailureKind, Version};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn record<'a>() -> ExchangeRecord<'a> {
+    ExchangeRecord {
+        client: Some(IpAddr::from([127, 0, 0, 1])),
+        method: b"GET",
+        authority: b"example.test:8443",
+        target: b"/feed?token=secret",
+        version: Version::Http2,
+        route: "feed",
+        cluster: "api",
+        endpoint: "127.0.0.1:9000",
+        status: 200,
+        grpc_status: None,
+        outcome: Outcome::Complete,
+        attempts: 1,
+        request_bytes: 0,
+        response_bytes: 1_024,
+        duration: Duration::from_micros(12_034),
+        revision: 3,
+        request_id: Some(b"abc"),
+    }
+}
+
+fn line(record: &ExchangeRecord<'_>, with_query: bool) -> String {
+    let mut out = Vec::new();
+    write(&mut out, record, Duration::from_millis(1_700_000_000_123), with_query);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn complete_exchange() {
+    assert_eq!(
+        line(&record(), false),
+        concat!(
+            r#"{"time":"2023-11-14T22:13:20.123Z","client":"127.0.0.1","method":"GET","#,
+            r#""authority":"example.test:8443","path":"/feed","query":"redacted","protocol":"2","#,
+            r#""route":"feed","cluster":"api","endpoint":"127.0.0.1:9000","status":200,"#,
+            r#""outcome":"complete","attempts":1,"request_bytes":0,"response_bytes":1024,"#,
+            r#""duration_ms":12.034,"revision":3,"request_id":"abc"}"#,
+            "\n"
+        )
+    );
+    assert!(line(&record(), true).contains(r#""query":"token=secret""#));
+}
+
+#[test]
+fn failed_grpc_exchange() {
+    let record = ExchangeRecord {
+        client: None,
+        status: 503,
+        grpc_status: Some(14),
+        outcome: Outcome::Failed(FailureKind::NoEndpoint),
+        request_id: None,
+        target: b"/svc/Method",
+        ..record()
+    };
+    let value: Value = serde_json::from_str(&line(&record, false)).unwrap();
+    assert_eq!(value["grpc_status"], json!(14));
+    assert_eq!(value["failure"], json!("no_endpoint"));
+    assert_eq!(value["outcome"], json!("failed"));
+    for absent in ["client", "request_id", "query"] {
+        assert!(value.get(absent).is_none(), "{absent}");
+    }
+}
+
+#[test]
+fn hostile_bytes_stay_in_their_string() {
+    let rows: [(&[u8], &str); 9] = [
+        (b"plain", "plain"),
+        (b"\",\"status\":200,\"x\":\"", "\",\"status\":200,\"x\":\""),
+        (b"back\\slash", "back\\slash"),
+        (b"line\r\nfeed\0", "line\r\nfeed\0"),
+        (b"\x1b[31mred", "\x1b[31mred"),
+        (b"\xff\xfe", "\u{fffd}\u{fffd}"),
+        (b"cut \xe2\x82", "cut \u{fffd}"),
+        ("\u{85}\u{2028}\u{7f}".as_bytes(), "\u{85}\u{2028}\u{7f}"),
+        ("grüße 🚪".as_bytes(), "grüße 🚪"),
+    ];
+    for (bytes, expected) in rows {
+        let line = line(&ExchangeRecord { authority: bytes, ..record() }, false);
+        assert_eq!(line.matches('\n').count(), 1, "{line:?}");
+        assert!(line.trim_end().chars().all(|character| !character.is_control()), "{line:?}");
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["authority"], json!(expected));
+        assert_eq!(value["status"], json!(200));
+    }
+}
+
+#[test]
+fn every_byte_gives_valid_json() {
+    let all: Vec<u8> = (0..=255).collect();
+    let record = ExchangeRecord { method: &all, target: &all, request_id: Some(&all), ..record() };
+    let line = line(&record, true);
+    serde_json::from_str::<Value>(&line).unwrap();
+}
+
+#[test]
+fn long_texts_are_cut() {
+    let long = vec![b'a'; 100_000];
+    let value: Value =
+        serde_json::from_str(&line(&ExchangeRecord { target: &long, ..record() }, false)).unwrap();
+    assert_eq!(value["path"].as_str().unwrap().len(), ACCESS_LOG_TEXT_BYTES_MAX);
+}
+
+#[test]
+fn dates() {
+    for (unix_seconds, expected) in [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (68_169_600, "1972-02-29T00:00:00.000Z"),
+        (951_782_399, "2000-02-28T23:59:59.000Z"),
+        (951_868_800, "2000-03-01T00:00:00.000Z"),
+        (1_735_689_599, "2024-12-31T23:59:59.000Z"),
+        (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+        (253_402_300_799, "9999-12-31T23:59:59.000Z"),
+    ] {
+        let mut out = Vec::new();
+        write_time(&mut out, Duration::from_secs(unix_seconds));
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

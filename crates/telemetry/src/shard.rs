@@ -1,0 +1,312 @@
+//! What one worker counts.
+
+use std::time::Duration;
+
+use bulkhead_message::{ExchangeRecord, FailureKind, Outcome, Side, Version};
+
+use crate::counter::Counter;
+use crate::histogram::FineHistogram;
+use crate::reasons::Reasons;
+use crate::series::{
+    ClusterCells, ClusterSeries, ExchangeCells, ExchangeSeries, SERIES_MAX, VERSIONS, version_index,
+};
+use crate::slots::Slots;
+
+/// The metrics of one worker. Exactly one thread may call the methods at a time: concurrent callers
+/// lose counts (nothing worse). A worker that takes another's place takes over its shard.
+///
+/// Gauges are kept as two counters, up and down, so that what began on one worker may end on
+/// another after an evacuation.
+// Aligned so that two workers never write to one pair of cache lines.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct Shard {
+    exchanges: Slots<ExchangeCells>,
+    clusters: Slots<ClusterCells>,
+    pub(crate) latency: FineHistogram,
+    pub(crate) exchanges_started: Counter,
+    pub(crate) exchanges_finished: Counter,
+    pub(crate) exchanges_failed: Counter,
+    pub(crate) connections: [[ConnectionCells; 2]; VERSIONS.len()],
+    pub(crate) accepted: Counter,
+    pub(crate) accept_errors: Counter,
+    pub(crate) refused: Counter,
+    pub(crate) handshakes_failed: Counter,
+    pub(crate) received_bytes: Counter,
+    pub(crate) sent_bytes: Counter,
+    pub(crate) jwt_hits: Counter,
+    pub(crate) jwt_misses: Counter,
+    pub(crate) jwt_entries: Counter,
+    pub(crate) evacuated_out: Counter,
+    pub(crate) evacuated_in: Counter,
+    pub(crate) panics: Counter,
+    pub(crate) loop_turns: Counter,
+    pub(crate) loop_events: Counter,
+    pub(crate) cpu_nanos: Counter,
+    pub(crate) access_log_dropped: Counter,
+    pub(crate) failures: [Reasons; 3],
+    pub(crate) protocol_errors: Reasons,
+    pub(crate) floods: Reasons,
+}
+
+/// Connections of one protocol, with or without TLS.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionCells {
+    pub(crate) opened: Counter,
+    pub(crate) closed: Counter,
+}
+
+/// Sides in the order of `Shard::failures`, with the names that labels use.
+pub(crate) const SIDES: [&str; 3] = ["downstream", "upstream", "gateway"];
+
+const fn side_index(side: Side) -> usize {
+    match side {
+        Side::Downstream => 0,
+        Side::Upstream => 1,
+        Side::Gateway => 2,
+    }
+}
+
+/// The side that a kind of failure is on: a record keeps the kind only.
+const fn side_of(kind: FailureKind) -> Side {
+    match kind {
+        FailureKind::BadRequest
+        | FailureKind::HeadTooLarge
+        | FailureKind::BodyTooLarge
+        | FailureKind::NoRoute
+        | FailureKind::Unauthenticated
+        | FailureKind::Forbidden
+        | FailureKind::Refused
+        | FailureKind::ClientAborted
+        | FailureKind::RequestTimeout => Side::Downstream,
+        FailureKind::NoEndpoint
+        | FailureKind::Connect
+        | FailureKind::UpstreamTls
+        | FailureKind::UpstreamClosed
+        | FailureKind::UpstreamReset
+        | FailureKind::UpstreamRefused
+        | FailureKind::UpstreamProtocol
+        | FailureKind::HeadTimeout
+        | FailureKind::DeadlineExceeded
+        | FailureKind::IdleTimeout => Side::Upstream,
+        _ => Side::Gateway,
+    }
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self {
+            exchanges: Slots::new(SERIES_MAX),
+            clusters: Slots::new(SERIES_MAX),
+            latency: FineHistogram::default(),
+            exchanges_started: Counter::default(),
+            exchanges_finished: Counter::default(),
+            exchanges_failed: Counter::default(),
+            connections: Default::default(),
+            accepted: Counter::default(),
+            accept_errors: Counter::default(),
+            refused: Counter::default(),
+            handshakes_failed: Counter::default(),
+            received_bytes: Counter::default(),
+            sent_bytes: Counter::default(),
+            jwt_hits: Counter::default(),
+            jwt_misses: Counter::default(),
+            jwt_entries: Counter::default(),
+            evacuated_out: Counter::default(),
+            evacuated_in: Counter::default(),
+            panics: Counter::default(),
+            loop_turns: Counter::default(),
+            loop_events: Counter::default(),
+            cpu_nanos: Counter::default(),
+            access_log_dropped: Counter::default(),
+            failures: Default::default(),
+            protocol_errors: Reasons::default(),
+            floods: Reasons::default(),
+        }
+    }
+}
+
+impl Shard {
+    /// An exchange began: its request head was decoded. Every one must end in [`Shard::record`].
+    #[inline]
+    pub fn exchange_started(&self) {
+        self.exchanges_started.increment();
+    }
+
+    /// An exchange ended. Call exactly once for each.
+    #[inline]
+    pub fn record(&self, series: &ExchangeSeries, record: &ExchangeRecord<'_>) {
+        let micros = u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX);
+        let cells = self.exchanges.get_or_make(series.id as usize);
+        cells.statuses.count(record.status);
+        cells.duration(record.status, record.version).record(micros);
+        cells.request_bytes.add(record.request_bytes);
+        cells.response_bytes.add(record.response_bytes);
+        self.latency.record(micros);
+        self.exchanges_finished.increment();
+        if let Outcome::Failed(kind) = record.outcome {
+            self.exchanges_failed.increment();
+            self.failures[side_index(side_of(kind))].count(kind.as_str());
+        }
+    }
+
+    /// A connection was accepted; its protocol is not known yet.
+    #[inline]
+    pub fn accepted(&self) {
+        self.accepted.increment();
+    }
+
+    /// `accept` failed.
+    pub fn accept_failed(&self) {
+        self.accept_errors.increment();
+    }
+
+    /// A connection was closed unserved because `connections_max` is reached.
+    pub fn connection_refused(&self) {
+        self.refused.increment();
+    }
+
+    /// A TLS handshake with a client failed.
+    pub fn handshake_failed(&self) {
+        self.handshakes_failed.increment();
+    }
+
+    /// The protocol of a downstream connection became known.
+    #[inline]
+    pub fn connection_opened(&self, version: Version, tls: bool) {
+        self.connections[version_index(version)][usize::from(tls)].opened.increment();
+    }
+
+    /// A downstream connection for which [`Shard::connection_opened`] was called, here or on the
+    /// worker that it was evacuated from, is gone.
+    #[inline]
+    pub fn connection_closed(&self, version: Version, tls: bool) {
+        self.connections[version_index(version)][usize::from(tls)].closed.increment();
+    }
+
+    /// Bytes read from and written to downstream sockets.
+    #[inline]
+    pub fn transferred(&self, received_bytes: u64, sent_bytes: u64) {
+        self.received_bytes.add(received_bytes);
+        self.sent_bytes.add(sent_bytes);
+    }
+
+    /// An attempt at an endpoint ended after `duration`. `ok`: it gave a response that was not
+    /// counted against the endpoint.
+    #[inline]
+    pub fn attempt_finished(&self, cluster: ClusterSeries, duration: Duration, ok: bool) {
+        let cells = self.cluster(cluster);
+        let histogram = if ok { &cells.attempts_ok } else { &cells.attempts_failed };
+        histogram.record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// An upstream connection is up.
+    pub fn upstream_connected(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).connects_ok.increment();
+    }
+
+    /// An upstream connection could not be made.
+    pub fn upstream_connect_failed(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).connects_failed.increment();
+    }
+
+    /// An upstream connection that was up is gone.
+    pub fn upstream_closed(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).connections_closed.increment();
+    }
+
+    /// An exchange is tried again.
+    pub fn retried(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).retries.increment();
+    }
+
+    /// An exchange would be tried again, but the retry budget is spent.
+    pub fn retry_refused(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).retries_refused.increment();
+    }
+
+    /// An endpoint was ejected.
+    pub fn ejected(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).ejections.increment();
+    }
+
+    /// A request was turned away because `pending_max` of the cluster is reached.
+    pub fn cluster_overloaded(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).overloads.increment();
+    }
+
+    /// Sets what the token cache has counted since the worker began, and how many tokens it holds.
+    pub fn set_jwt_cache(&self, hits: u64, misses: u64, entries: u64) {
+        self.jwt_hits.set(hits);
+        self.jwt_misses.set(misses);
+        self.jwt_entries.set(entries);
+    }
+
+    /// Connections, downstream and upstream, were handed to siblings.
+    pub fn evacuated_out(&self, connections: u64) {
+        self.evacuated_out.add(connections);
+    }
+
+    /// Connections were taken over from a sibling.
+    pub fn evacuated_in(&self, connections: u64) {
+        self.evacuated_in.add(connections);
+    }
+
+    /// A panic cost one exchange or one connection.
+    pub fn panicked(&self) {
+        self.panics.increment();
+    }
+
+    /// A peer broke its protocol. `reason` is fixed text in `snake_case`; 48 are told apart.
+    pub fn protocol_error(&self, reason: &'static str) {
+        self.protocol_errors.count(reason);
+    }
+
+    /// A connection was closed because its peer floods. `reason` as in [`Shard::protocol_error`].
+    pub fn flood(&self, reason: &'static str) {
+        self.floods.count(reason);
+    }
+
+    /// One turn of the event loop handled so many events.
+    #[inline]
+    pub fn loop_turned(&self, events: u64) {
+        self.loop_turns.increment();
+        self.loop_events.add(events);
+    }
+
+    /// Sets the CPU time that the worker's thread (and those before it on this shard) has used.
+    pub fn set_cpu(&self, used: Duration) {
+        self.cpu_nanos.set(u64::try_from(used.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Sets how many access log lines this worker has dropped.
+    pub fn set_access_log_dropped(&self, lines: u64) {
+        self.access_log_dropped.set(lines);
+    }
+
+    /// CPU time set last.
+    pub fn cpu(&self) -> Duration {
+        Duration::from_nanos(self.cpu_nanos.get())
+    }
+
+    /// Exchanges recorded so far.
+    pub fn exchanges(&self) -> u64 {
+        self.exchanges_finished.get()
+    }
+
+    #[inline]
+    fn cluster(&self, series: ClusterSeries) -> &ClusterCells {
+        self.clusters.get_or_make(series.id as usize)
+    }
+
+    pub(crate) fn exchange_cells(&self, id: usize) -> Option<&ExchangeCells> {
+        self.exchanges.get(id)
+    }
+
+    pub(crate) fn cluster_cells(&self, id: usize) -> Option<&ClusterCells> {
+        self.clusters.get(id)
+    }
+}
+
+#[cfg(test)]
+mod tests;
