@@ -15,6 +15,11 @@ use crate::registry::{ExchangeName, Registry};
 use crate::series::{ClusterCells, ExchangeCells, STATUS_CLASSES, VERSIONS};
 use crate::shard::{SIDES, Shard};
 
+/// Family, help, and where the number is.
+type CounterOf<T> = (&'static str, &'static str, fn(&T) -> &Counter);
+/// Label, and where the histogram is.
+type HistogramOf<T> = (&'static str, fn(&T) -> &ExportedHistogram);
+
 /// What is rendered, gathered so that no lock is held meanwhile.
 struct View<'a> {
     registry: &'a Registry,
@@ -246,7 +251,7 @@ fn failures(out: &mut Exposition, view: &View<'_>) {
 
 fn attempts(out: &mut Exposition, view: &View<'_>) {
     out.family("http_client_request_duration_seconds", Kind::Histogram, "Attempts at endpoints.");
-    let outcomes: [(&str, fn(&ClusterCells) -> &ExportedHistogram); 2] =
+    let outcomes: [HistogramOf<ClusterCells>; 2] =
         [("ok", |cells| &cells.attempts_ok), ("failed", |cells| &cells.attempts_failed)];
     for (id, name) in view.clusters.iter().enumerate() {
         for (outcome, attempts) in outcomes {
@@ -264,7 +269,7 @@ fn clusters(out: &mut Exposition, view: &View<'_>) {
     each_cluster(out, view, |cells| {
         (cells.connects_ok.get() as i64).saturating_sub(cells.connections_closed.get() as i64)
     });
-    let counters: [(&'static str, &str, fn(&ClusterCells) -> &Counter); 6] = [
+    let counters: [CounterOf<ClusterCells>; 6] = [
         ("bulkhead_upstream_connects_total", "Upstream connections made.", |cells| {
             &cells.connects_ok
         }),
@@ -298,7 +303,7 @@ fn each_cluster(out: &mut Exposition, view: &View<'_>, value: impl Fn(&ClusterCe
 }
 
 fn workers(out: &mut Exposition, view: &View<'_>) {
-    let counters: [(&'static str, &str, fn(&Shard) -> &Counter); 6] = [
+    let counters: [CounterOf<Shard>; 6] = [
         ("bulkhead_worker_exchanges_total", "Exchanges finished, by worker.", |shard| {
             &shard.exchanges_finished
         }),
