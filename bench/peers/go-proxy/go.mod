@@ -1,0 +1,3 @@
+module bulkhead/bench/go-proxy
+
+go 1.24
