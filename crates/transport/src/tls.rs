@@ -287,4 +287,4 @@ impl ServerCertVerifier for TrustAnybody {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

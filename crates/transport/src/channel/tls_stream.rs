@@ -230,6 +230,14 @@ impl TlsStream {
     }
 }
 
+#[cfg(test)]
+impl TlsStream {
+    /// The certificate that the peer has shown.
+    pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
+        self.session.peer_certificates()?.first().map(AsRef::as_ref)
+    }
+}
+
 /// The socket as the session writes to it.
 struct Nonblocking<'a>(&'a TcpStream);
 

@@ -1,1 +1,114 @@
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdStream};
+use std::time::Duration;
 
+use mio::{Events, Interest, Poll, Token};
+use socket2::SockRef;
+
+use super::*;
+
+fn any_port() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+fn bind(options: &ListenerOptions) -> Listener {
+    Listener::bind(any_port(), options).unwrap()
+}
+
+#[test]
+fn options_reach_the_socket() {
+    let listener = bind(&ListenerOptions { fast_open_queue: 17, ..Default::default() });
+    let socket = SockRef::from(&listener.socket);
+    assert!(socket.reuse_port().unwrap());
+    assert!(socket.is_listener().unwrap());
+    assert_eq!(sys::fast_open_queue(&listener.socket).unwrap(), 17);
+    let without = bind(&ListenerOptions { fast_open_queue: 0, ..Default::default() });
+    assert_eq!(sys::fast_open_queue(&without.socket).unwrap(), 0);
+}
+
+#[test]
+fn accepted_streams_do_not_delay_and_do_not_block() {
+    let listener = bind(&ListenerOptions::default());
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    let client = StdStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut stream, peer) = listener.accept().unwrap();
+    assert_eq!(peer, client.local_addr().unwrap());
+    assert!(stream.nodelay().unwrap());
+    assert_eq!(stream.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn two_sockets_share_a_port_and_each_connection_reaches_one() {
+    let first = bind(&ListenerOptions::default());
+    let address = first.local_addr().unwrap();
+    let second = Listener::bind(address, &ListenerOptions::default()).unwrap();
+    let clients: Vec<_> = (0..64).map(|_| StdStream::connect(address).unwrap()).collect();
+    let drain = |listener: &Listener| std::iter::from_fn(|| listener.accept().ok()).count();
+    let (first, second) = (drain(&first), drain(&second));
+    assert_eq!(first + second, clients.len());
+    // Chance leaves one of them empty once in 2^63 runs.
+    assert!(first > 0 && second > 0, "{first} and {second}");
+}
+
+#[test]
+fn a_second_exclusive_listener_is_refused_with_address_and_remedy() {
+    let exclusive = ListenerOptions { reuse_port: false, ..Default::default() };
+    let first = bind(&exclusive);
+    let address = first.local_addr().unwrap();
+    let error = Listener::bind(address, &exclusive).unwrap_err();
+    assert_eq!(error.cause.kind(), ErrorKind::AddrInUse);
+    let text = error.to_string();
+    assert!(text.starts_with(&format!("listen on {address}: ")), "{text}");
+    assert!(text.contains("another process listens there"), "{text}");
+}
+
+#[test]
+fn every_common_refusal_has_its_own_remedy() {
+    let remedies = [libc::EADDRINUSE, libc::EACCES, libc::EADDRNOTAVAIL, libc::EMFILE]
+        .map(|code| remedy(&io::Error::from_raw_os_error(code)));
+    for (index, text) in remedies.iter().enumerate() {
+        assert_ne!(*text, "check the address");
+        assert!(!remedies[..index].contains(text), "{text}");
+    }
+    assert_eq!(
+        remedy(&io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
+        remedy(&io::Error::from(ErrorKind::Unsupported))
+    );
+}
+
+#[test]
+fn the_queue_outlives_the_original() {
+    let original = bind(&ListenerOptions::default());
+    let address = original.local_addr().unwrap();
+    let duplicate = original.duplicate().unwrap();
+    let mut early = StdStream::connect(address).unwrap();
+    early.write_all(b"early").unwrap();
+    drop(original);
+    let mut late = StdStream::connect(address).unwrap();
+    late.write_all(b"late!").unwrap();
+    for expect in [b"early", b"late!"] {
+        let (stream, _) = duplicate.accept().unwrap();
+        let mut stream = StdStream::from(stream);
+        stream.set_nonblocking(false).unwrap();
+        let mut text = [0; 5];
+        stream.read_exact(&mut text).unwrap();
+        assert_eq!(&text, expect);
+    }
+    assert_eq!(duplicate.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_duplicate_wakes_another_poll_for_what_waits() {
+    let mut original = bind(&ListenerOptions::default());
+    let mut duplicate = original.duplicate().unwrap();
+    let dead = Poll::new().unwrap();
+    dead.registry().register(&mut original, Token(1), Interest::READABLE).unwrap();
+    let _client = StdStream::connect(original.local_addr().unwrap()).unwrap();
+    drop((dead, original));
+    let mut sibling = Poll::new().unwrap();
+    sibling.registry().register(&mut duplicate, Token(2), Interest::READABLE).unwrap();
+    let mut events = Events::with_capacity(4);
+    sibling.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+    assert!(events.iter().any(|event| event.token() == Token(2) && event.is_readable()));
+    duplicate.accept().unwrap();
+}
