@@ -1,8 +1,15 @@
-//! The connection state machine.
+//! The connection state machine: what is known between two calls, and the small calls.
+//!
+//! One exchange at a time. A pipelined request stays in the owner's input, untouched, until the
+//! exchange before it has ended in both directions.
 
 use bulkhead_message::{Fields, RequestHead, ResponseHead};
 
 use crate::{ConnectionError, ErrorCode, Event, Heads, OpenError, Role, SendError, StreamId, Tag};
+
+use super::receive::Receive;
+use super::response::Asked;
+use super::send::Send;
 
 /// Limits and policy of one HTTP/1 connection. Sizes in bytes.
 #[derive(Clone, Debug)]
@@ -28,16 +35,73 @@ impl Default for Settings {
     }
 }
 
+/// What the request of the exchange says about how its response is to be framed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Request {
+    /// Whether a response may have a body.
+    pub(super) asked: Asked,
+    /// HTTP/1.0: knows no chunks and no interim responses.
+    pub(super) http10: bool,
+    /// HTTP/1.0 with `connection: keep-alive`: must be told that we agree.
+    pub(super) keep_alive: bool,
+    /// `te: trailers`.
+    pub(super) trailers: bool,
+    /// `expect: 100-continue`, neither answered by a 100 nor made moot by the body's arrival.
+    pub(super) awaits_continue: bool,
+}
+
 /// One connection. Plain data: `Send`, movable between threads at any moment between two calls.
 #[derive(Debug)]
 pub struct Connection {
-    role: Role,
+    pub(super) role: Role,
+    pub(super) settings: Settings,
+    /// The live stream, or the last one; 0 before the first.
+    pub(super) stream: StreamId,
+    pub(super) tag: Tag,
+    /// An exchange is under way.
+    pub(super) live: bool,
+    pub(super) receive: Receive,
+    pub(super) send: Send,
+    pub(super) request: Request,
+    /// The connection ends with the exchange under way, or now if there is none.
+    pub(super) closing: bool,
+    /// No exchange begins any more.
+    pub(super) ended: bool,
+    /// Broken, or given up by `reset`: nothing is read or written any more.
+    pub(super) failed: bool,
+    /// The peer has closed its sending half; what it sent before may still be in the input.
+    pub(super) end_seen: bool,
+    /// How much of the input was seen by an attempt to decode a head that was not whole.
+    pub(super) seen_bytes: usize,
+    /// Empty lines skipped before a request line.
+    pub(super) empty_lines: u8,
+    /// Interim responses received to the request under way.
+    pub(super) interims: u8,
+    /// Bytes of chunk extensions in the message under way.
+    pub(super) extension_bytes: u32,
 }
 
 impl Connection {
     /// A connection at its beginning.
-    pub fn new(role: Role, _settings: &Settings) -> Self {
-        Self { role }
+    pub fn new(role: Role, settings: &Settings) -> Self {
+        Self {
+            role,
+            settings: settings.clone(),
+            stream: 0,
+            tag: 0,
+            live: false,
+            receive: Receive::Idle,
+            send: Send::Idle,
+            request: Request::default(),
+            closing: false,
+            ended: false,
+            failed: false,
+            end_seen: false,
+            seen_bytes: 0,
+            empty_lines: 0,
+            interims: 0,
+            extension_bytes: 0,
+        }
     }
 
     /// Writes what this side sends first (HTTP/2: preface, SETTINGS, WINDOW_UPDATE. HTTP/1: nothing).
@@ -47,112 +111,148 @@ impl Connection {
     /// `None`: nothing more can be decoded; the caller keeps what is left of `input` and calls again
     /// with more bytes behind it (HTTP/2: an incomplete frame; HTTP/1: an incomplete head or chunk
     /// line, or a pipelined request whose turn has not come).
-    /// Answers that the protocol demands (SETTINGS and PING acknowledgements, resets) go to `out`.
+    ///
+    /// A pipelined request waits until the response before it was ended by the owner and the body
+    /// before it was read to its end: call again after either.
     ///
     /// # Errors
-    /// When the connection cannot go on; `out` then ends with what the peer is to be told.
+    /// When the connection cannot go on. If no final response head was written yet, a complete
+    /// answer with `connection: close` has been appended to `out`, and its status is in the error.
+    #[inline]
     pub fn next_event<'a>(
         &mut self,
-        _input: &mut &'a [u8],
-        _heads: &mut Heads,
-        _out: &mut Vec<u8>,
+        input: &mut &'a [u8],
+        heads: &mut Heads,
+        out: &mut Vec<u8>,
     ) -> Result<Option<Event<'a>>, ConnectionError> {
-        Ok(None)
+        match self.receive_next(input, heads) {
+            Ok(event) => Ok(event),
+            Err(reject) => Err(self.fail(reject, out)),
+        }
     }
 
     /// The peer closed its sending half after `rest` (what the last call left). HTTP/1 client: a body
     /// that lasts until the close ends well here. To be called until it gives `None`.
     ///
+    /// Server: requests that were whole before the end are still decoded and answered; the
+    /// connection must be closed after the last of them.
+    ///
     /// # Errors
-    /// When a message was cut off.
-    pub fn end_of_input(
-        &mut self,
-        _rest: &[u8],
-    ) -> Result<Option<Event<'static>>, ConnectionError> {
-        Ok(None)
+    /// When a message was cut off. Nothing is written then: the peer may be gone altogether.
+    pub fn end_of_input(&mut self, rest: &[u8]) -> Result<Option<Event<'static>>, ConnectionError> {
+        match self.receive_end(rest) {
+            Ok(event) => Ok(event),
+            Err(reject) => {
+                self.failed = true;
+                Err(reject.into_error(0))
+            }
+        }
     }
 
     /// Attaches the owner's word to a stream.
-    pub fn set_tag(&mut self, _stream: StreamId, _tag: Tag) {}
+    pub fn set_tag(&mut self, stream: StreamId, tag: Tag) {
+        if self.live && self.stream == stream {
+            self.tag = tag;
+        }
+    }
 
     /// Calls `visit` with each live stream and its tag (evacuation, failure of the connection).
-    pub fn for_each_stream(&mut self, _visit: impl FnMut(StreamId, &mut Tag)) {}
+    pub fn for_each_stream(&mut self, mut visit: impl FnMut(StreamId, &mut Tag)) {
+        if self.live {
+            visit(self.stream, &mut self.tag);
+        }
+    }
 
     /// Number of live streams.
     pub fn active_streams(&self) -> usize {
-        0
+        usize::from(self.live)
     }
 
-    /// Client: how many streams may be opened now.
+    /// Client: how many streams may be opened now: one, if the connection is idle and can be used
+    /// again.
     pub fn available_streams(&self) -> usize {
-        0
+        usize::from(self.role == Role::Client && !self.live && !self.must_close())
     }
 
     /// Client: sends a request head on a new stream.
     ///
+    /// The codec writes `host`, framing and connection fields itself and skips those in the head.
+    ///
     /// # Errors
-    /// When the peer takes no new stream now.
+    /// [`OpenError::Full`] while an exchange is under way. [`OpenError::Closing`] when the connection
+    /// can take no request any more, and also when HTTP/1 cannot express the head (a control
+    /// character or an extended CONNECT): nothing is written then, and the connection stays usable.
     pub fn open(
         &mut self,
-        _head: &RequestHead,
-        _end: bool,
-        _tag: Tag,
-        _out: &mut Vec<u8>,
+        head: &RequestHead,
+        end: bool,
+        tag: Tag,
+        out: &mut Vec<u8>,
     ) -> Result<StreamId, OpenError> {
-        Err(OpenError::Full)
+        self.send_request(head, end, tag, out)
     }
 
     /// Server: sends an interim or final response head. A final one with `end` ends the message.
+    /// 101 is final. Interim heads are left out towards an HTTP/1.0 client.
     ///
     /// # Errors
-    /// When the stream is gone.
+    /// [`SendError::Closed`] when the stream is gone or a final head was sent,
+    /// [`SendError::Invalid`] when the head cannot be written; nothing is written then.
     pub fn respond(
         &mut self,
-        _stream: StreamId,
-        _head: &ResponseHead,
-        _end: bool,
-        _out: &mut Vec<u8>,
+        stream: StreamId,
+        head: &ResponseHead,
+        end: bool,
+        out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        Ok(())
+        self.send_response(stream, head, end, out)
     }
 
-    /// Sends body bytes, as many as flow control allows, and gives their number. `end` takes effect
-    /// when all of them were taken. What was not taken is the caller's to keep; the stream then comes
-    /// up in [`Self::next_writable`] when there is room.
+    /// Sends body bytes, all of them (HTTP/1 has no flow control of its own), and gives their number.
+    /// Body of a response that can have none (`HEAD`, 204, 304) is taken and thrown away. Ending
+    /// short of the declared length makes [`Self::must_close`] true.
     ///
     /// # Errors
-    /// When the stream is gone.
+    /// [`SendError::Closed`] when the stream is gone or the message was ended,
+    /// [`SendError::Invalid`] when more than the declared length is sent; nothing is written then.
     pub fn send_data(
         &mut self,
-        _stream: StreamId,
-        _bytes: &[u8],
-        _end: bool,
-        _out: &mut Vec<u8>,
+        stream: StreamId,
+        bytes: &[u8],
+        end: bool,
+        out: &mut Vec<u8>,
     ) -> Result<usize, SendError> {
-        Ok(0)
+        self.send_body(stream, bytes, end, out)
     }
 
-    /// Ends the message with trailers.
+    /// Ends the message with trailers. They are written only into a chunked body, and in a response
+    /// only to a client that sent `te: trailers`: to any other they are left out, since it, or a
+    /// proxy before it, may not expect them (RFC 9110 §6.5.1).
     ///
     /// # Errors
-    /// When the stream is gone.
+    /// As for [`Self::send_data`].
     pub fn send_trailers(
         &mut self,
-        _stream: StreamId,
-        _trailers: &Fields,
-        _out: &mut Vec<u8>,
+        stream: StreamId,
+        trailers: &Fields,
+        out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        Ok(())
+        self.send_end(stream, trailers, out)
     }
 
     /// Gives up a stream, in both directions. It is gone afterwards, without a further event.
     /// HTTP/1: the connection can only be closed then ([`Self::must_close`]).
-    pub fn reset(&mut self, _stream: StreamId, _code: ErrorCode, _out: &mut Vec<u8>) {}
+    pub fn reset(&mut self, stream: StreamId, _code: ErrorCode, _out: &mut Vec<u8>) {
+        if self.live && self.stream == stream {
+            self.live = false;
+            self.failed = true;
+        }
+    }
 
-    /// The owner has passed on `flow_bytes` of received body: the peer may send as much again.
+    /// The owner has passed on `flow_bytes` of received body. HTTP/1: nothing.
     pub fn release(&mut self, _stream: StreamId, _flow_bytes: u32, _out: &mut Vec<u8>) {}
 
-    /// A stream that `send_data` left blocked and that has room now, each once, fairly in turn.
+    /// A stream that `send_data` left blocked and that has room now. HTTP/1: never one.
     pub fn next_writable(&mut self) -> Option<(StreamId, Tag)> {
         None
     }
@@ -160,20 +260,66 @@ impl Connection {
     /// Asks for an answer (PING). HTTP/1: nothing.
     pub fn ping(&mut self, _payload: [u8; 8], _out: &mut Vec<u8>) {}
 
-    /// Server: first phase of a graceful end. New requests are still taken until `refuse_new`.
-    /// HTTP/2: GOAWAY(2^31-1). HTTP/1: the next response carries `connection: close`.
-    pub fn announce_close(&mut self, _out: &mut Vec<u8>) {}
+    /// First phase of a graceful end: the response under way, if its head was not sent yet, carries
+    /// `connection: close` and is the last. An idle connection [`must close`](Self::must_close) at
+    /// once; a request that the owner had already read may still be decoded and is answered.
+    pub fn announce_close(&mut self, _out: &mut Vec<u8>) {
+        self.closing = true;
+    }
 
-    /// Second phase: GOAWAY with the last stream really taken; later streams are refused.
-    pub fn refuse_new(&mut self, _code: ErrorCode, _out: &mut Vec<u8>) {}
+    /// Second phase: as [`Self::announce_close`], and no further request is decoded.
+    pub fn refuse_new(&mut self, _code: ErrorCode, _out: &mut Vec<u8>) {
+        self.closing = true;
+        self.ended |= !self.live;
+    }
 
     /// Nothing more will happen here once `out` is flushed: close the connection.
     pub fn must_close(&self) -> bool {
-        false
+        self.failed || self.ended || (self.closing && !self.live)
     }
 
     /// Which end we are.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// Begins the next exchange.
+    pub(super) fn begin(&mut self, tag: Tag, request: Request, receive: Receive, send: Send) {
+        self.stream = if self.stream == 0 { 1 } else { self.stream.wrapping_add(2) };
+        self.tag = tag;
+        self.live = true;
+        self.request = request;
+        self.receive = receive;
+        self.send = send;
+        self.seen_bytes = 0;
+        self.empty_lines = 0;
+        self.interims = 0;
+        self.extension_bytes = 0;
+    }
+
+    /// Draws the conclusions after either half of the exchange has ended.
+    pub(super) fn settle(&mut self) {
+        let answered = match self.role {
+            Role::Server => self.send == Send::Done,
+            Role::Client => self.receive == Receive::Done,
+        };
+        // The response is the last word: the rest of a request is not waited for before a close.
+        self.ended |= answered && self.closing;
+        if self.send == Send::Done && self.receive == Receive::Done {
+            self.live = false;
+            self.receive = Receive::Idle;
+            self.send = Send::Idle;
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, reject: super::reject::Reject, out: &mut Vec<u8>) -> ConnectionError {
+        let may_answer =
+            self.role == Role::Server && (!self.live || self.send == Send::Head) && !self.failed;
+        self.failed = true;
+        if may_answer {
+            reject.answer(!(self.live && self.request.asked == Asked::Head), out);
+        }
+        reject.into_error(if may_answer { reject.status } else { 0 })
     }
 }
