@@ -6,6 +6,7 @@ use memchr::memchr;
 use super::reject::Reject;
 
 /// Lower case of each token byte, 0 for every other byte.
+#[allow(clippy::indexing_slicing, reason = "evaluated at compile time, where a panic is an error")]
 const LOWER: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0u8;

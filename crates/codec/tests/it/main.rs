@@ -1,3 +1,6 @@
 //! Both codecs from outside: golden files, round trips, and other implementations as oracle.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod http1;
+mod http1_wire;
