@@ -1,0 +1,306 @@
+//! Fields → field blocks.
+//!
+//! Which fields enter the dynamic table: those that were seen a second time while their slot of a small
+//! direct-mapped filter still remembers them. A value that occurs once (a request id, a path) so never
+//! evicts one that repeats. Some names never enter at all: secrets, since a table shared by many clients'
+//! requests could be probed for them, and values that rarely repeat.
+
+use bulkhead_message::{FieldRef, Fields, Known, Method, RequestHead, ResponseHead};
+
+use super::table::{ENTRY_OVERHEAD_BYTES, Table};
+use super::{Name, huffman, integer, static_table};
+
+/// Largest table that we use, whatever the peer allows: more would cost memory on each connection
+/// without saving processor time.
+const TABLE_BYTES_MAX: usize = 4_096;
+
+/// Longer values are not indexed: hashing and comparing them costs more than copying.
+const INDEXED_BYTES_MAX: usize = 192;
+
+const SLOTS: usize = 128;
+
+/// Encoder of one direction of a connection.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    table: Table,
+    /// Made with the first field that asks for it.
+    slots: Vec<Slot>,
+    /// Size updates that the next block begins with: the smallest size since, and the present one.
+    size_updates: Option<(usize, usize)>,
+    huffman: bool,
+}
+
+/// Remembers that a field was seen, and where it stands in the table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    tag: u32,
+    /// Serial number of the entry; 0 while it was only seen.
+    serial: u32,
+}
+
+/// How a field is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    /// Enters the dynamic table when it repeats.
+    Repeats,
+    /// Literal: repeats too rarely, or must not be guessed by probing the table.
+    Literal,
+    /// Literal that no intermediary may index (RFC 7541 §7.1.3).
+    Secret,
+    /// For one connection only (RFC 9113 §8.2.2), or part of the pseudo-header fields.
+    Dropped,
+}
+
+const fn policy(known: Known) -> Policy {
+    match known {
+        Known::Authorization | Known::ProxyAuthorization => Policy::Secret,
+        Known::Connection
+        | Known::Host
+        | Known::Http2Settings
+        | Known::KeepAlive
+        | Known::ProxyConnection
+        | Known::TransferEncoding
+        | Known::Upgrade => Policy::Dropped,
+        Known::Age
+        | Known::ContentLength
+        | Known::ContentRange
+        | Known::Cookie
+        | Known::Date
+        | Known::Etag
+        | Known::Expires
+        | Known::Forwarded
+        | Known::GrpcMessage
+        | Known::GrpcTimeout
+        | Known::IfMatch
+        | Known::IfModifiedSince
+        | Known::IfNoneMatch
+        | Known::IfRange
+        | Known::IfUnmodifiedSince
+        | Known::LastModified
+        | Known::Location
+        | Known::Range
+        | Known::SetCookie
+        | Known::Traceparent
+        | Known::Tracestate
+        | Known::XRequestId => Policy::Literal,
+        _ => Policy::Repeats,
+    }
+}
+
+impl Encoder {
+    /// An encoder towards a peer with the default table size. With `huffman`, literals are compressed
+    /// where that makes them shorter.
+    pub(crate) const fn new(huffman: bool) -> Self {
+        Self { table: Table::new(TABLE_BYTES_MAX), slots: Vec::new(), size_updates: None, huffman }
+    }
+
+    /// The peer announced a table size (RFC 7541 §4.2).
+    pub(crate) fn set_peer_table_bytes(&mut self, bytes: usize) {
+        let size = bytes.min(TABLE_BYTES_MAX);
+        if size != self.table.size_max() || self.size_updates.is_some() {
+            let smallest = self.size_updates.map_or(size, |(smallest, _)| smallest.min(size));
+            self.size_updates = Some((smallest, size));
+            self.table.set_size_max(size);
+        }
+    }
+
+    /// Appends the block of a request head.
+    pub(crate) fn request(&mut self, head: &RequestHead, out: &mut Vec<u8>) {
+        self.begin(out);
+        match head.method() {
+            Method::Get => out.push(0x80 | static_table::METHOD as u8),
+            Method::Post => out.push(0x81 | static_table::METHOD as u8),
+            _ => self.repeating(Name::Method, static_table::METHOD, b"", head.method_text(), out),
+        }
+        let connect = head.method() == Method::Connect && head.protocol().is_empty();
+        if !connect {
+            let https = head.scheme == bulkhead_message::Scheme::Https;
+            out.push((0x80 | static_table::SCHEME as u8) + u8::from(https));
+            match head.target() {
+                b"/" => out.push(0x80 | static_table::PATH as u8),
+                target => self.literal(0, static_table::PATH, b"", target, out),
+            }
+        }
+        if head.has_authority() {
+            let authority = head.authority();
+            self.repeating(Name::Authority, static_table::AUTHORITY, b"", authority, out);
+        }
+        if !head.protocol().is_empty() {
+            self.repeating(Name::Protocol, 0, b":protocol", head.protocol(), out);
+        }
+        self.fields(&head.fields, out);
+    }
+
+    /// Appends the block of a response head.
+    pub(crate) fn response(&mut self, head: &ResponseHead, out: &mut Vec<u8>) {
+        self.begin(out);
+        let index: u8 = match head.status {
+            200 => 8,
+            204 => 9,
+            206 => 10,
+            304 => 11,
+            400 => 12,
+            404 => 13,
+            500 => 14,
+            _ => 0,
+        };
+        if index > 0 {
+            out.push(0x80 | index);
+        } else {
+            let digit = |ten: u16| b'0' + (head.status / ten % 10) as u8;
+            let status = [digit(100), digit(10), digit(1)];
+            self.repeating(Name::Status, static_table::STATUS, b"", &status, out);
+        }
+        self.fields(&head.fields, out);
+    }
+
+    /// Appends the block of a trailer section.
+    pub(crate) fn trailers(&mut self, trailers: &Fields, out: &mut Vec<u8>) {
+        self.begin(out);
+        self.fields(trailers, out);
+    }
+
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        if let Some((smallest, size)) = self.size_updates.take() {
+            if smallest < size {
+                integer::encode(smallest, 0x1f, 0x20, out);
+            }
+            integer::encode(size, 0x1f, 0x20, out);
+        }
+    }
+
+    #[inline]
+    fn fields(&mut self, fields: &Fields, out: &mut Vec<u8>) {
+        for field in fields.iter() {
+            self.field(field, out);
+        }
+    }
+
+    #[inline]
+    fn field(&mut self, field: FieldRef<'_>, out: &mut Vec<u8>) {
+        let index = static_table::index_of(field.known);
+        let policy = if field.sensitive && policy(field.known) != Policy::Dropped {
+            Policy::Secret
+        } else {
+            policy(field.known)
+        };
+        match policy {
+            Policy::Dropped => {}
+            Policy::Secret => self.literal(0x10, index, field.name, field.value, out),
+            Policy::Literal => self.literal(0, index, field.name, field.value, out),
+            Policy::Repeats => match field.known {
+                Known::Te if field.value != b"trailers" => {}
+                Known::AcceptEncoding if field.value == b"gzip, deflate" => {
+                    out.push(0x80 | static_table::ACCEPT_ENCODING as u8);
+                }
+                known => {
+                    self.repeating(Name::Field(known), index, field.name, field.value, out);
+                }
+            },
+        }
+    }
+
+    /// A field that is worth indexing once it repeats.
+    #[inline]
+    fn repeating(
+        &mut self,
+        name: Name,
+        index: usize,
+        text: &[u8],
+        value: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        let cost = text.len() + value.len() + ENTRY_OVERHEAD_BYTES;
+        if value.len() > INDEXED_BYTES_MAX || cost * 4 > self.table.size_max() {
+            return self.literal(0, index, text, value, out);
+        }
+        let hash = hash(name, text, value);
+        let tag = (hash >> 32) as u32;
+        if self.slots.is_empty() {
+            self.slots.resize(SLOTS, Slot::default());
+        }
+        let serial = self.table.inserted();
+        let Some(slot) = self.slots.get_mut(hash as usize % SLOTS) else { return };
+        if slot.tag != tag {
+            *slot = Slot { tag, serial: 0 };
+            return self.literal(0, index, text, value, out);
+        }
+        let age = serial.wrapping_sub(slot.serial) as usize;
+        if slot.serial != 0
+            && age < self.table.len()
+            && let Some(found) = self.table.get(age)
+            && found.name == name
+            && found.value == value
+            && (index > 0 || found.text == text)
+        {
+            return integer::encode(static_table::LEN + 1 + age, 0x7f, 0x80, out);
+        }
+        slot.serial = serial.wrapping_add(1);
+        let text = match name {
+            _ if !text.is_empty() => text,
+            _ => static_table::get(index).map_or(text, |entry| entry.text.as_bytes()),
+        };
+        self.table.insert(name, text, value, true);
+        self.literal(0x40, index, text, value, out);
+    }
+
+    /// A literal; `flags` 0x40 with indexing, 0x10 never indexed, 0 neither.
+    #[inline]
+    fn literal(&self, flags: u8, index: usize, text: &[u8], value: &[u8], out: &mut Vec<u8>) {
+        let mask = if flags == 0x40 { 0x3f } else { 0x0f };
+        integer::encode(index, mask, flags, out);
+        if index == 0 {
+            self.string(text, out);
+        }
+        self.string(value, out);
+    }
+
+    #[inline]
+    fn string(&self, text: &[u8], out: &mut Vec<u8>) {
+        if self.huffman {
+            let len = huffman::encoded_len(text);
+            if len < text.len() {
+                integer::encode(len, 0x7f, 0x80, out);
+                return huffman::encode(text, out);
+            }
+        }
+        integer::encode(text.len(), 0x7f, 0, out);
+        out.extend_from_slice(text);
+    }
+}
+
+/// A hash for the filter. A peer that makes values collide only spoils its own compression.
+#[inline]
+fn hash(name: Name, text: &[u8], value: &[u8]) -> u64 {
+    let (seed, text) = match name {
+        Name::Field(Known::Other) => (0xff, text),
+        Name::Field(known) => (known as u64, &[][..]),
+        Name::Authority => (0xfe, &[][..]),
+        Name::Method => (0xfd, &[][..]),
+        Name::Status => (0xfc, &[][..]),
+        Name::Path | Name::Scheme | Name::Protocol | Name::Invalid => (0xfb, text),
+    };
+    let hash = mix(seed ^ (value.len() as u64) << 8, text);
+    mix(hash, value)
+}
+
+#[inline]
+fn mix(mut hash: u64, bytes: &[u8]) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let fold = |hash: u64, word: u64| {
+        let product = u128::from(hash ^ word ^ 0x51_7c_c1_b7_27_22_0a_95) * u128::from(FACTOR);
+        (product as u64) ^ (product >> 64) as u64
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    for word in words {
+        hash = fold(hash, u64::from_le_bytes(*word));
+    }
+    if !rest.is_empty() {
+        let mut word = 0;
+        for &byte in rest {
+            word = word << 8 | u64::from(byte);
+        }
+        hash = fold(hash, word);
+    }
+    hash
+}
