@@ -25,16 +25,17 @@ pub const ACCESS_LOG_BATCH_BYTES: usize = 32 * 1024;
 pub const ACCESS_LOG_QUEUE_BATCHES: usize = 128;
 
 /// Where the lines go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AccessLogTarget {
     /// Standard output.
+    #[default]
     Stdout,
     /// A file, made if it is not there (mode 0640), and appended to.
     File(PathBuf),
 }
 
 /// What is logged, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessLogOptions {
     /// Where the lines go.
     pub target: AccessLogTarget,

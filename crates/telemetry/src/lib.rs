@@ -21,6 +21,7 @@ mod render;
 mod series;
 mod shard;
 mod slots;
+mod time;
 
 pub use access_log::{
     ACCESS_LOG_BATCH_BYTES, ACCESS_LOG_QUEUE_BATCHES, ACCESS_LOG_TEXT_BYTES_MAX, AccessLog,
@@ -30,3 +31,4 @@ pub use histogram::LatencySnapshot;
 pub use registry::{Registry, Totals};
 pub use series::{ClusterSeries, ExchangeSeries, SERIES_MAX};
 pub use shard::Shard;
+pub use time::Rfc3339;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bulkhead_message::{ExchangeRecord, Outcome};
 
+use crate::time::Rfc3339;
+
 /// Bytes of any one text that are logged; the rest is cut off.
 pub const ACCESS_LOG_TEXT_BYTES_MAX: usize = 4_096;
 
@@ -16,9 +18,7 @@ pub(super) fn write(
     unix_time: Duration,
     with_query: bool,
 ) {
-    out.extend_from_slice(b"{\"time\":\"");
-    write_time(out, unix_time);
-    out.push(b'"');
+    format(out, format_args!("{{\"time\":\"{}\"", Rfc3339(unix_time)));
     if let Some(client) = record.client {
         format(out, format_args!(",\"client\":\"{client}\""));
     }
@@ -102,44 +102,6 @@ fn escape(out: &mut Vec<u8>, value: &[u8]) {
             out.extend_from_slice("\u{fffd}".as_bytes());
         }
     }
-}
-
-/// RFC 3339 in UTC with milliseconds.
-fn write_time(out: &mut Vec<u8>, unix_time: Duration) {
-    let seconds = unix_time.as_secs();
-    let (year, month, day) = date_of(seconds / 86_400);
-    let second_of_day = seconds % 86_400;
-    format(
-        out,
-        format_args!(
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-            second_of_day / 3_600,
-            second_of_day / 60 % 60,
-            second_of_day % 60,
-            unix_time.subsec_millis()
-        ),
-    );
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
-///
-/// Years are taken to begin in March, so that the leap day is the last of the year; a cycle of 400
-/// years has 146,097 days.
-fn date_of(days: u64) -> (u64, u64, u64) {
-    // 1970-01-01 is day 719,468 counted from 0000-03-01.
-    let days = days + 719_468;
-    let cycle = days / 146_097;
-    let day_of_cycle = days % 146_097;
-    let year_of_cycle = (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524
-        - day_of_cycle / 146_096)
-        / 365;
-    let day_of_year =
-        day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
-    // Months from March have 31, 30, 31, 30, 31 days, again and again: 153 in five.
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (cycle * 400 + year_of_cycle + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
