@@ -62,11 +62,13 @@ impl Connection {
 
     /// Sends a whole answer: the body is in `shared.body`.
     fn reply(&mut self, stream: StreamId, status: u16, content_type: &[u8], shared: &mut Shared) {
+        if matches!(status, 204 | 304) {
+            shared.body.clear();
+        }
         let length = shared.body.len() as u64;
         prepare(&mut shared.response, status, content_type, Some(length));
         let Some(codec) = &mut self.codec else { return };
-        let bodiless = matches!(status, 204 | 304);
-        let end = length == 0 || bodiless;
+        let end = length == 0;
         if codec.respond(stream, &shared.response, end, &mut self.out).is_err() || end {
             return;
         }

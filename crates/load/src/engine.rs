@@ -1,0 +1,272 @@
+//! Starting and ending a run; rows come out while it goes on.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bulkhead_transport::TlsTarget;
+
+use crate::report::{LoadReport, Row};
+use crate::schedule::Schedule;
+use crate::tally::{Slice, Tally};
+use crate::worker::Worker;
+use crate::workload::Workload;
+
+/// Protocol of the generator's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 with keep-alive, one request at a time on each connection.
+    Http1,
+    /// HTTP/2; in cleartext with prior knowledge.
+    Http2,
+}
+
+/// When requests are sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arrivals {
+    /// At given times, come what may.
+    Open(Schedule),
+    /// As soon as an earlier one has ended, with so many in flight. For finding a capacity, never for
+    /// latency: it does not measure what it waits for.
+    Closed {
+        /// Requests in flight over all threads.
+        in_flight: usize,
+    },
+}
+
+/// A run.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Where to.
+    pub address: SocketAddr,
+    /// TLS; `None`: cleartext.
+    pub tls: Option<TlsTarget>,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Connections over all threads, at least one per thread.
+    pub connections: usize,
+    /// Requests in flight per connection at most (the peer may allow fewer). HTTP/1.1: always 1.
+    pub streams_max: usize,
+    /// Generator threads, at least 1.
+    pub threads: usize,
+    /// When.
+    pub arrivals: Arrivals,
+    /// For how long requests are sent.
+    pub duration: Duration,
+    /// A request not answered so long after its intended time has failed.
+    pub timeout: Duration,
+    /// Names of the classes that the workload sorts its requests into; at least one.
+    pub classes: Vec<String>,
+}
+
+/// Why a run cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Not one connection came up.
+    #[error("connect to {address}: {cause}")]
+    Connect {
+        /// Where to.
+        address: SocketAddr,
+        /// The last reason.
+        cause: String,
+    },
+    /// The system refuses a thread, a poll or a timer.
+    #[error("start the load generator")]
+    System(#[from] io::Error),
+}
+
+/// What a thread tells the owner.
+pub(crate) enum Message {
+    /// Its connections are up; or none came up, for this reason.
+    Ready(Result<(), String>),
+    /// A second is over.
+    Second(Box<Slice>),
+    /// It has ended.
+    Done(Box<Tally>),
+}
+
+/// A run going on. Dropping it ends it.
+#[derive(Debug)]
+pub struct Load {
+    options: Arc<LoadOptions>,
+    messages: Receiver<Message>,
+    threads: Vec<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    started: Instant,
+    /// Seconds that not every thread has told of: parts missing, sum so far.
+    pending: BTreeMap<u64, (usize, Slice)>,
+    rows: Vec<Row>,
+    tally: Tally,
+    running: usize,
+}
+
+impl Load {
+    /// Opens the connections, and begins when they are up. `workload` makes one for each thread.
+    ///
+    /// # Errors
+    /// If no connection comes up, or the system refuses what a thread needs.
+    pub fn start(
+        options: LoadOptions,
+        mut workload: impl FnMut(usize) -> Box<dyn Workload>,
+    ) -> Result<Self, LoadError> {
+        let options = Arc::new(options);
+        let threads = options.threads.max(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        // Bounded, and never full: a thread sends a message each second and a few besides.
+        let capacity = threads * (options.duration + options.timeout).as_secs() as usize + 64;
+        let (sender, messages) = sync_channel(capacity);
+        let (mut handles, mut starts) = (Vec::new(), Vec::new());
+        for number in 0..threads {
+            let worker = Worker::new(
+                Arc::clone(&options),
+                number,
+                workload(number),
+                Arc::clone(&stop),
+                sender.clone(),
+            )?;
+            let (start, started) = sync_channel(1);
+            starts.push(start);
+            let name = format!("load-{number}");
+            handles.push(std::thread::Builder::new().name(name).spawn(move || {
+                run_worker(worker, &started);
+            })?);
+        }
+        drop(sender);
+        let mut load = Self {
+            tally: Tally::new(options.classes.len()),
+            options,
+            messages,
+            threads: handles,
+            stop,
+            started: Instant::now(),
+            pending: BTreeMap::new(),
+            rows: Vec::new(),
+            running: threads,
+        };
+        load.begin(&starts)?;
+        Ok(load)
+    }
+
+    fn begin(&mut self, starts: &[SyncSender<Instant>]) -> Result<(), LoadError> {
+        for _ in starts {
+            let cause = match self.messages.recv() {
+                Ok(Message::Ready(Ok(()))) => continue,
+                Ok(Message::Ready(Err(cause))) => cause,
+                _ => "the generator's thread has ended".to_owned(),
+            };
+            return Err(LoadError::Connect { address: self.options.address, cause });
+        }
+        self.started = Instant::now();
+        for start in starts {
+            // A thread that has ended shows in its missing `Done`.
+            let _ended = start.send(self.started);
+        }
+        Ok(())
+    }
+
+    /// When the first request was due.
+    pub const fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Waits at most `wait` for the next second to be complete. `None`: not yet, or all is over
+    /// ([`Self::is_over`]).
+    pub fn next_row(&mut self, wait: Duration) -> Option<&Row> {
+        let until = Instant::now() + wait;
+        while self.running > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.messages.recv_timeout(left) {
+                Ok(message) => {
+                    if self.on_message(message) {
+                        return self.rows.last();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => self.running = 0,
+            }
+        }
+        None
+    }
+
+    /// Whether a row was completed.
+    fn on_message(&mut self, message: Message) -> bool {
+        match message {
+            Message::Ready(_) => false,
+            Message::Done(tally) => {
+                self.running = self.running.saturating_sub(1);
+                self.tally.merge(&tally);
+                false
+            }
+            Message::Second(slice) => {
+                let second = slice.second;
+                let threads = self.options.threads.max(1);
+                let (missing, sum) = self
+                    .pending
+                    .entry(second)
+                    .or_insert_with(|| (threads, Slice::new(second, slice.ok.len())));
+                *missing -= 1;
+                sum.merge(&slice);
+                let complete = *missing == 0;
+                if complete && let Some((_, sum)) = self.pending.remove(&second) {
+                    self.rows.push(Row::of(&sum));
+                }
+                complete
+            }
+        }
+    }
+
+    /// Whether every thread has ended.
+    pub const fn is_over(&self) -> bool {
+        self.running == 0
+    }
+
+    /// Sends nothing more; what is in flight may still be answered.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+    }
+
+    /// Waits for the end and tells what was seen.
+    pub fn finish(mut self) -> LoadReport {
+        while !self.is_over() {
+            self.next_row(Duration::from_secs(1));
+        }
+        let elapsed = self.started.elapsed();
+        for (_, (_, sum)) in std::mem::take(&mut self.pending) {
+            self.rows.push(Row::of(&sum));
+        }
+        self.rows.sort_by_key(|row| row.second);
+        // A run that was stopped did not have its whole duration.
+        let scheduled = elapsed.min(self.options.duration);
+        let rows = std::mem::take(&mut self.rows);
+        LoadReport::new(&self.tally, &self.options.classes, rows, scheduled, elapsed)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop();
+        // Threads end on their own once nothing is in flight; the channel must not hold them up.
+        while self.running > 0 && self.messages.recv_timeout(self.options.timeout).is_ok() {}
+        for thread in self.threads.drain(..) {
+            if thread.is_finished() {
+                let _panicked = thread.join();
+            }
+        }
+    }
+}
+
+fn run_worker(mut worker: Worker, started: &Receiver<Instant>) {
+    if worker.connect_all()
+        && let Ok(start) = started.recv()
+    {
+        worker.run(start);
+    }
+}
+
+#[cfg(test)]
+mod tests;
