@@ -1,1 +1,27 @@
-//! TODO
+//! The control plane: what may wait, beside the workers that may not.
+//!
+//! One thread of its own with a small asynchronous runtime serves the admin address, watches the
+//! configuration file and everything it refers to, and looks names of endpoints up again. It talks
+//! to the data plane through [`Plane`] only, and knows nothing of the gateway: with the control
+//! plane dead, requests go on.
+//!
+//! It never touches a request, and never makes half of a configuration take effect.
+
+mod admin;
+mod control;
+mod event;
+mod files;
+mod plane;
+mod resolver;
+mod status;
+mod store;
+
+pub use admin::{
+    ADMIN_CONNECTION_LIFETIME, ADMIN_CONNECTIONS_MAX, ADMIN_FIELDS_MAX, ADMIN_HEAD_BYTES_MAX,
+    ADMIN_HEAD_TIMEOUT, AdminOptions,
+};
+pub use control::{Applied, Control, ControlError, ControlOptions};
+pub use event::{Event, Level};
+pub use plane::{Plane, WorkerKilled, WorkerStatus};
+pub use resolver::Lookup;
+pub use store::{CONFIG_BYTES_MAX, CONFIG_POLL_INTERVAL, ConfigSource, Parse, Parsed};

@@ -1,0 +1,189 @@
+//! What the admin server answers, without the server: a question in, an answer out.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::event::{Event, Listen};
+use crate::plane::Plane;
+use crate::status::Status;
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+/// What Prometheus asks for by this name.
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A request, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// It carries a field that only browsers send.
+    pub(crate) from_browser: bool,
+}
+
+impl Question {
+    /// Whether answering may take longer than a moment.
+    pub(crate) fn may_block(&self) -> bool {
+        self.method == "POST"
+    }
+}
+
+/// A response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+    /// Methods that are allowed, with 405.
+    pub(crate) allow: Option<&'static str>,
+}
+
+impl Answer {
+    fn new(status: u16, content_type: &'static str, body: String) -> Self {
+        Self { status, content_type, body, allow: None }
+    }
+
+    pub(crate) fn text(status: u16, body: &str) -> Self {
+        Self::new(status, PLAIN, body.to_owned())
+    }
+
+    fn json(status: u16, document: &Value) -> Self {
+        Self::new(status, JSON, format!("{document:#}\n"))
+    }
+
+    fn not_allowed(allow: &'static str) -> Self {
+        let allowed = Self::text(405, &format!("This path takes {allow}.\n"));
+        Self { allow: Some(allow), ..allowed }
+    }
+}
+
+/// Everything that answers are made of.
+pub(crate) struct Pages {
+    pub(crate) plane: Arc<dyn Plane>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) events: Arc<Listen>,
+    pub(crate) faults: bool,
+}
+
+impl Pages {
+    pub(crate) fn answer(&self, question: &Question) -> Answer {
+        if let Some(worker) = kill_target(&question.path) {
+            return self.kill(question, worker);
+        }
+        let page: fn(&Self) -> Answer = match question.path.as_str() {
+            "/" => Self::index,
+            "/metrics" => Self::metrics,
+            "/livez" => Self::live,
+            "/readyz" => Self::ready,
+            "/config" => Self::config,
+            "/workers" => Self::workers,
+            _ => return Answer::text(404, "There is nothing here; `/` lists what there is.\n"),
+        };
+        match question.method.as_str() {
+            "GET" | "HEAD" => page(self),
+            _ => Answer::not_allowed("GET, HEAD"),
+        }
+    }
+
+    fn index(&self) -> Answer {
+        let mut text = "Bulkhead\n\n\
+            /metrics   all metrics, for Prometheus\n\
+            /livez     200 while the process answers\n\
+            /readyz    200 while requests can be served, else 503 with the reasons\n\
+            /config    which configuration is in force, and what was wrong with the last one\n\
+            /workers   the workers and what they carry\n"
+            .to_owned();
+        if self.faults {
+            text.push_str("/workers/{index}/kill   POST kills a worker; its connections move\n");
+        }
+        Answer::new(200, PLAIN, text)
+    }
+
+    fn metrics(&self) -> Answer {
+        Answer::new(200, EXPOSITION, self.plane.metrics())
+    }
+
+    fn live(&self) -> Answer {
+        Answer::text(200, "ok\n")
+    }
+
+    fn ready(&self) -> Answer {
+        let mut reasons = self.plane.unready();
+        if self.status.draining() {
+            reasons.push("the gateway is draining".to_owned());
+        }
+        let status = if reasons.is_empty() { 200 } else { 503 };
+        Answer::json(status, &json!({ "ready": reasons.is_empty(), "reasons": reasons }))
+    }
+
+    fn config(&self) -> Answer {
+        Answer::json(200, &self.status.to_json())
+    }
+
+    fn workers(&self) -> Answer {
+        let workers: Vec<_> = self
+            .plane
+            .workers()
+            .into_iter()
+            .map(|worker| {
+                json!({
+                    "index": worker.index,
+                    "generation": worker.generation,
+                    "alive": worker.alive,
+                    "connections": worker.connections,
+                    "exchanges": worker.exchanges,
+                    "cpu_seconds": worker.cpu_time.as_secs_f64(),
+                })
+            })
+            .collect();
+        Answer::json(200, &json!({ "workers": workers }))
+    }
+
+    fn kill(&self, question: &Question, worker: &str) -> Answer {
+        if !self.faults {
+            return Answer::text(
+                404,
+                "Faults are not allowed here; start with `--allow-faults`.\n",
+            );
+        }
+        if question.method != "POST" {
+            return Answer::not_allowed("POST");
+        }
+        // A page in a browser may send a POST to loopback without being asked.
+        if question.from_browser {
+            return Answer::text(403, "Faults are not for browsers.\n");
+        }
+        let Ok(worker) = worker.parse::<usize>() else {
+            return Answer::text(404, "A worker's index is a number.\n");
+        };
+        match self.plane.kill_worker(worker) {
+            Ok(killed) => {
+                (self.events)(Event::WorkerKilled {
+                    worker,
+                    connections_moved: killed.connections_moved,
+                    connections_lost: killed.connections_lost,
+                });
+                Answer::json(
+                    200,
+                    &json!({
+                        "worker": worker,
+                        "connections_moved": killed.connections_moved,
+                        "exchanges_moved": killed.exchanges_moved,
+                        "connections_lost": killed.connections_lost,
+                        "duration_ms": killed.duration.as_secs_f64() * 1e3,
+                    }),
+                )
+            }
+            Err(reason) => Answer::json(409, &json!({ "worker": worker, "reason": reason })),
+        }
+    }
+}
+
+/// `x` of `/workers/x/kill`.
+fn kill_target(path: &str) -> Option<&str> {
+    path.strip_prefix("/workers/")?.strip_suffix("/kill").filter(|index| !index.contains('/'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+use std::sync::Mutex;
+
+use bulkhead_config::Config;
+
+use super::*;
+use crate::plane::fake::FakePlane;
+
+struct Fixture {
+    pages: Pages,
+    plane: Arc<FakePlane>,
+    events: Arc<Mutex<Vec<Event>>>,
+}
+
+fn fixture(faults: bool) -> Fixture {
+    let (plane, _) = FakePlane::new();
+    let events: Arc<Mutex<Vec<Event>>> = Arc::default();
+    let heard = Arc::clone(&events);
+    let status = Status::new("gateway.yaml".to_owned(), 7, &Config::default(), Vec::new());
+    let pages = Pages {
+        plane: Arc::<FakePlane>::clone(&plane),
+        status: Arc::new(status),
+        events: Arc::new(move |event| heard.lock().unwrap().push(event)),
+        faults,
+    };
+    Fixture { pages, plane, events }
+}
+
+fn ask(pages: &Pages, method: &str, path: &str) -> Answer {
+    let question =
+        Question { method: method.to_owned(), path: path.to_owned(), from_browser: false };
+    pages.answer(&question)
+}
+
+#[test]
+fn statuses_by_method_and_path() {
+    let Fixture { pages, .. } = fixture(true);
+    for (method, path, status) in [
+        ("GET", "/", 200),
+        ("HEAD", "/", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/livez", 200),
+        ("GET", "/readyz", 200),
+        ("GET", "/config", 200),
+        ("GET", "/workers", 200),
+        ("POST", "/metrics", 405),
+        ("DELETE", "/config", 405),
+        ("GET", "/nothing", 404),
+        ("GET", "/metrics/", 404),
+        ("GET", "/workers/0/kill", 405),
+        ("POST", "/workers/0/kill", 200),
+        ("POST", "/workers/1/kill", 409),
+        ("POST", "/workers/x/kill", 404),
+        ("POST", "/workers/-1/kill", 404),
+        ("POST", "/workers/0/0/kill", 404),
+    ] {
+        assert_eq!(ask(&pages, method, path).status, status, "{method} {path}");
+    }
+    assert_eq!(ask(&pages, "POST", "/metrics").allow, Some("GET, HEAD"));
+    assert_eq!(ask(&pages, "GET", "/workers/0/kill").allow, Some("POST"));
+}
+
+#[test]
+fn kills_need_permission_and_no_browser() {
+    let Fixture { pages, events, .. } = fixture(false);
+    let refused = ask(&pages, "POST", "/workers/0/kill");
+    assert_eq!(refused.status, 404);
+    assert!(refused.body.contains("--allow-faults"), "{}", refused.body);
+    assert!(!ask(&pages, "GET", "/").body.contains("kill"));
+    assert!(events.lock().unwrap().is_empty());
+
+    let Fixture { pages, events, .. } = fixture(true);
+    let question = Question {
+        method: "POST".to_owned(),
+        path: "/workers/0/kill".to_owned(),
+        from_browser: true,
+    };
+    assert_eq!(pages.answer(&question).status, 403);
+    assert!(events.lock().unwrap().is_empty());
+    let answer: Value = serde_json::from_str(&ask(&pages, "POST", "/workers/0/kill").body).unwrap();
+    assert_eq!(answer["connections_moved"], json!(10));
+    assert_eq!(answer["duration_ms"], json!(1.25));
+    assert_eq!(
+        *events.lock().unwrap(),
+        [Event::WorkerKilled { worker: 0, connections_moved: 10, connections_lost: 0 }]
+    );
+}
+
+#[test]
+fn readiness_tells_its_reasons() {
+    let Fixture { pages, plane, .. } = fixture(false);
+    let ready = || {
+        let answer = ask(&pages, "GET", "/readyz");
+        (answer.status, serde_json::from_str::<Value>(&answer.body).unwrap())
+    };
+    assert_eq!(ready(), (200, json!({ "ready": true, "reasons": [] })));
+    plane.unready.lock().unwrap().push("worker 3 is down".to_owned());
+    pages.status.drain();
+    assert_eq!(
+        ready(),
+        (
+            503,
+            json!({ "ready": false, "reasons": ["worker 3 is down", "the gateway is draining"] })
+        )
+    );
+}
+
+#[test]
+fn configuration_and_workers() {
+    let Fixture { pages, .. } = fixture(false);
+    pages.status.rejected("gateway.yaml:3:1: unknown key".to_owned());
+    let config: Value = serde_json::from_str(&ask(&pages, "GET", "/config").body).unwrap();
+    assert_eq!(config["revision"], json!(7));
+    assert_eq!(config["source"], json!("gateway.yaml"));
+    assert_eq!(config["last_error"]["reason"], json!("gateway.yaml:3:1: unknown key"));
+    let workers: Value = serde_json::from_str(&ask(&pages, "GET", "/workers").body).unwrap();
+    assert_eq!(
+        workers["workers"][0],
+        json!({
+            "index": 0, "generation": 2, "alive": true,
+            "connections": 10, "exchanges": 3, "cpu_seconds": 1.5,
+        })
+    );
+}

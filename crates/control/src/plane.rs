@@ -1,0 +1,69 @@
+//! What the control plane needs of the data plane.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bulkhead_config::Config;
+
+/// The data plane, seen from here. Methods may block for a while, and are never called by a worker.
+pub trait Plane: Send + Sync + 'static {
+    /// Why the gateway cannot serve now; empty if it can.
+    fn unready(&self) -> Vec<String>;
+
+    /// Its workers, by index.
+    fn workers(&self) -> Vec<WorkerStatus>;
+
+    /// Kills a worker, as a fault: its connections go to its siblings.
+    ///
+    /// # Errors
+    /// Text that says why it was not done.
+    fn kill_worker(&self, worker: usize) -> Result<WorkerKilled, String>;
+
+    /// Puts a whole configuration in force and gives its revision.
+    ///
+    /// # Errors
+    /// Everything that is wrong; the configuration before it stays in force.
+    fn apply(&self, config: Config) -> Result<u64, Vec<String>>;
+
+    /// Makes these the addresses of a cluster, in place of the ones it has.
+    fn set_endpoints(&self, cluster: &str, addresses: Vec<SocketAddr>);
+
+    /// All metrics in the Prometheus text exposition format.
+    fn metrics(&self) -> String;
+
+    /// A configuration was refused before the data plane saw it: counts it.
+    fn config_rejected(&self);
+}
+
+/// One worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerStatus {
+    /// Its number, from 0.
+    pub index: usize,
+    /// How many predecessors it had.
+    pub generation: u64,
+    /// Whether its loop turns.
+    pub alive: bool,
+    /// Connections, downstream and upstream.
+    pub connections: usize,
+    /// Exchanges in flight.
+    pub exchanges: usize,
+    /// CPU time of its thread.
+    pub cpu_time: Duration,
+}
+
+/// What became of a killed worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerKilled {
+    /// Connections that its siblings took over.
+    pub connections_moved: u64,
+    /// Exchanges in flight that went with them.
+    pub exchanges_moved: u64,
+    /// Connections that could not be moved.
+    pub connections_lost: u64,
+    /// From the kill until all was moved.
+    pub duration: Duration,
+}
+
+#[cfg(test)]
+pub(crate) mod fake;

@@ -1,0 +1,92 @@
+//! A data plane that remembers what it was told.
+
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
+
+use super::*;
+
+/// What a test can see.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Told {
+    Applied(Config),
+    Endpoints(String, Vec<SocketAddr>),
+}
+
+pub(crate) struct FakePlane {
+    pub(crate) unready: Mutex<Vec<String>>,
+    /// What `apply` is answered with, if not with success.
+    pub(crate) refusal: Mutex<Option<Vec<String>>>,
+    pub(crate) rejected: Mutex<usize>,
+    revision: Mutex<u64>,
+    told: Mutex<Sender<Told>>,
+}
+
+impl FakePlane {
+    pub(crate) fn new() -> (std::sync::Arc<Self>, std::sync::mpsc::Receiver<Told>) {
+        let (sender, receiver) = channel();
+        let plane = Self {
+            unready: Mutex::default(),
+            refusal: Mutex::default(),
+            rejected: Mutex::default(),
+            revision: Mutex::new(1),
+            told: Mutex::new(sender),
+        };
+        (std::sync::Arc::new(plane), receiver)
+    }
+
+    fn tell(&self, told: Told) {
+        // A test that looks no more has ended.
+        let _ = self.told.lock().unwrap().send(told);
+    }
+}
+
+impl Plane for FakePlane {
+    fn unready(&self) -> Vec<String> {
+        self.unready.lock().unwrap().clone()
+    }
+
+    fn workers(&self) -> Vec<WorkerStatus> {
+        vec![WorkerStatus {
+            index: 0,
+            generation: 2,
+            alive: true,
+            connections: 10,
+            exchanges: 3,
+            cpu_time: Duration::from_millis(1_500),
+        }]
+    }
+
+    fn kill_worker(&self, worker: usize) -> Result<WorkerKilled, String> {
+        if worker > 0 {
+            return Err(format!("there is no worker {worker}"));
+        }
+        Ok(WorkerKilled {
+            connections_moved: 10,
+            exchanges_moved: 3,
+            connections_lost: 0,
+            duration: Duration::from_micros(1_250),
+        })
+    }
+
+    fn apply(&self, config: Config) -> Result<u64, Vec<String>> {
+        if let Some(reasons) = self.refusal.lock().unwrap().clone() {
+            return Err(reasons);
+        }
+        let mut revision = self.revision.lock().unwrap();
+        *revision += 1;
+        self.tell(Told::Applied(config));
+        Ok(*revision)
+    }
+
+    fn set_endpoints(&self, cluster: &str, addresses: Vec<SocketAddr>) {
+        self.tell(Told::Endpoints(cluster.to_owned(), addresses));
+    }
+
+    fn metrics(&self) -> String {
+        "bulkhead_build_info 1\n".to_owned()
+    }
+
+    fn config_rejected(&self) {
+        *self.rejected.lock().unwrap() += 1;
+    }
+}

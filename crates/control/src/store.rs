@@ -1,0 +1,184 @@
+//! The configuration file: watched, parsed, and put in force as a whole or not at all.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bulkhead_config::Config;
+
+use crate::event::{Event, Listen};
+use crate::files::referenced;
+use crate::plane::Plane;
+use crate::status::Status;
+
+/// How often the file, and those it refers to, are looked at.
+pub const CONFIG_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Largest configuration file, in bytes.
+pub const CONFIG_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A configuration that was parsed and checked.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The configuration.
+    pub config: Config,
+    /// What is odd in it, readable as it is.
+    pub warnings: Vec<String>,
+}
+
+/// Text and file name → configuration, or all that is wrong, readable as it is.
+pub type Parse = fn(&str, &str) -> Result<Parsed, String>;
+
+/// Where configurations come from.
+#[derive(Clone, Debug)]
+pub struct ConfigSource {
+    /// The file.
+    pub path: PathBuf,
+    /// How it is read.
+    pub parse: Parse,
+}
+
+impl ConfigSource {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is larger than [`CONFIG_BYTES_MAX`], or is not UTF-8.
+    pub fn read(&self) -> io::Result<String> {
+        let mut text = String::new();
+        let read = std::fs::File::open(&self.path)?
+            .take(CONFIG_BYTES_MAX + 1)
+            .read_to_string(&mut text)?;
+        if read as u64 > CONFIG_BYTES_MAX {
+            let reason = format!("it is larger than {CONFIG_BYTES_MAX} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        }
+        Ok(text)
+    }
+}
+
+/// What can be seen of the files without applying them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    text: Result<String, String>,
+    /// Time of change and length of each file referred to; `None`: it is not there.
+    files: Vec<(PathBuf, Option<(SystemTime, u64)>)>,
+}
+
+/// What looking at the files led to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// Nothing to do, or the files have only just changed.
+    Unchanged,
+    /// This configuration is in force now.
+    Applied(Box<Config>),
+    /// The old one still is.
+    Rejected,
+}
+
+/// The store: knows what was handled last.
+pub(crate) struct Store {
+    source: ConfigSource,
+    plane: Arc<dyn Plane>,
+    status: Arc<Status>,
+    events: Arc<Listen>,
+    watched: Vec<PathBuf>,
+    /// What the configuration in force, or the last refused one, was read from.
+    handled: Seen,
+    /// A change that was seen once. It is handled when it is seen again: then nobody is in the
+    /// middle of writing it.
+    unsettled: Option<Seen>,
+    in_force: Config,
+}
+
+impl Store {
+    /// `text` was parsed into `config`, which is in force.
+    pub(crate) fn new(
+        source: ConfigSource,
+        text: String,
+        config: Config,
+        plane: Arc<dyn Plane>,
+        status: Arc<Status>,
+        events: Arc<Listen>,
+    ) -> Self {
+        let watched = referenced(&config);
+        let handled = Seen { text: Ok(text), files: stamps(&watched) };
+        Self { source, plane, status, events, watched, handled, unsettled: None, in_force: config }
+    }
+
+    /// Looks at the files and applies what has changed. `forced`: applies them in any case, and
+    /// does not wait until they have settled. Blocks.
+    pub(crate) fn poll(&mut self, forced: bool) -> Outcome {
+        let text = self.source.read().map_err(|error| error.to_string());
+        let seen = Seen { text, files: stamps(&self.watched) };
+        if !forced {
+            if seen == self.handled {
+                self.unsettled = None;
+                return Outcome::Unchanged;
+            }
+            if self.unsettled.as_ref() != Some(&seen) {
+                self.unsettled = Some(seen);
+                return Outcome::Unchanged;
+            }
+        }
+        self.unsettled = None;
+        self.handled = seen;
+        let parsed = match &self.handled.text {
+            Err(reason) => Err(reason.clone()),
+            Ok(text) => (self.source.parse)(text, &self.source.path.display().to_string()),
+        };
+        match parsed {
+            Ok(parsed) => self.apply(parsed),
+            Err(reason) => {
+                self.plane.config_rejected();
+                self.reject(reason)
+            }
+        }
+    }
+
+    fn apply(&mut self, parsed: Parsed) -> Outcome {
+        // Also if it is refused: a file that is missing may be all that is wrong.
+        self.watched = referenced(&parsed.config);
+        self.handled.files = stamps(&self.watched);
+        match self.plane.apply(parsed.config.clone()) {
+            Ok(revision) => {
+                self.status.applied(revision, &parsed.config, parsed.warnings.clone());
+                let path = self.source.path.clone();
+                (self.events)(Event::ConfigApplied { revision, path, warnings: parsed.warnings });
+                self.tell_what_needs_restart(&parsed.config);
+                self.in_force = parsed.config;
+                Outcome::Applied(Box::new(self.in_force.clone()))
+            }
+            Err(reasons) => self.reject(reasons.join("\n")),
+        }
+    }
+
+    fn tell_what_needs_restart(&self, config: &Config) {
+        let old = &self.in_force;
+        for (key, changed) in [
+            ("admin", config.admin != old.admin),
+            ("workers", config.workers != old.workers),
+            ("access_log", config.access_log != old.access_log),
+        ] {
+            if changed {
+                (self.events)(Event::NeedsRestart { key });
+            }
+        }
+    }
+
+    fn reject(&self, reason: String) -> Outcome {
+        self.status.rejected(reason.clone());
+        (self.events)(Event::ConfigRejected { path: self.source.path.clone(), reason });
+        Outcome::Rejected
+    }
+}
+
+fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Option<(SystemTime, u64)>)> {
+    let stamp = |path: &PathBuf| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    files.iter().map(|path| (path.clone(), stamp(path))).collect()
+}
+
+#[cfg(test)]
+mod tests;
