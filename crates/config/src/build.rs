@@ -1,0 +1,144 @@
+//! Checked items → the model, and all checks that look at more than one value.
+
+mod cluster;
+mod jwt;
+mod listener;
+mod route;
+mod shadow;
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::diagnostic::{Report, Span, quote};
+use crate::model::{AccessLog, Admin, Config, Limits};
+use crate::nearest::nearest;
+use crate::scalar::words;
+use crate::value::{Item, TableValue, Value};
+
+/// Builds the configuration. It means something only if `report` has no error afterwards.
+pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
+    let Some(file) = item.table() else { return Config::default() };
+    let mut names = Names {
+        clusters: Declared::new(file.map("clusters")),
+        providers: Declared::new(file.map("jwt_providers")),
+    };
+    let mut config = Config {
+        workers: file.number("workers"),
+        listeners: listener::listeners(file.list("listeners"), report),
+        limits: file.table("limits").map(limits).unwrap_or_default(),
+        access_log: file.get("access_log").and_then(access_log),
+        ..Config::default()
+    };
+    if let Some(table) = file.table("admin")
+        && let Some(item) = table.get("address")
+        && let Some(address) = table.address("address")
+    {
+        listener::check_admin(item.span, address, &config.listeners, report);
+        config.admin = Some(Admin { address });
+    }
+    let clusters = cluster::clusters(file.map("clusters"), report);
+    let providers = jwt::providers(file.map("jwt_providers"), report);
+    config.routes = route::routes(file.list("routes"), &mut names, report);
+    shadow::warn(&config.routes, file.list("routes"), report);
+    config.clusters = clusters;
+    config.jwt_providers = providers;
+    names.clusters.warn_unused("cluster", "route", report);
+    names.providers.warn_unused("token issuer", "`jwt` filter", report);
+    config
+}
+
+/// Names that references may name.
+struct Names {
+    clusters: Declared,
+    providers: Declared,
+}
+
+/// The names of one mapping, and which of them were referred to.
+struct Declared {
+    spans: BTreeMap<String, (Span, bool)>,
+}
+
+impl Declared {
+    fn new(entries: &[(Item, Item)]) -> Self {
+        let spans = entries.iter().map(|(key, _)| (key.text().to_owned(), (key.span, false)));
+        Self { spans: spans.collect() }
+    }
+
+    /// The name that `item` refers to, which is `what` in `section`.
+    fn refer(
+        &mut self,
+        item: &Item,
+        what: &str,
+        section: &str,
+        report: &mut Report<'_>,
+    ) -> Option<String> {
+        let Value::Text(name) = &item.value else { return None };
+        if let Some((_, used)) = self.spans.get_mut(name) {
+            *used = true;
+            return Some(name.clone());
+        }
+        let found = report.error(item.span, format!("no {what} is called {}", quote(name)));
+        match nearest(name, self.spans.keys().map(String::as_str)) {
+            Some(near) => drop(found.suggest(near)),
+            None if self.spans.is_empty() => drop(found.remedy(format!("add it to `{section}`"))),
+            None => {
+                let all = words(self.spans.keys().take(10).cloned());
+                found.expected(format!("name in `{section}`: {all}"));
+            }
+        }
+        None
+    }
+
+    fn warn_unused(&self, what: &str, user: &str, report: &mut Report<'_>) {
+        for (name, (span, used)) in &self.spans {
+            if !used && !name.is_empty() {
+                report.warning(*span, format!("no {user} uses the {what} {}", quote(name)));
+            }
+        }
+    }
+}
+
+/// Reports names that are given twice. `what` is what they name.
+struct Unique {
+    what: &'static str,
+    lines: HashMap<String, usize>,
+}
+
+impl Unique {
+    fn new(what: &'static str) -> Self {
+        Self { what, lines: HashMap::new() }
+    }
+
+    fn add(&mut self, name: &str, span: Span, report: &mut Report<'_>) {
+        if let Some(line) = self.lines.get(name) {
+            let message =
+                format!("{} {} stands twice; first in line {line}", self.what, quote(name));
+            report.error(span, message);
+        } else {
+            self.lines.insert(name.to_owned(), span.line);
+        }
+    }
+}
+
+fn limits(table: &TableValue) -> Limits {
+    let default = Limits::default();
+    Limits {
+        connections_max: table.number("connections_max").unwrap_or(default.connections_max),
+        head_bytes_max: table.number("head_bytes_max").unwrap_or(default.head_bytes_max),
+        fields_max: table.number("fields_max").unwrap_or(default.fields_max),
+        body_bytes_max: table.number("body_bytes_max"),
+        streams_max: table.number("streams_max").unwrap_or(default.streams_max),
+        buffer_bytes_max: table.number("buffer_bytes_max").unwrap_or(default.buffer_bytes_max),
+        replay_bytes_max: table.number("replay_bytes_max").unwrap_or(default.replay_bytes_max),
+        head_timeout: table.duration("head_timeout").unwrap_or(default.head_timeout),
+        idle_timeout: table.duration("idle_timeout").unwrap_or(default.idle_timeout),
+        drain_timeout: table.duration("drain_timeout").unwrap_or(default.drain_timeout),
+    }
+}
+
+fn access_log(item: &Item) -> Option<AccessLog> {
+    match item.table() {
+        Some(table) => table.text("file").map(|file| AccessLog::File(file.into())),
+        None => (item.text() == "stdout").then_some(AccessLog::Stdout),
+    }
+}
+

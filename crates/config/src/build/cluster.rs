@@ -1,0 +1,83 @@
+//! Clusters and their endpoints.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use super::listener::protocol;
+use crate::diagnostic::Report;
+use crate::model::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
+use crate::value::{Item, TableValue, Value};
+
+pub(super) fn clusters(
+    entries: &[(Item, Item)],
+    report: &mut Report<'_>,
+) -> BTreeMap<String, Cluster> {
+    let mut clusters = BTreeMap::new();
+    for (key, item) in entries {
+        if let Some(table) = item.table() {
+            let name = key.text().to_owned();
+            clusters.insert(name.clone(), cluster(name, table, report));
+        }
+    }
+    clusters
+}
+
+fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster {
+    let duration = |key: &str| table.duration(key).unwrap_or(Duration::ZERO);
+    let number = |key: &str| table.number(key).unwrap_or_default();
+    Cluster {
+        name,
+        endpoints: endpoints(table.list("endpoints"), report),
+        protocol: protocol(table.text("protocol").unwrap_or_default()),
+        tls: table.table("tls").map(|tls| upstream_tls(tls, report)),
+        balance: match table.text("balance") {
+            Some("round_robin") => Balance::RoundRobin,
+            _ => Balance::LeastRequest,
+        },
+        connect_timeout: duration("connect_timeout"),
+        idle_timeout: duration("idle_timeout"),
+        http2_connections: number("http2_connections"),
+        connections_max: number("connections_max"),
+        pending_max: number("pending_max"),
+        retry_budget_percent: number("retry_budget"),
+        ejection: table.table("ejection").map(|table| Ejection {
+            consecutive_failures: table.number("consecutive_failures").unwrap_or_default(),
+            duration: table.duration("duration").unwrap_or_default(),
+            max_percent: table.number("max_percent").unwrap_or_default(),
+        }),
+        dns_refresh: duration("dns_refresh"),
+    }
+}
+
+fn endpoints(items: &[Item], report: &mut Report<'_>) -> Vec<Endpoint> {
+    let mut seen: HashSet<EndpointAddress> = HashSet::new();
+    let mut endpoints = Vec::with_capacity(items.len());
+    for item in items {
+        let (address, weight) = match item.table() {
+            Some(table) => (table.get("address"), table.number("weight").unwrap_or(1)),
+            None => (Some(item), 1),
+        };
+        let Some(Item { span, value: Value::Endpoint(address) }) = address else { continue };
+        if !seen.insert(address.clone()) {
+            report
+                .error(*span, "this endpoint stands twice in the cluster")
+                .remedy("give it a `weight` to send it more");
+        }
+        endpoints.push(Endpoint { address: address.clone(), weight });
+    }
+    endpoints
+}
+
+fn upstream_tls(table: &TableValue, report: &mut Report<'_>) -> UpstreamTls {
+    let insecure_skip_verify = table.flag("insecure_skip_verify");
+    if insecure_skip_verify && let Some(item) = table.get("insecure_skip_verify") {
+        report
+            .warning(item.span, "upstream certificates are not verified")
+            .remedy("name the trust anchors in `ca_file` instead");
+    }
+    UpstreamTls {
+        server_name: table.string("server_name"),
+        ca_file: table.text("ca_file").map(Into::into),
+        insecure_skip_verify,
+    }
+}

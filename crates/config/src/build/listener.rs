@@ -1,0 +1,94 @@
+//! Listeners, and the addresses that they and the admin server take.
+
+use std::net::SocketAddr;
+
+use super::Unique;
+use crate::diagnostic::{Report, Span};
+use crate::model::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
+use crate::value::{Item, TableValue};
+
+pub(super) fn listeners(items: &[Item], report: &mut Report<'_>) -> Vec<Listener> {
+    let mut names = Unique::new("listener");
+    let mut addresses = Unique::new("address");
+    let mut listeners = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let Some(table) = item.table() else { continue };
+        let name = table.string("name").unwrap_or_else(|| format!("listener-{}", index + 1));
+        names.add(&name, table.get("name").map_or(item.span, |item| item.span), report);
+        let Some(address) = table.address("address") else { continue };
+        if address.port() != 0
+            && let Some(item) = table.get("address")
+        {
+            addresses.add(&address.to_string(), item.span, report);
+        }
+        listeners.push(Listener {
+            name,
+            address,
+            tls: table.table("tls").map(tls),
+            protocols: protocols(table.list("protocols"), report),
+        });
+    }
+    listeners
+}
+
+fn protocols(items: &[Item], report: &mut Report<'_>) -> Vec<Protocol> {
+    let mut protocols = Vec::new();
+    for item in items {
+        let protocol = protocol(item.text());
+        if protocols.contains(&protocol) {
+            report.error(item.span, format!("protocol `{}` stands twice", item.text()));
+        } else {
+            protocols.push(protocol);
+        }
+    }
+    protocols
+}
+
+/// The protocol of a checked word.
+pub(super) fn protocol(word: &str) -> Protocol {
+    if word == "http2" { Protocol::Http2 } else { Protocol::Http1 }
+}
+
+fn tls(table: &TableValue) -> ListenerTls {
+    let certificates = table.list("certificates").iter().filter_map(Item::table);
+    ListenerTls {
+        certificates: certificates
+            .filter_map(|table| {
+                Some(Certificate {
+                    certificate_file: table.text("certificate_file")?.into(),
+                    private_key: secret(table, "private_key_file", "private_key_env")?,
+                })
+            })
+            .collect(),
+        min_version: match table.text("min_version") {
+            Some("1.3") => TlsVersion::Tls13,
+            _ => TlsVersion::Tls12,
+        },
+    }
+}
+
+/// The secret that one of two keys names.
+pub(super) fn secret(table: &TableValue, file: &str, environment: &str) -> Option<SecretSource> {
+    match table.text(file) {
+        Some(file) => Some(SecretSource::File(file.into())),
+        None => table.string(environment).map(SecretSource::Environment),
+    }
+}
+
+/// Checks the address of the admin server against those of the listeners.
+pub(super) fn check_admin(
+    span: Span,
+    address: SocketAddr,
+    listeners: &[Listener],
+    report: &mut Report<'_>,
+) {
+    let same = |listener: &&Listener| listener.address == address && address.port() != 0;
+    if let Some(listener) = listeners.iter().find(same) {
+        report.error(span, format!("the listener `{}` has the same address", listener.name));
+    }
+    if !address.ip().is_loopback() {
+        report
+            .warning(span, "the admin server can be reached from other machines")
+            .remedy("it asks nobody who they are: use a loopback address, or guard the port");
+    }
+}

@@ -1,0 +1,195 @@
+//! The file format as data: one declaration of each table drives parsing, the JSON Schema and the
+//! reference, so that the three cannot drift apart. Knows nothing of YAML or of diagnostics.
+
+pub(crate) mod backends;
+pub(crate) mod frontends;
+pub(crate) mod routes;
+
+pub(crate) use frontends::FILE;
+
+use crate::scalar::Scalar;
+
+/// A mapping with known keys.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// Identifier in the schema and heading in the reference, e.g. `listener`.
+    pub(crate) name: &'static str,
+    /// One or two sentences for the reference.
+    pub(crate) about: &'static str,
+    /// In the order of the reference.
+    pub(crate) keys: &'static [Key],
+    /// What must hold between keys.
+    pub(crate) rules: &'static [Rule],
+    /// Keys that people write here and that do not exist, each with what to do instead.
+    pub(crate) hints: &'static [(&'static str, &'static str)],
+}
+
+/// A key of a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) need: Need,
+    /// One sentence for the reference, with units and limits that the shape does not say.
+    pub(crate) about: &'static str,
+}
+
+/// Whether a key must be there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Need {
+    /// Must be given.
+    Required,
+    /// May be left out, and means what the description says then.
+    Optional,
+    /// May be left out; this text, as it would stand in the file, is taken instead.
+    Default(&'static str),
+}
+
+/// What must hold between the keys of a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rule {
+    /// Exactly one of these keys is given.
+    ExactlyOne(&'static [&'static str]),
+    /// At least one of these keys is given.
+    AtLeastOne(&'static [&'static str]),
+}
+
+/// What a value looks like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    /// A single value.
+    Scalar(Scalar),
+    /// A mapping with known keys.
+    Table(&'static Table),
+    /// A list with at least `min` items.
+    List {
+        /// Shape of each item.
+        item: &'static Self,
+        /// Fewest items.
+        min: usize,
+    },
+    /// A mapping with free keys.
+    Map {
+        /// Shape of each key.
+        key: Scalar,
+        /// Shape of each value.
+        value: &'static Self,
+    },
+    /// The first shape if the value is a scalar, the second otherwise.
+    Either(&'static Self, &'static Self),
+    /// The shape, or the word `off`.
+    OrOff(&'static Self),
+    /// A mapping of any content, or the same as JSON text.
+    Json,
+}
+
+impl Shape {
+    /// Tables that stand directly in this shape.
+    pub(crate) fn tables(&self) -> Vec<&'static Table> {
+        match *self {
+            Self::Scalar(_) | Self::Json => Vec::new(),
+            Self::Table(table) => vec![table],
+            Self::List { item: inner, .. }
+            | Self::Map { value: inner, .. }
+            | Self::OrOff(inner) => inner.tables(),
+            Self::Either(first, second) => {
+                let mut tables = first.tables();
+                tables.extend(second.tables());
+                tables
+            }
+        }
+    }
+
+    /// What follows the name of a key of this shape in the path of a key below it.
+    fn path_suffix(&self) -> &'static str {
+        match *self {
+            Self::List { .. } => "[]",
+            Self::Map { .. } => ".<name>",
+            Self::OrOff(inner) | Self::Either(_, inner) => inner.path_suffix(),
+            Self::Scalar(_) | Self::Table(_) | Self::Json => "",
+        }
+    }
+}
+
+impl Table {
+    /// The key of that name.
+    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+/// Calls `visit` with the path and the table of each table of the format, the file itself first.
+/// A table that stands in several places is visited at each.
+pub(crate) fn visit_tables(visit: &mut dyn FnMut(&str, &'static Table)) {
+    fn walk(path: &str, table: &'static Table, visit: &mut dyn FnMut(&str, &'static Table)) {
+        visit(path, table);
+        for key in table.keys {
+            let dot = if path.is_empty() { "" } else { "." };
+            let path = format!("{path}{dot}{}{}", key.name, key.shape.path_suffix());
+            for inner in key.shape.tables() {
+                walk(&path, inner, visit);
+            }
+        }
+    }
+    walk("", &FILE, visit);
+}
+
+/// Paths of the tables that know the key `name`; the file itself is the empty path.
+pub(crate) fn homes(name: &str) -> Vec<String> {
+    let mut homes = Vec::new();
+    visit_tables(&mut |path, table| {
+        if table.key(name).is_some() {
+            homes.push(path.to_owned());
+        }
+    });
+    homes
+}
+
+/// A key that must be given.
+pub(crate) const fn required(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, shape, need: Need::Required, about }
+}
+
+/// A key that may be left out.
+pub(crate) const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, shape, need: Need::Optional, about }
+}
+
+/// A key with a default.
+pub(crate) const fn default(
+    name: &'static str,
+    shape: Shape,
+    text: &'static str,
+    about: &'static str,
+) -> Key {
+    Key { name, shape, need: Need::Default(text), about }
+}
+
+/// A duration in milliseconds between the two, inclusive.
+pub(crate) const fn duration(min_ms: u64, max_ms: u64) -> Shape {
+    Shape::Scalar(Scalar::Duration { min_ms, max_ms })
+}
+
+/// A whole number between the two, inclusive.
+pub(crate) const fn integer(min: u64, max: u64) -> Shape {
+    Shape::Scalar(Scalar::Integer { min, max })
+}
+
+/// A size in bytes between the two, inclusive.
+pub(crate) const fn size(min: u64, max: u64) -> Shape {
+    Shape::Scalar(Scalar::Size { min, max })
+}
+
+pub(crate) const TEXT: Shape = Shape::Scalar(Scalar::Text);
+pub(crate) const BOOL: Shape = Shape::Scalar(Scalar::Bool);
+pub(crate) const FILE_NAME: Shape = Shape::Scalar(Scalar::File);
+pub(crate) const ENVIRONMENT: Shape = Shape::Scalar(Scalar::Environment);
+pub(crate) const ADDRESS: Shape = Shape::Scalar(Scalar::Address);
+pub(crate) const NAME: Shape = Shape::Scalar(Scalar::Name);
+pub(crate) const HOST: Shape = Shape::Scalar(Scalar::Host);
+pub(crate) const PATH: Shape = Shape::Scalar(Scalar::Path);
+
+/// Milliseconds in a second.
+pub(crate) const SECOND: u64 = 1_000;
+/// Milliseconds in a day: no time-out may be longer.
+pub(crate) const DAY: u64 = 24 * 3_600 * SECOND;

@@ -1,0 +1,211 @@
+//! Clusters and token issuers.
+
+use super::{
+    BOOL, DAY, ENVIRONMENT, FILE_NAME, HOST, Rule, SECOND, Shape, TEXT, Table, default, duration,
+    integer, optional, required,
+};
+use crate::scalar::Scalar;
+
+const ENDPOINT_ADDRESS: Shape = Shape::Scalar(Scalar::Endpoint);
+
+pub(crate) static CLUSTER: Table = Table {
+    name: "cluster",
+    about: "Endpoints that answer the same requests, and how to reach them.",
+    keys: &[
+        required(
+            "endpoints",
+            Shape::List {
+                item: &Shape::Either(&ENDPOINT_ADDRESS, &Shape::Table(&ENDPOINT)),
+                min: 1,
+            },
+            "Where they are: `10.0.0.1:80`, `[::1]:80` or `name:80`; a plain address has weight 1.",
+        ),
+        default(
+            "protocol",
+            Shape::Scalar(Scalar::Choice(&["http1", "http2"])),
+            "http1",
+            "Protocol towards them; gRPC needs `http2`.",
+        ),
+        optional("tls", Shape::Table(&UPSTREAM_TLS), "TLS towards them. Left out: cleartext."),
+        default(
+            "balance",
+            Shape::Scalar(Scalar::Choice(&["least_request", "round_robin"])),
+            "least_request",
+            "How one is chosen: the less busy of two random ones, or in turn by weight.",
+        ),
+        default(
+            "connect_timeout",
+            duration(1, 3_600 * SECOND),
+            "5s",
+            "Until a connection, with its TLS handshake, is up.",
+        ),
+        default("idle_timeout", duration(100, DAY), "1m", "Unused connections are closed after."),
+        default(
+            "http2_connections",
+            integer(1, 1_024),
+            "2",
+            "HTTP/2 connections per worker and endpoint.",
+        ),
+        default(
+            "connections_max",
+            integer(1, 1_000_000),
+            "1024",
+            "HTTP/1.1 connections per worker and endpoint.",
+        ),
+        default(
+            "pending_max",
+            integer(0, 1_000_000),
+            "1024",
+            "Requests per worker that may wait for a connection; more are answered with 503.",
+        ),
+        default(
+            "retry_budget",
+            Shape::Scalar(Scalar::Percent { min: 0, max: 100 }),
+            "20%",
+            "Share of the requests that may be retries, on top of 3 a second.",
+        ),
+        default(
+            "ejection",
+            Shape::OrOff(&Shape::Table(&EJECTION)),
+            "{}",
+            "Leave endpoints alone for a while that fail.",
+        ),
+        default("dns_refresh", duration(SECOND, DAY), "30s", "How often names are looked up."),
+    ],
+    rules: &[],
+    hints: &[
+        ("name", "the name of a cluster is its key in `clusters`"),
+        ("url", "write `endpoints: [HOST:PORT]`, and `tls: {}` for https"),
+        ("hosts", "they are called `endpoints`"),
+        ("servers", "they are called `endpoints`"),
+        ("lb_policy", "it is called `balance`"),
+        (
+            "timeout",
+            "`connect_timeout` is the cluster's; an exchange's stand in the route's `timeouts`",
+        ),
+        ("outlier_detection", "it is called `ejection`"),
+    ],
+};
+
+static ENDPOINT: Table = Table {
+    name: "endpoint",
+    about: "One endpoint. A name is resolved to all its addresses.",
+    keys: &[
+        required("address", ENDPOINT_ADDRESS, "IP address or name, and port."),
+        default("weight", integer(1, 1_000), "1", "Relative share of the requests."),
+    ],
+    rules: &[],
+    hints: &[("port", "write host and port together: `address: name:8080`")],
+};
+
+static UPSTREAM_TLS: Table = Table {
+    name: "upstream_tls",
+    about: "TLS towards a cluster. Certificates are verified.",
+    keys: &[
+        optional(
+            "server_name",
+            HOST,
+            "Name that is asked for and verified. Left out: the endpoint's name or address.",
+        ),
+        optional("ca_file", FILE_NAME, "PEM file with trust anchors. Left out: the public web's."),
+        default("insecure_skip_verify", BOOL, "false", "Trust anybody. For tests only."),
+    ],
+    rules: &[],
+    hints: &[("sni", "it is called `server_name`"), ("verify", "see `insecure_skip_verify`")],
+};
+
+static EJECTION: Table = Table {
+    name: "ejection",
+    about: "Passive ejection: no probes, only what requests meet.",
+    keys: &[
+        default(
+            "consecutive_failures",
+            integer(1, 10_000),
+            "5",
+            "Failures in a row (5xx or failed connections) that eject an endpoint.",
+        ),
+        default(
+            "duration",
+            duration(100, DAY),
+            "30s",
+            "First ejection; each further one is as much longer.",
+        ),
+        default(
+            "max_percent",
+            Shape::Scalar(Scalar::Percent { min: 0, max: 100 }),
+            "50%",
+            "Never eject more than this share of the endpoints.",
+        ),
+    ],
+    rules: &[],
+    hints: &[],
+};
+
+pub(crate) static JWT_PROVIDER: Table = Table {
+    name: "jwt_provider",
+    about: "An issuer of tokens: what its tokens must say, and the keys that verify them.",
+    keys: &[
+        optional("issuer", TEXT, "Required `iss`. Left out: not checked."),
+        default(
+            "audiences",
+            Shape::List { item: &TEXT, min: 0 },
+            "[]",
+            "Any of these must be in `aud`. Empty: not checked.",
+        ),
+        required(
+            "algorithms",
+            Shape::List {
+                item: &Shape::Scalar(Scalar::Choice(&[
+                    "HS256", "HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA",
+                ])),
+                min: 1,
+            },
+            "Accepted algorithms. `HS…` goes with a shared secret, the others with public keys.",
+        ),
+        optional(
+            "jwks",
+            Shape::Json,
+            "Public keys: a JWKS document, as a mapping or as JSON text.",
+        ),
+        optional("jwks_file", FILE_NAME, "File with a JWKS document."),
+        optional("public_key_file", FILE_NAME, "PEM file with one public key."),
+        optional("secret_file", FILE_NAME, "File with the shared secret."),
+        optional(
+            "secret_env",
+            ENVIRONMENT,
+            "Name of the environment variable that holds the shared secret.",
+        ),
+        default("clock_skew", duration(0, 3_600 * SECOND), "60s", "Tolerance for `exp` and `nbf`."),
+        default(
+            "cache_size",
+            integer(0, 10_000_000),
+            "10000",
+            "Verified tokens that each worker remembers; 0: none.",
+        ),
+    ],
+    rules: &[Rule::ExactlyOne(&[
+        "jwks",
+        "jwks_file",
+        "public_key_file",
+        "secret_file",
+        "secret_env",
+    ])],
+    hints: &[
+        ("secret", SECRET_HINT),
+        ("shared_secret", SECRET_HINT),
+        ("password", SECRET_HINT),
+        ("key", "name the key's file: `public_key_file`, `jwks_file` or `secret_file`"),
+        ("public_key", "name the PEM file in `public_key_file`"),
+        (
+            "private_key",
+            "verifying tokens needs no private key: name the public key's PEM file in `public_key_file`",
+        ),
+        ("jwks_uri", "keys are read from `jwks_file` in this version; fetch the document yourself"),
+        ("algorithm", "it is a list: `algorithms: [RS256]`"),
+        ("audience", "it is a list: `audiences: [NAME]`"),
+        ("name", "the name of a provider is its key in `jwt_providers`"),
+    ],
+};
+
+const SECRET_HINT: &str = "a secret must not stand in the configuration: put it in a file and name it in \
+     `secret_file`, or in an environment variable and name that in `secret_env`";

@@ -1,0 +1,209 @@
+//! The file itself, its listeners, limits, admin server and access log.
+
+use super::backends::{CLUSTER, JWT_PROVIDER};
+use super::routes::ROUTE;
+use super::{
+    ADDRESS, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, Table, default, duration,
+    integer, optional, required, size,
+};
+use crate::scalar::Scalar;
+
+pub(crate) static FILE: Table = Table {
+    name: "file",
+    about: "The keys at the top of the file.",
+    keys: &[
+        optional(
+            "workers",
+            integer(1, 1_024),
+            "Number of workers. Left out: as many as the machine or its cgroup grants CPUs.",
+        ),
+        required(
+            "listeners",
+            Shape::List { item: &Shape::Table(&LISTENER), min: 1 },
+            "Where connections are accepted.",
+        ),
+        required(
+            "routes",
+            Shape::List { item: &Shape::Table(&ROUTE), min: 1 },
+            "Which request goes where. The most specific match wins, not the first.",
+        ),
+        default(
+            "clusters",
+            Shape::Map { key: Scalar::Name, value: &Shape::Table(&CLUSTER) },
+            "{}",
+            "Sets of endpoints that answer the same requests, by name.",
+        ),
+        default(
+            "jwt_providers",
+            Shape::Map { key: Scalar::Name, value: &Shape::Table(&JWT_PROVIDER) },
+            "{}",
+            "Issuers of tokens, by name.",
+        ),
+        default("limits", Shape::Table(&LIMITS), "{}", "Limits of connections and exchanges."),
+        optional("admin", Shape::Table(&ADMIN), "The admin server. Left out: none."),
+        optional(
+            "access_log",
+            Shape::Either(&Shape::Scalar(Scalar::Choice(&["stdout"])), &Shape::Table(&ACCESS_LOG)),
+            "JSON access log, one line per exchange: `stdout`, or a file. Left out: none.",
+        ),
+    ],
+    rules: &[],
+    hints: &[
+        ("upstreams", "sets of endpoints are called `clusters` here"),
+        ("services", "sets of endpoints are called `clusters` here"),
+        ("servers", "write `listeners` for where to accept, `clusters` for where to send to"),
+        ("http", "the keys of the file stand at its top, without `http` around them"),
+        ("version", "the format has no version key: remove it"),
+        ("apiVersion", "this is no Kubernetes manifest: the keys stand at the top of the file"),
+        ("kind", "this is no Kubernetes manifest: the keys stand at the top of the file"),
+    ],
+};
+
+static LISTENER: Table = Table {
+    name: "listener",
+    about: "One address where connections are accepted. Without `tls` it takes HTTP/1.1 and \
+            HTTP/2 with prior knowledge on the same port.",
+    keys: &[
+        optional("name", NAME, "Unique name. Left out: `listener-N`, N being its place from 1."),
+        required("address", ADDRESS, "IP address and port, e.g. `0.0.0.0:8080` or `[::]:8080`."),
+        optional("tls", Shape::Table(&LISTENER_TLS), "TLS. Left out: cleartext."),
+        default(
+            "protocols",
+            Shape::List { item: &Shape::Scalar(Scalar::Choice(&["http1", "http2"])), min: 1 },
+            "[http1, http2]",
+            "Protocols offered, by ALPN with TLS and by the first bytes without.",
+        ),
+    ],
+    rules: &[],
+    hints: &[
+        ("listen", "the address to listen on is called `address`"),
+        ("bind", "the address to listen on is called `address`"),
+        ("host", "write host and port together: `address: 0.0.0.0:8080`"),
+        ("port", "write host and port together: `address: 0.0.0.0:8080`"),
+        ("protocol", "a listener may offer several: `protocols: [http1, http2]`"),
+    ],
+};
+
+static LISTENER_TLS: Table = Table {
+    name: "listener_tls",
+    about: "TLS of a listener.",
+    keys: &[
+        required(
+            "certificates",
+            Shape::List { item: &Shape::Table(&CERTIFICATE), min: 1 },
+            "Certificates, chosen by the name that the client asks for; the first is the default.",
+        ),
+        default(
+            "min_version",
+            Shape::Scalar(Scalar::Choice(&["1.2", "1.3"])),
+            "1.2",
+            "Lowest version of TLS.",
+        ),
+    ],
+    rules: &[],
+    hints: &[
+        ("certificate_file", "it stands in an item of `certificates`"),
+        ("private_key_file", "it stands in an item of `certificates`"),
+    ],
+};
+
+static CERTIFICATE: Table = Table {
+    name: "certificate",
+    about: "A certificate chain and its private key.",
+    keys: &[
+        required("certificate_file", FILE_NAME, "PEM file with the chain, leaf first."),
+        optional("private_key_file", FILE_NAME, "PEM file with the private key."),
+        optional(
+            "private_key_env",
+            ENVIRONMENT,
+            "Name of the environment variable that holds the private key as PEM.",
+        ),
+    ],
+    rules: &[Rule::ExactlyOne(&["private_key_file", "private_key_env"])],
+    hints: &[
+        ("private_key", PRIVATE_KEY_HINT),
+        ("key", PRIVATE_KEY_HINT),
+        ("key_file", "the file with the private key is called `private_key_file`"),
+        ("certificate", "name the PEM file in `certificate_file`"),
+        ("cert", "name the PEM file in `certificate_file`"),
+        ("cert_file", "the file with the chain is called `certificate_file`"),
+    ],
+};
+
+const PRIVATE_KEY_HINT: &str = "a private key must not stand in the configuration: put it in a file and name it in \
+     `private_key_file`, or in an environment variable and name that in `private_key_env`";
+
+static LIMITS: Table = Table {
+    name: "limits",
+    about: "Limits and time-outs of downstream connections and of exchanges.",
+    keys: &[
+        default(
+            "connections_max",
+            integer(1, 10_000_000),
+            "65536",
+            "Downstream connections over all workers.",
+        ),
+        default("head_bytes_max", size(1_024, 1 << 24), "64KiB", "Head of a request or response."),
+        default("fields_max", integer(8, 4_096), "128", "Fields in a head or in trailers."),
+        default(
+            "body_bytes_max",
+            Shape::OrOff(&size(0, 1 << 50)),
+            "off",
+            "Body of a request; a longer one is answered with 413.",
+        ),
+        default(
+            "streams_max",
+            integer(1, 65_536),
+            "256",
+            "Concurrent streams per HTTP/2 connection.",
+        ),
+        default(
+            "buffer_bytes_max",
+            size(16_384, 1 << 30),
+            "256KiB",
+            "Bytes kept per exchange and direction before the sender is made to wait.",
+        ),
+        default(
+            "replay_bytes_max",
+            size(0, 1 << 30),
+            "64KiB",
+            "Request body kept for another attempt; a longer one is not retried once it is sent.",
+        ),
+        default(
+            "head_timeout",
+            duration(10, 3_600 * SECOND),
+            "10s",
+            "TLS handshake and first request head.",
+        ),
+        default(
+            "idle_timeout",
+            duration(100, DAY),
+            "5m",
+            "Connection kept open without a request.",
+        ),
+        default(
+            "drain_timeout",
+            duration(0, DAY),
+            "30s",
+            "What requests in flight get when the gateway drains.",
+        ),
+    ],
+    rules: &[],
+    hints: &[],
+};
+
+static ADMIN: Table = Table {
+    name: "admin",
+    about: "The admin server: `/metrics`, `/livez`, `/readyz`.",
+    keys: &[required("address", ADDRESS, "IP address and port; loopback, unless you mean it.")],
+    rules: &[],
+    hints: &[("port", "write host and port together: `address: 127.0.0.1:9901`")],
+};
+
+static ACCESS_LOG: Table = Table {
+    name: "access_log",
+    about: "Access log in a file.",
+    keys: &[required("file", FILE_NAME, "File that lines are appended to.")],
+    rules: &[],
+    hints: &[("path", "the file is called `file`")],
+};

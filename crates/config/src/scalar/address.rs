@@ -1,0 +1,111 @@
+//! Addresses and hostnames.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use super::Fault;
+use crate::diagnostic::quote;
+use crate::model::EndpointAddress;
+
+/// Reads an IP address and port.
+pub(super) fn read_address(text: &str) -> Result<SocketAddr, Fault> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let fault = Fault::new(format!("{} is not an IP address and port", quote(text)));
+    if let Some(port) = text.strip_prefix(':')
+        && port.parse::<u16>().is_ok()
+    {
+        return Err(fault.suggest(format!("0.0.0.0:{port}")));
+    }
+    if text.parse::<u16>().is_ok() {
+        return Err(fault.suggest(format!("0.0.0.0:{text}")));
+    }
+    if let Some(port) = text.strip_prefix("localhost:")
+        && port.parse::<u16>().is_ok()
+    {
+        return Err(fault.suggest(format!("127.0.0.1:{port}")));
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Err(fault.remedy(format!("write an IPv6 address in brackets: `[{text}]:8080`")));
+    }
+    if text.parse::<IpAddr>().is_ok() {
+        return Err(fault.remedy(format!("add the port: `{text}:8080`")));
+    }
+    Err(if text.contains("://") { fault.remedy("leave the scheme out") } else { fault })
+}
+
+/// Reads `10.0.0.1:80`, `[::1]:80`, `name:80`.
+pub(crate) fn read_endpoint(text: &str) -> Result<EndpointAddress, Fault> {
+    let fault = || Fault::new(format!("{} is not an address and port", quote(text)));
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return if address.port() == 0 {
+            Err(Fault::new("an endpoint cannot have port 0"))
+        } else {
+            Ok(EndpointAddress::Socket(address))
+        };
+    }
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let remedy = match scheme {
+            "https" | "h2" => "leave the scheme out; `tls: {}` on the cluster turns TLS on",
+            _ => "leave the scheme out; `protocol` on the cluster says which one is spoken",
+        };
+        let fault = fault().remedy(remedy);
+        let rest = rest.trim_end_matches('/');
+        return Err(if rest.contains(':') { fault.suggest(rest) } else { fault });
+    }
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return Err(fault().remedy(format!("add the port: `{}:80`", text.trim())));
+    };
+    let port = match port.parse::<u16>() {
+        Ok(0) | Err(_) => return Err(Fault::new(format!("{} is not a port", quote(port)))),
+        Ok(port) => port,
+    };
+    if host.parse::<Ipv6Addr>().is_ok() {
+        return Err(fault().suggest(format!("[{host}]:{port}")));
+    }
+    if !is_dns_name(host) {
+        return Err(Fault::new(format!("{} is not a hostname", quote(host))));
+    }
+    Ok(EndpointAddress::Name { host: host.to_ascii_lowercase(), port })
+}
+
+/// Reads a hostname, exact or `*.suffix`, into lower case.
+pub(super) fn read_hostname(text: &str) -> Result<String, Fault> {
+    let suffix = text.strip_prefix("*.").unwrap_or(text);
+    if is_dns_name(suffix) || text.parse::<IpAddr>().is_ok() {
+        return Ok(text.to_ascii_lowercase());
+    }
+    let fault = Fault::new(format!("{} is not a hostname", quote(text)));
+    Err(match text {
+        "*" => fault.remedy("leave `hostnames` out to match any host"),
+        _ if text.contains("://") => fault.remedy("leave scheme and path out"),
+        _ if text.contains('*') => {
+            fault.remedy("a wildcard is the whole first label: `*.example.com`")
+        }
+        _ if text.contains(':') => fault.remedy("leave the port out: hosts are matched without it"),
+        _ => fault,
+    })
+}
+
+/// Reads a hostname or an IP address.
+pub(super) fn read_host(text: &str) -> Result<String, Fault> {
+    if is_dns_name(text) || text.parse::<IpAddr>().is_ok() {
+        return Ok(text.to_ascii_lowercase());
+    }
+    let fault = Fault::new(format!("{} is not a hostname", quote(text)));
+    Err(if text.contains(':') { fault.remedy("leave scheme and port out") } else { fault })
+}
+
+/// Whether `text` is a name of the kind that DNS resolves: labels of letters, digits, `-` and `_`,
+/// at most 63 each and 253 in all. A text of digits and dots alone is a mistyped address.
+pub(crate) fn is_dns_name(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    text.len() <= 253
+        && text.split('.').all(label)
+        && !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}

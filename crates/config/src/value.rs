@@ -1,0 +1,142 @@
+//! A node that was checked against its shape: what the model is built from.
+//!
+//! A wrong node becomes [`Value::Invalid`] after its diagnostic was written, so that the rest of
+//! the file is still checked; every getter gives a neutral value for it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::diagnostic::Span;
+use crate::model::EndpointAddress;
+
+/// A checked value with its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub(crate) span: Span,
+    pub(crate) value: Value,
+}
+
+/// A checked value.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    /// A diagnostic was written about it.
+    Invalid,
+    /// `off`.
+    Off,
+    Text(String),
+    /// Whole numbers, bytes, percent.
+    Integer(u64),
+    Bool(bool),
+    Duration(Duration),
+    Address(SocketAddr),
+    Endpoint(EndpointAddress),
+    Json(String),
+    List(Vec<Item>),
+    Map(Vec<(Item, Item)>),
+    Table(TableValue),
+}
+
+/// A checked mapping with known keys. Keys that were left out have their default in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TableValue {
+    pub(crate) entries: Vec<(&'static str, Item)>,
+}
+
+impl Item {
+    /// The text, or the empty text.
+    pub(crate) fn text(&self) -> &str {
+        if let Value::Text(text) = &self.value { text } else { "" }
+    }
+
+    /// The number, or 0. Shapes keep numbers in the range of the type that they go to.
+    pub(crate) fn number<N: TryFrom<u64> + Default>(&self) -> N {
+        if let Value::Integer(number) = self.value {
+            N::try_from(number).unwrap_or_default()
+        } else {
+            N::default()
+        }
+    }
+
+    /// The table, or none.
+    pub(crate) fn table(&self) -> Option<&TableValue> {
+        if let Value::Table(table) = &self.value { Some(table) } else { None }
+    }
+}
+
+impl TableValue {
+    /// The item of a key that was given or has a default.
+    pub(crate) fn get(&self, key: &str) -> Option<&Item> {
+        self.entries.iter().find(|(name, _)| *name == key).map(|(_, item)| item)
+    }
+
+    /// Text of a key.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        match &self.get(key)?.value {
+            Value::Text(text) | Value::Json(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Text of a key, owned.
+    pub(crate) fn string(&self, key: &str) -> Option<String> {
+        self.text(key).map(str::to_owned)
+    }
+
+    /// Number of a key; `None` also for `off`.
+    pub(crate) fn number<N: TryFrom<u64> + Default>(&self, key: &str) -> Option<N> {
+        let item = self.get(key)?;
+        matches!(item.value, Value::Integer(_)).then(|| item.number())
+    }
+
+    /// Duration of a key; `None` also for `off`.
+    pub(crate) fn duration(&self, key: &str) -> Option<Duration> {
+        if let Value::Duration(duration) = self.get(key)?.value { Some(duration) } else { None }
+    }
+
+    /// Whether a key is given and true.
+    pub(crate) fn flag(&self, key: &str) -> bool {
+        matches!(self.get(key), Some(Item { value: Value::Bool(true), .. }))
+    }
+
+    /// Address of a key.
+    pub(crate) fn address(&self, key: &str) -> Option<SocketAddr> {
+        if let Value::Address(address) = self.get(key)?.value { Some(address) } else { None }
+    }
+
+    /// Table of a key; `None` also for `off`.
+    pub(crate) fn table(&self, key: &str) -> Option<&Self> {
+        self.get(key)?.table()
+    }
+
+    /// Items of a key; none if it is left out.
+    pub(crate) fn list(&self, key: &str) -> &[Item] {
+        match self.get(key) {
+            Some(Item { value: Value::List(items), .. }) => items,
+            _ => &[],
+        }
+    }
+
+    /// Texts of a key's list.
+    pub(crate) fn strings(&self, key: &str) -> Vec<String> {
+        self.list(key).iter().map(|item| item.text().to_owned()).collect()
+    }
+
+    /// Entries of a key's mapping; none if it is left out.
+    pub(crate) fn map(&self, key: &str) -> &[(Item, Item)] {
+        match self.get(key) {
+            Some(Item { value: Value::Map(entries), .. }) => entries,
+            _ => &[],
+        }
+    }
+
+    /// Entries of a key's mapping as texts.
+    pub(crate) fn pairs(&self, key: &str) -> Vec<(String, String)> {
+        let text = |item: &Item| item.text().to_owned();
+        self.map(key).iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    /// The entries, in the order of the file, defaults last.
+    pub(crate) fn entries(&self) -> &[(&'static str, Item)] {
+        &self.entries
+    }
+}
