@@ -1,0 +1,132 @@
+//! Patterns: each distinct one is compiled once, and most need no regular expression engine.
+//!
+//! Nearly all patterns in routes are a chain of literals and repeated classes (`\d+`, `[a-z0-9-]+`,
+//! `v\d{1,3}`). Such a chain is matched by [`chain::Chain`] in one pass; what is not such a chain goes to
+//! the `regex` crate, whose time is linear in the text as well.
+
+mod chain;
+mod index;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::error::CompileErrorKind;
+use chain::Chain;
+pub(crate) use index::PatternIndex;
+
+/// Compiled size of one pattern at most, bytes.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// Working memory of one pattern in one worker at most, bytes.
+const PATTERN_CACHE_BYTES_MAX: usize = 1 << 18;
+
+/// Number of a pattern in [`Patterns`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum PatternId {
+    Chain(u32),
+    Regex(u32),
+}
+
+/// All patterns of a table.
+///
+/// A clone shares the compiled programs but has working memory of its own, so that workers which
+/// each have a clone never contend for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Patterns {
+    chains: Arc<[Chain]>,
+    regexes: Vec<Regex>,
+}
+
+impl Patterns {
+    /// Whether the pattern matches all of `text`.
+    #[inline]
+    pub(crate) fn is_match(&self, id: PatternId, text: &[u8]) -> bool {
+        match id {
+            PatternId::Chain(at) => {
+                self.chains.get(at as usize).is_some_and(|chain| chain.is_match(text))
+            }
+            PatternId::Regex(at) => {
+                self.regexes.get(at as usize).is_some_and(|regex| regex.is_match(text))
+            }
+        }
+    }
+}
+
+/// Collects the patterns while a table is compiled.
+#[derive(Debug, Default)]
+pub(crate) struct PatternsBuilder {
+    known: HashMap<String, (PatternId, Vec<u8>), foldhash::fast::FixedState>,
+    chains: Vec<Chain>,
+    regexes: Vec<Regex>,
+}
+
+impl PatternsBuilder {
+    /// The pattern's number, and the bytes that every matching text begins with.
+    pub(crate) fn intern(&mut self, text: &str) -> Result<(PatternId, Vec<u8>), CompileErrorKind> {
+        if let Some((id, prefix)) = self.known.get(text) {
+            return Ok((*id, prefix.clone()));
+        }
+        let (id, prefix) = match Chain::parse(text) {
+            Some(chain) => {
+                let prefix = chain.literal_prefix();
+                self.chains.push(chain);
+                (PatternId::Chain(self.chains.len() as u32 - 1), prefix)
+            }
+            None => {
+                self.regexes.push(compile(text)?);
+                (PatternId::Regex(self.regexes.len() as u32 - 1), literal_prefix(text))
+            }
+        };
+        self.known.insert(text.to_owned(), (id, prefix.clone()));
+        Ok((id, prefix))
+    }
+
+    pub(crate) fn finish(self) -> Patterns {
+        Patterns { chains: self.chains.into(), regexes: self.regexes }
+    }
+}
+
+fn compile(text: &str) -> Result<Regex, CompileErrorKind> {
+    let build = |text: &str| {
+        RegexBuilder::new(text)
+            .unicode(false)
+            .size_limit(PATTERN_BYTES_MAX)
+            .dfa_size_limit(PATTERN_CACHE_BYTES_MAX)
+            .build()
+    };
+    let wrong = |error: regex::Error| CompileErrorKind::Pattern {
+        pattern: text.to_owned(),
+        reason: match error {
+            // The engine's report has several lines: a drawing, and the reason at the end.
+            regex::Error::Syntax(report) => last_line(&report),
+            regex::Error::CompiledTooBig(_) => "is too large".to_owned(),
+            _ => "cannot be compiled".to_owned(),
+        },
+    };
+    // A pattern must stand by itself, or `a)|(b` would escape from the group below.
+    build(text).map_err(wrong)?;
+    build(&format!("^(?:{text})$")).map_err(wrong)
+}
+
+fn last_line(report: &str) -> String {
+    let line = report.lines().last().unwrap_or("is not valid");
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+/// Literal bytes at the begin of a pattern, as far as they are plain to see.
+fn literal_prefix(text: &str) -> Vec<u8> {
+    const META: &[u8] = br"\.+*?()|[]{}^$#&~ ";
+    let text = text.as_bytes();
+    if text.contains(&b'|') {
+        return Vec::new();
+    }
+    let end = text.iter().position(|b| META.contains(b) || !b.is_ascii()).unwrap_or(text.len());
+    // A quantifier makes the byte before it optional.
+    let optional = text.get(end).is_some_and(|byte| b"?*{+".contains(byte));
+    text[..end - usize::from(optional && end > 0)].to_vec()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,111 @@
+//! What a path leads to: one match of one route, and the parameters that it takes from the path.
+
+use std::ops::Range;
+
+use crate::condition::Conditions;
+use crate::template::{Segment, Template};
+
+/// Parameters of a template at most.
+pub const PARAMETERS_MAX: usize = 16;
+
+/// One match of one route. Its number in the table is its precedence.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) route: u32,
+    pub(crate) matched: u32,
+    pub(crate) conditions: Conditions,
+    pub(crate) parameters: Parameters,
+}
+
+/// Where the parameters stand in the path.
+#[derive(Debug, Default)]
+pub(crate) struct Parameters {
+    names: Box<[Box<str>]>,
+    /// Number of each parameter's segment.
+    segments: Box<[u16]>,
+    /// The last one takes the rest.
+    rest: bool,
+}
+
+impl Parameters {
+    pub(crate) fn of(template: &Template) -> Self {
+        let numbered = (0u16..).zip(&template.segments);
+        Self {
+            names: template.names().map(Into::into).collect(),
+            segments: numbered
+                .filter(|(_, segment)| !matches!(segment, Segment::Literal(_)))
+                .map(|(number, _)| number)
+                .collect(),
+            rest: template.has_rest(),
+        }
+    }
+
+    pub(crate) fn names(&self) -> &[Box<str>] {
+        &self.names
+    }
+
+    /// Finds the parameters in a path that is known to match.
+    #[inline]
+    pub(crate) fn locate(&self, path: &[u8]) -> Located {
+        let mut located = Located { count: 0, ranges: [(0, 0); PARAMETERS_MAX] };
+        if self.segments.is_empty() {
+            return located;
+        }
+        let mut start = 1;
+        let mut number = 0;
+        for (at, &wanted) in self.segments.iter().enumerate() {
+            let mut end = segment_end(path, start);
+            while number < wanted {
+                start = end + 1;
+                end = segment_end(path, start);
+                number += 1;
+            }
+            if self.rest && at + 1 == self.segments.len() {
+                end = path.len();
+            }
+            if let Some(range) = located.ranges.get_mut(at) {
+                *range = (start as u32, end as u32);
+                located.count += 1;
+            }
+        }
+        located
+    }
+}
+
+fn segment_end(path: &[u8], start: usize) -> usize {
+    let rest = path.get(start..).unwrap_or(&[]);
+    memchr::memchr(b'/', rest).map_or(path.len(), |at| start + at)
+}
+
+/// Ranges of the parameters in the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Located {
+    count: usize,
+    ranges: [(u32, u32); PARAMETERS_MAX],
+}
+
+impl Located {
+    pub(crate) fn ranges(self) -> impl Iterator<Item = Range<usize>> {
+        let ranges = self.ranges.into_iter().take(self.count);
+        ranges.map(|(start, end)| start as usize..end as usize)
+    }
+}
+
+/// What was found for a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// Number of the route.
+    pub route: u32,
+    /// Number of the match in the route.
+    pub matched: u32,
+    pub(crate) rule: u32,
+    pub(crate) parameters: Located,
+}
+
+impl Match {
+    /// Where the parameters of the template stand in the path, in the template's order. Empty if
+    /// the path was not matched by a template. Their names: [`crate::RouteTable::parameter_names`].
+    pub fn parameters(&self) -> impl Iterator<Item = Range<usize>> {
+        self.parameters.ranges()
+    }
+}
