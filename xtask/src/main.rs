@@ -1,1 +1,63 @@
-fn main() {}
+//! The project's chores, run as `cargo xtask NAME`: what CI runs, side-by-side benchmarks,
+//! conformance. Nothing of this is part of the product.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks")]
+
+mod bench;
+mod check;
+mod command;
+mod conformance;
+mod docs;
+mod fuzz_smoke;
+mod gateway;
+mod tidy;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  check [--no-test]       everything that CI runs: fmt, clippy, tidy, doc, deny, test
+  tidy                    the layout's rules alone: arrows, names, lengths, bans, links
+  bench peers [OPTIONS]   CPU per request, latency and memory beside other gateways
+      --quick             one short round, results kept out of the repository
+      --rounds N          rounds of each scenario, interleaved (3)
+      --seconds N         length of a measurement (3)
+      --only NAMES        these peers, by comma
+      --scenario NAMES    these scenarios, by comma
+      --install           install what is missing (apt-get, pip, under target/bench)
+  conformance             h2spec against `bulkhead run`
+  fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
+  docs                    regenerate docs/config.md and the JSON Schema
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["check", rest @ ..] => check::run(rest),
+        ["tidy"] => tidy::run(),
+        ["bench", "peers", rest @ ..] => bench::run(rest),
+        ["conformance"] => conformance::run(),
+        ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
+        ["docs", rest @ ..] => docs::run(rest),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => bail!("unknown command `{}`\n\n{HELP}", other.join(" ")),
+    }
+}

@@ -1,0 +1,140 @@
+//! `cargo xtask conformance`: h2spec's generic, HTTP/2 and HPACK cases against `bulkhead run` in
+//! front of `bulkhead origin`. One failure fails it; the counts go to docs/conformance.md.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::command::{find_program, output, root, run as run_command, target_directory};
+use crate::gateway::{self, Guard, free_port};
+
+const H2SPEC: &str = "github.com/summerwind/h2spec/cmd/h2spec@latest";
+/// Fewer than this means that h2spec did not run what it should.
+const CASES_MIN: u32 = 140;
+
+/// One section of h2spec's report.
+#[derive(Debug, PartialEq)]
+struct Section {
+    id: String,
+    title: String,
+    tests: u32,
+    skipped: u32,
+    failed: u32,
+}
+
+/// Runs the cases. Where neither h2spec nor Go is there, says so and does nothing.
+pub(crate) fn run() -> Result<()> {
+    let Some(h2spec) = h2spec()? else {
+        println!("conformance skipped: h2spec is not installed, nor is Go to build it with");
+        return Ok(());
+    };
+    let scratch = target_directory().join("conformance");
+    fs::create_dir_all(&scratch).context("create the scratch directory")?;
+    let bulkhead = gateway::build_release()?;
+
+    let origin_port = free_port()?;
+    let log = scratch.join("origin.log");
+    let mut command = Command::new(&bulkhead);
+    command.args(["origin", "--listen", &format!("127.0.0.1:{origin_port}")]);
+    let mut origin = Guard::start(&mut command, &log)?;
+    origin.wait_for(origin_port, &log).context("start the origin")?;
+
+    let port = free_port()?;
+    let log = scratch.join("gateway.log");
+    let mut command = Command::new(&bulkhead);
+    command.args(["run", "--workers", "1", "--listen", &format!("127.0.0.1:{port}")]);
+    command.args(["--upstream", &format!("h2c://127.0.0.1:{origin_port}")]);
+    let mut gateway = Guard::start(&mut command, &log)?;
+    gateway.wait_for(port, &log).context("start the gateway")?;
+
+    let report = scratch.join("h2spec.xml");
+    let told = Command::new(&h2spec)
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-o", "3", "-j"])
+        .arg(&report)
+        .args(["generic", "http2", "hpack"])
+        .output()
+        .context("start h2spec")?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    ensure!(gateway.is_running(), "the gateway ended under h2spec; its log is {}", log.display());
+    let report = fs::read_to_string(&report).context("read h2spec's report")?;
+    let sections = sections(&report)?;
+    let count = |part: fn(&Section) -> u32| sections.iter().map(part).sum::<u32>();
+    let (tests, skipped, failed) =
+        (count(|it| it.tests), count(|it| it.skipped), count(|it| it.failed));
+    println!(
+        "h2spec: {tests} cases, {} passed, {skipped} skipped, {failed} failed",
+        tests - skipped - failed
+    );
+    if failed > 0 {
+        let failures = told.split_once("Failures:").map_or(told.as_str(), |(_, failures)| failures);
+        bail!("h2spec found {failed} failures:\n{failures}");
+    }
+    ensure!(tests >= CASES_MIN, "h2spec ran only {tests} cases");
+    let version = output(Command::new(&h2spec).arg("--version"))?;
+    fs::write(root().join("docs/conformance.md"), page(&sections, version.trim()))
+        .context("write docs/conformance.md")
+}
+
+fn h2spec() -> Result<Option<PathBuf>> {
+    let ours = target_directory().join("h2spec/h2spec");
+    if let Some(found) = find_program("h2spec").or_else(|| ours.is_file().then(|| ours.clone())) {
+        return Ok(Some(found));
+    }
+    let Some(go) = find_program("go") else { return Ok(None) };
+    let directory = ours.parent().map(Path::to_path_buf).unwrap_or_default();
+    run_command(Command::new(go).env("GOBIN", directory).args(["install", H2SPEC]))
+        .context("build h2spec")?;
+    Ok(Some(ours))
+}
+
+/// Reads the test suites of a JUnit report.
+fn sections(report: &str) -> Result<Vec<Section>> {
+    report
+        .split("<testsuite ")
+        .skip(1)
+        .map(|suite| {
+            let tag = suite.split('>').next().unwrap_or_default();
+            let text = |name: &str| {
+                let (_, rest) = tag.split_once(&format!("{name}=\""))?;
+                Some(rest.split('"').next()?.replace("&#39;", "'").replace("&amp;", "&"))
+            };
+            let number = |name: &str| text(name).and_then(|text| text.parse::<u32>().ok());
+            Ok(Section {
+                id: text("package").context("read a suite's package")?,
+                title: text("name").context("read a suite's name")?,
+                tests: number("tests").context("read a suite's count")?,
+                skipped: number("skipped").unwrap_or(0),
+                failed: number("failures").unwrap_or(0) + number("errors").unwrap_or(0),
+            })
+        })
+        .collect()
+}
+
+fn page(sections: &[Section], version: &str) -> String {
+    let mut text = format!(
+        "# HTTP/2 conformance\n\n\
+         Written by `cargo xtask conformance`: h2spec ({version}), its generic, HTTP/2 and HPACK \
+         cases,\nagainst `bulkhead run` in front of `bulkhead origin`. A skipped case is one that \
+         h2spec itself\nfinds not applicable.\n\n\
+         | section | cases | passed | skipped | failed |\n|---|---|---|---|---|\n"
+    );
+    let mut all = [0; 4];
+    for section in sections.iter().filter(|section| section.tests > 0) {
+        let passed = section.tests - section.skipped - section.failed;
+        let row = [section.tests, passed, section.skipped, section.failed];
+        for (sum, count) in all.iter_mut().zip(row) {
+            *sum += count;
+        }
+        let [tests, passed, skipped, failed] = row;
+        let Section { id, title, .. } = section;
+        text.push_str(&format!("| {id} {title} | {tests} | {passed} | {skipped} | {failed} |\n"));
+    }
+    let [tests, passed, skipped, failed] = all;
+    text.push_str(&format!("| **all** | {tests} | {passed} | {skipped} | {failed} |\n"));
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! `cargo xtask docs`: writes the pages that are generated from code. That they are up to date is
+//! shown by ordinary tests, which compare instead of writing.
+
+use anyhow::{Result, bail};
+
+use crate::command::{cargo, run as run_command};
+
+/// Rewrites docs/config.md and docs/config.schema.json.
+pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    if !arguments.is_empty() {
+        bail!("unknown arguments `{}`", arguments.join(" "));
+    }
+    let mut command = cargo();
+    command.args(["test", "-q", "-p", "bulkhead-config"]);
+    run_command(command.env("UPDATE_EXPECT", "1"))
+}
