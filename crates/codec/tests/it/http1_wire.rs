@@ -9,8 +9,7 @@
 //! it would show. Each case is run once in one piece and then cut in two at every byte and into single
 //! bytes: the outcome must be the same.
 
-use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bulkhead_codec::http1::{Connection, Settings};
 use bulkhead_codec::{Event, Heads, Role};
@@ -32,38 +31,79 @@ fn smuggling() {
 }
 
 #[track_caller]
-fn check_files(prefix: &str, role: Role) {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire").join(format!("{prefix}.txt"));
-    let golden = std::fs::read_to_string(&path).unwrap();
+fn check_files(file: &str, role: Role) {
+    let golden = read(file);
     let mut actual = String::new();
-    let mut cases = golden.split_inclusive('\n').peekable();
-    while let Some(line) = cases.next() {
-        actual.push_str(line);
-        let Some(title) = line.strip_prefix("=== ") else { continue };
-        let (mut input, mut method) = (Vec::new(), "GET");
-        while let Some(line) = cases.next_if(|line| !line.trim_end().is_empty()) {
-            if line.starts_with("= ") {
-                continue;
+    for block in golden.split_inclusive("\n\n") {
+        let kept = block.split_inclusive('\n').filter(|line| !line.starts_with("= "));
+        match Case::of(block) {
+            Some(case) => {
+                actual.extend(kept.filter(|line| *line != "\n"));
+                actual.push_str(&case.outcome(role));
+                actual.push_str(if block.ends_with("\n\n") { "\n" } else { "" });
             }
-            actual.push_str(line);
-            let line = line.trim_end_matches('\n');
-            if let Some(text) = line.strip_prefix(">. ") {
-                unescape(text, &mut input);
-            } else if let Some(text) = line.strip_prefix('>') {
-                unescape(text.strip_prefix(' ').unwrap_or(text), &mut input);
-                input.extend_from_slice(b"\r\n");
-            } else if let Some(asked) = line.strip_prefix("- ") {
-                method = asked;
-            }
+            None => actual.push_str(block),
         }
-        actual.push_str(&outcome(title.trim_end(), role, method, &input));
     }
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(&path, actual).unwrap();
+        std::fs::write(path(file), actual).unwrap();
     } else if actual != golden {
         let differing = actual.lines().zip(golden.lines()).enumerate().find(|(_, (a, g))| a != g);
-        panic!("{prefix}.txt differs (UPDATE_EXPECT=1 rewrites it), first at {differing:?}");
+        panic!("{file}.txt differs (UPDATE_EXPECT=1 rewrites it), first at {differing:?}");
+    }
+}
+
+/// Titles and inputs of a golden file, for other tests that can use them.
+pub(crate) fn cases(file: &str) -> Vec<(String, Vec<u8>)> {
+    let golden = read(file);
+    let cases = golden.split("\n\n").filter_map(Case::of);
+    cases.map(|case| (case.title.to_owned(), case.input)).collect()
+}
+
+fn path(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/wire/{file}.txt"))
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(path(file)).unwrap()
+}
+
+struct Case<'a> {
+    title: &'a str,
+    method: &'a str,
+    input: Vec<u8>,
+}
+
+impl<'a> Case<'a> {
+    /// The case that a block of lines holds; `None` if it holds only comments.
+    fn of(block: &'a str) -> Option<Self> {
+        let title = block.lines().find_map(|line| line.strip_prefix("=== "))?;
+        let mut case = Self { title, method: "GET", input: Vec::new() };
+        for line in block.lines() {
+            if let Some(text) = line.strip_prefix(">. ") {
+                unescape(text, &mut case.input);
+            } else if let Some(text) = line.strip_prefix('>') {
+                unescape(text.strip_prefix(' ').unwrap_or(text), &mut case.input);
+                case.input.extend_from_slice(b"\r\n");
+            } else if let Some(asked) = line.strip_prefix("- ") {
+                case.method = asked;
+            }
+        }
+        Some(case)
+    }
+
+    fn outcome(&self, role: Role) -> String {
+        let Self { title, method, input } = self;
+        let whole = Run::of(role, method, &[input]);
+        for at in cuts(input.len()) {
+            let cut = Run::of(role, method, &[&input[..at], &input[at..]]);
+            assert_eq!(whole, cut, "{title}: cut at {at}");
+        }
+        if input.len() < 10_000 {
+            let single: Vec<&[u8]> = input.chunks(1).collect();
+            assert_eq!(whole, Run::of(role, method, &single), "{title}: byte by byte");
+        }
+        whole.lines.iter().map(|line| format!("= {line}\n")).collect()
     }
 }
 
@@ -95,22 +135,6 @@ fn unescape(text: &str, into: &mut Vec<u8>) {
         }
     }
     into.extend_from_slice(rest.as_bytes());
-}
-
-fn outcome(title: &str, role: Role, method: &str, input: &[u8]) -> String {
-    let whole = Run::of(role, method, &[input]);
-    for at in cuts(input.len()) {
-        let cut = Run::of(role, method, &[&input[..at], &input[at..]]);
-        assert_eq!(whole, cut, "{title}: cut at {at}");
-    }
-    if input.len() < 10_000 {
-        let single: Vec<&[u8]> = input.chunks(1).collect();
-        assert_eq!(whole, Run::of(role, method, &single), "{title}: byte by byte");
-    }
-    whole.lines.iter().fold(String::new(), |mut text, line| {
-        writeln!(text, "= {line}").unwrap();
-        text
-    })
 }
 
 /// Every position of a short input; of a long one those near its ends and some between.

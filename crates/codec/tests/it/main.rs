@@ -4,4 +4,5 @@
 
 mod http1;
 mod http1_encode;
+mod http1_hyper;
 mod http1_wire;
