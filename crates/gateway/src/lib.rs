@@ -1,1 +1,38 @@
-//! TODO
+//! The data plane: listeners, connections, exchanges, evacuation, drain. A library that others may
+//! embed; `bulkhead run` is a thin shell around it.
+//!
+//! Read it in the order of a request: [`worker`](self) (event loop) → `pump.rs` (bytes ⇄ events) →
+//! `exchange.rs` (the story) → `flow.rs` (bodies) → `endpoints.rs` (upstream connections) →
+//! `record.rs`. Then `evacuation.rs`, which is what the data structures are made for.
+//!
+//! It never waits: no async, no lock and no other thread on the path of a request. It knows nothing
+//! of the control plane, which drives it through [`Gateway`].
+
+mod arena;
+mod chains;
+mod clock;
+mod connection;
+mod endpoints;
+mod evacuation;
+mod exchange;
+mod exchange_state;
+mod failure_response;
+mod faults;
+mod flow;
+mod gateway;
+mod mailbox;
+mod outbox;
+mod pipe;
+mod pump;
+mod record;
+mod reload;
+mod shared;
+mod snapshot;
+mod timer;
+mod worker;
+
+pub use evacuation::KillReport;
+pub use gateway::{
+    EvacuationTotals, Gateway, GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
+};
+pub use snapshot::ApplyError;

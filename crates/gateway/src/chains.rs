@@ -1,0 +1,115 @@
+//! From the configuration's filters to the chain of a route: the one exhaustive `match` over them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bulkhead_config::Config;
+use bulkhead_config::model::{self, JwtKeys};
+use bulkhead_filter::{
+    Chain, Filter, FilterError, FixedResponse, FixedResponseSpec, HeaderChanges, JwtAlgorithm,
+    JwtFilter, JwtProvider, JwtProviderSpec, KeyMaterial, PathRewrite, Redirect, RedirectSpec,
+    RequestHeaders, ResponseHeaders, Rewrite, RewriteSpec,
+};
+
+use crate::snapshot::{ApplyError, read_file, read_secret};
+
+/// Token issuers by name.
+pub(crate) type Providers = BTreeMap<String, Arc<JwtProvider>>;
+
+/// Builds the token issuers. Each build has a revision of its own, so cached tokens of an earlier
+/// configuration do not count.
+pub(crate) fn providers(config: &Config) -> Result<Providers, ApplyError> {
+    config
+        .jwt_providers
+        .values()
+        .map(|provider| {
+            let built = JwtProvider::new(&provider_spec(provider)?).map_err(|source| {
+                ApplyError::JwtKeys { provider: provider.name.clone(), source }
+            })?;
+            Ok((provider.name.clone(), Arc::new(built)))
+        })
+        .collect()
+}
+
+fn provider_spec(provider: &model::JwtProvider) -> Result<JwtProviderSpec, ApplyError> {
+    let keys = match &provider.keys {
+        JwtKeys::InlineJwks(text) => KeyMaterial::Jwks(text.clone()),
+        JwtKeys::JwksFile(path) => {
+            let bytes = read_file("JWKS file", path)?;
+            KeyMaterial::Jwks(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        JwtKeys::PublicKeyFile(path) => {
+            KeyMaterial::PublicKeyPem(read_file("public key file", path)?)
+        }
+        JwtKeys::Secret(source) => {
+            let mut secret = read_secret("JWT secret", source)?;
+            // Editors and `echo` end a file with a line feed; no secret does.
+            while secret.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+                secret.pop();
+            }
+            KeyMaterial::Secret(secret)
+        }
+    };
+    Ok(JwtProviderSpec {
+        issuer: provider.issuer.clone(),
+        audiences: provider.audiences.clone(),
+        algorithms: provider.algorithms.iter().map(algorithm).collect(),
+        keys,
+        skew_s: provider.clock_skew.as_secs(),
+        cache_size: provider.cache_size,
+    })
+}
+
+const fn algorithm(algorithm: &model::JwtAlgorithm) -> JwtAlgorithm {
+    match algorithm {
+        model::JwtAlgorithm::Hs256 => JwtAlgorithm::Hs256,
+        model::JwtAlgorithm::Hs384 => JwtAlgorithm::Hs384,
+        model::JwtAlgorithm::Hs512 => JwtAlgorithm::Hs512,
+        model::JwtAlgorithm::Rs256 => JwtAlgorithm::Rs256,
+        model::JwtAlgorithm::Ps256 => JwtAlgorithm::Ps256,
+        model::JwtAlgorithm::Es256 => JwtAlgorithm::Es256,
+        model::JwtAlgorithm::EdDsa => JwtAlgorithm::EdDsa,
+    }
+}
+
+/// Builds the chain of a route.
+pub(crate) fn build(route: &model::Route, providers: &Providers) -> Result<Chain, FilterError> {
+    let filters = route.filters.iter().map(|filter| step(filter, providers));
+    Ok(Chain::new(filters.collect::<Result<_, _>>()?))
+}
+
+fn step(filter: &model::Filter, providers: &Providers) -> Result<Arc<dyn Filter>, FilterError> {
+    Ok(match filter {
+        model::Filter::Jwt(jwt) => {
+            let named = jwt.providers.iter().filter_map(|name| providers.get(name).cloned());
+            let providers = named.collect();
+            let claims = &jwt.claims_to_headers;
+            Arc::new(JwtFilter::new(providers, jwt.optional, claims, jwt.forward_token)?)
+        }
+        model::Filter::RequestHeaders(spec) => Arc::new(RequestHeaders::new(&changes(spec))?),
+        model::Filter::ResponseHeaders(spec) => Arc::new(ResponseHeaders::new(&changes(spec))?),
+        model::Filter::Redirect(spec) => Arc::new(Redirect::new(&RedirectSpec {
+            scheme: spec.scheme.clone(),
+            hostname: spec.hostname.clone(),
+            port: spec.port,
+            path: spec.path.clone(),
+            status: spec.status,
+        })?),
+        model::Filter::Respond(spec) => Arc::new(FixedResponse::new(&FixedResponseSpec {
+            status: spec.status,
+            headers: spec.headers.clone(),
+            body: spec.body.clone(),
+        })?),
+        model::Filter::Rewrite(spec) => Arc::new(Rewrite::new(&RewriteSpec {
+            hostname: spec.hostname.clone(),
+            path: spec.path.as_ref().map(|path| match path {
+                model::PathRewrite::Full(path) => PathRewrite::Full(path.clone()),
+                model::PathRewrite::Prefix(prefix) => PathRewrite::Prefix(prefix.clone()),
+            }),
+        })?),
+    })
+}
+
+fn changes(spec: &model::HeaderChanges) -> HeaderChanges {
+    HeaderChanges { remove: spec.remove.clone(), set: spec.set.clone(), add: spec.add.clone() }
+}

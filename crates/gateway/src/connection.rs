@@ -1,0 +1,142 @@
+//! What a worker knows of one connection, downstream or upstream. Plain data: it can be taken out of
+//! one worker's poll and put into another's at any moment between two events.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bulkhead_codec::Codec;
+use bulkhead_config::model::Protocol;
+use bulkhead_message::Version;
+use bulkhead_transport::Channel;
+use bulkhead_upstream::EndpointId;
+
+use crate::arena::Key;
+use crate::outbox::Outbox;
+use crate::snapshot::ClusterId;
+use crate::timer::TimerId;
+
+/// Bytes that wait for a socket before exchanges stop adding to them.
+pub(crate) const OUT_BYTES_MAX: usize = 256 * 1024;
+/// Input that waits for its turn (pipelined requests) before the socket is no longer read.
+pub(crate) const PENDING_BYTES_MAX: usize = 64 * 1024;
+
+/// Which way a connection faces.
+#[derive(Debug)]
+pub(crate) enum Side {
+    /// A client's.
+    Downstream(Downstream),
+    /// Ours to an endpoint.
+    Upstream(Upstream),
+}
+
+#[derive(Debug)]
+pub(crate) struct Downstream {
+    pub(crate) client: IpAddr,
+    /// `client` as text, for `x-forwarded-for`.
+    pub(crate) client_text: Arc<[u8]>,
+    pub(crate) secure: bool,
+    /// Protocols that the listener offers, for sniffing and ALPN.
+    pub(crate) http1: bool,
+    pub(crate) http2: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) cluster: ClusterId,
+    pub(crate) endpoint: EndpointId,
+    pub(crate) address: SocketAddr,
+    pub(crate) protocol: Protocol,
+    pub(crate) phase: UpstreamPhase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UpstreamPhase {
+    /// TCP is being set up.
+    Connecting,
+    /// TLS is being set up.
+    Handshaking,
+    /// Requests can be sent.
+    Ready,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) channel: Channel,
+    /// `None` until the protocol is known.
+    pub(crate) codec: Option<Codec>,
+    pub(crate) side: Side,
+    /// Input that the codec could not take yet.
+    pub(crate) pending: Vec<u8>,
+    pub(crate) out: Outbox,
+    /// Exchanges that wait until `out` has drained.
+    pub(crate) stalled: Vec<Key>,
+    /// In the worker's list of connections to flush.
+    pub(crate) dirty: bool,
+    /// In the worker's list of connections to pump without a new readiness event.
+    pub(crate) again: bool,
+    /// Not read until an exchange has drained.
+    pub(crate) paused: bool,
+    /// The socket took less than there was; a writable event will come.
+    pub(crate) blocked: bool,
+    /// The peer has ended its sending half.
+    pub(crate) input_closed: bool,
+    /// Close when `out` is flushed.
+    pub(crate) closing: bool,
+    /// Our sending half is closed; input is thrown away until the peer closes too, so that the last
+    /// answer is not destroyed by a reset.
+    pub(crate) lingering: bool,
+    pub(crate) timer: TimerId,
+    pub(crate) opened: Instant,
+    pub(crate) active: Instant,
+    /// Since when the head that is being received is incomplete.
+    pub(crate) head_since: Option<Instant>,
+}
+
+impl Connection {
+    pub(crate) fn new(channel: Channel, side: Side, now: Instant) -> Self {
+        Self {
+            channel,
+            codec: None,
+            side,
+            pending: Vec::new(),
+            out: Outbox::default(),
+            stalled: Vec::new(),
+            dirty: false,
+            again: false,
+            paused: false,
+            blocked: false,
+            input_closed: false,
+            closing: false,
+            lingering: false,
+            timer: TimerId::NONE,
+            opened: now,
+            active: now,
+            head_since: None,
+        }
+    }
+
+    pub(crate) const fn is_downstream(&self) -> bool {
+        matches!(self.side, Side::Downstream(_))
+    }
+
+    pub(crate) const fn upstream(&self) -> Option<&Upstream> {
+        match &self.side {
+            Side::Upstream(upstream) => Some(upstream),
+            Side::Downstream(_) => None,
+        }
+    }
+
+    /// What a client speaks, once that is known.
+    pub(crate) fn version(&self) -> Option<Version> {
+        self.codec.as_ref().map(|codec| match codec {
+            Codec::Http1(_) => Version::Http11,
+            Codec::Http2(_) => Version::Http2,
+        })
+    }
+
+    pub(crate) fn streams(&self) -> usize {
+        self.codec.as_ref().map_or(0, Codec::active_streams)
+    }
+}

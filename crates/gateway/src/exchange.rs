@@ -1,0 +1,645 @@
+//! **The story of a request**, top to bottom: route → request filters → cluster → attempt → response
+//! filters → record. Every decision about an exchange stands in this file; what it calls computes.
+//!
+//! Each step runs guarded: a panic in it costs this exchange and no other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use bulkhead_codec::{ErrorCode, StreamId};
+use bulkhead_filter::{Context, Flow};
+use bulkhead_message::{
+    BodyLength, Failure, FailureKind, Known, Method, RequestHead, ResponseHead, Retry, Version,
+    is_grpc, parse_grpc_timeout, strip_hop_by_hop,
+};
+use bulkhead_upstream::{AttemptOutcome, Decision, FailedAttempt};
+
+use crate::arena::Key;
+use crate::connection::Side;
+use crate::exchange_state::{Exchange, Leg, Phase};
+use crate::failure_response;
+use crate::flow::Direction;
+use crate::timer::{Owner, TimerId};
+use crate::worker::Worker;
+
+/// How much of a request body is thrown away after its answer, so that an HTTP/1 connection can be
+/// kept; a longer rest costs the connection.
+const DISCARD_BYTES_MAX: u64 = 256 * 1024;
+/// How long that rest may take.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Worker {
+    /// A request head was decoded into `heads.request`.
+    pub(crate) fn request_begins(&mut self, connection: Key, stream: StreamId, end: bool) {
+        let Some(key) = self.new_exchange(connection, stream, end) else { return };
+        self.guarded(key, |worker| worker.route(key, end));
+    }
+
+    /// Runs one step of an exchange. Its failure, or its panic, ends this exchange only.
+    fn guarded(&mut self, key: Key, step: impl FnOnce(&mut Self) -> Result<(), Failure>) {
+        match catch_unwind(AssertUnwindSafe(|| step(self))) {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => self.exchange_failed(key, failure),
+            Err(_) => {
+                self.shard.panicked();
+                let detail = "a panic in the gateway";
+                self.exchange_failed(key, Failure::gateway(FailureKind::Internal, detail));
+            }
+        }
+    }
+
+    fn new_exchange(&mut self, connection: Key, stream: StreamId, end: bool) -> Option<Key> {
+        let snapshot = self.snapshot.clone();
+        let mut exchange = match self.spare.pop() {
+            Some(mut exchange) => {
+                exchange.reset(snapshot, self.now);
+                exchange
+            }
+            None => Box::new(Exchange::new(snapshot, self.now)),
+        };
+        std::mem::swap(&mut exchange.request, &mut self.heads.request);
+        let client = self.connections.get_mut(connection)?;
+        let Side::Downstream(downstream) = &client.side else { return None };
+        exchange.client = Some(downstream.client);
+        exchange.version = exchange.request.version;
+        exchange.is_grpc = is_grpc(&exchange.request);
+        exchange.is_head = exchange.request.method() == Method::Head;
+        exchange.downstream = Some(Leg { connection, stream });
+        exchange.request_body.ended = end;
+        exchange.request_body.keep();
+        let key = self.exchanges.insert(exchange);
+        if let Some(codec) = client.codec.as_mut() {
+            codec.set_tag(stream, key.to_tag());
+        }
+        self.shard.exchange_started();
+        Some(key)
+    }
+
+    /// Route → request filters → cluster.
+    fn route(&mut self, key: Key, end: bool) -> Result<(), Failure> {
+        if self.faults.take_panic() {
+            self.injected_panic();
+        }
+        let Self { exchanges, connections, snapshot, caches, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
+        let Some(leg) = exchange.downstream else { return Ok(()) };
+        let Some(Side::Downstream(client)) = connections.get(leg.connection).map(|c| &c.side)
+        else {
+            return Ok(());
+        };
+        let (secure, client_text) = (client.secure, client.client_text.clone());
+        check_request(&exchange.request, snapshot.limits.body_bytes_max)?;
+
+        let found = self
+            .table
+            .find(&exchange.request)
+            .ok_or(Failure::downstream(FailureKind::NoRoute, "no route matches"))?;
+        exchange.route = Some(found.route);
+        let route = snapshot.route(found.route);
+
+        let mut context = Context {
+            request: &mut exchange.request,
+            client: exchange.client,
+            now_unix_s: self.unix_s,
+            secure,
+            caches,
+            matched_prefix_len: route.prefix_len(found.matched),
+        };
+        let flow = route.chain.on_request(&mut context)?;
+        prepare_request(&mut exchange.request, &client_text, secure);
+        exchange.expects_continue = exchange.request.fields.contains(Known::Expect) && !end;
+        exchange.request.fields.remove(Known::Expect);
+        exchange.deadline = deadline(exchange, route.timeouts.request, self.now)?;
+        exchange.idle_timeout = route.timeouts.idle;
+        if let Flow::Respond(response) = flow {
+            self.respond(key, &response.head, &response.body);
+            return Ok(());
+        }
+        let roll = self.rng.next();
+        exchange.cluster = Some(
+            route
+                .backend(roll)
+                .ok_or(Failure::gateway(FailureKind::NoEndpoint, "the route has no backend"))?,
+        );
+        if exchange.expects_continue {
+            // The gateway buffers and retries, so it answers for the upstream (RFC 9110 §10.1.1).
+            self.send_interim(key, &ResponseHead::new(100));
+        }
+        self.set_exchange_timer(key);
+        self.attempt(key)
+    }
+
+    /// Cluster → endpoint → connection. The request is sent now or when a connection is ready.
+    pub(crate) fn attempt(&mut self, key: Key) -> Result<(), Failure> {
+        let Self { exchanges, clusters, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
+        let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
+        let cluster = exchange.cluster.and_then(|id| clusters.get_mut(id)).ok_or(no_endpoint)?;
+        let avoid = exchange.endpoint.filter(|_| exchange.attempts > 0);
+        let endpoint = cluster.pool.pick(self.now, &mut self.rng, avoid).ok_or(no_endpoint)?;
+        exchange.endpoint = Some(endpoint);
+        exchange.attempts += 1;
+        exchange.attempt_started = self.now;
+        exchange.retry_at = None;
+        exchange.phase = Phase::Waiting;
+        exchange.attempt_open = true;
+        exchange.attempt_outcome = AttemptOutcome::Neutral;
+        cluster.pool.started(endpoint);
+        if exchange.attempts == 1 {
+            cluster.pool.budget().record_request(self.now);
+        }
+        self.acquire(key)
+    }
+
+    /// A connection has a slot for this exchange: sends the request.
+    pub(crate) fn send_request(&mut self, key: Key, upstream: Key) -> Result<Sent, Failure> {
+        let Self { exchanges, connections, .. } = self;
+        let (Some(exchange), Some(connection)) =
+            (exchanges.get_mut(key), connections.get_mut(upstream))
+        else {
+            return Ok(Sent::Unable);
+        };
+        let Some(codec) = connection.codec.as_mut() else { return Ok(Sent::Unable) };
+        let body = &exchange.request_body;
+        let end = body.ended && body.total == 0 && !body.has_trailers;
+        let out = &mut connection.out.bytes;
+        match codec.open(&exchange.request, end, key.to_tag(), out) {
+            Ok(stream) => {
+                exchange.upstream = Some(Leg { connection: upstream, stream });
+                exchange.holds_slot = true;
+                exchange.phase = Phase::Sent;
+                exchange.request_body.end_sent = end;
+                if !end {
+                    self.flush_pipe(key, Direction::Request);
+                }
+                self.touch(upstream);
+                Ok(Sent::Yes)
+            }
+            Err(_) => Ok(Sent::Unable),
+        }
+    }
+
+    /// A piece of request body. True: its flow-control bytes are kept back until it was passed on.
+    pub(crate) fn request_data(&mut self, key: Key, bytes: &[u8], flow: u32, end: bool) -> bool {
+        let limits = &self.snapshot.limits;
+        let Some(exchange) = self.exchanges.get_mut(key) else { return false };
+        exchange.progressed = self.now;
+        let body = &mut exchange.request_body;
+        body.total += bytes.len() as u64;
+        body.ended |= end;
+        if limits.body_bytes_max.is_some_and(|max| body.total > max) {
+            let detail = "the request body is larger than `body_bytes_max`";
+            self.exchange_failed(key, Failure::downstream(FailureKind::BodyTooLarge, detail));
+            return false;
+        }
+        match exchange.phase {
+            Phase::Discarding => self.discard(key),
+            Phase::Responding if exchange.upstream.is_none() || exchange.response_ended => {}
+            _ => {
+                exchange.expects_continue = false;
+                body.push(bytes, limits.replay_bytes_max as usize);
+                body.owed += flow;
+                self.flush_pipe(key, Direction::Request);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The request ends with the trailers in `heads.trailers`.
+    pub(crate) fn request_trailers(&mut self, key: Key) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let body = &mut exchange.request_body;
+        body.ended = true;
+        if exchange.phase == Phase::Discarding {
+            return self.discard(key);
+        }
+        body.has_trailers = true;
+        std::mem::swap(&mut body.trailers, &mut self.heads.trailers);
+        strip_hop_by_hop(&mut body.trailers);
+        self.flush_pipe(key, Direction::Request);
+    }
+
+    /// A response head, interim or final, was decoded into `heads.response`.
+    pub(crate) fn response_begins(&mut self, key: Key, end: bool) {
+        self.guarded(key, |worker| worker.accept_response(key, end));
+    }
+
+    fn accept_response(&mut self, key: Key, end: bool) -> Result<(), Failure> {
+        let Self { exchanges, heads, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
+        let head = &mut heads.response;
+        exchange.progressed = self.now;
+        if head.status == 101 {
+            let detail = "the upstream switched protocols without being asked";
+            return Err(Failure::upstream(FailureKind::UpstreamProtocol, Retry::Never, detail));
+        }
+        if head.is_interim() {
+            if head.status != 100 && exchange.version > Version::Http10 {
+                let interim = std::mem::take(head);
+                self.send_interim(key, &interim);
+            }
+            return Ok(());
+        }
+        let Some(route) = exchange.route else { return Ok(()) };
+        let snapshot = exchange.snapshot.clone();
+        let route = snapshot.route(route);
+        if route.retry.statuses.contains(&head.status) && may_retry_status(exchange) {
+            let detail = "the upstream answered with a status that the route retries";
+            let kind = FailureKind::UpstreamReset;
+            return Err(Failure::upstream(kind, Retry::IfIdempotent, detail));
+        }
+        exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
+        strip_hop_by_hop(&mut head.fields);
+        route.chain.on_response(head);
+        if exchange.is_grpc {
+            exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
+        }
+        exchange.request_body.forget();
+        exchange.response_ended = end;
+        self.send_head(key, end);
+        if end {
+            self.upstream_ended(key);
+            self.response_sent(key);
+        }
+        Ok(())
+    }
+
+    /// Passes `heads.response` on as the final head.
+    fn send_head(&mut self, key: Key, end: bool) {
+        let Self { exchanges, connections, heads, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return };
+        exchange.phase = Phase::Responding;
+        exchange.status = heads.response.status;
+        let Some(leg) = exchange.downstream else { return };
+        let Some(connection) = connections.get_mut(leg.connection) else { return };
+        let Some(codec) = connection.codec.as_mut() else { return };
+        let sent = codec.respond(leg.stream, &heads.response, end, &mut connection.out.bytes);
+        if end {
+            exchange.response_body.ended = true;
+            exchange.response_body.end_sent = true;
+        }
+        self.touch(leg.connection);
+        if sent.is_err() {
+            let detail = "the response cannot be expressed in the client's protocol";
+            let failure = Failure::upstream(FailureKind::UpstreamProtocol, Retry::Never, detail);
+            self.exchange_failed(key, failure);
+        }
+    }
+
+    fn send_interim(&mut self, key: Key, head: &ResponseHead) {
+        let Self { exchanges, connections, .. } = self;
+        let Some(leg) = exchanges.get(key).and_then(|exchange| exchange.downstream) else { return };
+        let Some(connection) = connections.get_mut(leg.connection) else { return };
+        if let Some(codec) = connection.codec.as_mut() {
+            // An interim head that cannot be sent is no loss.
+            let _ = codec.respond(leg.stream, head, false, &mut connection.out.bytes);
+        }
+        self.touch(leg.connection);
+    }
+
+    /// A piece of response body. True: its flow-control bytes are kept back until it was passed on.
+    pub(crate) fn response_data(&mut self, key: Key, bytes: &[u8], flow: u32, end: bool) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return false };
+        exchange.progressed = self.now;
+        exchange.response_ended |= end;
+        let kept = self.pass_on_response(key, bytes, flow, end);
+        if end {
+            self.upstream_ended(key);
+            self.response_sent(key);
+        }
+        kept
+    }
+
+    /// The response ends with the trailers in `heads.trailers`.
+    pub(crate) fn response_trailers(&mut self, key: Key) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.progressed = self.now;
+        exchange.response_ended = true;
+        let body = &mut exchange.response_body;
+        std::mem::swap(&mut body.trailers, &mut self.heads.trailers);
+        body.ended = true;
+        body.has_trailers = true;
+        if exchange.is_grpc {
+            exchange.grpc_status = grpc_status(body.trailers.get(Known::GrpcStatus));
+        }
+        self.flush_pipe(key, Direction::Response);
+        self.upstream_ended(key);
+        self.response_sent(key);
+    }
+
+    /// The upstream gave up the stream.
+    pub(crate) fn upstream_reset(&mut self, key: Key, code: ErrorCode, by_peer: bool) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if exchange.response_ended {
+            // The answer is whole; the upstream only does not want the rest of the request.
+            exchange.request_body.end_sent = true;
+            return self.upstream_ended(key);
+        }
+        let failure = match code {
+            ErrorCode::REFUSED_STREAM if by_peer => Failure::upstream(
+                FailureKind::UpstreamRefused,
+                Retry::Always,
+                "the upstream refused the stream",
+            ),
+            _ if by_peer => Failure::upstream(
+                FailureKind::UpstreamReset,
+                Retry::IfIdempotent,
+                "the upstream reset the stream",
+            ),
+            _ => Failure::upstream(
+                FailureKind::UpstreamProtocol,
+                Retry::IfIdempotent,
+                "the upstream's answer is malformed",
+            ),
+        };
+        self.stream_gone(key);
+        self.exchange_failed(key, failure);
+    }
+
+    /// Answers from the gateway itself.
+    pub(crate) fn respond(&mut self, key: Key, head: &ResponseHead, body: &[u8]) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let head_only = body.is_empty() || exchange.is_head;
+        self.heads.response.clear();
+        self.heads.response.status = head.status;
+        self.heads.response.fields.clone_from(&head.fields);
+        let length = if body.is_empty() && head.body == BodyLength::None {
+            BodyLength::None
+        } else {
+            BodyLength::Known(body.len() as u64)
+        };
+        self.heads.response.body = length;
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.response_ended = true;
+            if !head_only {
+                exchange.response_body.push(body, 0);
+                exchange.response_body.total = body.len() as u64;
+                exchange.response_body.ended = true;
+            }
+        }
+        self.send_head(key, head_only);
+        if !head_only {
+            self.flush_pipe(key, Direction::Response);
+        }
+        self.response_sent(key);
+    }
+
+    /// Looks whether the response has been handed over whole, and if so ends the exchange.
+    pub(crate) fn response_sent(&mut self, key: Key) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if !exchange.response_body.end_sent || exchange.phase != Phase::Responding {
+            return;
+        }
+        if exchange.request_body.ended {
+            return self.finish(key);
+        }
+        // The answer came before the whole request.
+        self.detach_upstream(key, ErrorCode::NO_ERROR);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let Some(leg) = exchange.downstream else { return self.finish(key) };
+        let Some(connection) = self.connections.get_mut(leg.connection) else {
+            return self.finish(key);
+        };
+        let Some(codec) = connection.codec.as_mut() else { return self.finish(key) };
+        if codec.is_http2() || exchange.expects_continue {
+            codec.reset(leg.stream, ErrorCode::NO_ERROR, &mut connection.out.bytes);
+            exchange.downstream = None;
+            self.touch(leg.connection);
+            return self.finish(key);
+        }
+        exchange.phase = Phase::Discarding;
+        exchange.request_body.forget();
+        exchange.deadline = Some(self.now + DISCARD_TIMEOUT);
+        connection.paused = false;
+        self.pump_again(leg.connection);
+        self.set_exchange_timer(key);
+    }
+
+    /// More of a request body that nobody wants.
+    fn discard(&mut self, key: Key) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if exchange.request_body.ended {
+            self.finish(key);
+        } else if exchange.request_body.total > DISCARD_BYTES_MAX {
+            self.reset_downstream(key, ErrorCode::NO_ERROR);
+            self.finish(key);
+        }
+    }
+
+    /// An attempt or the whole exchange failed: tries again where that is safe, else tells the client.
+    pub(crate) fn exchange_failed(&mut self, key: Key, failure: Failure) {
+        let Some(exchange) = self.exchanges.get(key) else { return };
+        if exchange.phase == Phase::Discarding {
+            // The answer was given; only the rest of the request is missing.
+            self.reset_downstream(key, ErrorCode::NO_ERROR);
+            return self.finish(key);
+        }
+        self.tell_endpoint(key, AttemptOutcome::of_failure(&failure));
+        self.detach_upstream(key, ErrorCode::CANCEL);
+        if self.try_again(key, &failure) {
+            return;
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.failure = Some(failure.kind);
+        if exchange.downstream.is_none() {
+            return self.finish(key);
+        }
+        if exchange.has_responded() {
+            self.reset_downstream(key, ErrorCode::INTERNAL_ERROR);
+            return self.finish(key);
+        }
+        let (head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());
+        self.respond(key, &head, body.as_bytes());
+    }
+
+    /// Decides on another attempt, and starts it or sets its time.
+    fn try_again(&mut self, key: Key, failure: &Failure) -> bool {
+        let Self { exchanges, clusters, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return false };
+        let (Some(route), Some(cluster)) = (exchange.route, exchange.cluster) else { return false };
+        let Some(cluster) = clusters.get_mut(cluster) else { return false };
+        let snapshot = exchange.snapshot.clone();
+        let policy = &snapshot.route(route).retry;
+        let possible =
+            exchange.downstream.is_some() && !exchange.has_responded() && exchange.attempts > 0;
+        if !possible {
+            return false;
+        }
+        let attempt = FailedAttempt {
+            method: exchange.request.method(),
+            retries_so_far: exchange.attempts - 1,
+            replayable: exchange.request_body.can_replay(),
+            time_left: exchange.deadline.map(|at| at.saturating_duration_since(self.now)),
+        };
+        let budget = cluster.pool.budget();
+        let decision = policy.after_failure(failure, &attempt, budget, self.now, &mut self.rng);
+        let Decision::Retry { after: pause } = decision else { return false };
+        exchange.request_body.rewind();
+        exchange.phase = Phase::Pausing;
+        self.shard.retried(cluster.entry.series);
+        if pause.is_zero() {
+            if let Err(failure) = self.attempt(key) {
+                self.exchange_failed(key, failure);
+            }
+        } else {
+            exchange.retry_at = Some(self.now + pause);
+            self.set_exchange_timer(key);
+        }
+        true
+    }
+
+    /// The client's stream is given up.
+    fn reset_downstream(&mut self, key: Key, code: ErrorCode) {
+        let Self { exchanges, connections, .. } = self;
+        let Some(leg) = exchanges.get_mut(key).and_then(|exchange| exchange.downstream.take())
+        else {
+            return;
+        };
+        if let Some(connection) = connections.get_mut(leg.connection)
+            && let Some(codec) = connection.codec.as_mut()
+        {
+            codec.reset(leg.stream, code, &mut connection.out.bytes);
+        }
+        self.touch(leg.connection);
+    }
+
+    /// Something is due for this exchange.
+    pub(crate) fn exchange_timer(&mut self, key: Key) {
+        let now = self.now;
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.timer = TimerId::NONE;
+        if exchange.retry_at.is_some_and(|at| at <= now) && exchange.phase == Phase::Pausing {
+            exchange.retry_at = None;
+            self.guarded(key, |worker| worker.attempt(key));
+        } else if exchange.deadline.is_some_and(|at| at <= now) {
+            let detail = "the exchange ran into its time limit";
+            self.exchange_failed(key, Failure::gateway(FailureKind::DeadlineExceeded, detail));
+        } else if head_deadline(exchange).is_some_and(|at| at <= now) {
+            let detail = "the upstream did not answer in time";
+            let kind = FailureKind::HeadTimeout;
+            self.exchange_failed(key, Failure::upstream(kind, Retry::IfIdempotent, detail));
+        } else if exchange.progressed + exchange.idle_timeout <= now {
+            let detail = "nothing moved for the idle time-out";
+            self.exchange_failed(key, Failure::gateway(FailureKind::IdleTimeout, detail));
+        }
+        self.set_exchange_timer(key);
+    }
+
+    /// Sets the timer to whatever is due next.
+    pub(crate) fn set_exchange_timer(&mut self, key: Key) {
+        let Self { exchanges, timers, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return };
+        timers.cancel(exchange.timer);
+        let mut due = exchange.progressed + exchange.idle_timeout;
+        for other in [exchange.deadline, exchange.retry_at, head_deadline(exchange)] {
+            due = other.map_or(due, |other| due.min(other));
+        }
+        exchange.timer = timers.set(due, Owner::Exchange(key));
+    }
+
+    /// The exchange is over: one record, exactly once, and its place is free.
+    pub(crate) fn finish(&mut self, key: Key) {
+        self.detach_upstream(key, ErrorCode::CANCEL);
+        let Some(mut exchange) = self.exchanges.remove(key) else { return };
+        self.timers.cancel(exchange.timer);
+        exchange.timer = TimerId::NONE;
+        self.record(&exchange);
+        if let Some(leg) = exchange.downstream.take()
+            && let Some(connection) = self.connections.get_mut(leg.connection)
+        {
+            connection.active = self.now;
+            if !connection.pending.is_empty() || connection.paused {
+                // A pipelined request may have its turn now.
+                connection.paused = false;
+                self.pump_again(leg.connection);
+            }
+            self.touch(leg.connection);
+        }
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(exchange);
+        }
+    }
+}
+
+/// Exchanges that a worker keeps for reuse.
+const SPARE_MAX: usize = 1024;
+
+/// What became of an attempt to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It is on its way.
+    Yes,
+    /// This connection takes no stream; another one is needed.
+    Unable,
+}
+
+fn check_request(head: &RequestHead, body_bytes_max: Option<u64>) -> Result<(), Failure> {
+    if head.method() == Method::Connect {
+        let detail = "CONNECT is not supported";
+        return Err(Failure::downstream(FailureKind::Refused, detail));
+    }
+    if let (BodyLength::Known(length), Some(max)) = (head.body, body_bytes_max)
+        && length > max
+    {
+        let detail = "the request body is larger than `body_bytes_max`";
+        return Err(Failure::downstream(FailureKind::BodyTooLarge, detail));
+    }
+    Ok(())
+}
+
+/// Makes the client's head fit for the upstream: drops what is for this hop, says who asked.
+fn prepare_request(head: &mut RequestHead, client: &[u8], secure: bool) {
+    strip_hop_by_hop(&mut head.fields);
+    let fields = &mut head.fields;
+    if let Some(previous) = fields.get(Known::XForwardedFor) {
+        let mut chain = Vec::with_capacity(previous.len() + client.len() + 2);
+        for value in fields.get_all(Known::XForwardedFor) {
+            chain.extend_from_slice(value);
+            chain.extend_from_slice(b", ");
+        }
+        chain.extend_from_slice(client);
+        fields.set(Known::XForwardedFor, &chain);
+    } else {
+        fields.push_known(Known::XForwardedFor, client);
+    }
+    fields.set(Known::XForwardedProto, if secure { b"https" } else { b"http" });
+}
+
+/// The earlier of the route's time-out and the client's `grpc-timeout`.
+fn deadline(
+    exchange: &Exchange,
+    route: Option<Duration>,
+    now: Instant,
+) -> Result<Option<Instant>, Failure> {
+    let mut timeout = route;
+    if exchange.is_grpc
+        && let Some(value) = exchange.request.fields.get(Known::GrpcTimeout)
+    {
+        let asked = parse_grpc_timeout(value).map_err(|_| {
+            Failure::downstream(FailureKind::BadRequest, "grpc-timeout is malformed")
+        })?;
+        // A streaming call may outlive the route's limit if its client says so.
+        timeout = Some(asked);
+    }
+    Ok(timeout.and_then(|timeout| now.checked_add(timeout)))
+}
+
+/// Whether an answer with an error status may be thrown away for another attempt.
+fn may_retry_status(exchange: &Exchange) -> bool {
+    let retries = exchange.route.map_or(0, |route| exchange.snapshot.route(route).retry.retries);
+    exchange.request.method().is_idempotent()
+        && exchange.request_body.can_replay()
+        && exchange.attempts <= retries
+}
+
+fn head_deadline(exchange: &Exchange) -> Option<Instant> {
+    let waits = matches!(exchange.phase, Phase::Waiting | Phase::Sent);
+    let route = exchange.route.filter(|_| waits)?;
+    let timeout = exchange.snapshot.route(route).timeouts.backend_request?;
+    exchange.attempt_started.checked_add(timeout)
+}
+
+fn grpc_status(value: Option<&[u8]>) -> Option<u8> {
+    std::str::from_utf8(value?).ok()?.parse().ok()
+}

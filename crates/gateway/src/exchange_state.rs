@@ -1,0 +1,158 @@
+//! What a worker knows of one exchange (one request and its response).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bulkhead_codec::StreamId;
+use bulkhead_message::{FailureKind, RequestHead, Version};
+use bulkhead_upstream::{AttemptOutcome, EndpointId};
+
+use crate::arena::Key;
+use crate::pipe::Pipe;
+use crate::snapshot::{ClusterId, Snapshot};
+use crate::timer::TimerId;
+
+/// A stream of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leg {
+    pub(crate) connection: Key,
+    pub(crate) stream: StreamId,
+}
+
+/// Where an exchange stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not routed yet.
+    #[default]
+    Begun,
+    /// In the queue for an upstream connection.
+    Waiting,
+    /// A failed attempt is followed by another at `retry_at`.
+    Pausing,
+    /// The request was sent (or is being sent); no final response head yet.
+    Sent,
+    /// The final response head went downstream.
+    Responding,
+    /// The response is complete; what is left of the request body is thrown away.
+    Discarding,
+}
+
+/// One exchange. Boxed and recycled by its worker, so that its buffers are allocated once.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) phase: Phase,
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Index into the snapshot's routes; `None` until routed.
+    pub(crate) route: Option<u32>,
+    pub(crate) cluster: Option<ClusterId>,
+    pub(crate) endpoint: Option<EndpointId>,
+    /// `None` once the client's stream is gone.
+    pub(crate) downstream: Option<Leg>,
+    pub(crate) upstream: Option<Leg>,
+    /// The attempt holds a slot of its upstream connection's pool.
+    pub(crate) holds_slot: bool,
+    pub(crate) request: RequestHead,
+    pub(crate) request_body: Pipe,
+    pub(crate) response_body: Pipe,
+    pub(crate) version: Version,
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) is_grpc: bool,
+    pub(crate) is_head: bool,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub(crate) expects_continue: bool,
+    pub(crate) attempts: u32,
+    /// Status sent downstream; 0: none yet.
+    pub(crate) status: u16,
+    /// Why it failed, if it did.
+    pub(crate) failure: Option<FailureKind>,
+    /// The balancer counts an attempt of this exchange as in flight.
+    pub(crate) attempt_open: bool,
+    pub(crate) attempt_outcome: AttemptOutcome,
+    pub(crate) grpc_status: Option<u8>,
+    /// The upstream's answer has ended.
+    pub(crate) response_ended: bool,
+    pub(crate) started: Instant,
+    pub(crate) attempt_started: Instant,
+    pub(crate) progressed: Instant,
+    pub(crate) retry_at: Option<Instant>,
+    /// From the route's time-out and `grpc-timeout`.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) timer: TimerId,
+}
+
+/// Memory that a recycled exchange keeps in each of its buffers.
+const RETAIN_BYTES: usize = 16 * 1024;
+
+impl Exchange {
+    pub(crate) fn new(snapshot: Arc<Snapshot>, now: Instant) -> Self {
+        Self {
+            phase: Phase::Begun,
+            snapshot,
+            route: None,
+            cluster: None,
+            endpoint: None,
+            downstream: None,
+            upstream: None,
+            holds_slot: false,
+            request: RequestHead::new(),
+            request_body: Pipe::default(),
+            response_body: Pipe::default(),
+            version: Version::Http11,
+            client: None,
+            is_grpc: false,
+            is_head: false,
+            expects_continue: false,
+            attempts: 0,
+            status: 0,
+            failure: None,
+            attempt_open: false,
+            attempt_outcome: AttemptOutcome::Neutral,
+            grpc_status: None,
+            response_ended: false,
+            started: now,
+            attempt_started: now,
+            progressed: now,
+            retry_at: None,
+            deadline: None,
+            idle_timeout: Duration::from_secs(60),
+            timer: TimerId::NONE,
+        }
+    }
+
+    /// Makes a recycled exchange new.
+    pub(crate) fn reset(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
+        self.phase = Phase::Begun;
+        self.snapshot = snapshot;
+        self.route = None;
+        self.cluster = None;
+        self.endpoint = None;
+        self.downstream = None;
+        self.upstream = None;
+        self.holds_slot = false;
+        self.request.clear();
+        self.request.fields.shrink_to(RETAIN_BYTES);
+        self.request_body.clear(RETAIN_BYTES);
+        self.response_body.clear(RETAIN_BYTES);
+        self.expects_continue = false;
+        self.attempts = 0;
+        self.status = 0;
+        self.failure = None;
+        self.attempt_open = false;
+        self.attempt_outcome = AttemptOutcome::Neutral;
+        self.grpc_status = None;
+        self.response_ended = false;
+        self.started = now;
+        self.attempt_started = now;
+        self.progressed = now;
+        self.retry_at = None;
+        self.deadline = None;
+        self.timer = TimerId::NONE;
+    }
+
+    /// Whether a final response head was sent downstream.
+    pub(crate) const fn has_responded(&self) -> bool {
+        matches!(self.phase, Phase::Responding | Phase::Discarding)
+    }
+}

@@ -1,0 +1,100 @@
+//! The only place that turns a failure into what a client sees: a status with a fixed text, or for
+//! gRPC a trailers-only answer with `grpc-status`.
+
+use bulkhead_message::{BodyLength, Failure, FailureKind, GrpcStatus, Known, ResponseHead, Side};
+
+/// The answer to a failure. `date` is the current value of the `date` field.
+pub(crate) fn of(failure: &Failure, is_grpc: bool, date: &str) -> (ResponseHead, String) {
+    if is_grpc { (grpc(failure, date), String::new()) } else { http(failure, date) }
+}
+
+/// What is said in public: details of the client's own mistakes, only the kind of all others.
+fn public_text(failure: &Failure) -> &'static str {
+    match failure.side {
+        Side::Downstream => failure.detail,
+        Side::Upstream | Side::Gateway => match failure.kind {
+            FailureKind::NoEndpoint => "no endpoint is available",
+            FailureKind::Overloaded => "the gateway is at its limit",
+            FailureKind::Connect | FailureKind::UpstreamTls => "the upstream cannot be reached",
+            FailureKind::HeadTimeout | FailureKind::DeadlineExceeded | FailureKind::IdleTimeout => {
+                "the upstream did not answer in time"
+            }
+            FailureKind::Internal => "internal failure",
+            _ => "the upstream failed",
+        },
+    }
+}
+
+fn http(failure: &Failure, date: &str) -> (ResponseHead, String) {
+    let mut head = ResponseHead::new(failure.status());
+    let body = format!("{}: {}\n", failure.kind.as_str(), public_text(failure));
+    head.fields.push_known(Known::ContentType, b"text/plain; charset=utf-8");
+    head.fields.push_known(Known::Date, date.as_bytes());
+    let length = body.len().to_string();
+    head.fields.push_known(Known::ContentLength, length.as_bytes());
+    head.body = BodyLength::Known(body.len() as u64);
+    match failure.kind {
+        FailureKind::Unauthenticated => {
+            let challenge = bulkhead_filter::bearer_challenge(failure.detail);
+            head.fields.push_known(Known::WwwAuthenticate, challenge.as_bytes());
+        }
+        FailureKind::Overloaded | FailureKind::NoEndpoint => {
+            head.fields.push_known(Known::RetryAfter, b"1");
+        }
+        _ => {}
+    }
+    (head, body)
+}
+
+fn grpc(failure: &Failure, date: &str) -> ResponseHead {
+    let status = match failure.kind {
+        FailureKind::Overloaded => GrpcStatus::ResourceExhausted,
+        FailureKind::BadRequest => GrpcStatus::Internal,
+        _ => GrpcStatus::from_http(failure.status()),
+    };
+    let mut head = ResponseHead::new(200);
+    head.fields.push_known(Known::ContentType, b"application/grpc");
+    head.fields.push_known(Known::GrpcStatus, status.as_str().as_bytes());
+    head.fields.push_known(Known::GrpcMessage, public_text(failure).as_bytes());
+    head.fields.push_known(Known::Date, date.as_bytes());
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bulkhead_message::Retry;
+
+    #[test]
+    fn each_side_tells_what_it_may() {
+        let secret = Failure::upstream(FailureKind::Connect, Retry::Always, "10.0.0.7 refused");
+        let (head, body) = of(&secret, false, "D");
+        assert_eq!(
+            (head.status, body.as_str()),
+            (502, "connect: the upstream cannot be reached\n")
+        );
+        let own = Failure::downstream(FailureKind::Unauthenticated, "the token is expired");
+        let (head, _) = of(&own, false, "D");
+        assert_eq!(head.status, 401);
+        assert_eq!(
+            head.fields.get(Known::WwwAuthenticate),
+            Some(bulkhead_filter::bearer_challenge("the token is expired").as_bytes())
+        );
+    }
+
+    #[test]
+    fn grpc_failures_are_trailers_only_answers() {
+        for (kind, expect) in [
+            (FailureKind::NoEndpoint, "14"),
+            (FailureKind::Overloaded, "8"),
+            (FailureKind::DeadlineExceeded, "4"),
+            (FailureKind::Unauthenticated, "16"),
+            (FailureKind::NoRoute, "12"),
+            (FailureKind::Internal, "2"),
+        ] {
+            let (head, body) = of(&Failure::gateway(kind, "x"), true, "D");
+            assert_eq!((head.status, body.as_str()), (200, ""));
+            assert_eq!(head.fields.get(Known::GrpcStatus), Some(expect.as_bytes()), "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! The pump: socket → codec → events, and outbox → socket. One for every byte-stream protocol and for
+//! both sides; what an event means is decided in [`crate::exchange`].
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bulkhead_codec::{Codec, ConnectionError, ErrorCode, Event, Role, http1, http2};
+use bulkhead_config::model::Protocol;
+use bulkhead_message::{Failure, FailureKind, Retry, Scheme, Version};
+use bulkhead_transport::ReadOutcome;
+
+use crate::arena::Key;
+use crate::connection::{Connection, OUT_BYTES_MAX, PENDING_BYTES_MAX, Side, UpstreamPhase};
+use crate::worker::Worker;
+
+/// How much is read at once; shared by all connections of a worker.
+pub(crate) const READ_BYTES: usize = 128 * 1024;
+/// Reads per connection and turn, so that one fast peer does not starve the others.
+const READS_PER_TURN: usize = 8;
+
+impl Worker {
+    /// Reads and handles what a connection has to say. A panic inside costs this connection only.
+    pub(crate) fn read_guarded(&mut self, key: Key, hung_up: bool) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.read(key, hung_up)));
+        if outcome.is_err() {
+            self.buffer.resize(READ_BYTES, 0);
+            self.connection_panicked(key);
+        }
+    }
+
+    fn read(&mut self, key: Key, hung_up: bool) {
+        // Out of the worker for the time of the pump: events borrow from it while the worker changes.
+        let mut buffer = std::mem::take(&mut self.buffer);
+        for round in 0..=READS_PER_TURN {
+            let Some(connection) = self.connections.get_mut(key) else { break };
+            if connection.paused && !connection.lingering {
+                break;
+            }
+            if round == READS_PER_TURN {
+                self.pump_again(key);
+                break;
+            }
+            let kept = connection.pending.len();
+            if buffer.len() < kept + READ_BYTES / 2 {
+                buffer.resize(kept + READ_BYTES / 2, 0);
+            }
+            let room = buffer.len() - kept;
+            match connection.channel.read(&mut buffer[kept..]) {
+                Ok(ReadOutcome::Bytes(count)) => {
+                    buffer[..kept].copy_from_slice(&connection.pending);
+                    // An idle connection holds no buffer.
+                    connection.pending = Vec::new();
+                    connection.active = self.now;
+                    let secure = connection.channel.is_tls();
+                    self.pump_and_keep(key, &buffer[..kept + count]);
+                    if count < room && !secure && !hung_up {
+                        // Edge-triggered: more bytes will raise another event.
+                        break;
+                    }
+                }
+                Ok(ReadOutcome::WouldBlock) => break,
+                Ok(ReadOutcome::Closed) => {
+                    self.input_closed(key);
+                    break;
+                }
+                Err(_) => {
+                    self.connection_lost(key);
+                    break;
+                }
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    /// Handles input that waited, without reading.
+    pub(crate) fn pump_pending_guarded(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let pending = std::mem::take(&mut connection.pending);
+        if !pending.is_empty() {
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.pump_and_keep(key, &pending)));
+            if outcome.is_err() {
+                self.connection_panicked(key);
+            }
+        }
+    }
+
+    fn pump_and_keep(&mut self, key: Key, input: &[u8]) {
+        let left = self.pump(key, input);
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.closing || connection.lingering {
+            return;
+        }
+        connection.pending.extend_from_slice(&input[input.len() - left..]);
+        let waits_for_head = left > 0 && connection.streams() == 0 && connection.is_downstream();
+        connection.head_since =
+            if waits_for_head { connection.head_since.or(Some(now)) } else { None };
+        let is_http1 = matches!(connection.codec, Some(Codec::Http1(_)));
+        if is_http1 && left > PENDING_BYTES_MAX && connection.streams() > 0 {
+            connection.paused = true;
+        }
+    }
+
+    /// Decodes and handles events until the input is used up. Gives how many bytes are left.
+    fn pump(&mut self, key: Key, input: &[u8]) -> usize {
+        let mut rest = input;
+        let Some(connection) = self.connections.get_mut(key) else { return 0 };
+        let is_downstream = connection.is_downstream();
+        if connection.codec.is_none() && !self.choose_codec(key, rest) {
+            return rest.len();
+        }
+        loop {
+            let Self { connections, heads, .. } = self;
+            let Some(connection) = connections.get_mut(key) else { return 0 };
+            if connection.closing || connection.lingering {
+                return 0;
+            }
+            let Some(codec) = connection.codec.as_mut() else { return rest.len() };
+            match codec.next_event(&mut rest, heads, &mut connection.out.bytes) {
+                Ok(Some(event)) if is_downstream => self.downstream_event(key, event),
+                Ok(Some(event)) => self.upstream_event(key, event),
+                Ok(None) => break,
+                Err(error) => {
+                    self.protocol_failed(key, error);
+                    return 0;
+                }
+            }
+        }
+        self.after_codec(key);
+        rest.len()
+    }
+
+    /// What has to be looked at whenever a codec has worked: streams that can go on, output, the end.
+    pub(crate) fn after_codec(&mut self, key: Key) {
+        while let Some(connection) = self.connections.get_mut(key) {
+            let Some((_, tag)) = connection.codec.as_mut().and_then(Codec::next_writable) else {
+                break;
+            };
+            self.stream_writable(key, Key::from_tag(tag));
+        }
+        self.touch(key);
+    }
+
+    /// Puts a connection on the list of those to flush, if it has something to say or to end.
+    #[inline]
+    pub(crate) fn touch(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.codec.as_ref().is_some_and(Codec::must_close) {
+            connection.closing = true;
+        }
+        if !connection.dirty && (connection.closing || !connection.out.is_empty()) {
+            connection.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    /// Asks for another pump of this connection in this turn's second half.
+    pub(crate) fn pump_again(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && !connection.again
+        {
+            connection.again = true;
+            self.again.push(key);
+        }
+    }
+
+    /// Sniffs or takes from ALPN what a client speaks. False: more bytes are needed.
+    fn choose_codec(&mut self, key: Key, input: &[u8]) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        let Side::Downstream(downstream) = &connection.side else { return false };
+        let is_http2 = match connection.channel.alpn() {
+            Some(b"h2") => true,
+            Some(_) => false,
+            None if !downstream.http2 => false,
+            None if !downstream.http1 => true,
+            None => {
+                let compared = input.len().min(http2::PREFACE.len());
+                let same = input[..compared] == http2::PREFACE[..compared];
+                if same && compared < http2::PREFACE.len() {
+                    return false;
+                }
+                same
+            }
+        };
+        let secure = downstream.secure;
+        let limits = &self.snapshot.limits;
+        let mut codec = if is_http2 {
+            let settings = http2::Settings {
+                streams_max: limits.streams_max,
+                head_bytes_max: limits.head_bytes_max,
+                fields_max: limits.fields_max,
+                ..http2::Settings::default()
+            };
+            Codec::Http2(Box::new(http2::Connection::new(Role::Server, &settings)))
+        } else {
+            let settings = http1::Settings {
+                head_bytes_max: limits.head_bytes_max as usize,
+                fields_max: limits.fields_max,
+                scheme: if secure { Scheme::Https } else { Scheme::Http },
+                ..http1::Settings::default()
+            };
+            Codec::Http1(Box::new(http1::Connection::new(Role::Server, &settings)))
+        };
+        codec.start(&mut connection.out.bytes);
+        if self.draining {
+            codec.announce_close(&mut connection.out.bytes);
+        }
+        connection.codec = Some(codec);
+        let version = if is_http2 { Version::Http2 } else { Version::Http11 };
+        self.shard.connection_opened(version, secure);
+        true
+    }
+
+    /// The codec of an upstream connection that is up.
+    pub(crate) fn upstream_codec(&self, protocol: Protocol) -> Codec {
+        let limits = &self.snapshot.limits;
+        match protocol {
+            Protocol::Http2 => {
+                let settings = http2::Settings {
+                    // A stream's window bounds what one slow client makes us hold; the connection's
+                    // is large, so that one stalled stream does not stop the others.
+                    stream_window_bytes: limits.buffer_bytes_max,
+                    connection_window_bytes: 16 * 1024 * 1024,
+                    head_bytes_max: limits.head_bytes_max,
+                    fields_max: limits.fields_max,
+                    ..http2::Settings::default()
+                };
+                Codec::Http2(Box::new(http2::Connection::new(Role::Client, &settings)))
+            }
+            Protocol::Http1 => {
+                let settings = http1::Settings {
+                    head_bytes_max: limits.head_bytes_max as usize,
+                    fields_max: limits.fields_max,
+                    ..http1::Settings::default()
+                };
+                Codec::Http1(Box::new(http1::Connection::new(Role::Client, &settings)))
+            }
+        }
+    }
+
+    fn downstream_event(&mut self, key: Key, event: Event<'_>) {
+        match event {
+            Event::Request { stream, end } => self.request_begins(key, stream, end),
+            Event::Data { tag, bytes, flow_bytes, end, stream } => {
+                let exchange = Key::from_tag(tag);
+                if !self.request_data(exchange, bytes, flow_bytes, end) {
+                    self.release(key, stream, flow_bytes);
+                }
+            }
+            Event::Trailers { tag, .. } => self.request_trailers(Key::from_tag(tag)),
+            Event::Reset { tag, by_peer, .. } => {
+                let exchange = Key::from_tag(tag);
+                if let Some(exchange) = self.exchanges.get_mut(exchange) {
+                    exchange.downstream = None;
+                }
+                let kind =
+                    if by_peer { FailureKind::ClientAborted } else { FailureKind::BadRequest };
+                self.exchange_failed(
+                    exchange,
+                    Failure::downstream(kind, "the client's stream was reset"),
+                );
+            }
+            Event::GoAway { .. } | Event::Pong(_) | Event::Ready | Event::Response { .. } => {}
+        }
+    }
+
+    fn upstream_event(&mut self, key: Key, event: Event<'_>) {
+        match event {
+            Event::Response { tag, end, .. } => self.response_begins(Key::from_tag(tag), end),
+            Event::Data { tag, bytes, flow_bytes, end, stream } => {
+                let exchange = Key::from_tag(tag);
+                if !self.response_data(exchange, bytes, flow_bytes, end) {
+                    self.release(key, stream, flow_bytes);
+                }
+            }
+            Event::Trailers { tag, .. } => self.response_trailers(Key::from_tag(tag)),
+            Event::Reset { tag, code, by_peer, .. } => {
+                self.upstream_reset(Key::from_tag(tag), code, by_peer);
+            }
+            Event::GoAway { .. } => self.pool_draining(key),
+            Event::Ready => self.pool_settings(key),
+            Event::Pong(_) | Event::Request { .. } => {}
+        }
+    }
+
+    fn release(&mut self, key: Key, stream: u32, flow_bytes: u32) {
+        if flow_bytes > 0
+            && let Some(connection) = self.connections.get_mut(key)
+            && let Some(codec) = connection.codec.as_mut()
+        {
+            codec.release(stream, flow_bytes, &mut connection.out.bytes);
+        }
+    }
+
+    /// The peer broke the protocol: what it is to be told is in the outbox.
+    fn protocol_failed(&mut self, key: Key, error: ConnectionError) {
+        self.shard.protocol_error(error.reason);
+        let is_downstream = self.connections.get(key).is_some_and(|c| c.is_downstream());
+        let failure = if is_downstream {
+            Failure::downstream(FailureKind::BadRequest, error.reason)
+        } else {
+            Failure::upstream(FailureKind::UpstreamProtocol, Retry::IfIdempotent, error.reason)
+        };
+        self.fail_streams(key, failure);
+        if !is_downstream {
+            self.pool_closed(key);
+        }
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.closing = true;
+            connection.pending = Vec::new();
+        }
+        self.touch(key);
+    }
+
+    /// The peer has ended its sending half.
+    fn input_closed(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.lingering || connection.codec.is_none() {
+            return self.connection_lost(key);
+        }
+        connection.input_closed = true;
+        let pending = std::mem::take(&mut connection.pending);
+        loop {
+            let Some(connection) = self.connections.get_mut(key) else { return };
+            let Some(codec) = connection.codec.as_mut() else { break };
+            match codec.end_of_input(&pending) {
+                Ok(Some(event)) if connection.is_downstream() => self.downstream_event(key, event),
+                Ok(Some(event)) => self.upstream_event(key, event),
+                Ok(None) => break,
+                Err(error) => {
+                    self.shard.protocol_error(error.reason);
+                    return self.connection_lost(key);
+                }
+            }
+        }
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        // An HTTP/1 client may end its half and still read its answer. All else is over.
+        let answer_under_way = connection.is_downstream()
+            && matches!(connection.codec, Some(Codec::Http1(_)))
+            && connection.streams() > 0;
+        if !answer_under_way {
+            self.connection_lost(key);
+        }
+    }
+
+    /// Flushes what is dirty: one write per connection and turn.
+    pub(crate) fn flush_dirty(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        while !dirty.is_empty() {
+            for key in dirty.drain(..) {
+                self.flush(key);
+            }
+            // Flushing may have let stalled exchanges go on.
+            std::mem::swap(&mut dirty, &mut self.dirty);
+        }
+        self.dirty = dirty;
+    }
+
+    pub(crate) fn flush(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.dirty = false;
+        match write_out(connection) {
+            Err(_) => return self.connection_lost(key),
+            Ok(written) if written > 0 => connection.active = self.now,
+            Ok(_) => {}
+        }
+        if connection.out.len() < OUT_BYTES_MAX / 2 && !connection.stalled.is_empty() {
+            for exchange in std::mem::take(&mut connection.stalled) {
+                self.stream_writable(key, exchange);
+            }
+            return self.touch(key);
+        }
+        if connection.closing && connection.out.is_empty() && !connection.channel.wants_write() {
+            self.close_gracefully(key);
+        } else if connection.out.is_empty() && connection.streams() == 0 {
+            connection.out.release_memory();
+        }
+    }
+
+    /// Everything was said: ends our half and waits for the peer to end its own.
+    fn close_gracefully(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.lingering {
+            return;
+        }
+        if connection.input_closed || !connection.is_downstream() {
+            return self.connection_lost(key);
+        }
+        connection.channel.close_notify();
+        connection.lingering = true;
+        connection.paused = false;
+        connection.pending = Vec::new();
+        connection.active = self.now;
+        self.fail_streams(
+            key,
+            Failure::downstream(FailureKind::ClientAborted, "the connection was closed"),
+        );
+        self.set_connection_timer(key);
+        self.pump_again(key);
+    }
+
+    /// An upstream connection made progress in being set up.
+    pub(crate) fn advance_connect(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Side::Upstream(upstream) = &mut connection.side else { return };
+        if upstream.phase == UpstreamPhase::Connecting {
+            match connection.channel.connect_result() {
+                Ok(true) => upstream.phase = UpstreamPhase::Handshaking,
+                Ok(false) => return,
+                Err(_) => return self.connection_lost(key),
+            }
+        }
+        if upstream.phase == UpstreamPhase::Handshaking {
+            // The first flush sends the ClientHello; reading drives the rest.
+            if connection.channel.is_handshaking() && connection.channel.flush().is_err() {
+                return self.connection_lost(key);
+            }
+            self.read_guarded(key, false);
+            let up = self.connections.get(key).is_some_and(|c| !c.channel.is_handshaking());
+            if up {
+                self.pool_ready(key);
+            }
+        }
+    }
+
+    /// A panic while this connection was being handled: it is lost, and all that hangs on it.
+    fn connection_panicked(&mut self, key: Key) {
+        self.shard.panicked();
+        if let Some(connection) = self.connections.get_mut(key)
+            && let Some(codec) = connection.codec.as_mut()
+        {
+            codec.refuse_new(ErrorCode::INTERNAL_ERROR, &mut connection.out.bytes);
+            let _ = write_out(connection);
+        }
+        self.connection_lost(key);
+    }
+}
+
+/// Writes as much as the socket takes. Gives how many bytes it took.
+fn write_out(connection: &mut Connection) -> std::io::Result<usize> {
+    let mut written = 0;
+    connection.blocked = false;
+    while !connection.out.is_empty() {
+        let count = connection.channel.write(connection.out.waiting())?;
+        if count == 0 {
+            connection.blocked = true;
+            return Ok(written);
+        }
+        written += count;
+        connection.out.advance(count);
+    }
+    if connection.channel.wants_write() && !connection.channel.flush()? {
+        connection.blocked = true;
+    }
+    Ok(written)
+}

@@ -1,0 +1,112 @@
+//! A new snapshot arrives at a worker: what did not change keeps its state.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bulkhead_upstream::{Cluster, ConnectionState, EndpointSpec, Removed};
+
+use crate::arena::Key;
+use crate::endpoints::ClusterState;
+use crate::snapshot::{ClusterEntry, ClusterId, Snapshot};
+use crate::worker::Worker;
+
+impl Worker {
+    /// Puts a snapshot in force. Exchanges that began under the old one end under it.
+    pub(crate) fn install(&mut self, snapshot: Arc<Snapshot>) {
+        self.table = snapshot.table.clone();
+        self.snapshot = snapshot;
+        self.adopt_clusters();
+    }
+
+    /// Makes the worker's clusters those of the snapshot.
+    pub(crate) fn adopt_clusters(&mut self) {
+        let snapshot = self.snapshot.clone();
+        for id in self.clusters.ids() {
+            if !snapshot.clusters.iter().any(|entry| entry.id == id) {
+                self.retire_cluster(id);
+            }
+        }
+        for entry in &snapshot.clusters {
+            self.adopt_cluster(entry);
+        }
+    }
+
+    fn adopt_cluster(&mut self, entry: &Arc<ClusterEntry>) {
+        let id = entry.id;
+        let Some(state) = self.clusters.get_mut(id) else {
+            let pool = Cluster::new(&entry.settings, &entry.endpoints);
+            return self.clusters.set(id, ClusterState { entry: entry.clone(), pool });
+        };
+        let same_wire = state.entry.config.protocol == entry.config.protocol
+            && state.entry.config.tls == entry.config.tls;
+        if !same_wire {
+            // Connections of the old kind finish what they carry and take nothing new.
+            let pool = Cluster::new(&entry.settings, &entry.endpoints);
+            let old = std::mem::replace(state, ClusterState { entry: entry.clone(), pool });
+            return self.drain_pool(id, &old);
+        }
+        state.entry = entry.clone();
+        state.pool.update_settings(&entry.settings);
+        let removed = state.pool.update_endpoints(&entry.endpoints);
+        self.drop_removed(removed);
+    }
+
+    /// The addresses of a cluster with names were looked up again.
+    pub(crate) fn set_endpoints(&mut self, id: ClusterId, addresses: &[SocketAddr]) {
+        let Some(state) = self.clusters.get_mut(id) else { return };
+        let weight = state.entry.config.endpoints.first().map_or(1, |endpoint| endpoint.weight);
+        let specs: Vec<EndpointSpec> =
+            addresses.iter().map(|&address| EndpointSpec { address, weight }).collect();
+        let removed = state.pool.update_endpoints(&specs);
+        self.drop_removed(removed);
+    }
+
+    /// A cluster is gone from the configuration: its requests in flight go on, its queue does not.
+    fn retire_cluster(&mut self, id: ClusterId) {
+        let Some(mut old) = self.clusters.remove(id) else { return };
+        let removed = old.pool.update_endpoints(&[]);
+        for waiter in removed.waiters {
+            self.requeue(Key::from_tag(waiter));
+        }
+        self.close_idle(removed.connections);
+    }
+
+    fn drain_pool(&mut self, id: ClusterId, old: &ClusterState) {
+        let moved: Vec<_> = old.pool.connections().collect();
+        for (key, mut facts) in moved {
+            facts.state = ConnectionState::Draining;
+            let Some(address) =
+                self.connections.get(key).and_then(|c| c.upstream()).map(|u| u.address)
+            else {
+                continue;
+            };
+            if let Some(state) = self.clusters.get_mut(id) {
+                state.pool.adopt(address, key, facts, self.now);
+            }
+            self.close_idle(vec![key]);
+        }
+    }
+
+    fn drop_removed(&mut self, removed: Removed<Key>) {
+        for waiter in removed.waiters {
+            self.requeue(Key::from_tag(waiter));
+        }
+        self.close_idle(removed.connections);
+    }
+
+    /// An exchange that waited for an endpoint which is gone picks another.
+    fn requeue(&mut self, key: Key) {
+        if let Err(failure) = self.attempt(key) {
+            self.exchange_failed(key, failure);
+        }
+    }
+
+    fn close_idle(&mut self, keys: Vec<Key>) {
+        for key in keys {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            if connection.streams() == 0 {
+                self.connection_lost(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What all workers of a gateway have in common. Nothing here is touched on the request path, but
+//! for one counter of connections.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bulkhead_telemetry::{AccessLog, AccessLogWriter, Registry};
+use bulkhead_transport::Listener;
+use mio::Poll;
+
+use crate::clock;
+use crate::evacuation::{self, KillReport};
+use crate::faults::Faults;
+use crate::mailbox::{Message, Slot};
+use crate::snapshot::{ClusterId, ListenerEntry, Snapshot};
+use crate::worker::{Exit, Worker, WorkerListener, run_guarded};
+
+/// The gateway's own listening sockets for one worker: they outlive it.
+#[derive(Debug)]
+pub(crate) struct HeldListener {
+    pub(crate) socket: Listener,
+    pub(crate) entry: Arc<ListenerEntry>,
+}
+
+/// Counts over the life of the gateway.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) killed: AtomicU64,
+    pub(crate) evacuated_connections: AtomicU64,
+    pub(crate) lost_connections: AtomicU64,
+    /// CPU time of workers that are no more, in nanoseconds.
+    pub(crate) dead_cpu_ns: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// By worker index.
+    pub(crate) slots: Vec<Arc<Slot>>,
+    pub(crate) threads: Vec<std::thread::JoinHandle<()>>,
+    /// By worker index.
+    pub(crate) listeners: Vec<Vec<HeldListener>>,
+    /// Addresses of clusters with DNS names, as last looked up.
+    pub(crate) endpoints: HashMap<ClusterId, Arc<[SocketAddr]>>,
+    /// Parcels that found no living worker.
+    parked: Vec<Message>,
+    /// Who waits for the end of an evacuation, by worker index and generation.
+    waiting: Vec<(usize, u64, SyncSender<KillReport>)>,
+    /// No worker is started any more.
+    pub(crate) stopping: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) totals: Totals,
+    connections: AtomicUsize,
+    seed: AtomicU64,
+    access_log: Mutex<Option<AccessLog>>,
+    state: Mutex<State>,
+}
+
+impl Shared {
+    pub(crate) fn new(registry: Arc<Registry>, seed: u64, access_log: Option<AccessLog>) -> Self {
+        Self {
+            registry,
+            faults: Arc::default(),
+            totals: Totals::default(),
+            connections: AtomicUsize::new(0),
+            seed: AtomicU64::new(seed),
+            access_log: Mutex::new(access_log),
+            state: Mutex::default(),
+        }
+    }
+
+    fn log(&self) -> MutexGuard<'_, Option<AccessLog>> {
+        self.access_log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn log_writer(&self) -> Option<AccessLogWriter> {
+        self.log().as_ref().map(AccessLog::writer)
+    }
+
+    /// Opens the access log's file anew.
+    pub(crate) fn reopen_log(&self) {
+        if let Some(log) = self.log().as_ref() {
+            log.reopen();
+        }
+    }
+
+    /// Writes what the access log still holds, and ends it.
+    pub(crate) fn close_log(&self) {
+        if let Some(log) = self.log().take() {
+            log.close();
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn next_seed(&self) -> u64 {
+        self.seed.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+    }
+
+    /// Counts a downstream connection in, unless there are `max`.
+    pub(crate) fn admit_connection(&self, max: usize) -> bool {
+        let admitted = self.connections.fetch_add(1, Ordering::Relaxed) < max;
+        if !admitted {
+            self.connection_left();
+        }
+        admitted
+    }
+
+    pub(crate) fn connection_left(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Living workers but the one at `index`.
+    pub(crate) fn siblings(&self, index: usize) -> Vec<Arc<Slot>> {
+        let state = self.state();
+        state
+            .slots
+            .iter()
+            .filter(|slot| slot.index != index && slot.is_open())
+            .filter(|slot| !slot.killed.load(Ordering::Relaxed))
+            .cloned()
+            .collect()
+    }
+
+    /// Keeps a parcel until the next worker starts.
+    pub(crate) fn park(&self, message: Message) {
+        self.state().parked.push(message);
+    }
+
+    pub(crate) fn duplicate_listeners(&self, index: usize) -> Vec<WorkerListener> {
+        let state = self.state();
+        duplicates(state.listeners.get(index).map_or(&[], Vec::as_slice))
+    }
+
+    /// Starts the successor of a dead worker.
+    pub(crate) fn respawn(self: &Arc<Self>, dead: &Slot) {
+        if self.state().stopping {
+            return;
+        }
+        // Without threads or descriptors the siblings go on alone, and the next kill tries again.
+        if self.spawn(dead.index, dead.generation + 1).is_ok() {
+            self.registry.worker_started();
+        }
+    }
+
+    /// Starts a worker with the current snapshot on its own listeners.
+    pub(crate) fn spawn(self: &Arc<Self>, index: usize, generation: u64) -> std::io::Result<()> {
+        let poll = Poll::new()?;
+        let (slot, inbox) = Slot::new(index, generation, &poll)?;
+        let mut state = self.state();
+        let Some(snapshot) = state.snapshot.clone() else { return Ok(()) };
+        let listeners = duplicates(state.listeners.get(index).map_or(&[], Vec::as_slice));
+        for (cluster, addresses) in &state.endpoints {
+            let _fresh = slot.send(Message::Endpoints(*cluster, addresses.clone()));
+        }
+        let _fresh = slot.send(Message::Listeners(listeners));
+        for parcel in state.parked.drain(..) {
+            let _fresh = slot.send(parcel);
+        }
+        if state.slots.len() <= index {
+            state.slots.push(slot.clone());
+        } else {
+            state.slots[index] = slot.clone();
+        }
+        let shared = self.clone();
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || live(Worker::new(slot, inbox, poll, snapshot, shared)))?;
+        state.threads.retain(|thread| !thread.is_finished());
+        state.threads.push(thread);
+        Ok(())
+    }
+
+    pub(crate) fn await_evacuation(&self, slot: &Slot, waiter: SyncSender<KillReport>) {
+        self.state().waiting.push((slot.index, slot.generation, waiter));
+    }
+
+    /// An evacuation is over: tells whoever waits for it.
+    pub(crate) fn evacuated(&self, slot: &Slot, report: KillReport) {
+        let mut state = self.state();
+        state.waiting.retain(|(index, generation, waiter)| {
+            let this = *index == slot.index && *generation == slot.generation;
+            if this {
+                // Whoever waited may have given up.
+                let _ = waiter.try_send(report);
+            }
+            !this
+        });
+    }
+}
+
+fn duplicates(held: &[HeldListener]) -> Vec<WorkerListener> {
+    held.iter()
+        .filter_map(|held| {
+            let socket = held.socket.duplicate().ok()?;
+            Some(WorkerListener { socket, entry: held.entry.clone() })
+        })
+        .collect()
+}
+
+/// The life of a worker's thread.
+fn live(mut worker: Worker) {
+    let thread = rustix::thread::gettid().as_raw_nonzero().get();
+    worker.slot.thread_id.store(thread as u64, Ordering::Relaxed);
+    let exit = run_guarded(&mut worker);
+    let ended = clock::now();
+    let shared = worker.shared.clone();
+    worker.slot.thread_id.store(0, Ordering::Relaxed);
+    shared.totals.dead_cpu_ns.fetch_add(thread_cpu().as_nanos() as u64, Ordering::Relaxed);
+    match exit {
+        Exit::Stopped => worker.slot.close(),
+        Exit::Killed => evacuation::evacuate(worker, ended),
+    }
+}
+
+/// CPU time of the calling thread.
+fn thread_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec.clamp(0, 999_999_999) as u32)
+}

@@ -1,0 +1,560 @@
+//! A worker: one thread, one readiness loop, and everything that it serves. Shares nothing with its
+//! siblings on the request path.
+//!
+//! One turn: take the ready sockets → decode, route, filter, encode → timers → flush each dirty
+//! connection once. The state is a plain struct that outlives its loop: when the loop ends, by a
+//! fault or a panic, [`crate::evacuation`] moves what it served to the siblings.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use bulkhead_codec::{ErrorCode, Heads};
+use bulkhead_filter::Caches;
+use bulkhead_message::{Failure, FailureKind, Retry};
+use bulkhead_router::RouteTable;
+use bulkhead_telemetry::{AccessLogWriter, Shard};
+use bulkhead_transport::{Channel, Listener};
+use bulkhead_upstream::Rng;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::arena::{Arena, Key};
+use crate::clock::{self, DateCache};
+use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
+use crate::endpoints::Clusters;
+use crate::exchange_state::Exchange;
+use crate::faults::Faults;
+use crate::mailbox::{Message, Slot};
+use crate::pump::READ_BYTES;
+use crate::shared::Shared;
+use crate::snapshot::{ListenerEntry, Snapshot};
+use crate::timer::{Owner, TimerId, TimerWheel};
+
+/// Tokens that are no connection's: no arena has as many slots.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+const LISTENER_BASE: usize = usize::MAX - 1;
+const LISTENERS_MAX: usize = 1024;
+/// Connections accepted per listener and turn.
+const ACCEPTS_PER_TURN: usize = 64;
+/// How often idle connections and the like are looked at.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// A connection's timer looks at it at least this often while it is busy.
+const BUSY_CHECK: Duration = Duration::from_secs(30);
+/// How long a closed connection is given to read our last bytes.
+const LINGER: Duration = Duration::from_secs(2);
+/// How long a client may take nothing of what is waiting for it.
+const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
+/// Between GOAWAY(2³¹−1) and the final one: a round trip, so that requests on their way are served.
+const DRAIN_GRACE: Duration = Duration::from_millis(250);
+
+/// A listening socket of this worker.
+#[derive(Debug)]
+pub(crate) struct WorkerListener {
+    pub(crate) socket: Listener,
+    pub(crate) entry: Arc<ListenerEntry>,
+}
+
+/// Why a loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Told to stop; nothing is left to serve, or its time is over.
+    Stopped,
+    /// A fault: evacuate.
+    Killed,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) poll: Poll,
+    pub(crate) inbox: Receiver<Message>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// The snapshot's, with working memory of this worker's own.
+    pub(crate) table: RouteTable,
+    pub(crate) listeners: Vec<WorkerListener>,
+    pub(crate) connections: Arena<Box<Connection>>,
+    pub(crate) exchanges: Arena<Box<Exchange>>,
+    /// Recycled exchanges.
+    #[expect(clippy::vec_box, reason = "the arena holds boxes: recycling moves a pointer")]
+    pub(crate) spare: Vec<Box<Exchange>>,
+    pub(crate) clusters: Clusters,
+    pub(crate) timers: TimerWheel,
+    fired: Vec<Owner>,
+    pub(crate) heads: Heads,
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) dirty: Vec<Key>,
+    pub(crate) again: Vec<Key>,
+    pub(crate) now: Instant,
+    pub(crate) unix_s: u64,
+    pub(crate) date: DateCache,
+    next_housekeeping: Instant,
+    pub(crate) rng: Rng,
+    pub(crate) caches: Caches,
+    pub(crate) shard: Arc<Shard>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) access_log: Option<AccessLogWriter>,
+    pub(crate) draining: bool,
+    refuse_at: Option<Instant>,
+    drain_until: Option<Instant>,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        slot: Arc<Slot>,
+        inbox: Receiver<Message>,
+        poll: Poll,
+        snapshot: Arc<Snapshot>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let now = clock::now();
+        let seed = shared.next_seed();
+        let shard = shared.registry.shard(slot.index);
+        let mut worker = Self {
+            faults: shared.faults.clone(),
+            access_log: shared.log_writer(),
+            slot,
+            shared,
+            poll,
+            inbox,
+            table: snapshot.table.clone(),
+            snapshot,
+            listeners: Vec::new(),
+            connections: Arena::default(),
+            exchanges: Arena::default(),
+            spare: Vec::new(),
+            clusters: Clusters::default(),
+            timers: TimerWheel::new(now),
+            fired: Vec::new(),
+            heads: Heads::default(),
+            buffer: vec![0; READ_BYTES],
+            dirty: Vec::new(),
+            again: Vec::new(),
+            now,
+            unix_s: clock::unix().as_secs(),
+            date: DateCache::default(),
+            next_housekeeping: now,
+            rng: Rng::new(seed),
+            caches: Caches::default(),
+            shard,
+            draining: false,
+            refuse_at: None,
+            drain_until: None,
+        };
+        worker.date.update(clock::unix());
+        worker.adopt_clusters();
+        worker
+    }
+
+    /// Turns until the worker is told to stop or killed.
+    pub(crate) fn run(&mut self) -> Exit {
+        let mut events = Events::with_capacity(1024);
+        loop {
+            if let Some(exit) = self.turn(&mut events) {
+                return exit;
+            }
+        }
+    }
+
+    fn turn(&mut self, events: &mut Events) -> Option<Exit> {
+        let timeout = self.wait();
+        if let Err(cause) = self.poll.poll(events, timeout)
+            && cause.kind() != std::io::ErrorKind::Interrupted
+        {
+            // The poll itself is broken: nothing can be served here any more.
+            return Some(Exit::Killed);
+        }
+        self.now = clock::now();
+        self.shard.loop_turned(events.iter().count() as u64);
+        for event in events.iter() {
+            // A kill does not wait for the end of the turn: that would be no fault.
+            if self.slot.killed.load(Ordering::Relaxed) {
+                return Some(Exit::Killed);
+            }
+            match event.token() {
+                WAKER => self.read_mail(),
+                Token(token) if token > LISTENER_BASE - LISTENERS_MAX => {
+                    self.accept(LISTENER_BASE - token);
+                }
+                Token(token) => self.connection_event(Key::from_tag(token as u64), event),
+            }
+        }
+        self.pump_waiting();
+        self.run_timers();
+        self.flush_dirty();
+        self.housekeeping();
+        self.finished_draining()
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        if !self.again.is_empty() || !self.dirty.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let until = self.next_housekeeping.saturating_duration_since(self.now);
+        Some(self.timers.next_in(self.now).map_or(until, |timer| timer.min(until)))
+    }
+
+    fn connection_event(&mut self, key: Key, event: &mio::event::Event) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let setting_up =
+            connection.upstream().is_some_and(|upstream| upstream.phase != UpstreamPhase::Ready);
+        if setting_up {
+            self.advance_connect(key);
+            return self.touch_blocked(key);
+        }
+        let hung_up = event.is_read_closed() || event.is_error();
+        if event.is_readable() || hung_up {
+            self.read_guarded(key, hung_up);
+        }
+        if event.is_writable() {
+            self.touch_blocked(key);
+        }
+    }
+
+    fn touch_blocked(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && (connection.blocked || connection.channel.wants_write())
+            && !connection.dirty
+        {
+            connection.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    fn pump_waiting(&mut self) {
+        for key in std::mem::take(&mut self.again) {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            connection.again = false;
+            self.pump_pending_guarded(key);
+            self.read_guarded(key, false);
+        }
+    }
+
+    // === Listeners ===
+
+    pub(crate) fn add_listener(&mut self, mut listener: WorkerListener) -> std::io::Result<()> {
+        let token = Token(LISTENER_BASE - self.listeners.len());
+        self.poll.registry().register(&mut listener.socket, token, Interest::READABLE)?;
+        self.listeners.push(listener);
+        // Edge-triggered: what waits in the queue already raises an event at registration.
+        Ok(())
+    }
+
+    /// Stops listening; the sockets live on in the gateway's duplicates.
+    pub(crate) fn drop_listeners(&mut self) {
+        for mut listener in self.listeners.drain(..) {
+            // Dropping the descriptor ends the registration as well.
+            let _ = self.poll.registry().deregister(&mut listener.socket);
+        }
+    }
+
+    fn accept(&mut self, index: usize) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(listener) = self.listeners.get(index) else { return };
+            match listener.socket.accept() {
+                Ok((socket, peer)) => {
+                    let entry = listener.entry.clone();
+                    self.accepted(socket, peer, &entry);
+                }
+                Err(cause) if cause.kind() == std::io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    // Out of descriptors, most likely. The queue keeps the rest until housekeeping.
+                    self.shard.accept_failed();
+                    return;
+                }
+            }
+        }
+        // More may wait, and no further edge will come.
+        self.accept_again();
+    }
+
+    fn accept_again(&mut self) {
+        for index in 0..self.listeners.len() {
+            let token = Token(LISTENER_BASE - index);
+            let listener = &mut self.listeners[index];
+            // Registering again raises an event if connections wait.
+            let _ =
+                self.poll.registry().reregister(&mut listener.socket, token, Interest::READABLE);
+        }
+    }
+
+    /// Takes a connection that was accepted.
+    pub(crate) fn accepted(&mut self, socket: TcpStream, peer: SocketAddr, entry: &ListenerEntry) {
+        if !self.shared.admit_connection(self.snapshot.limits.connections_max) {
+            self.shard.connection_refused();
+            return;
+        }
+        let channel = match &entry.tls {
+            None => Ok(Channel::plain(socket)),
+            Some(config) => Channel::tls_server(socket, config.clone()),
+        };
+        let Ok(channel) = channel else {
+            self.shard.accept_failed();
+            return self.shared.connection_left();
+        };
+        let client = peer.ip().to_canonical();
+        let side = Side::Downstream(Downstream {
+            client,
+            client_text: client.to_string().into_bytes().into(),
+            secure: entry.tls.is_some(),
+            http1: entry.http1,
+            http2: entry.http2,
+        });
+        let key = self.connections.insert(Box::new(Connection::new(channel, side, self.now)));
+        if self.register(key).is_err() {
+            self.shard.accept_failed();
+            return self.shared.connection_left();
+        }
+        self.shard.accepted();
+        self.set_connection_timer(key);
+        // TCP fast open, or a client that waited in the queue: its bytes may be here already.
+        self.pump_again(key);
+    }
+
+    // === Connections that end ===
+
+    /// Fails every exchange that hangs on a connection.
+    pub(crate) fn fail_streams(&mut self, key: Key, failure: Failure) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let is_downstream = connection.is_downstream();
+        let mut tags = Vec::new();
+        if let Some(codec) = connection.codec.as_mut() {
+            codec.for_each_stream(|_, tag| tags.push(*tag));
+        }
+        for key in tags.into_iter().map(Key::from_tag) {
+            let Some(exchange) = self.exchanges.get_mut(key) else { continue };
+            if is_downstream {
+                exchange.downstream = None;
+            } else if exchange.response_ended {
+                continue;
+            }
+            self.exchange_failed(key, failure);
+        }
+    }
+
+    /// A connection is gone, or is to go at once.
+    pub(crate) fn connection_lost(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let is_downstream = connection.is_downstream();
+        let failure = if is_downstream {
+            Failure::downstream(FailureKind::ClientAborted, "the client's connection is gone")
+        } else {
+            let detail = "the upstream closed the connection before its answer was whole";
+            Failure::upstream(FailureKind::UpstreamClosed, Retry::IfIdempotent, detail)
+        };
+        connection.closing = true;
+        self.fail_streams(key, failure);
+        if !is_downstream {
+            self.pool_closed(key);
+        }
+        let Some(mut connection) = self.connections.remove(key) else { return };
+        self.timers.cancel(connection.timer);
+        let _ = self.poll.registry().deregister(&mut connection.channel);
+        if is_downstream {
+            if let Some(version) = connection.version() {
+                self.shard.connection_closed(version, connection.channel.is_tls());
+            } else if connection.channel.is_handshaking() {
+                self.shard.handshake_failed();
+            }
+            self.shared.connection_left();
+        }
+    }
+
+    // === Time ===
+
+    fn run_timers(&mut self) {
+        let mut fired = std::mem::take(&mut self.fired);
+        self.timers.advance(self.now, &mut fired);
+        for owner in fired.drain(..) {
+            match owner {
+                Owner::Exchange(key) => self.exchange_timer(key),
+                Owner::Connection(key) => self.connection_timer(key),
+            }
+        }
+        self.fired = fired;
+    }
+
+    fn connection_timer(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.timer = TimerId::NONE;
+        if self.connection_deadline(key).is_none_or(|due| due > self.now) {
+            return self.set_connection_timer(key);
+        }
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let idle = connection.is_downstream() && connection.streams() == 0;
+        let polite = idle && !connection.lingering && connection.codec.is_some();
+        if polite && connection.pending.is_empty() {
+            if let Some(codec) = connection.codec.as_mut() {
+                codec.refuse_new(ErrorCode::NO_ERROR, &mut connection.out.bytes);
+            }
+            connection.closing = true;
+            self.touch(key);
+            self.set_connection_timer(key);
+        } else {
+            self.connection_lost(key);
+        }
+    }
+
+    /// When this connection has waited too long for what it waits for.
+    fn connection_deadline(&self, key: Key) -> Option<Instant> {
+        let connection = self.connections.get(key)?;
+        let limits = &self.snapshot.limits;
+        let stalled = connection.active + WRITE_STALL_MAX;
+        if connection.lingering {
+            return Some(connection.active + LINGER);
+        }
+        if connection.blocked || connection.closing {
+            return Some(stalled);
+        }
+        match &connection.side {
+            Side::Upstream(upstream) => {
+                let connect = self
+                    .clusters
+                    .get(upstream.cluster)
+                    .map_or(Duration::from_secs(5), |cluster| cluster.entry.config.connect_timeout);
+                (upstream.phase != UpstreamPhase::Ready).then_some(connection.opened + connect)
+            }
+            Side::Downstream(_) if connection.codec.is_none() => {
+                Some(connection.opened + limits.head_timeout)
+            }
+            Side::Downstream(_) if connection.streams() > 0 => None,
+            Side::Downstream(_) => Some(
+                connection.head_since.map_or(connection.active + limits.idle_timeout, |since| {
+                    since + limits.head_timeout
+                }),
+            ),
+        }
+    }
+
+    /// Sets the timer to when the connection is to be looked at next.
+    pub(crate) fn set_connection_timer(&mut self, key: Key) {
+        let due = self.connection_deadline(key);
+        let head_timeout = self.snapshot.limits.head_timeout;
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        self.timers.cancel(connection.timer);
+        // What a connection waits for changes without touching its timer, so the timer comes round
+        // often enough for the shortest of the limits.
+        let latest = self.now + head_timeout.min(BUSY_CHECK);
+        let at = due.map_or(latest, |due| due.min(latest));
+        connection.timer = self.timers.set(at, Owner::Connection(key));
+    }
+
+    fn housekeeping(&mut self) {
+        if self.now < self.next_housekeeping {
+            return;
+        }
+        self.next_housekeeping = self.now + HOUSEKEEPING;
+        let unix = clock::unix();
+        self.unix_s = unix.as_secs();
+        self.date.update(unix);
+        self.expire_idle();
+        self.accept_again();
+        let jwt = &self.caches.jwt;
+        self.shard.set_jwt_cache(jwt.hits(), jwt.misses(), jwt.len() as u64);
+        if let Some(log) = &mut self.access_log {
+            log.flush();
+            self.shard.set_access_log_dropped(log.dropped());
+        }
+        self.slot.connections.store(self.connections.len(), Ordering::Relaxed);
+        self.slot.exchanges.store(self.exchanges.len(), Ordering::Relaxed);
+    }
+
+    // === Mail ===
+
+    fn read_mail(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            match message {
+                Message::Snapshot(snapshot) => self.install(snapshot),
+                Message::Listeners(listeners) => {
+                    self.drop_listeners();
+                    for listener in listeners {
+                        if self.add_listener(listener).is_err() {
+                            self.shard.accept_failed();
+                        }
+                    }
+                }
+                Message::AcceptQueue(queues) => self.drain_queues(&queues),
+                Message::Parcel(parcel) => self.absorb(*parcel),
+                Message::Endpoints(cluster, addresses) => self.set_endpoints(cluster, &addresses),
+                Message::Drain { until } => self.begin_drain(until),
+            }
+        }
+    }
+
+    /// Accepts what waits in the queues of a killed sibling's listeners.
+    fn drain_queues(&mut self, queues: &[WorkerListener]) {
+        for queue in queues {
+            while let Ok((socket, peer)) = queue.socket.accept() {
+                self.accepted(socket, peer, &queue.entry);
+            }
+        }
+    }
+
+    // === Drain ===
+
+    fn begin_drain(&mut self, until: Instant) {
+        self.draining = true;
+        self.drop_listeners();
+        self.refuse_at = Some((self.now + DRAIN_GRACE).min(until));
+        self.drain_until = Some(until);
+        // The loop comes round for the second phase.
+        self.next_housekeeping = self.now;
+        for key in self.connections.keys() {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            if !connection.is_downstream() {
+                continue;
+            }
+            match connection.codec.as_mut() {
+                Some(codec) => codec.announce_close(&mut connection.out.bytes),
+                // It has not said anything yet.
+                None if connection.pending.is_empty() => connection.closing = true,
+                None => {}
+            }
+            self.touch(key);
+        }
+    }
+
+    fn finished_draining(&mut self) -> Option<Exit> {
+        let until = self.drain_until?;
+        if self.refuse_at.is_some_and(|at| at <= self.now) {
+            self.refuse_at = None;
+            for key in self.connections.keys() {
+                let Some(connection) = self.connections.get_mut(key) else { continue };
+                if connection.is_downstream()
+                    && let Some(codec) = connection.codec.as_mut()
+                {
+                    codec.refuse_new(ErrorCode::NO_ERROR, &mut connection.out.bytes);
+                }
+                self.touch(key);
+            }
+            self.flush_dirty();
+        }
+        self.next_housekeeping = self.next_housekeeping.min(self.now + Duration::from_millis(20));
+        let done = self.refuse_at.is_none() && self.exchanges.len() == 0 && self.is_flushed();
+        (done || self.now >= until).then_some(Exit::Stopped)
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.connections
+            .keys()
+            .into_iter()
+            .filter_map(|key| self.connections.get(key))
+            .all(|connection| connection.out.is_empty() && !connection.channel.wants_write())
+    }
+
+    /// Stands for a bug in a filter or in the gateway; see [`crate::faults`].
+    #[expect(clippy::panic, reason = "this fault is a panic")]
+    pub(crate) fn injected_panic(&self) {
+        panic!("injected: panic in an exchange");
+    }
+}
+
+/// Runs a worker's loop to its end. A panic that no inner guard caught ends it like a kill.
+pub(crate) fn run_guarded(worker: &mut Worker) -> Exit {
+    catch_unwind(AssertUnwindSafe(|| worker.run())).unwrap_or(Exit::Killed)
+}

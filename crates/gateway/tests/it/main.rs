@@ -1,0 +1,5 @@
+//! The gateway end to end, on real sockets: port 0, every service owned by its test.
+
+mod evacuation;
+mod http1;
+mod support;

@@ -1,0 +1,79 @@
+//! A gateway in front of an embedded origin.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bulkhead_config::Config;
+use bulkhead_config::model::{
+    Backend, Cluster, Endpoint, EndpointAddress, Listener, Protocol, Route, RouteMatch,
+    RouteTimeouts,
+};
+use bulkhead_gateway::{Gateway, GatewayOptions};
+use bulkhead_origin::{Origin, OriginOptions};
+use bulkhead_testkit::RawClient;
+
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) fn origin() -> Origin {
+    Origin::start(OriginOptions::default()).expect("start the origin")
+}
+
+/// One cleartext listener, one route for everything, one cluster.
+pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -> Config {
+    let endpoint = Endpoint { address: EndpointAddress::Socket(upstream), weight: 1 };
+    let cluster = Cluster::new("origin", vec![endpoint], protocol);
+    Config {
+        workers: Some(workers),
+        listeners: vec![Listener {
+            name: "main".to_owned(),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: None,
+            protocols: vec![Protocol::Http1, Protocol::Http2],
+        }],
+        routes: vec![Route {
+            name: "all".to_owned(),
+            hostnames: vec![],
+            matches: vec![RouteMatch::default()],
+            filters: vec![],
+            backends: vec![Backend { cluster: "origin".to_owned(), weight: 1 }],
+            timeouts: RouteTimeouts::default(),
+            retry: None,
+        }],
+        clusters: [("origin".to_owned(), cluster)].into(),
+        ..Config::default()
+    }
+}
+
+pub(crate) fn start(config: Config) -> Gateway {
+    Gateway::start(config, GatewayOptions { seed: Some(7), ..GatewayOptions::default() })
+        .expect("start the gateway")
+}
+
+pub(crate) fn address(gateway: &Gateway) -> SocketAddr {
+    gateway.addresses()[0].1
+}
+
+pub(crate) fn client(gateway: &Gateway) -> RawClient {
+    RawClient::connect(address(gateway), PATIENCE)
+}
+
+/// A response of HTTP/1.1 with a declared length: head and body.
+pub(crate) fn read_response(client: &mut RawClient) -> (String, Vec<u8>) {
+    let head = String::from_utf8(client.read_until(b"\r\n\r\n")).expect("an ASCII head");
+    let length = head
+        .lines()
+        .find_map(|line| {
+            line.to_ascii_lowercase().strip_prefix("content-length:").map(str::to_owned)
+        })
+        .map_or(0, |value| value.trim().parse().expect("a length"));
+    let body = client.read_exact(length);
+    (head, body)
+}
+
+/// What the origin answers for a user.
+pub(crate) fn feed(user: u64) -> Vec<u8> {
+    let mut body = Vec::new();
+    bulkhead_origin::feed::push_json(user, &mut body);
+    body
+}
