@@ -128,8 +128,10 @@ fn page(sections: &[Section], version: &str) -> String {
             *sum += count;
         }
         let [tests, passed, skipped, failed] = row;
-        let Section { id, title, .. } = section;
-        text.push_str(&format!("| {id} {title} | {tests} | {passed} | {skipped} | {failed} |\n"));
+        // The title begins with the section's number, so that only the suite is missing.
+        let suite = section.id.split('/').next().unwrap_or_default();
+        let title = &section.title;
+        text.push_str(&format!("| {suite} {title} | {tests} | {passed} | {skipped} | {failed} |\n"));
     }
     let [tests, passed, skipped, failed] = all;
     text.push_str(&format!("| **all** | {tests} | {passed} | {skipped} | {failed} |\n"));
