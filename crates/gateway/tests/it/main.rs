@@ -2,4 +2,5 @@
 
 mod evacuation;
 mod http1;
+mod http2;
 mod support;
