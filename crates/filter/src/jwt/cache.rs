@@ -43,7 +43,8 @@ struct Table {
     provider: Weak<JwtProvider>,
     revision: u64,
     index: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
-    entries: Vec<Entry>,
+    slots: Vec<Option<Entry>>,
+    free: Vec<u32>,
     hand: usize,
 }
 
@@ -83,7 +84,7 @@ impl JwtCache {
 
     /// Tokens in it.
     pub fn len(&self) -> usize {
-        self.tables.iter().map(|table| table.entries.len()).sum()
+        self.tables.iter().map(Table::len).sum()
     }
 
     /// Whether there is none.
@@ -116,7 +117,7 @@ impl JwtCache {
     ) -> Option<&Verified> {
         let table = self.tables.iter_mut().find(|table| table.revision == provider.revision())?;
         let slot = *table.index.get(&hash)?;
-        let entry = table.entries.get_mut(slot as usize)?;
+        let entry = table.slots.get_mut(slot as usize)?.as_mut()?;
         if *entry.token != *token || !is_same(&entry.claims, claims) {
             return None;
         }
@@ -140,23 +141,22 @@ impl JwtCache {
         }
         let at = self.table_of(provider);
         // The same hash again: the same token for other headers, or a collision.
-        self.evict_from(at, |table| table.index.get(&hash).map(|&slot| slot as usize));
-        while self.tables.get(at).is_some_and(|table| table.entries.len() >= provider.cache_size())
-        {
-            self.evict_from(at, Table::victim);
+        self.evict(at, |table| table.index.get(&hash).map(|&slot| slot as usize));
+        while self.tables.get(at).is_some_and(|table| table.len() >= provider.cache_size()) {
+            if !self.evict(at, Table::victim) {
+                return;
+            }
         }
         while self.bytes + bytes > self.bytes_max {
-            let largest = |&index: &usize| self.tables.get(index).map_or(0, |t| t.entries.len());
-            let Some(from) = (0..self.tables.len()).max_by_key(largest) else { return };
-            if !self.evict_from(from, Table::victim) {
+            let length = |&index: &usize| self.tables.get(index).map_or(0, Table::len);
+            let largest = (0..self.tables.len()).max_by_key(length);
+            if !largest.is_some_and(|from| self.evict(from, Table::victim)) {
                 return;
             }
         }
         let Some(table) = self.tables.get_mut(at) else { return };
-        let Ok(slot) = u32::try_from(table.entries.len()) else { return };
-        table.index.insert(hash, slot);
         let claims = Arc::clone(claims);
-        table.entries.push(Entry { hash, token, claims, verified, bytes, used: false });
+        table.put(Entry { hash, token, claims, verified, bytes, used: false });
         self.bytes += bytes;
     }
 
@@ -171,42 +171,66 @@ impl JwtCache {
             provider: Arc::downgrade(provider),
             revision,
             index: HashMap::default(),
-            entries: Vec::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
             hand: 0,
         });
-        self.bytes = self.tables.iter().flat_map(|table| &table.entries).map(|e| e.bytes).sum();
+        self.bytes = self.tables.iter().map(Table::bytes).sum();
         self.tables.len() - 1
     }
 
     /// Removes the entry that `choose` names; `false`: it named none.
-    fn evict_from(&mut self, at: usize, choose: impl FnOnce(&mut Table) -> Option<usize>) -> bool {
+    fn evict(&mut self, at: usize, choose: impl FnOnce(&mut Table) -> Option<usize>) -> bool {
         let Some(table) = self.tables.get_mut(at) else { return false };
-        let Some(slot) = choose(table).filter(|&slot| slot < table.entries.len()) else {
-            return false;
-        };
-        let entry = table.entries.swap_remove(slot);
-        table.index.remove(&entry.hash);
-        if let Some(moved) = table.entries.get(slot) {
-            table.index.insert(moved.hash, slot as u32);
-        }
-        self.bytes -= entry.bytes;
-        true
+        let entry = choose(table).and_then(|slot| table.take(slot));
+        self.bytes -= entry.as_ref().map_or(0, |entry| entry.bytes);
+        entry.is_some()
     }
 }
 
 impl Table {
-    /// CLOCK: the first entry at or after the hand that was not used since the hand passed it.
+    fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.slots.iter().flatten().map(|entry| entry.bytes).sum()
+    }
+
+    fn put(&mut self, entry: Entry) {
+        let hash = entry.hash;
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.slots.push(None);
+                self.slots.len() as u32 - 1
+            }
+        };
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = Some(entry);
+            self.index.insert(hash, slot);
+        }
+    }
+
+    fn take(&mut self, slot: usize) -> Option<Entry> {
+        let entry = self.slots.get_mut(slot)?.take()?;
+        self.index.remove(&entry.hash);
+        self.free.push(slot as u32);
+        Some(entry)
+    }
+
+    /// CLOCK: the first entry at or after the hand that was not used since the hand passed it. The hand
+    /// goes on behind it, so that what comes in its place has a whole round to be used again.
     fn victim(&mut self) -> Option<usize> {
         // Two rounds at most: the first clears every mark.
-        for _ in 0..=2 * self.entries.len() {
-            if self.hand >= self.entries.len() {
-                self.hand = 0;
+        for _ in 0..2 * self.slots.len() {
+            let slot = self.hand % self.slots.len();
+            self.hand = slot + 1;
+            if let Some(entry) = self.slots.get_mut(slot)?
+                && !std::mem::take(&mut entry.used)
+            {
+                return Some(slot);
             }
-            let entry = self.entries.get_mut(self.hand)?;
-            if !std::mem::take(&mut entry.used) {
-                return Some(self.hand);
-            }
-            self.hand += 1;
         }
         None
     }
