@@ -6,7 +6,7 @@ use bulkhead_config::Config;
 use bulkhead_config::model::{JwtKeys, SecretSource};
 
 /// Every file whose content takes effect when `config` is applied, each once, sorted.
-pub(crate) fn referenced(config: &Config) -> Vec<PathBuf> {
+pub fn referenced(config: &Config) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
         for certificate in &tls.certificates {

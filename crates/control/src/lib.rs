@@ -22,6 +22,7 @@ pub use admin::{
 };
 pub use control::{Applied, Control, ControlError, ControlOptions};
 pub use event::{Event, Level};
+pub use files::referenced as referenced_files;
 pub use plane::{Plane, WorkerKilled, WorkerStatus};
 pub use resolver::Lookup;
 pub use store::{CONFIG_BYTES_MAX, CONFIG_POLL_INTERVAL, ConfigSource, Parse, Parsed};

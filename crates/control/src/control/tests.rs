@@ -102,7 +102,7 @@ fn reload_applies_the_file() {
     scratch.write("gateway.yaml", "2");
     control.reload();
     let expected = Config { workers: Some(2), ..Config::default() };
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Applied(expected)));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Applied(Box::new(expected))));
     assert_eq!(
         events.recv_timeout(PATIENCE),
         Ok(Event::ConfigApplied { revision: 2, path, warnings: Vec::new() })

@@ -8,7 +8,7 @@ use super::*;
 /// What a test can see.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Told {
-    Applied(Config),
+    Applied(Box<Config>),
     Endpoints(String, Vec<SocketAddr>),
 }
 
@@ -74,7 +74,7 @@ impl Plane for FakePlane {
         }
         let mut revision = self.revision.lock().unwrap();
         *revision += 1;
-        self.tell(Told::Applied(config));
+        self.tell(Told::Applied(Box::new(config)));
         Ok(*revision)
     }
 
