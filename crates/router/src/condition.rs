@@ -74,6 +74,17 @@ impl Conditions {
         Ok(Self { method, headers, query })
     }
 
+    /// The same, or nothing if there is no condition, so that most rules stay small.
+    pub(crate) fn compile_any(
+        spec: &MatchSpec,
+        patterns: &mut PatternsBuilder,
+    ) -> Result<Option<Box<Self>>, CompileErrorKind> {
+        let compiled = Self::compile(spec, patterns)?;
+        let any =
+            compiled.method.is_some() || !compiled.headers.is_empty() || !compiled.query.is_empty();
+        Ok(any.then(|| Box::new(compiled)))
+    }
+
     /// Whether the head meets all conditions.
     #[inline]
     pub(crate) fn hold(&self, head: &RequestHead, patterns: &Patterns) -> bool {

@@ -31,6 +31,7 @@
 
 mod condition;
 mod error;
+mod hashed;
 mod host;
 mod pattern;
 mod rank;

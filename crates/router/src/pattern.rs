@@ -14,7 +14,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::error::CompileErrorKind;
 use chain::Chain;
-pub(crate) use index::PatternIndex;
+pub(crate) use index::{KeyedPattern, PatternIndex};
 
 /// Compiled size of one pattern at most, bytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
@@ -118,14 +118,37 @@ fn last_line(report: &str) -> String {
 /// Literal bytes at the begin of a pattern, as far as they are plain to see.
 fn literal_prefix(text: &str) -> Vec<u8> {
     const META: &[u8] = br"\.+*?()|[]{}^$#&~ ";
-    let text = text.as_bytes();
-    if text.contains(&b'|') {
+    if may_alternate(text) {
         return Vec::new();
     }
+    let text = text.as_bytes();
     let end = text.iter().position(|b| META.contains(b) || !b.is_ascii()).unwrap_or(text.len());
     // A quantifier makes the byte before it optional.
     let optional = text.get(end).is_some_and(|byte| b"?*{+".contains(byte));
     text[..end - usize::from(optional && end > 0)].to_vec()
+}
+
+/// Whether a `|` may stand outside of all groups, so that the begin is not everybody's. When in doubt,
+/// yes: classes and flags change what a parenthesis means.
+fn may_alternate(text: &str) -> bool {
+    if !text.contains('|') {
+        return false;
+    }
+    if text.contains('[') || text.replace("(?:", "(").contains("(?") {
+        return true;
+    }
+    let mut depth = 0usize;
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => drop(bytes.next()),
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            b'|' if depth == 0 => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 #[cfg(test)]

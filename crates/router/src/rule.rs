@@ -13,30 +13,33 @@ pub const PARAMETERS_MAX: usize = 16;
 pub(crate) struct Rule {
     pub(crate) route: u32,
     pub(crate) matched: u32,
-    pub(crate) conditions: Conditions,
+    pub(crate) conditions: Option<Box<Conditions>>,
     pub(crate) parameters: Parameters,
 }
 
 /// Where the parameters stand in the path.
 #[derive(Debug, Default)]
 pub(crate) struct Parameters {
-    names: Box<[Box<str>]>,
-    /// Number of each parameter's segment.
-    segments: Box<[u16]>,
+    /// Number of each parameter's segment; below [`crate::SEGMENTS_MAX`].
+    segments: [u8; PARAMETERS_MAX],
     /// The last one takes the rest.
     rest: bool,
+    names: Box<[Box<str>]>,
 }
 
 impl Parameters {
     pub(crate) fn of(template: &Template) -> Self {
-        let numbered = (0u16..).zip(&template.segments);
+        let mut segments = [0; PARAMETERS_MAX];
+        let parameters = (0u8..)
+            .zip(&template.segments)
+            .filter(|(_, segment)| !matches!(segment, Segment::Literal(_)));
+        for (place, (number, _)) in segments.iter_mut().zip(parameters) {
+            *place = number;
+        }
         Self {
-            names: template.names().map(Into::into).collect(),
-            segments: numbered
-                .filter(|(_, segment)| !matches!(segment, Segment::Literal(_)))
-                .map(|(number, _)| number)
-                .collect(),
+            segments,
             rest: template.has_rest(),
+            names: template.names().map(Into::into).collect(),
         }
     }
 
@@ -48,26 +51,22 @@ impl Parameters {
     #[inline]
     pub(crate) fn locate(&self, path: &[u8]) -> Located {
         let mut located = Located { count: 0, ranges: [(0, 0); PARAMETERS_MAX] };
-        if self.segments.is_empty() {
-            return located;
-        }
+        let count = self.names.len();
         let mut start = 1;
         let mut number = 0;
-        for (at, &wanted) in self.segments.iter().enumerate() {
+        for (at, &wanted) in self.segments.iter().take(count).enumerate() {
             let mut end = segment_end(path, start);
             while number < wanted {
                 start = end + 1;
                 end = segment_end(path, start);
                 number += 1;
             }
-            if self.rest && at + 1 == self.segments.len() {
+            if self.rest && at + 1 == count {
                 end = path.len();
             }
-            if let Some(range) = located.ranges.get_mut(at) {
-                *range = (start as u32, end as u32);
-                located.count += 1;
-            }
+            located.ranges[at] = (start as u32, end as u32);
         }
+        located.count = count;
         located
     }
 }

@@ -8,12 +8,12 @@ use bulkhead_message::RequestHead;
 use crate::condition::Conditions;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::host::{Hostname, Hosts};
-use crate::pattern::{PatternId, PatternIndex, Patterns, PatternsBuilder};
+use crate::pattern::{KeyedPattern, PatternId, PatternIndex, Patterns, PatternsBuilder};
 use crate::rank::Rank;
 use crate::rule::{Match, Parameters, Rule};
 use crate::spec::{MatchSpec, PathSpec, RouteSpec};
 use crate::template::{Segment, Template, check_path};
-use crate::tree::{End, NO_RULE, Search, Step, Trees};
+use crate::tree::{End, NO_RULE, Search, Step, Trees, TreesBuilder};
 
 /// The compiled table. Immutable, and cheap to clone: give each worker its own clone, which shares
 /// everything but the working memory of patterns.
@@ -178,6 +178,9 @@ fn parse_path(path: &PathSpec) -> Result<Option<Template>, CompileErrorKind> {
 #[derive(Default)]
 struct Builder {
     compiled: Compiled,
+    trees: TreesBuilder,
+    /// By the number of the hostname's paths.
+    regexes: HashMap<u32, Vec<KeyedPattern>, foldhash::fast::FixedState>,
     patterns: PatternsBuilder,
 }
 
@@ -206,7 +209,7 @@ impl Builder {
         self.compiled.rules.push(Rule {
             route: number(draft.route)?,
             matched: number(draft.match_index)?,
-            conditions: Conditions::compile(draft.spec, &mut self.patterns)?,
+            conditions: Conditions::compile_any(draft.spec, &mut self.patterns)?,
             parameters: draft.template.as_ref().map(Parameters::of).unwrap_or_default(),
         });
         Ok(())
@@ -241,9 +244,9 @@ impl Builder {
     }
 
     fn enter(&mut self, hostname: &Hostname, entry: &Entry<'_>, rule: u32) {
-        let Compiled { hosts, paths, trees, .. } = &mut self.compiled;
+        let Compiled { hosts, paths, .. } = &mut self.compiled;
         let number = hosts.entry(hostname, || {
-            paths.push(Paths { root: trees.plant(), ..Paths::default() });
+            paths.push(Paths { root: self.trees.plant(), ..Paths::default() });
             (paths.len() - 1) as u32
         });
         let Some(paths) = paths.get_mut(number as usize) else { return };
@@ -251,17 +254,27 @@ impl Builder {
             Entry::Exact(text) => {
                 paths.exact.entry(text.as_bytes().into()).or_default().push(rule);
             }
-            Entry::Regex(id, prefix) => paths.regexes.push(*id, prefix, rule),
+            Entry::Regex(id, begin) => {
+                self.regexes.entry(number).or_default().push(KeyedPattern {
+                    begin: begin.clone(),
+                    id: *id,
+                    value: rule,
+                });
+            }
             Entry::Tree(segments, end) => {
                 let steps: Vec<Step<'_>> = segments.iter().filter_map(step).collect();
-                trees.insert(paths.root, &steps, *end, rule);
+                self.trees.insert(paths.root, &steps, *end, rule);
             }
         }
     }
 
     fn finish(mut self) -> RouteTable {
-        self.compiled.trees.finish();
-        self.compiled.paths.iter_mut().for_each(|paths| paths.regexes.finish());
+        self.compiled.trees = self.trees.finish();
+        for (number, regexes) in &self.regexes {
+            if let Some(paths) = self.compiled.paths.get_mut(*number as usize) {
+                paths.regexes = PatternIndex::build(regexes);
+            }
+        }
         RouteTable { compiled: Arc::new(self.compiled), patterns: self.patterns.finish() }
     }
 }

@@ -3,111 +3,107 @@
 //! A node stands for the segments on the way to it, so a search visits a node at most once: the work
 //! is bounded by the number of nodes, whatever the path. Every node knows the best rule below it, and
 //! whole subtrees that cannot beat what was found are left out; so backtracking is exact and short.
+//!
+//! Finding is bound by memory, not by arithmetic: nodes are small and lie in the order in which
+//! routes brought them, and their lists lie together in shared arrays.
 
-use std::collections::HashMap;
+mod builder;
+
+use std::ops::Range;
 
 use bulkhead_message::RequestHead;
 
+use crate::hashed::{HashedRanges, hash};
 use crate::pattern::{PatternId, PatternIndex, Patterns};
 use crate::rule::Rule;
+pub(crate) use builder::{End, Step, TreesBuilder};
 
 /// No rule: every rule precedes it.
 pub(crate) const NO_RULE: u32 = u32::MAX;
 
-/// What follows a node.
-#[derive(Debug)]
-pub(crate) enum Step<'a> {
-    Literal(&'a str),
-    Pattern(PatternId, &'a [u8]),
-    AnySegment,
+/// No child.
+const NO_NODE: u32 = u32::MAX;
+
+/// A part of one of the shared arrays.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    start: u32,
+    end: u32,
 }
 
-/// Where a rule ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum End {
-    /// With the path.
-    Here,
-    /// Here or at any later segment.
-    Prefix,
-    /// After the next slash, with whatever follows.
-    Rest,
+impl Part {
+    const fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    const fn is_empty(self) -> bool {
+        self.start == self.end
+    }
 }
 
 #[derive(Debug)]
 struct Node {
     /// The best rule at or below this node.
     best: u32,
-    literals: HashMap<Box<[u8]>, u32, foldhash::fast::FixedState>,
-    patterns: PatternIndex,
-    any_segment: Option<u32>,
-    /// Rules by precedence.
-    here: Vec<u32>,
-    prefix: Vec<u32>,
-    rest: Vec<u32>,
+    /// Child for any segment.
+    any_segment: u32,
+    /// In [`Trees::edges`].
+    literals: Part,
+    patterns: PatternEdges,
+    /// In [`Trees::rules`]: those that end here, then the prefixes, then those with a rest, each list
+    /// by precedence.
+    here: Part,
+    prefix_end: u32,
+    rest_end: u32,
 }
 
-impl Node {
-    fn new(best: u32) -> Self {
-        Self {
-            best,
-            literals: HashMap::default(),
-            patterns: PatternIndex::default(),
-            any_segment: None,
-            here: Vec::new(),
-            prefix: Vec::new(),
-            rest: Vec::new(),
-        }
-    }
+/// Children by pattern.
+#[derive(Clone, Copy, Debug)]
+enum PatternEdges {
+    None,
+    One(PatternId, u32),
+    /// In [`Trees::indexes`].
+    Many(u32),
+}
+
+/// A child by literal segment.
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    /// In [`Trees::text`].
+    text: Part,
+    child: u32,
+    /// Place of the map that finds a segment among these edges, if there are many; else [`NO_NODE`].
+    /// Stands at the first edge of a node.
+    map: u32,
 }
 
 /// All trees of a table.
 #[derive(Debug, Default)]
 pub(crate) struct Trees {
     nodes: Vec<Node>,
+    edges: Vec<Edge>,
+    maps: Vec<HashedRanges>,
+    /// Literal segments, each text once.
+    text: Vec<u8>,
+    indexes: Vec<PatternIndex>,
+    rules: Vec<u32>,
 }
 
 impl Trees {
-    /// A new tree; gives its root.
-    pub(crate) fn plant(&mut self) -> u32 {
-        self.nodes.push(Node::new(NO_RULE));
-        (self.nodes.len() - 1) as u32
-    }
-
-    /// Enters a rule. Rules must be entered in the order of their precedence.
-    pub(crate) fn insert(&mut self, root: u32, steps: &[Step<'_>], end: End, rule: u32) {
-        let mut at = root;
-        self.nodes[at as usize].best = self.nodes[at as usize].best.min(rule);
-        for step in steps {
-            at = self.child(at, step, rule);
-        }
-        let node = &mut self.nodes[at as usize];
-        match end {
-            End::Here => node.here.push(rule),
-            End::Prefix => node.prefix.push(rule),
-            End::Rest => node.rest.push(rule),
-        }
-    }
-
-    fn child(&mut self, parent: u32, step: &Step<'_>, rule: u32) -> u32 {
-        let new = self.nodes.len() as u32;
-        let node = &mut self.nodes[parent as usize];
-        let child = match step {
-            Step::Literal(text) => *node.literals.entry(text.as_bytes().into()).or_insert(new),
-            Step::Pattern(id, prefix) => node.patterns.pending(*id).unwrap_or_else(|| {
-                node.patterns.push(*id, prefix, new);
-                new
-            }),
-            Step::AnySegment => *node.any_segment.get_or_insert(new),
+    #[inline]
+    fn literal_child(&self, literals: Part, segment: &[u8]) -> Option<u32> {
+        let edges = self.edges.get(literals.range())?;
+        let first = edges.first()?;
+        let candidates = match self.maps.get(first.map as usize) {
+            Some(map) => edges.get(map.get(hash(segment)))?,
+            None => edges,
         };
-        if child == new {
-            self.nodes.push(Node::new(rule));
-        }
-        child
+        let text = |edge: &Edge| self.text.get(edge.text.range()).unwrap_or(&[]);
+        candidates.iter().find(|edge| text(edge) == segment).map(|edge| edge.child)
     }
 
-    /// To be called when all rules are entered.
-    pub(crate) fn finish(&mut self) {
-        self.nodes.iter_mut().for_each(|node| node.patterns.finish());
+    fn rules(&self, start: u32, end: u32) -> &[u32] {
+        self.rules.get(start as usize..end as usize).unwrap_or(&[])
     }
 }
 
@@ -136,10 +132,13 @@ impl<'a> Search<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn holds(&self, rule: u32) -> bool {
-        self.rules
-            .get(rule as usize)
-            .is_some_and(|rule| rule.conditions.hold(self.head, self.patterns))
+        let Some(rule) = self.rules.get(rule as usize) else { return false };
+        match &rule.conditions {
+            None => true,
+            Some(conditions) => conditions.hold(self.head, self.patterns),
+        }
     }
 
     /// Searches a whole path.
@@ -149,7 +148,7 @@ impl<'a> Search<'a> {
             None => {
                 let trees = self.trees;
                 if let Some(node) = trees.nodes.get(root as usize) {
-                    self.consider(&node.prefix);
+                    self.consider(trees.rules(node.here.end, node.prefix_end));
                 }
             }
         }
@@ -164,40 +163,47 @@ impl<'a> Search<'a> {
             return;
         }
         match rest {
-            None => self.consider(&node.here),
+            None => self.consider(trees.rules(node.here.start, node.here.end)),
             Some(rest) => {
                 self.step(node, rest);
-                self.consider(&node.rest);
+                self.consider(trees.rules(node.prefix_end, node.rest_end));
             }
         }
-        self.consider(&node.prefix);
+        self.consider(trees.rules(node.here.end, node.prefix_end));
     }
 
-    fn step(&mut self, node: &'a Node, rest: &[u8]) {
+    fn step(&mut self, node: &Node, rest: &[u8]) {
         let (segment, next) = match memchr::memchr(b'/', rest) {
             Some(slash) => (&rest[..slash], Some(&rest[slash + 1..])),
             None => (rest, None),
         };
         if !node.literals.is_empty()
-            && let Some(&child) = node.literals.get(segment)
+            && let Some(child) = self.trees.literal_child(node.literals, segment)
         {
             self.descend(child, next);
         }
         if segment.is_empty() {
             return;
         }
-        if !node.patterns.is_empty() {
-            let patterns = self.patterns;
-            node.patterns.visit(
-                patterns,
-                segment,
-                self,
-                |search, child| search.may_improve(child),
-                |search, child| search.descend(child, next),
-            );
+        let patterns = self.patterns;
+        match node.patterns {
+            PatternEdges::None => {}
+            PatternEdges::One(id, child) => {
+                if self.may_improve(child) && patterns.is_match(id, segment) {
+                    self.descend(child, next);
+                }
+            }
+            PatternEdges::Many(index) => {
+                let trees = self.trees;
+                let Some(index) = trees.indexes.get(index as usize) else { return };
+                let wanted = |search: &Self, child| search.may_improve(child);
+                index.visit(patterns, segment, self, wanted, |search, child| {
+                    search.descend(child, next);
+                });
+            }
         }
-        if let Some(child) = node.any_segment {
-            self.descend(child, next);
+        if node.any_segment != NO_NODE {
+            self.descend(node.any_segment, next);
         }
     }
 

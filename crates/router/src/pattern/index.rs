@@ -1,73 +1,63 @@
 //! Many patterns over the same text: only those whose literal begin fits are tried.
 
-use std::collections::HashMap;
-
 use super::{PatternId, Patterns};
+use crate::hashed::{HashedRanges, hash};
 
-/// No key.
-const NONE: u32 = u32::MAX;
+/// Literal bytes beyond the common begin that tell patterns apart. It bounds the number of different
+/// lengths, and so of look-ups.
+const KEY_BYTES_MAX: usize = 32;
 
-/// Patterns with a value each, sorted by the literal bytes that their texts begin with.
-///
-/// All keys that begin a text are found by one binary search: the last key not above the text, and
-/// from there along `shorter`, which leads to the longest other key that begins a key.
-#[derive(Debug, Default)]
-pub(crate) struct PatternIndex {
-    groups: Vec<Group>,
-    /// What was pushed and is not grouped yet.
-    pending: Vec<(Box<[u8]>, PatternId, u32)>,
-    pending_values: HashMap<PatternId, u32, foldhash::fast::FixedState>,
+/// A pattern on its way into an index.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyedPattern {
+    /// The bytes that every match begins with.
+    pub(crate) begin: Vec<u8>,
+    pub(crate) id: PatternId,
+    /// What it stands for.
+    pub(crate) value: u32,
 }
 
-#[derive(Debug)]
-struct Group {
-    key: Box<[u8]>,
-    shorter: u32,
+/// Patterns with a value each, found by the literal bytes that their texts begin with.
+#[derive(Debug, Default)]
+pub(crate) struct PatternIndex {
+    /// Patterns without a literal begin.
+    always: Vec<(PatternId, u32)>,
+    /// What all other keys begin with; the rest of each key is hashed.
+    common: Box<[u8]>,
+    /// Lengths of the rests, each once.
+    lengths: Box<[u32]>,
+    by_rest: HashedRanges,
     entries: Vec<(PatternId, u32)>,
 }
 
 impl PatternIndex {
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-
-    /// The value of a pattern that was pushed before [`PatternIndex::finish`].
-    pub(crate) fn pending(&self, id: PatternId) -> Option<u32> {
-        self.pending_values.get(&id).copied()
-    }
-
-    /// Adds a pattern. [`PatternIndex::finish`] must follow before [`PatternIndex::visit`].
-    pub(crate) fn push(&mut self, id: PatternId, key: &[u8], value: u32) {
-        self.pending.push((key.into(), id, value));
-        self.pending_values.insert(id, value);
-    }
-
-    pub(crate) fn finish(&mut self) {
-        self.pending_values = HashMap::default();
-        let mut pending = std::mem::take(&mut self.pending);
+    /// Takes patterns by precedence.
+    pub(crate) fn build(patterns: &[KeyedPattern]) -> Self {
+        let (keyed, always): (Vec<_>, Vec<_>) =
+            patterns.iter().partition(|pattern| !pattern.begin.is_empty());
+        let common = common_begin(keyed.iter().map(|pattern| pattern.begin.as_slice()));
+        let rest = |pattern: &KeyedPattern| {
+            let end = pattern.begin.len().min(common.len() + KEY_BYTES_MAX);
+            pattern.begin.get(common.len()..end).unwrap_or(&[]).to_vec()
+        };
+        let mut rests: Vec<_> =
+            keyed.iter().map(|pattern| (rest(pattern), (pattern.id, pattern.value))).collect();
         // Stable, so that within a key the order of precedence stays.
-        pending.sort_by(|a, b| a.0.cmp(&b.0));
-        for (key, id, value) in pending {
-            match self.groups.last_mut().filter(|group| group.key == key) {
-                Some(group) => group.entries.push((id, value)),
-                None => {
-                    let shorter = self.longest_beginning(&key);
-                    self.groups.push(Group { key, shorter, entries: vec![(id, value)] });
-                }
-            }
+        rests.sort_by_key(|(rest, _)| hash(rest));
+        let mut lengths: Vec<u32> = rests.iter().map(|(rest, _)| rest.len() as u32).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        Self {
+            always: always.iter().map(|pattern| (pattern.id, pattern.value)).collect(),
+            by_rest: HashedRanges::build(rests.iter().map(|(rest, _)| hash(rest))),
+            entries: rests.iter().map(|&(_, entry)| entry).collect(),
+            common: common.into(),
+            lengths: lengths.into(),
         }
     }
 
-    /// The longest of the smaller keys that begins this one.
-    fn longest_beginning(&self, key: &[u8]) -> u32 {
-        let mut candidate = (self.groups.len() as u32).wrapping_sub(1);
-        while let Some(group) = self.groups.get(candidate as usize) {
-            if key.starts_with(&group.key) {
-                return candidate;
-            }
-            candidate = group.shorter;
-        }
-        NONE
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.always.is_empty() && self.entries.is_empty()
     }
 
     /// Calls `visit` with each value that passes `wanted` and whose pattern matches all of `text`.
@@ -80,18 +70,29 @@ impl PatternIndex {
         wanted: impl Fn(&S, u32) -> bool,
         mut visit: impl FnMut(&mut S, u32),
     ) {
-        let mut at = self.groups.partition_point(|group| *group.key <= *text);
-        // The one before is the last that is not above the text, but need not begin it.
-        at = at.wrapping_sub(1);
-        while let Some(group) = self.groups.get(at) {
-            if text.starts_with(&group.key) {
-                for &(id, value) in &group.entries {
-                    if wanted(state, value) && patterns.is_match(id, text) {
-                        visit(state, value);
-                    }
+        let mut attempt = |state: &mut S, entries: &[(PatternId, u32)]| {
+            for &(id, value) in entries {
+                if wanted(state, value) && patterns.is_match(id, text) {
+                    visit(state, value);
                 }
             }
-            at = group.shorter as usize;
+        };
+        if let Some(rest) = text.strip_prefix(&*self.common) {
+            for &length in &self.lengths {
+                let Some(key) = rest.get(..length as usize) else { break };
+                let range = self.by_rest.get(hash(key));
+                attempt(state, self.entries.get(range).unwrap_or(&[]));
+            }
         }
+        attempt(state, &self.always);
     }
+}
+
+/// The longest begin that all keys have.
+fn common_begin<'a>(mut keys: impl Iterator<Item = &'a [u8]>) -> &'a [u8] {
+    let Some(first) = keys.next() else { return &[] };
+    keys.fold(first, |common, key| {
+        let same = common.iter().zip(key).take_while(|(a, b)| a == b).count();
+        &common[..same]
+    })
 }

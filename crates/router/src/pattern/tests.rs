@@ -140,7 +140,13 @@ fn chains_agree_with_the_engine() {
 fn literal_prefixes() {
     for (pattern, expect) in [
         ("abc", "abc"),
-        ("abc(d|e)", ""),
+        ("abc(d|e)", "abc"),
+        ("abc(?:d|e)(f|g)", "abc"),
+        ("abc|d", ""),
+        ("abc(d)|e", ""),
+        (r"abc\(d|e", ""),
+        ("abc[(]|d", ""),
+        ("abc(?x: # ( \n)|d", ""),
         ("abc(de)", "abc"),
         ("abc?", "ab"),
         ("abc*d", "ab"),
