@@ -8,7 +8,7 @@ mod shadow;
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::diagnostic::{Report, Span, quote};
+use crate::diagnostic::{Report, Span, quote_name};
 use crate::model::{AccessLog, Admin, Config, Limits};
 use crate::nearest::nearest;
 use crate::scalar::words;
@@ -46,6 +46,9 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     config
 }
 
+/// Names that a wrong one is compared with.
+const COMPARED_MAX: usize = 2_000;
+
 /// Names that references may name.
 struct Names {
     clusters: Declared,
@@ -76,8 +79,8 @@ impl Declared {
             *used = true;
             return Some(name.clone());
         }
-        let found = report.error(item.span, format!("no {what} is called {}", quote(name)));
-        match nearest(name, self.spans.keys().map(String::as_str)) {
+        let found = report.error(item.span, format!("no {what} is called {}", quote_name(name)));
+        match nearest(name, self.spans.keys().take(COMPARED_MAX).map(String::as_str)) {
             Some(near) => drop(found.suggest(near)),
             None if self.spans.is_empty() => drop(found.remedy(format!("add it to `{section}`"))),
             None => {
@@ -91,7 +94,7 @@ impl Declared {
     fn warn_unused(&self, what: &str, user: &str, report: &mut Report<'_>) {
         for (name, (span, used)) in &self.spans {
             if !used && !name.is_empty() {
-                report.warning(*span, format!("no {user} uses the {what} {}", quote(name)));
+                report.warning(*span, format!("no {user} uses the {what} {}", quote_name(name)));
             }
         }
     }
@@ -111,7 +114,7 @@ impl Unique {
     fn add(&mut self, name: &str, span: Span, report: &mut Report<'_>) {
         if let Some(line) = self.lines.get(name) {
             let message =
-                format!("{} {} stands twice; first in line {line}", self.what, quote(name));
+                format!("{} {} stands twice; first in line {line}", self.what, quote_name(name));
             report.error(span, message);
         } else {
             self.lines.insert(name.to_owned(), span.line);

@@ -1,8 +1,15 @@
 //! Checks a tree against the declared format, and reads its scalars on the way.
 
-use crate::diagnostic::{Report, Show, Span, quote};
-use crate::format::{Key, Need, Rule, Shape, Table, homes};
-use crate::nearest::nearest;
+mod describe;
+mod unknown;
+
+use std::collections::HashMap;
+
+use describe::{expected, noun};
+use unknown::unknown_key;
+
+use crate::diagnostic::{Report, Show, Span, quote, quote_name};
+use crate::format::{Key, Need, Rule, Shape, Table};
 use crate::scalar::{Scalar, words};
 use crate::value::{Item, TableValue, Value};
 use crate::yaml::{Kind, Node};
@@ -10,6 +17,13 @@ use crate::yaml::{Kind, Node};
 /// Checks the tree of a whole file.
 pub(crate) fn check(root: &Node, table: &'static Table, report: &mut Report<'_>) -> Item {
     Checker { report, path: Vec::new() }.table(root, table)
+}
+
+/// The keys that a table was given.
+struct Given {
+    keys: Vec<(&'static str, Span)>,
+    /// Keys that were probably meant by those that the format does not know.
+    meant: Vec<&'static str>,
 }
 
 struct Checker<'r, 'a> {
@@ -100,7 +114,11 @@ impl Checker<'_, '_> {
             _ => span,
         };
         let path = self.place();
-        let found = self.report.error(at, message).expected(scalar.expected());
+        let found = self.report.error(at, message);
+        // A pattern with a fault in it is a pattern; what is wrong in it was said.
+        if fault.offset.is_none() {
+            found.expected(scalar.expected());
+        }
         found.path = path;
         found.suggestion = fault.suggestion;
         found.remedy = fault.remedy;
@@ -118,7 +136,7 @@ impl Checker<'_, '_> {
         entries: &[(Node, Node)],
     ) -> Item {
         let mut map: Vec<(Item, Item)> = Vec::with_capacity(entries.len());
-        let mut seen: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+        let mut seen: HashMap<String, usize> = HashMap::new();
         for (key, node) in entries {
             let Some((name, plain)) = self.key_text(key) else { continue };
             self.path.push(name.to_owned());
@@ -142,10 +160,13 @@ impl Checker<'_, '_> {
         };
         let mut value = TableValue::default();
         let mut given: Vec<(&'static str, Span)> = Vec::new();
+        let mut meant: Vec<&'static str> = Vec::new();
         for (key, node) in entries {
             let Some((name, _)) = self.key_text(key) else { continue };
             let Some(known) = table.key(name) else {
-                self.unknown(key, name, table, entries);
+                let place = self.place();
+                value.unknown_keys = true;
+                meant.extend(unknown_key(self.report, key, name, table, &place));
                 continue;
             };
             if let Some((_, first)) = given.iter().find(|(given, _)| *given == known.name) {
@@ -162,7 +183,7 @@ impl Checker<'_, '_> {
             self.path.pop();
             value.entries.push((known.name, item));
         }
-        self.complete(span, table, &given, &mut value);
+        self.complete(span, table, &Given { keys: given, meant }, &mut value);
         Item { span, value: Value::Table(value) }
     }
 
@@ -171,13 +192,14 @@ impl Checker<'_, '_> {
         &mut self,
         span: Span,
         table: &'static Table,
-        given: &[(&'static str, Span)],
+        given: &Given,
         value: &mut TableValue,
     ) {
-        let has = |name: &str| given.iter().any(|(given, _)| *given == name);
+        let has = |name: &str| given.keys.iter().any(|(given, _)| *given == name);
         for key in table.keys.iter().filter(|key| !has(key.name)) {
             match key.need {
                 Need::Optional => {}
+                Need::Required if given.meant.contains(&key.name) => {}
                 Need::Required => {
                     let message = format!("{} has no `{}`", self.subject(table), key.name);
                     self.report.error(Span { width: 1, ..span }, message).remedy(format!(
@@ -195,8 +217,9 @@ impl Checker<'_, '_> {
         for rule in table.rules {
             let (Rule::ExactlyOne(names) | Rule::AtLeastOne(names)) = rule;
             let listed = words(names.iter().map(|name| (*name).to_owned()));
-            let mut found = given.iter().filter(|(name, _)| names.contains(name));
+            let mut found = given.keys.iter().filter(|(name, _)| names.contains(name));
             match (found.next(), found.next(), rule) {
+                (None, ..) if names.iter().any(|name| given.meant.contains(name)) => {}
                 (None, ..) => {
                     let one =
                         if matches!(rule, Rule::ExactlyOne(_)) { "one" } else { "at least one" };
@@ -234,44 +257,8 @@ impl Checker<'_, '_> {
     }
 
     fn duplicate(&mut self, key: &Node, name: &str, line: usize) {
-        let message = format!("{} stands twice; first in line {line}", quote(name));
+        let message = format!("{} stands twice; first in line {line}", quote_name(name));
         self.report.error(key.span(), message).remedy("remove one of the two").show(Show::UpToKey);
-    }
-
-    fn unknown(&mut self, key: &Node, name: &str, table: &'static Table, entries: &[(Node, Node)]) {
-        let place = match self.place() {
-            place if place.is_empty() => "at the top of the file".to_owned(),
-            place => format!("in `{place}`"),
-        };
-        let message = format!("unknown key {} {place}", quote(name));
-        let found = self.report.error(key.span(), message).show(Show::UpToKey);
-        found.expected(words(table.keys.iter().map(|key| key.name.to_owned())));
-        if name == "<<" {
-            found.remedy("YAML 1.2 has no merge keys: write the keys out");
-            return;
-        }
-        if let Some((_, hint)) = table.hints.iter().find(|(hinted, _)| *hinted == name) {
-            found.remedy(*hint);
-            // The hint names the key itself if it is another word for one.
-            return;
-        }
-        let free = |key: &&Key| {
-            !entries.iter().any(
-                |(node, _)| matches!(node.kind(), Kind::Scalar { text, .. } if text == key.name),
-            )
-        };
-        let near = nearest(name, table.keys.iter().filter(free).map(|key| key.name))
-            .or_else(|| nearest(name, table.keys.iter().map(|key| key.name)));
-        let homes = homes(name);
-        if homes.is_empty() {
-            found.suggestion = near.map(str::to_owned);
-        } else {
-            let listed =
-                words(homes.into_iter().take(4).map(|home| {
-                    if home.is_empty() { "the top of the file".to_owned() } else { home }
-                }));
-            found.remedy(format!("`{name}` belongs in {listed}"));
-        }
     }
 
     /// The path to where we are.
@@ -339,41 +326,5 @@ fn json(node: &Node) -> serde_json::Value {
             };
             Value::Object(entries.iter().map(|(name, value)| (key(name), json(value))).collect())
         }
-    }
-}
-
-/// What a shape is called where something else stands.
-fn noun(shape: &Shape) -> &'static str {
-    match shape {
-        Shape::Scalar(_) => "a single value",
-        Shape::Table(_) | Shape::Map { .. } | Shape::Json => "a mapping",
-        Shape::List { .. } => "a list",
-        Shape::Either(..) => "a single value or a mapping",
-        Shape::OrOff(inner) => noun(inner),
-    }
-}
-
-/// What may stand at a place.
-pub(crate) fn expected(shape: &Shape) -> String {
-    match *shape {
-        Shape::Scalar(scalar) => scalar.expected().into_owned(),
-        Shape::Table(table) => {
-            let keys = words(table.keys.iter().map(|key| key.name.to_owned()));
-            format!("mapping with {keys}")
-        }
-        Shape::Map { key, value } => format!("mapping of {} to {}", key.expected(), brief(value)),
-        Shape::List { item, .. } => format!("list, each item: {}", brief(item)),
-        Shape::Either(first, second) => format!("{}, or {}", expected(first), expected(second)),
-        Shape::OrOff(inner) => format!("{}, or `off`", expected(inner)),
-        Shape::Json => "mapping, or JSON text".to_owned(),
-    }
-}
-
-/// As [`expected`], without the keys of tables.
-fn brief(shape: &Shape) -> String {
-    match *shape {
-        Shape::Table(table) => format!("a {}", table.name.replace('_', " ")),
-        Shape::Either(first, second) => format!("{}, or {}", brief(first), brief(second)),
-        _ => expected(shape),
     }
 }

@@ -172,9 +172,17 @@ impl std::error::Error for Diagnostics {}
 
 /// `text` in backticks, shortened, without control characters; nothing of it if it may be a secret.
 pub(crate) fn quote(text: &str) -> String {
+    if looks_secret(text) { "this text".to_owned() } else { quote_name(text) }
+}
+
+/// The name of a key in backticks. It may say `secret` without being one.
+pub(crate) fn quote_name(text: &str) -> String {
     const CHARACTERS_MAX: usize = 60;
-    if looks_secret(text) {
-        return "this text".to_owned();
+    if text.is_empty() {
+        return "the empty text".to_owned();
+    }
+    if has_encoded_run(text) {
+        return "`…`".to_owned();
     }
     let mut shown: String = text
         .chars()
@@ -192,12 +200,17 @@ pub(crate) fn quote(text: &str) -> String {
 pub(crate) fn looks_secret(text: &str) -> bool {
     const WORDS: [&str; 6] =
         ["secret", "private_key", "privatekey", "password", "credential", "-----begin"];
-    const RUN_MIN: usize = 32;
     let lower = text.to_ascii_lowercase();
     if WORDS.iter().any(|word| lower.contains(word)) {
         return true;
     }
-    lower.split(|c: char| !(c.is_ascii_alphanumeric() || "+/=-_".contains(c))).any(|run| {
+    has_encoded_run(text)
+}
+
+/// Whether `text` has a long run of the characters that keys are encoded with.
+fn has_encoded_run(text: &str) -> bool {
+    const RUN_MIN: usize = 32;
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || "+/=-_".contains(c))).any(|run| {
         run.len() >= RUN_MIN
             && run.bytes().any(|byte| byte.is_ascii_digit())
             && run.bytes().any(|byte| byte.is_ascii_alphabetic())

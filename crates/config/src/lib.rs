@@ -6,7 +6,8 @@
 //! Pure: no file, environment variable or clock is read here, and no secret is ever part of a
 //! configuration or of a diagnostic.
 //!
-//! The format is declared once, as data (`format`), and parsing follows the declaration.
+//! The format is declared once, as data ([`mod@format`]); parsing, [`schema`] and [`reference`]
+//! all follow the declaration.
 
 mod build;
 mod check;
@@ -15,12 +16,16 @@ mod format;
 pub mod model;
 mod nearest;
 mod quick;
+mod reference;
 mod scalar;
+mod schema;
 mod value;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use model::Config;
+pub use reference::reference;
+pub use schema::schema;
 
 use diagnostic::Report;
 
@@ -40,6 +45,7 @@ pub struct Checked {
 /// # Errors
 /// Everything found wrong, in the order of the file, up to 100.
 pub fn parse(text: &str, file: &str) -> Result<Checked, Diagnostics> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut report = Report::new(file, text);
     let tree = yaml::read(text, &mut report);
     let config = tree.as_ref().map(|tree| {

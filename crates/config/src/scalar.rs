@@ -106,14 +106,14 @@ impl Scalar {
             Self::Integer { min, max } => read_integer(text, plain, min, max).map(Value::Integer),
             Self::Status(allowed) => match text.parse() {
                 Ok(status) if allowed.contains(&status) => Ok(Value::Integer(status)),
-                _ => Err(Fault::not(text, "one of them")),
+                _ => Err(Fault::not(text, "a known value")),
             },
             Self::Duration { min_ms, max_ms } => units::read_duration(text, min_ms, max_ms),
             Self::Size { min, max } => units::read_size(text, min, max),
             Self::Percent { min, max } => units::read_percent(text, min, max),
             Self::Choice(words) if words.contains(&text) => Ok(Value::Text(text.to_owned())),
             Self::Choice(words) => {
-                let fault = Fault::not(text, "one of them");
+                let fault = Fault::not(text, "a known value");
                 Err(match nearest::nearest(text, words.iter().copied()) {
                     Some(word) => fault.suggest(word),
                     None => fault,
@@ -125,7 +125,7 @@ impl Scalar {
             Self::Host => address::read_host(text).map(Value::Text),
             Self::Regex => pattern::check_regex(text).map(|()| Value::Text(text.to_owned())),
             Self::Template => pattern::check_template(text).map(|()| Value::Text(text.to_owned())),
-            Self::PathText if text.contains('{') => Self::Template.read(text, plain),
+            Self::PathText if text.contains(['{', '}']) => Self::Template.read(text, plain),
             Self::PathText => Self::Path.read(text, plain),
             _ => self.read_token(text),
         }
@@ -234,7 +234,7 @@ fn read_integer(text: &str, plain: bool, min: u64, max: u64) -> Result<u64, Faul
         return Err(Fault::not(text, "a number in quotes").remedy("remove the quotes"));
     }
     match text.parse() {
-        Ok(number) if number < min => Err(Fault::new(format!("{text} is too small"))),
+        Ok(number) if number < min => Err(Fault::new(format!("`{text}` is too small"))),
         Ok(number) if number <= max => Ok(number),
         _ => Err(Fault::new(format!("{} is too large", quote(text)))),
     }

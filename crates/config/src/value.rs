@@ -40,6 +40,8 @@ pub(crate) enum Value {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TableValue {
     pub(crate) entries: Vec<(&'static str, Item)>,
+    /// It had keys that the format does not know, so that what is missing may have been meant.
+    pub(crate) unknown_keys: bool,
 }
 
 impl Item {
@@ -133,6 +135,16 @@ impl TableValue {
     pub(crate) fn pairs(&self, key: &str) -> Vec<(String, String)> {
         let text = |item: &Item| item.text().to_owned();
         self.map(key).iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    /// Whether a key is left out, as far as one can tell: neither wrong nor misspelled.
+    pub(crate) fn lacks(&self, key: &str) -> bool {
+        !self.unknown_keys
+            && match self.get(key).map(|item| &item.value) {
+                None => true,
+                Some(Value::List(items)) => items.is_empty(),
+                Some(_) => false,
+            }
     }
 
     /// The entries, in the order of the file, defaults last.

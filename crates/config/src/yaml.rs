@@ -121,7 +121,6 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
         report.error(start, format!("the file is larger than {} MiB", FILE_BYTES_MAX >> 20));
         return None;
     }
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some(at) = text.find('\0') {
         report.error(place(text, at), "the file has a NUL byte: it is no text file");
         return None;

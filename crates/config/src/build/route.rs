@@ -34,15 +34,11 @@ pub(super) fn routes(items: &[Item], names: &mut Names, report: &mut Report<'_>)
 }
 
 fn hostnames(items: &[Item], report: &mut Report<'_>) -> Vec<String> {
-    let mut hostnames: Vec<String> = Vec::with_capacity(items.len());
-    for item in items {
-        if hostnames.iter().any(|name| name == item.text()) && !item.text().is_empty() {
-            report.error(item.span, format!("hostname `{}` stands twice", item.text()));
-        } else {
-            hostnames.push(item.text().to_owned());
-        }
+    let mut unique = Unique::new("hostname");
+    for item in items.iter().filter(|item| !item.text().is_empty()) {
+        unique.add(item.text(), item.span, report);
     }
-    hostnames
+    items.iter().map(|item| item.text().to_owned()).collect()
 }
 
 fn route_match(table: &TableValue) -> RouteMatch {
@@ -61,7 +57,7 @@ fn route_match(table: &TableValue) -> RouteMatch {
 fn path_match(item: &Item) -> PathMatch {
     let Some(table) = item.table() else {
         let text = item.text().to_owned();
-        return if text.contains('{') {
+        return if text.contains(['{', '}']) {
             PathMatch::Template(text)
         } else {
             PathMatch::Prefix(text)
@@ -129,15 +125,13 @@ fn answers(filter: &Filter) -> bool {
 }
 
 fn jwt(table: &TableValue, names: &mut Names, report: &mut Report<'_>) -> JwtFilter {
+    let mut unique = Unique::new("provider");
     let mut providers: Vec<String> = Vec::new();
     for item in table.list("providers") {
         let name = names.providers.refer(item, "token issuer", "jwt_providers", report);
         if let Some(name) = name {
-            if providers.contains(&name) {
-                report.error(item.span, format!("provider `{name}` stands twice"));
-            } else {
-                providers.push(name);
-            }
+            unique.add(&name, item.span, report);
+            providers.push(name);
         }
     }
     JwtFilter {
@@ -216,7 +210,7 @@ fn backends(
     let given = table.get("backends").filter(|_| !table.list("backends").is_empty());
     let answered = filters.iter().any(answers);
     match given {
-        None if !answered && table.get("filters").is_some() => {
+        None if !answered && table.lacks("backends") => {
             report.error(route.span, "this route sends requests nowhere").remedy(
                 "add `backends`, or a filter that answers: `request_redirect`, `direct_response`",
             );

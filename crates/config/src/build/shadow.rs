@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::diagnostic::{Report, quote};
+use crate::diagnostic::{Report, quote_name};
 use crate::model::{Route, RouteMatch};
 use crate::value::Item;
 
@@ -37,7 +37,10 @@ pub(super) fn warn(routes: &[Route], items: &[Item], report: &mut Report<'_>) {
                 let span = spans.get(position).map_or(item.span, |item| item.span);
                 let by = routes.get(by).map_or("", |route| &route.name);
                 report
-                    .warning(span, format!("never reached: route {} has the same match", quote(by)))
+                    .warning(
+                        span,
+                        format!("never reached: route {} has the same match", quote_name(by)),
+                    )
                     .remedy("remove one of the two, or add a condition to this one");
             }
         }

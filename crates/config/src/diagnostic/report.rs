@@ -7,6 +7,8 @@ use crate::yaml::{self, Node};
 
 /// More diagnostics than anybody reads at once.
 const DIAGNOSTICS_MAX: usize = 100;
+/// How many are looked for: some turn out to be the same.
+const FOUND_MAX: usize = 300;
 /// Characters of a line that are shown around the fault.
 const LINE_CHARACTERS_MAX: usize = 120;
 
@@ -14,27 +16,35 @@ const LINE_CHARACTERS_MAX: usize = 120;
 pub(crate) struct Report<'a> {
     file: &'a str,
     text: &'a str,
-    found: Vec<Diagnostic>,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl<'a> Report<'a> {
     /// An empty report about `text`, which came from `file`.
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, found: Vec::new() }
+        Self { file, text, errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Whether further errors are hardly worth describing: most of them will not be shown.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors.len() > FOUND_MAX
     }
 
     /// Adds an error; the caller completes it.
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
-        self.add(Severity::Error, span, message.into())
+        let found = self.diagnostic(Severity::Error, span, message.into());
+        push(&mut self.errors, found)
     }
 
     /// Adds a warning; the caller completes it.
     pub(crate) fn warning(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
-        self.add(Severity::Warning, span, message.into())
+        let found = self.diagnostic(Severity::Warning, span, message.into());
+        push(&mut self.warnings, found)
     }
 
-    fn add(&mut self, severity: Severity, span: Span, message: String) -> &mut Diagnostic {
-        self.found.push(Diagnostic {
+    fn diagnostic(&self, severity: Severity, span: Span, message: String) -> Diagnostic {
+        Diagnostic {
             severity,
             file: self.file.to_owned(),
             line: span.line,
@@ -43,22 +53,13 @@ impl<'a> Report<'a> {
             source_column: span.column,
             show: Show::Line,
             ..Diagnostic::without_file(message)
-        });
-        let last = self.found.len() - 1;
-        &mut self.found[last]
+        }
     }
 
     /// Errors and warnings in the order of the file, each once, with their paths and lines.
     pub(crate) fn finish(self, root: Option<&Node>) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
-        let Self { text, mut found, .. } = self;
-        found.sort_by_key(Diagnostic::span);
-        // What is wrong behind an anchor is found again at each alias.
-        let mut seen = HashSet::new();
-        found.retain(|found| seen.insert((found.line, found.column, found.message.clone())));
-        let (mut errors, mut warnings): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|found| found.severity == Severity::Error);
-        errors.truncate(DIAGNOSTICS_MAX);
-        warnings.truncate(DIAGNOSTICS_MAX);
+        let Self { text, errors, warnings, .. } = self;
+        let (mut errors, mut warnings) = (in_order(errors), in_order(warnings));
         if errors.is_empty() && warnings.is_empty() {
             return (errors, warnings);
         }
@@ -77,6 +78,23 @@ impl<'a> Report<'a> {
         }
         (errors, warnings)
     }
+}
+
+/// Adds one; the last place is used again and again when there are too many.
+fn push(list: &mut Vec<Diagnostic>, found: Diagnostic) -> &mut Diagnostic {
+    list.truncate(FOUND_MAX);
+    list.push(found);
+    let last = list.len() - 1;
+    &mut list[last]
+}
+
+/// In the order of the file. What is wrong behind an anchor was found at each alias: once is enough.
+fn in_order(mut list: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    list.sort_by_key(Diagnostic::span);
+    let mut seen = HashSet::new();
+    list.retain(|found| seen.insert((found.line, found.column, found.message.clone())));
+    list.truncate(DIAGNOSTICS_MAX);
+    list
 }
 
 /// Gives `found` as much of its line as may be shown.

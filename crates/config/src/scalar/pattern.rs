@@ -57,6 +57,9 @@ fn describe(pattern: &str, error: &regex::Error) -> Fault {
     if ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|look| pattern.contains(look)) {
         return fault.remedy("look-around has no bounded cost and is not supported");
     }
+    if pattern.contains("(?i") {
+        return fault.remedy("case is ignored for ASCII letters only: write `(?i-u)`");
+    }
     fault
 }
 

@@ -1,3 +1,6 @@
 //! Tests of the crate's public face.
 
+mod examples;
 mod golden;
+mod hostile;
+mod published;
