@@ -549,7 +549,7 @@ impl Worker {
             && let Some(connection) = self.connections.get_mut(leg.connection)
         {
             connection.active = self.now;
-            if !connection.pending.is_empty() || connection.paused {
+            if !connection.pending.is_empty() || connection.paused || connection.input_closed {
                 // A pipelined request may have its turn now.
                 connection.paused = false;
                 self.pump_again(leg.connection);

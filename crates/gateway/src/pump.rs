@@ -32,7 +32,7 @@ impl Worker {
         let mut buffer = std::mem::take(&mut self.buffer);
         for round in 0..=READS_PER_TURN {
             let Some(connection) = self.connections.get_mut(key) else { break };
-            if connection.paused && !connection.lingering {
+            if connection.input_closed || (connection.paused && !connection.lingering) {
                 break;
             }
             if round == READS_PER_TURN {
@@ -43,16 +43,15 @@ impl Worker {
             if buffer.len() < kept + READ_BYTES / 2 {
                 buffer.resize(kept + READ_BYTES / 2, 0);
             }
-            let room = buffer.len() - kept;
             match connection.channel.read(&mut buffer[kept..]) {
                 Ok(ReadOutcome::Bytes(count)) => {
                     buffer[..kept].copy_from_slice(&connection.pending);
                     // An idle connection holds no buffer.
                     connection.pending = Vec::new();
                     connection.active = self.now;
-                    let secure = connection.channel.is_tls();
+                    let may_read_more = connection.channel.may_read_more();
                     self.pump_and_keep(key, &buffer[..kept + count]);
-                    if count < room && !secure && !hung_up {
+                    if !may_read_more && !hung_up {
                         // Edge-triggered: more bytes will raise another event.
                         break;
                     }
@@ -75,11 +74,19 @@ impl Worker {
     pub(crate) fn pump_pending_guarded(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let pending = std::mem::take(&mut connection.pending);
+        let input_closed = connection.input_closed;
         if !pending.is_empty() {
             let outcome = catch_unwind(AssertUnwindSafe(|| self.pump_and_keep(key, &pending)));
             if outcome.is_err() {
                 self.connection_panicked(key);
             }
+        }
+        if input_closed
+            && let Some(connection) = self.connections.get_mut(key)
+            && connection.streams() == 0
+        {
+            connection.closing = true;
+            self.touch(key);
         }
     }
 
@@ -318,12 +325,20 @@ impl Worker {
             return self.connection_lost(key);
         }
         connection.input_closed = true;
-        let pending = std::mem::take(&mut connection.pending);
+        self.settle_closed_input(key);
+    }
+
+    /// Nothing more will come in here: ends what cannot be completed. An HTTP/1 client may end its
+    /// half and still read the answers to all that it has sent; everything else is over.
+    fn settle_closed_input(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let is_downstream = connection.is_downstream();
+        let rest = connection.pending.clone();
         loop {
             let Some(connection) = self.connections.get_mut(key) else { return };
             let Some(codec) = connection.codec.as_mut() else { break };
-            match codec.end_of_input(&pending) {
-                Ok(Some(event)) if connection.is_downstream() => self.downstream_event(key, event),
+            match codec.end_of_input(&rest) {
+                Ok(Some(event)) if is_downstream => self.downstream_event(key, event),
                 Ok(Some(event)) => self.upstream_event(key, event),
                 Ok(None) => break,
                 Err(error) => {
@@ -333,13 +348,15 @@ impl Worker {
             }
         }
         let Some(connection) = self.connections.get_mut(key) else { return };
-        // An HTTP/1 client may end its half and still read its answer. All else is over.
-        let answer_under_way = connection.is_downstream()
-            && matches!(connection.codec, Some(Codec::Http1(_)))
-            && connection.streams() > 0;
-        if !answer_under_way {
-            self.connection_lost(key);
+        let is_http1 = matches!(connection.codec, Some(Codec::Http1(_)));
+        if is_downstream && is_http1 && connection.streams() > 0 {
+            return;
         }
+        if is_downstream && !connection.out.is_empty() {
+            connection.closing = true;
+            return self.touch(key);
+        }
+        self.connection_lost(key);
     }
 
     /// Flushes what is dirty: one write per connection and turn.
@@ -383,6 +400,7 @@ impl Worker {
             return;
         }
         if connection.input_closed || !connection.is_downstream() {
+            // Whoever has ended its half does not send what a reset could answer.
             return self.connection_lost(key);
         }
         connection.channel.close_notify();

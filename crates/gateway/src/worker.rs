@@ -211,9 +211,8 @@ impl Worker {
         if event.is_readable() || hung_up {
             self.read_guarded(key, hung_up);
         }
-        if event.is_writable() {
-            self.touch_blocked(key);
-        }
+        // Not only when writable: reading may have ended the handshake that writes waited for.
+        self.touch_blocked(key);
     }
 
     fn touch_blocked(&mut self, key: Key) {
@@ -232,6 +231,7 @@ impl Worker {
             connection.again = false;
             self.pump_pending_guarded(key);
             self.read_guarded(key, false);
+            self.touch_blocked(key);
         }
     }
 
