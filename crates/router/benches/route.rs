@@ -3,7 +3,8 @@
 //! - `services`: `/v1/svc17/users/{id:\d+}/orders/{order}`: what many services behind one host look like.
 //! - `patterns`: `/v1/users/{id:u17-\d+}/orders/{order}`: only the pattern tells the routes apart.
 //! - `late`: `/v1/{tenant}/{user:\d+}/svc17`: only the last segment does.
-//! - `engine`: `/v1/users/{id:(u17|v17)-\d+}/orders`: as `patterns`, but needs the `regex` crate.
+//! - `choices`: `/v1/users/{id:u17-(\d+|x)}/orders`: as `patterns`, with alternation.
+//! - `engine`: `/v1/users/{id:u17-(\d+x)+}/orders`: as `patterns`, but each needs the `regex` crate.
 //! - `regex`: `/v1/svc17/users/\d+/orders/[^/]+` as one pattern over the whole path.
 //!
 //! `matchit` has no patterns: it gets the same routes with plain parameters, where these stay distinct.
@@ -51,10 +52,17 @@ const SCENARIOS: &[Scenario] = &[
         matchit: Some(|n| format!("/v1/{{tenant}}/{{user}}/svc{n}")),
     },
     Scenario {
-        name: "engine",
+        name: "choices",
         route: |n| PathSpec::Template(format!(r"/v1/users/{{id:u{n}-(\d+|x)}}/orders")),
         path: |n| format!("/v1/users/u{n}-{}/orders", n * 7_919),
         expression: |n| format!(r"^/v1/users/u{n}-(\d+|x)/orders$"),
+        matchit: None,
+    },
+    Scenario {
+        name: "engine",
+        route: |n| PathSpec::Template(format!(r"/v1/users/{{id:u{n}-(\d+x)+}}/orders")),
+        path: |n| format!("/v1/users/u{n}-{}x/orders", n * 7_919),
+        expression: |n| format!(r"^/v1/users/u{n}-(\d+x)+/orders$"),
         matchit: None,
     },
     Scenario {

@@ -1,9 +1,10 @@
 //! Patterns: each distinct one is compiled once, and most need no regular expression engine.
 //!
 //! Nearly all patterns in routes are a chain of literals and repeated classes (`\d+`, `[a-z0-9-]+`,
-//! `v\d{1,3}`). Such a chain is matched by [`chain::Chain`] in one pass; what is not such a chain goes to
-//! the `regex` crate, whose time is linear in the text as well.
+//! `v\d{1,3}`), or a choice of a few. Such a chain is matched by [`chain::Chain`] in one pass; everything
+//! else goes to the `regex` crate, whose time is linear in the text as well.
 
+mod alternatives;
 mod chain;
 mod index;
 
@@ -25,7 +26,11 @@ const PATTERN_CACHE_BYTES_MAX: usize = 1 << 18;
 /// Number of a pattern in [`Patterns`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PatternId {
-    Chain(u32),
+    /// Any of so many chains from this one on.
+    Chains {
+        first: u32,
+        count: u32,
+    },
     Regex(u32),
 }
 
@@ -44,8 +49,10 @@ impl Patterns {
     #[inline]
     pub(crate) fn is_match(&self, id: PatternId, text: &[u8]) -> bool {
         match id {
-            PatternId::Chain(at) => {
-                self.chains.get(at as usize).is_some_and(|chain| chain.is_match(text))
+            PatternId::Chains { first, count } => {
+                let chains = first as usize..(first + count) as usize;
+                let chains = self.chains.get(chains).unwrap_or(&[]);
+                chains.iter().any(|chain| chain.is_match(text))
             }
             PatternId::Regex(at) => {
                 self.regexes.get(at as usize).is_some_and(|regex| regex.is_match(text))
@@ -68,11 +75,13 @@ impl PatternsBuilder {
         if let Some((id, prefix)) = self.known.get(text) {
             return Ok((*id, prefix.clone()));
         }
-        let (id, prefix) = match Chain::parse(text) {
-            Some(chain) => {
-                let prefix = chain.literal_prefix();
-                self.chains.push(chain);
-                (PatternId::Chain(self.chains.len() as u32 - 1), prefix)
+        let (id, prefix) = match parse_chains(text) {
+            Some(chains) => {
+                let first = self.chains.len() as u32;
+                let prefix = common_begin(chains.iter().map(Chain::literal_prefix)).to_vec();
+                let count = chains.len() as u32;
+                self.chains.extend(chains);
+                (PatternId::Chains { first, count }, prefix)
             }
             None => {
                 self.regexes.push(compile(text)?);
@@ -86,6 +95,20 @@ impl PatternsBuilder {
     pub(crate) fn finish(self) -> Patterns {
         Patterns { chains: self.chains.into(), regexes: self.regexes }
     }
+}
+
+/// The pattern as a choice of chains, if it is one.
+fn parse_chains(text: &str) -> Option<Vec<Chain>> {
+    alternatives::spell_out(text)?.iter().map(|text| Chain::parse(text)).collect()
+}
+
+/// The longest begin that all texts have.
+fn common_begin<'a>(mut texts: impl Iterator<Item = &'a [u8]>) -> &'a [u8] {
+    let Some(first) = texts.next() else { return &[] };
+    texts.fold(first, |common, text| {
+        let same = common.iter().zip(text).take_while(|(a, b)| a == b).count();
+        &common[..same]
+    })
 }
 
 fn compile(text: &str) -> Result<Regex, CompileErrorKind> {

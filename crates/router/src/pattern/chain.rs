@@ -80,10 +80,10 @@ impl Chain {
     }
 
     /// The bytes that every match begins with.
-    pub(super) fn literal_prefix(&self) -> Vec<u8> {
+    pub(super) fn literal_prefix(&self) -> &[u8] {
         match self.0.first() {
-            Some(Link::Literal(literal)) => literal.to_vec(),
-            _ => Vec::new(),
+            Some(Link::Literal(literal)) => literal,
+            _ => &[],
         }
     }
 

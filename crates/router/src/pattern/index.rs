@@ -1,6 +1,6 @@
 //! Many patterns over the same text: only those whose literal begin fits are tried.
 
-use super::{PatternId, Patterns};
+use super::{PatternId, Patterns, common_begin};
 use crate::hashed::{HashedRanges, hash};
 
 /// Literal bytes beyond the common begin that tell patterns apart. It bounds the number of different
@@ -86,13 +86,4 @@ impl PatternIndex {
         }
         attempt(state, &self.always);
     }
-}
-
-/// The longest begin that all keys have.
-fn common_begin<'a>(mut keys: impl Iterator<Item = &'a [u8]>) -> &'a [u8] {
-    let Some(first) = keys.next() else { return &[] };
-    keys.fold(first, |common, key| {
-        let same = common.iter().zip(key).take_while(|(a, b)| a == b).count();
-        &common[..same]
-    })
 }

@@ -5,7 +5,7 @@ mod index;
 use regex::bytes::RegexBuilder;
 
 use super::chain::Chain;
-use super::{PatternId, PatternsBuilder, literal_prefix};
+use super::{PatternId, PatternsBuilder, literal_prefix, parse_chains};
 use crate::error::CompileErrorKind;
 
 /// A seeded source of numbers below `bound`.
@@ -83,9 +83,21 @@ fn which_patterns_are_chains() {
 
 #[test]
 fn wrong_patterns_are_refused() {
-    for text in
-        ["(", "[a", "a)|(b", "a{2,1}", "*", "a**b{", "[z-a]", r"\", r"\q", "a{1001}{1001}", r"\pL"]
-    {
+    for text in [
+        "(",
+        "[a",
+        "a)|(b",
+        "a{2,1}",
+        "*",
+        "a**b{",
+        "[z-a]",
+        r"\",
+        r"\q",
+        "a{1001}{1001}",
+        "a(+)",
+        "a{1(,)2}",
+        r"\pL",
+    ] {
         let result = PatternsBuilder::default().intern(text);
         let Err(CompileErrorKind::Pattern { pattern, reason }) = result else {
             panic!("{text} was taken: {result:?}")
@@ -130,10 +142,35 @@ fn chains_agree_with_the_engine() {
                 "{pattern} on {:?}",
                 text.escape_ascii().to_string()
             );
-            assert!(!matches || text.starts_with(&prefix), "{pattern} begins with {prefix:?}");
+            assert!(!matches || text.starts_with(prefix), "{pattern} begins with {prefix:?}");
         }
     }
     assert!(chains > 200, "only {chains} of the patterns are chains");
+}
+
+#[test]
+fn choices_of_chains_agree_with_the_engine() {
+    let mut seeded = Seeded(3);
+    let mut choices = 0;
+    for _ in 0..400 {
+        let [a, b, c, d] = std::array::from_fn(|_| random_pattern(&mut seeded));
+        let forms = [format!("{a}|{b}"), format!("{a}({b}|{c}){d}"), format!("(?:{a}|{b}|){c}")];
+        let pattern = &forms[seeded.below(3)];
+        let Some(chains) = parse_chains(pattern) else { continue };
+        choices += 1;
+        let mut builder = PatternsBuilder::default();
+        let (id, prefix) = builder.intern(pattern).unwrap();
+        let patterns = builder.finish();
+        assert_eq!(patterns.chains.len(), chains.len());
+        let engine = RegexBuilder::new(&format!("^(?:{pattern})$")).unicode(false).build().unwrap();
+        for _ in 0..200 {
+            let text = random_text(&mut seeded);
+            let matches = engine.is_match(&text);
+            assert_eq!(patterns.is_match(id, &text), matches, "{pattern} on {text:?}");
+            assert!(!matches || text.starts_with(&prefix), "{pattern} begins with {prefix:?}");
+        }
+    }
+    assert!(choices > 50, "only {choices} of the patterns are choices of chains");
 }
 
 #[test]
@@ -165,12 +202,12 @@ fn literal_prefixes() {
 #[test]
 fn equal_patterns_are_compiled_once() {
     let mut builder = PatternsBuilder::default();
-    let ids: Vec<PatternId> = [r"\d+", "a|b", r"\d+", "a|b", "c|d"]
+    let ids: Vec<PatternId> = [r"\d+", "(a|b)+", r"\d+", "(a|b)+", "(c)+"]
         .iter()
         .map(|text| builder.intern(text).unwrap().0)
         .collect();
     assert_eq!((ids[0], ids[1]), (ids[2], ids[3]));
     let patterns = builder.finish();
     assert_eq!((patterns.chains.len(), patterns.regexes.len()), (1, 2));
-    assert!(patterns.is_match(ids[1], b"b") && !patterns.is_match(ids[1], b"ab"));
+    assert!(patterns.is_match(ids[1], b"ab") && !patterns.is_match(ids[1], b"c"));
 }
