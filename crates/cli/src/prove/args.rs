@@ -1,0 +1,122 @@
+//! The flags of `bulkhead prove`, as typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Kill workers under real traffic, check every answer, and give a verdict.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  bulkhead prove                                   20 s, kills every 3 s, report in bulkhead-report.html
+  bulkhead prove --json result.json --rate 10000   a fixed arrival rate, results as JSON as well
+  bulkhead prove --profile article                 15 minutes, kills every 30 s
+  bulkhead prove --duration 5m --kill-interval 10s --workers 16
+
+Exit status: 0 pass, 1 fail, 2 could not be run. Ctrl-C ends early with a partial report.")]
+pub(crate) struct ProveArgs {
+    /// Duration and kill interval to start from.
+    #[arg(long, value_enum, default_value_t = Profile::Quick)]
+    pub(crate) profile: Profile,
+    /// Requests per second; without it a short calibration finds a rate that this machine sustains.
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// How long requests are sent: `20s`, `5m`, `1h` [default: the profile's]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Time between kills [default: the profile's]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) kill_interval: Option<Duration>,
+    /// Workers of the gateway, at least 2.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=1024))]
+    pub(crate) workers: u16,
+    /// Client connections.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) connections: u16,
+    /// Everything random is drawn from it: users, tokens, arrival times, victims [default: from the clock]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Write the results as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Where the HTML report goes.
+    #[arg(long, value_name = "FILE", default_value = "bulkhead-report.html")]
+    pub(crate) report: PathBuf,
+    /// Write no HTML report.
+    #[arg(long)]
+    pub(crate) no_report: bool,
+    /// Leave tokens out: routes without the JWT filter.
+    #[arg(long)]
+    pub(crate) no_jwt: bool,
+}
+
+/// A named duration and kill interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Profile {
+    /// 20 s, kills every 3 s.
+    Quick,
+    /// 15 minutes, kills every 30 s.
+    Article,
+}
+
+impl Profile {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Article => "article",
+        }
+    }
+
+    pub(crate) const fn duration(self) -> Duration {
+        match self {
+            Self::Quick => Duration::from_secs(20),
+            Self::Article => Duration::from_secs(15 * 60),
+        }
+    }
+
+    pub(crate) const fn kill_interval(self) -> Duration {
+        match self {
+            Self::Quick => Duration::from_secs(3),
+            Self::Article => Duration::from_secs(30),
+        }
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (1.0..=10_000_000.0).contains(&rate) => Ok(rate),
+        _ => Err("expected requests per second, 1 to 10000000".to_owned()),
+    }
+}
+
+/// A number with a unit: `500ms`, `20s`, `5m`, `1h`. At most a day.
+fn duration(text: &str) -> Result<Duration, String> {
+    const EXPECTED: &str = "expected a number with a unit: `500ms`, `20s`, `5m`, `1h`, at most 24h";
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| EXPECTED.to_owned())?;
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(EXPECTED.to_owned()),
+    };
+    number
+        .checked_mul(unit_ms)
+        .filter(|&ms| ms > 0 && ms <= 86_400_000)
+        .map(Duration::from_millis)
+        .ok_or_else(|| EXPECTED.to_owned())
+}
+
+/// The shortest of the forms that [`duration`] reads.
+pub(crate) fn format_duration(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    match ms {
+        _ if ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
+        _ if ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
+        _ if ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
+        _ => format!("{ms}ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

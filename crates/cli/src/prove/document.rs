@@ -1,0 +1,202 @@
+//! The results as data: what `--json` writes, and what the report and the table are made from.
+//!
+//! Keys are stable: new ones may come, none changes its meaning under `schema` 1.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bulkhead_load::{ClassReport, ConnectionReport, FailureSample, Row, Summary};
+use serde::Serialize;
+
+use super::calibrate::Calibration;
+use super::memory::Environment;
+use super::plan::Plan;
+use super::preflight::Preflight;
+use super::storm::{KillEvent, Storm};
+use super::verdict::{Check, checks};
+
+/// Everything about a run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Document {
+    pub(crate) schema: u32,
+    /// `pass` if every check passed.
+    pub(crate) verdict: &'static str,
+    /// The run was interrupted: everything here is about the part that was made.
+    pub(crate) partial: bool,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) requests: Requests,
+    /// From the intended send time to the whole answer; right answers.
+    pub(crate) latency_ms: Summary,
+    /// From the actual send time.
+    pub(crate) service_ms: Summary,
+    /// Right answers per second.
+    pub(crate) throughput_rps: f64,
+    /// Requests per second that the schedule asked for.
+    pub(crate) offered_rps: f64,
+    pub(crate) workers: Workers,
+    pub(crate) memory: Memory,
+    pub(crate) oom_events: u64,
+    /// Whether the kernel counts them at all.
+    pub(crate) oom_events_known: bool,
+    /// CPU time of the gateway's worker threads, over right answers.
+    pub(crate) cpu_us_per_request: f64,
+    pub(crate) client: Client,
+    pub(crate) preflight: Preflight,
+    pub(crate) timeline: Vec<Second>,
+    pub(crate) failure_samples: Vec<FailureSample>,
+    pub(crate) calibration: Option<Calibration>,
+    pub(crate) profile: &'static str,
+    pub(crate) duration_s: f64,
+    pub(crate) kill_interval_s: f64,
+    pub(crate) jwt: bool,
+    pub(crate) tokens: usize,
+    pub(crate) seed: u64,
+    /// The command that makes the same run again.
+    pub(crate) command: String,
+    /// When the run ended.
+    pub(crate) ended_unix_s: u64,
+    pub(crate) environment: Environment,
+}
+
+/// Counts of requests.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Requests {
+    /// Requests whose time came; each is either ok or failed.
+    pub(crate) scheduled: u64,
+    pub(crate) sent: u64,
+    pub(crate) ok: u64,
+    pub(crate) failed: u64,
+    /// Of the failed, those that never found a free stream in time.
+    pub(crate) unsent: u64,
+    /// Sent more than 10 ms after their time.
+    pub(crate) late: u64,
+    pub(crate) by_protocol: BTreeMap<String, ClassReport>,
+}
+
+/// The gateway's workers.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Workers {
+    pub(crate) count: usize,
+    pub(crate) killed: usize,
+    pub(crate) alive_at_end: usize,
+    pub(crate) evacuated_connections: u64,
+    pub(crate) evacuated_requests: usize,
+    pub(crate) lost_connections: u64,
+    pub(crate) kills: Vec<KillEvent>,
+}
+
+/// Resident memory of the whole process.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Memory {
+    pub(crate) rss_start_bytes: u64,
+    pub(crate) rss_end_bytes: u64,
+    pub(crate) rss_max_bytes: u64,
+    pub(crate) rss_growth_bytes: i64,
+}
+
+/// The load generator.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Client {
+    pub(crate) connections: ConnectionReport,
+    pub(crate) lag_ms: Summary,
+    pub(crate) cpu_us_per_request: f64,
+}
+
+/// A second of the run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Second {
+    #[serde(flatten)]
+    pub(crate) row: Row,
+    pub(crate) rss_bytes: u64,
+}
+
+impl Document {
+    pub(crate) fn new(
+        plan: &Plan,
+        preflight: Preflight,
+        calibration: Option<Calibration>,
+        storm: Storm,
+    ) -> Self {
+        let checks = checks(&storm, &preflight, plan.victims(), plan.workers);
+        let verdict = if checks.iter().all(|check| check.pass) { "pass" } else { "fail" };
+        let growth = storm.rss_growth();
+        let Storm { load, kills, .. } = storm;
+        let per_request = |seconds: f64| seconds * 1e6 / load.ok.max(1) as f64;
+        let by_protocol =
+            load.classes.iter().map(|class| (class.name.clone(), class.clone())).collect();
+        // Answers that came after the last request was sent are not a second of the run.
+        let seconds = load.rows.into_iter().filter(|row| row.scheduled > 0);
+        let timeline: Vec<Second> = seconds
+            .enumerate()
+            .map(|(index, row)| Second {
+                row,
+                rss_bytes: storm.rss.get(index).copied().unwrap_or(storm.rss_end),
+            })
+            .collect();
+        Self {
+            schema: 1,
+            verdict,
+            partial: storm.interrupted,
+            checks,
+            requests: Requests {
+                scheduled: load.scheduled,
+                sent: load.sent,
+                ok: load.ok,
+                failed: load.failed,
+                unsent: load.unsent,
+                late: load.late,
+                by_protocol,
+            },
+            latency_ms: load.latency_ms,
+            service_ms: load.service_ms,
+            throughput_rps: load.throughput_rps,
+            offered_rps: plan.rate.unwrap_or(0.0),
+            workers: Workers {
+                count: plan.workers,
+                killed: kills.iter().filter(|kill| kill.error.is_none()).count(),
+                alive_at_end: storm.workers_alive,
+                evacuated_connections: storm.evacuated_connections,
+                evacuated_requests: kills.iter().map(|kill| kill.exchanges_moved).sum(),
+                lost_connections: storm.lost_connections,
+                kills,
+            },
+            memory: Memory {
+                rss_start_bytes: storm.rss_start,
+                rss_end_bytes: storm.rss_end,
+                rss_max_bytes: storm.rss.iter().copied().max().unwrap_or(0).max(storm.rss_end),
+                rss_growth_bytes: growth,
+            },
+            oom_events: storm.oom_events.unwrap_or(0),
+            oom_events_known: storm.oom_events.is_some(),
+            cpu_us_per_request: per_request(storm.gateway_cpu.as_secs_f64()),
+            client: Client {
+                connections: load.connections,
+                lag_ms: load.generator_lag_ms,
+                cpu_us_per_request: per_request(load.generator_cpu_s),
+            },
+            preflight,
+            timeline,
+            failure_samples: load.failure_samples,
+            calibration,
+            profile: plan.profile.name(),
+            duration_s: load.duration_s.min(plan.duration.as_secs_f64()),
+            kill_interval_s: plan.kill_interval.as_secs_f64(),
+            jwt: plan.jwt,
+            tokens: if plan.jwt { plan.tokens } else { 0 },
+            seed: plan.seed,
+            command: plan.command(),
+            ended_unix_s: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or(Duration::ZERO)
+                .as_secs(),
+            environment: Environment::read(),
+        }
+    }
+
+    pub(crate) fn passed(&self) -> bool {
+        self.verdict == "pass"
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

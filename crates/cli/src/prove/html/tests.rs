@@ -1,0 +1,73 @@
+use serde_json::Value;
+
+use super::*;
+use crate::prove::document::tests::document;
+
+fn page(document: &Document) -> String {
+    render(document, &serde_json::to_string_pretty(document).unwrap())
+}
+
+#[test]
+fn the_report_needs_nothing_but_itself() {
+    let page = page(&document());
+    for outside in ["http:", "https:", "src=", "href=", "url(", "@import", "fetch("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn its_figures_are_those_of_the_json() {
+    let document = document();
+    let page = page(&document);
+    let start = page.find("id=\"results\">").unwrap() + "id=\"results\">".len();
+    let end = start + page[start..].find("</script>").unwrap();
+    let within: Value = serde_json::from_str(&page[start..end]).unwrap();
+    assert_eq!(within, serde_json::to_value(&document).unwrap());
+    for figure in [
+        "<b>300</b><small>every byte checked</small>",
+        "<b>1.234 ms</b><small>median 0.512 · max 9.876 ms</small>",
+        "<b>10.0 µs</b>",
+        "<b>+1.0 MiB</b><small>from 50.0 MiB</small>",
+        "<td class=\"number\">216</td><td class=\"number\">216</td><td class=\"number\">0</td>",
+        "All 300 requests got their right answer while 1 worker was killed under them.",
+        "<title>1.0 s: worker 3 killed</title>",
+    ] {
+        assert!(page.contains(figure), "{figure}");
+    }
+    for check in &document.checks {
+        assert!(page.contains(check.name), "{}", check.name);
+    }
+}
+
+#[test]
+fn what_came_from_outside_cannot_become_markup() {
+    let mut document = document();
+    document.verdict = "fail";
+    document.failure_samples.push(bulkhead_load::FailureSample {
+        at_s: 1.0,
+        class: "http2".to_owned(),
+        kind: "wrong_body",
+        detail: "</script><script>alert(1)</script>".to_owned(),
+    });
+    let page = page(&document);
+    assert!(!page.contains("<script>alert"));
+    assert!(page.contains("&lt;/script&gt;&lt;script&gt;alert(1)"));
+}
+
+#[test]
+fn a_run_without_a_single_second_still_renders() {
+    let mut document = document();
+    document.timeline.clear();
+    assert!(page(&document).contains("<svg"));
+}
+
+#[test]
+fn numbers_and_times_read_well() {
+    assert_eq!(grouped(0), "0");
+    assert_eq!(grouped(999), "999");
+    assert_eq!(grouped(1_234_567), "1,234,567");
+    assert_eq!(utc(0), "1970-01-01 00:00 UTC");
+    assert_eq!(utc(951_782_399), "2000-02-28 23:59 UTC");
+    assert_eq!(utc(951_782_400), "2000-02-29 00:00 UTC");
+    assert_eq!(utc(1_795_494_240), "2026-11-24 04:24 UTC");
+}

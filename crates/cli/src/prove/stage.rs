@@ -1,0 +1,140 @@
+//! The stage: two upstreams and the gateway before them, in this process, on loopback.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bulkhead_config::Config;
+use bulkhead_config::model::{
+    Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
+    JwtProvider, Limits, Listener, PathMatch, Protocol, Route, RouteMatch, RouteTimeouts,
+};
+use bulkhead_gateway::{Gateway, GatewayOptions};
+use bulkhead_load::{Arrivals, Load};
+use bulkhead_origin::{Origin, OriginOptions};
+
+use super::plan::Plan;
+use super::tokens::{AUDIENCE, ISSUER, TokenPool};
+use super::workload::{FeedWorkload, SUBJECT_HEADER};
+
+const PROVIDER: &str = "prove";
+
+/// Everything that runs.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) gateway: Gateway,
+    address: SocketAddr,
+    json: Origin,
+    grpc: Origin,
+}
+
+impl Stage {
+    /// Starts the upstreams and the gateway.
+    pub(crate) fn start(plan: &Plan, tokens: &TokenPool) -> anyhow::Result<Self> {
+        let json = Origin::start(OriginOptions::default()).context("start the JSON upstream")?;
+        let grpc = Origin::start(OriginOptions::default()).context("start the gRPC upstream")?;
+        let jwks = plan.jwt.then(|| tokens.jwks());
+        let config = configuration(plan.workers, json.addr(), grpc.addr(), jwks);
+        let options = GatewayOptions { seed: Some(plan.seed), ..GatewayOptions::default() };
+        let gateway = Gateway::start(config, options).context("start the gateway")?;
+        let address = gateway.addresses().first().context("the gateway has no listener")?.1;
+        Ok(Self { gateway, address, json, grpc })
+    }
+
+    /// Where the gateway listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the JSON upstream listens.
+    pub(crate) const fn json_origin(&self) -> SocketAddr {
+        self.json.addr()
+    }
+
+    /// Where the gRPC upstream listens.
+    pub(crate) const fn grpc_origin(&self) -> SocketAddr {
+        self.grpc.addr()
+    }
+
+    /// Starts a load through the gateway.
+    pub(crate) fn load(
+        &self,
+        plan: &Plan,
+        tokens: &Arc<TokenPool>,
+        arrivals: Arrivals,
+        duration: Duration,
+    ) -> anyhow::Result<Load> {
+        let options = plan.load(self.address, arrivals, duration);
+        let tokens = plan.jwt.then(|| Arc::clone(tokens));
+        let seed = plan.seed;
+        Load::start(options, |_| Box::new(FeedWorkload::new(seed, tokens.clone())))
+            .context("start the load")
+    }
+
+    /// Ends everything.
+    pub(crate) fn stop(self) {
+        self.gateway.shutdown();
+        self.json.stop();
+        self.grpc.stop();
+    }
+}
+
+/// One cleartext listener, two routes with the token required, two clusters. No retries beyond those
+/// of requests of which nothing was sent: what is to be shown is that none is needed.
+fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Option<&str>) -> Config {
+    let filters: Vec<Filter> = jwks.map(|_| Filter::Jwt(jwt_filter())).into_iter().collect();
+    let route = |name: &str, path| Route {
+        name: name.to_owned(),
+        hostnames: Vec::new(),
+        matches: vec![RouteMatch { path, ..RouteMatch::default() }],
+        filters: filters.clone(),
+        backends: vec![Backend { cluster: name.to_owned(), weight: 1 }],
+        timeouts: RouteTimeouts::default(),
+        retry: None,
+    };
+    let cluster = |name: &str, address| {
+        let endpoint = Endpoint { address: EndpointAddress::Socket(address), weight: 1 };
+        (name.to_owned(), Cluster::new(name, vec![endpoint], Protocol::Http2))
+    };
+    Config {
+        workers: Some(workers),
+        listeners: vec![Listener {
+            name: "prove".to_owned(),
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            tls: None,
+            protocols: vec![Protocol::Http1, Protocol::Http2],
+        }],
+        routes: vec![
+            route("feed-json", PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned())),
+            route("feed-grpc", PathMatch::Prefix("/feed.v1.Feed".to_owned())),
+        ],
+        clusters: BTreeMap::from([cluster("feed-json", json), cluster("feed-grpc", grpc)]),
+        jwt_providers: jwks.map(|jwks| (PROVIDER.to_owned(), provider(jwks))).into_iter().collect(),
+        limits: Limits::default(),
+        admin: None,
+        access_log: None,
+    }
+}
+
+fn jwt_filter() -> JwtFilter {
+    JwtFilter {
+        providers: vec![PROVIDER.to_owned()],
+        optional: false,
+        claims_to_headers: BTreeMap::from([("sub".to_owned(), SUBJECT_HEADER.to_owned())]),
+        forward_token: false,
+    }
+}
+
+fn provider(jwks: &str) -> JwtProvider {
+    JwtProvider {
+        name: PROVIDER.to_owned(),
+        issuer: Some(ISSUER.to_owned()),
+        audiences: vec![AUDIENCE.to_owned()],
+        algorithms: vec![JwtAlgorithm::Rs256],
+        keys: JwtKeys::InlineJwks(jwks.to_owned()),
+        clock_skew: Duration::from_secs(60),
+        cache_size: 10_000,
+    }
+}

@@ -1,0 +1,196 @@
+//! The measured part: load goes on at its rate while workers are killed as planned.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bulkhead_chaos::Kill;
+use bulkhead_load::{Load, LoadReport};
+use serde::Serialize;
+
+use super::interrupt::Interrupt;
+use super::memory::{oom_kills, rss_bytes};
+use super::plan::Plan;
+use super::progress::{Progress, StormProgress};
+use super::stage::Stage;
+use super::tokens::TokenPool;
+
+/// Longest time in which nothing is looked at.
+const TURN: Duration = Duration::from_millis(20);
+/// Memory is counted from here on: connections are open by then, buffers have their size.
+const WARM_UP_MAX: Duration = Duration::from_secs(2);
+
+/// One worker killed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct KillEvent {
+    /// Seconds since the start of the measured part.
+    pub(crate) at_s: f64,
+    pub(crate) worker: usize,
+    /// Connections, downstream and upstream, that went on at a sibling.
+    pub(crate) connections_moved: usize,
+    /// Requests in flight that went on at a sibling.
+    pub(crate) exchanges_moved: usize,
+    /// Downstream connections that were lost.
+    pub(crate) connections_lost: usize,
+    /// Time that the evacuation took.
+    pub(crate) evacuation_ms: f64,
+    /// The worker's successor was seen at work.
+    pub(crate) came_back: bool,
+    /// Why it could not be killed.
+    pub(crate) error: Option<String>,
+    /// Of the worker, before.
+    #[serde(skip)]
+    pub(crate) generation: u64,
+}
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Storm {
+    pub(crate) load: LoadReport,
+    pub(crate) kills: Vec<KillEvent>,
+    pub(crate) interrupted: bool,
+    pub(crate) evacuated_connections: u64,
+    pub(crate) lost_connections: u64,
+    pub(crate) workers_alive: usize,
+    /// CPU time of all workers of the gateway, the dead ones too.
+    pub(crate) gateway_cpu: Duration,
+    /// Resident memory by second.
+    pub(crate) rss: Vec<u64>,
+    pub(crate) rss_start: u64,
+    pub(crate) rss_end: u64,
+    /// `None`: the kernel does not tell.
+    pub(crate) oom_events: Option<u64>,
+}
+
+/// Makes the storm.
+pub(crate) fn run(
+    plan: &Plan,
+    stage: &Stage,
+    tokens: &Arc<TokenPool>,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> anyhow::Result<Storm> {
+    let rate = plan.rate.unwrap_or(1.0);
+    progress.say(&format!("storm: {rate:.0} requests/s"));
+    let before = stage.gateway.evacuation_totals();
+    let cpu_before = stage.gateway.cpu_time();
+    let oom_before = oom_kills();
+    let load = stage.load(plan, tokens, plan.arrivals(rate), plan.duration)?;
+    let bar = progress.storm(plan.duration);
+    let mut director = Director {
+        stage,
+        bar: &bar,
+        started: load.started(),
+        kills: Vec::new(),
+        rss: Vec::new(),
+        rss_start: None,
+        failed: 0,
+    };
+    let (load, interrupted) = director.direct(plan, load, interrupt);
+    director.look_for_successors();
+    let Director { kills, rss, rss_start, .. } = director;
+    bar.end();
+    let after = stage.gateway.evacuation_totals();
+    let rss_end = rss_bytes();
+    Ok(Storm {
+        load,
+        kills,
+        interrupted,
+        evacuated_connections: after.evacuated_connections - before.evacuated_connections,
+        lost_connections: after.lost_connections - before.lost_connections,
+        workers_alive: stage.gateway.workers().iter().filter(|worker| worker.alive).count(),
+        gateway_cpu: stage.gateway.cpu_time().saturating_sub(cpu_before),
+        rss,
+        rss_start: rss_start.unwrap_or(rss_end),
+        rss_end,
+        oom_events: oom_kills().zip(oom_before).map(|(after, before)| after.saturating_sub(before)),
+    })
+}
+
+/// Carries the plan out beside the load.
+struct Director<'a> {
+    stage: &'a Stage,
+    bar: &'a StormProgress,
+    started: Instant,
+    kills: Vec<KillEvent>,
+    rss: Vec<u64>,
+    rss_start: Option<u64>,
+    failed: u64,
+}
+
+impl Director<'_> {
+    fn direct(&mut self, plan: &Plan, mut load: Load, interrupt: &Interrupt) -> (LoadReport, bool) {
+        let warm_up = WARM_UP_MAX.min(plan.duration / 4);
+        let mut rounds = plan.kills.iter().peekable();
+        let mut interrupted = false;
+        while !load.is_over() {
+            if let Some(row) = load.next_row(TURN) {
+                self.failed += row.failed;
+                self.bar.second(row, self.failed, self.kills.len());
+                self.rss.push(rss_bytes());
+            }
+            let elapsed = self.started.elapsed();
+            if elapsed >= warm_up && self.rss_start.is_none() {
+                self.rss_start = Some(rss_bytes());
+            }
+            if !interrupted && interrupt.is_set() {
+                interrupted = true;
+                load.stop();
+                self.bar.note("interrupted: waiting for what is in flight, then a partial report");
+            }
+            self.look_for_successors();
+            if let Some(round) = rounds.next_if(|kill| kill.at <= elapsed && !interrupted) {
+                self.kill(round);
+            }
+        }
+        (load.finish(), interrupted)
+    }
+
+    fn kill(&mut self, round: &Kill) {
+        for &worker in &round.victims {
+            let generation = self.generation_of(worker);
+            let at_s = self.started.elapsed().as_secs_f64();
+            let result = self.stage.gateway.kill_worker(worker);
+            let report = result.unwrap_or_default();
+            let event = KillEvent {
+                at_s,
+                worker,
+                connections_moved: report.connections_moved,
+                exchanges_moved: report.exchanges_moved,
+                connections_lost: report.connections_lost,
+                evacuation_ms: report.duration.as_secs_f64() * 1_000.0,
+                came_back: false,
+                error: result.err().map(|error| error.to_string()),
+                generation,
+            };
+            self.bar.note(&match &event.error {
+                Some(error) => format!("{at_s:>5.1} s  worker {worker} could not be killed: {error}"),
+                None => format!(
+                    "{at_s:>5.1} s  killed worker {worker}: {} connections and {} requests in flight moved in {:.2} ms",
+                    event.connections_moved, event.exchanges_moved, event.evacuation_ms
+                ),
+            });
+            self.kills.push(event);
+        }
+    }
+
+    fn generation_of(&self, worker: usize) -> u64 {
+        let workers = self.stage.gateway.workers();
+        workers.iter().find(|status| status.index == worker).map_or(0, |status| status.generation)
+    }
+
+    /// Marks the kills whose worker has a live successor.
+    fn look_for_successors(&mut self) {
+        if self.kills.iter().all(|kill| kill.came_back || kill.error.is_some()) {
+            return;
+        }
+        let workers = self.stage.gateway.workers();
+        for kill in self.kills.iter_mut().filter(|kill| kill.error.is_none()) {
+            kill.came_back |= workers.iter().any(|status| {
+                status.index == kill.worker && status.alive && status.generation > kill.generation
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+use super::*;
+use crate::prove::args::Profile;
+use crate::prove::preflight;
+use crate::prove::verdict::checks;
+
+/// The whole of it in small: real gateway, real load, two kills, every criterion.
+#[test]
+fn a_small_storm_passes_every_check() {
+    let kill = |ms, worker| Kill { at: Duration::from_millis(ms), victims: vec![worker] };
+    let plan = Plan {
+        profile: Profile::Quick,
+        duration: Duration::from_millis(1_500),
+        kill_interval: Duration::from_millis(400),
+        kills: vec![kill(400, 1), kill(800, 2)],
+        workers: 3,
+        connections: 6,
+        rate: Some(400.0),
+        seed: 7,
+        jwt: true,
+        tokens: 4,
+    };
+    let tokens = Arc::new(TokenPool::generate(plan.tokens).unwrap());
+    let stage = Stage::start(&plan, &tokens).unwrap();
+    let preflight = preflight::run(&stage, &tokens, plan.jwt).unwrap();
+    let storm = run(&plan, &stage, &tokens, &Interrupt::never(), &Progress::new()).unwrap();
+    let failed: Vec<_> = checks(&storm, &preflight, plan.victims(), plan.workers)
+        .into_iter()
+        .filter(|check| !check.pass)
+        .collect();
+    assert!(failed.is_empty(), "{failed:?} {:?}", storm.load.failure_samples);
+    assert_eq!(storm.kills.len(), 2);
+    assert!(storm.load.ok > 300 && storm.gateway_cpu > Duration::ZERO);
+    stage.stop();
+}
+
+#[test]
+fn without_tokens_the_routes_are_open() {
+    let plan = Plan { jwt: false, workers: 2, ..crate::prove::verdict::tests::plan() };
+    let tokens = TokenPool::generate(1).unwrap();
+    let stage = Stage::start(&plan, &tokens).unwrap();
+    let preflight = preflight::run(&stage, &tokens, plan.jwt).unwrap();
+    assert_eq!((preflight.valid, preflight.without_token), (200, None));
+    stage.stop();
+}

@@ -1,0 +1,120 @@
+//! The results as text, for standard output.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::document::Document;
+
+/// Prints figures, checks and verdict.
+pub(crate) fn print(document: &Document, out: &mut impl Write) -> io::Result<()> {
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    figures(document, out)?;
+    failures(document, out)?;
+    checks(document, out)?;
+    let verdict = document.verdict.to_uppercase();
+    let verdict = match (colour, document.passed()) {
+        (false, _) => verdict,
+        (true, true) => format!("\x1b[1;32m{verdict}\x1b[0m"),
+        (true, false) => format!("\x1b[1;31m{verdict}\x1b[0m"),
+    };
+    let partial = if document.partial { " (partial: the run was interrupted)" } else { "" };
+    writeln!(out, "\nverdict: {verdict}{partial}")?;
+    writeln!(out, "replay:  {}", document.command)
+}
+
+fn figures(document: &Document, out: &mut impl Write) -> io::Result<()> {
+    let Document { requests, workers, memory, .. } = document;
+    writeln!(
+        out,
+        "\n{:<8}{:>12}{:>12}{:>9}{:>11}{:>11}{:>11}{:>11}",
+        "", "sent", "ok", "failed", "p50 ms", "p99 ms", "p99.9 ms", "max ms"
+    )?;
+    let all = ("all", requests.sent, requests.ok, requests.failed, document.latency_ms);
+    let classes = requests
+        .by_protocol
+        .iter()
+        .map(|(name, class)| (name.as_str(), class.sent, class.ok, class.failed, class.latency_ms));
+    for (name, sent, ok, failed, latency) in classes.chain([all]) {
+        writeln!(
+            out,
+            "{name:<8}{sent:>12}{ok:>12}{failed:>9}{:>11.3}{:>11.3}{:>11.3}{:>11.3}",
+            latency.p50, latency.p99, latency.p999, latency.max
+        )?;
+    }
+    writeln!(
+        out,
+        "\n{:.0} requests/s over {:.0} s; gateway CPU {:.2} µs per request; memory {:.1} MiB ({:+.1} MiB)",
+        document.throughput_rps,
+        document.duration_s,
+        document.cpu_us_per_request,
+        mebibytes(memory.rss_end_bytes as f64),
+        mebibytes(memory.rss_growth_bytes as f64),
+    )?;
+    writeln!(
+        out,
+        "{} of {} workers killed; {} connections and {} requests in flight went on elsewhere; {} connections lost\n",
+        workers.killed,
+        workers.count,
+        workers.evacuated_connections,
+        workers.evacuated_requests,
+        workers.lost_connections,
+    )
+}
+
+fn failures(document: &Document, out: &mut impl Write) -> io::Result<()> {
+    for sample in document.failure_samples.iter().take(5) {
+        writeln!(
+            out,
+            "failed at {:.3} s: {} {}: {}",
+            sample.at_s, sample.class, sample.kind, sample.detail
+        )?;
+    }
+    Ok(())
+}
+
+fn checks(document: &Document, out: &mut impl Write) -> io::Result<()> {
+    for check in &document.checks {
+        let mark = if check.pass { "ok  " } else { "FAIL" };
+        writeln!(
+            out,
+            "{mark} {:<32} {} (must be {})",
+            check.name,
+            number(check.value),
+            check.limit
+        )?;
+    }
+    Ok(())
+}
+
+/// A number as short as it is exact to three decimals.
+pub(crate) fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.3}") }
+}
+
+/// Bytes in MiB.
+pub(crate) fn mebibytes(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::print;
+    use crate::prove::document::tests::document;
+
+    #[test]
+    fn the_table_tells_figures_checks_and_verdict() {
+        let mut out = Vec::new();
+        print(&document(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for part in [
+            "http2            216         216        0      0.512      1.234      4.500      9.876",
+            "all              300",
+            "100 requests/s over 3 s; gateway CPU 10.00 µs per request; memory 51.0 MiB (+1.0 MiB)",
+            "1 of 8 workers killed; 4 connections and 11 requests in flight",
+            "ok   requests_failed                  0 (must be = 0)",
+            "verdict: PASS\n",
+            "--rate 100 --workers 8 --connections 32 --seed 42",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+}

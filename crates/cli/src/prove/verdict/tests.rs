@@ -1,0 +1,167 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bulkhead_chaos::Kill;
+use bulkhead_load::{ClassReport, ConnectionReport, LoadReport, Row, Summary};
+
+use super::*;
+use crate::prove::args::Profile;
+use crate::prove::plan::Plan;
+use crate::prove::storm::KillEvent;
+
+/// A small plan: one kill of one of eight workers.
+pub(crate) fn plan() -> Plan {
+    Plan {
+        profile: Profile::Quick,
+        duration: Duration::from_secs(3),
+        kill_interval: Duration::from_secs(1),
+        kills: vec![Kill { at: Duration::from_secs(1), victims: vec![3] }],
+        workers: 8,
+        connections: 32,
+        rate: Some(100.0),
+        seed: 42,
+        jwt: true,
+        tokens: 1_000,
+    }
+}
+
+pub(crate) fn preflight() -> Preflight {
+    Preflight { valid: 200, without_token: Some(401), tampered_token: Some(401) }
+}
+
+fn class(name: &str, ok: u64) -> ClassReport {
+    ClassReport {
+        name: name.to_owned(),
+        sent: ok,
+        ok,
+        failed: 0,
+        failures: BTreeMap::new(),
+        latency_ms: summary(ok),
+        service_ms: summary(ok),
+    }
+}
+
+fn summary(count: u64) -> Summary {
+    let (min, mean) = (0.1, 0.6);
+    Summary { count, min, mean, p50: 0.512, p90: 0.9, p99: 1.234, p999: 4.5, max: 9.876 }
+}
+
+fn kill() -> KillEvent {
+    KillEvent {
+        at_s: 1.002,
+        worker: 3,
+        connections_moved: 6,
+        exchanges_moved: 11,
+        connections_lost: 0,
+        evacuation_ms: 0.42,
+        came_back: true,
+        error: None,
+        generation: 0,
+    }
+}
+
+/// What a run of [`plan`] sees when all goes well.
+pub(crate) fn storm() -> Storm {
+    let rows = (0..3)
+        .map(|second| Row {
+            second,
+            scheduled: 100,
+            ok: 100,
+            failed: 0,
+            ok_by_class: vec![72, 28],
+            latency_ms: summary(100),
+        })
+        .collect();
+    Storm {
+        load: LoadReport {
+            duration_s: 3.01,
+            scheduled: 300,
+            sent: 300,
+            ok: 300,
+            failed: 0,
+            unsent: 0,
+            late: 0,
+            throughput_rps: 100.0,
+            latency_ms: summary(300),
+            service_ms: summary(300),
+            generator_lag_ms: summary(300),
+            generator_cpu_s: 0.01,
+            classes: vec![class("http2", 216), class("grpc", 84)],
+            rows,
+            connections: ConnectionReport { opened: 32, lost: 0, connects_failed: 0 },
+            failure_samples: Vec::new(),
+        },
+        kills: vec![kill()],
+        interrupted: false,
+        evacuated_connections: 4,
+        lost_connections: 0,
+        workers_alive: 8,
+        gateway_cpu: Duration::from_millis(3),
+        rss: vec![50 << 20, 51 << 20, 51 << 20],
+        rss_start: 50 << 20,
+        rss_end: 51 << 20,
+        oom_events: Some(0),
+    }
+}
+
+fn failing(storm: &Storm, preflight: &Preflight) -> Vec<&'static str> {
+    let checks = checks(storm, preflight, 1, 8);
+    checks.iter().filter(|check| !check.pass).map(|check| check.name).collect()
+}
+
+#[test]
+fn a_good_run_passes_every_check() {
+    assert_eq!(failing(&storm(), &preflight()), [""; 0]);
+}
+
+#[test]
+fn each_thing_that_goes_wrong_fails_its_own_check() {
+    type Change = fn(&mut Storm);
+    let cases: [(Change, &[&str]); 10] = [
+        (|storm| storm.load.failed = 1, &["requests_failed"]),
+        (|storm| storm.load.ok = 0, &["requests_answered"]),
+        (|storm| storm.lost_connections = 1, &["connections_lost"]),
+        (|storm| storm.load.connections.lost = 2, &["connections_lost_seen_by_client"]),
+        (
+            |storm| {
+                storm.kills[0].error = Some("dying".to_owned());
+                storm.kills[0].came_back = false;
+            },
+            &["workers_killed", "workers_came_back"],
+        ),
+        (|storm| storm.kills[0].came_back = false, &["workers_came_back"]),
+        (|storm| storm.workers_alive = 7, &["workers_alive_at_end"]),
+        (|storm| storm.load.generator_lag_ms.p99 = 101.0, &["generator_lag_p99_ms"]),
+        (|storm| storm.rss_end = storm.rss_start + (65 << 20), &["rss_growth_bytes"]),
+        (|storm| storm.oom_events = Some(1), &["oom_events"]),
+    ];
+    for (change, expected) in cases {
+        let mut storm = storm();
+        change(&mut storm);
+        assert_eq!(failing(&storm, &preflight()), expected);
+    }
+    let open = Preflight { without_token: Some(200), ..preflight() };
+    assert_eq!(failing(&storm(), &open), ["tokens_enforced"]);
+}
+
+#[test]
+fn an_interrupted_run_passes_only_if_somebody_was_killed() {
+    let early = Storm { interrupted: true, kills: Vec::new(), ..storm() };
+    assert_eq!(failing(&early, &preflight()), ["workers_killed", "workers_came_back"]);
+    let later = Storm { interrupted: true, ..storm() };
+    assert_eq!(failing(&later, &preflight()), [""; 0]);
+}
+
+#[test]
+fn memory_that_shrinks_has_not_grown() {
+    let shrunk = Storm { rss_end: 10 << 20, ..storm() };
+    assert_eq!(failing(&shrunk, &preflight()), [""; 0]);
+    assert_eq!(shrunk.rss_growth(), -(40 << 20));
+}
+
+#[test]
+fn a_kernel_that_does_not_count_oom_kills_has_no_such_check() {
+    let silent = Storm { oom_events: None, ..storm() };
+    let checks = checks(&silent, &preflight(), 1, 8);
+    assert!(checks.iter().all(|check| check.name != "oom_events"));
+}
