@@ -300,6 +300,3 @@ impl Sink for TrailerSink<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,3 +6,4 @@ mod http1;
 mod http1_encode;
 mod http1_hyper;
 mod http1_wire;
+mod http2;

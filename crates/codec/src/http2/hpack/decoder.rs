@@ -104,6 +104,21 @@ impl Decoder {
         self.size_limit = table_bytes;
     }
 
+    #[cfg(test)]
+    pub(super) const fn table_size(&self) -> usize {
+        self.table.size()
+    }
+
+    #[cfg(test)]
+    pub(super) const fn table_size_max(&self) -> usize {
+        self.table.size_max()
+    }
+
+    #[cfg(test)]
+    pub(super) fn table_len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Decodes one whole block.
     ///
     /// # Errors

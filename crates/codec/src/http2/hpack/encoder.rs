@@ -1,8 +1,8 @@
 //! Fields → field blocks.
 //!
 //! Which fields enter the dynamic table: those that were seen a second time while their slot of a small
-//! direct-mapped filter still remembers them. A value that occurs once (a request id, a path) so never
-//! evicts one that repeats. Some names never enter at all: secrets, since a table shared by many clients'
+//! direct-mapped filter still remembers them. A value that occurs once (a request id) so never evicts one
+//! that repeats. Some names never enter at all: secrets, since a table shared by many clients'
 //! requests could be probed for them, and values that rarely repeat.
 
 use bulkhead_message::{FieldRef, Fields, Known, Method, RequestHead, ResponseHead};
@@ -30,12 +30,16 @@ pub(crate) struct Encoder {
     huffman: bool,
 }
 
-/// Remembers that a field was seen, and where it stands in the table.
+/// Remembers one field that stands in the table, and one that was seen once. A field that never
+/// repeats can only displace the latter.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
+    /// Hash of the field in the table.
     tag: u32,
-    /// Serial number of the entry; 0 while it was only seen.
+    /// Serial number of its entry; 0: none yet.
     serial: u32,
+    /// Hash of the field that was seen.
+    seen: u32,
 }
 
 /// How a field is to be sent.
@@ -221,20 +225,21 @@ impl Encoder {
         }
         let serial = self.table.inserted();
         let Some(slot) = self.slots.get_mut(hash as usize % SLOTS) else { return };
-        if slot.tag != tag {
-            *slot = Slot { tag, serial: 0 };
+        if slot.serial != 0 && slot.tag == tag {
+            let age = serial.wrapping_sub(slot.serial) as usize;
+            if age < self.table.len()
+                && let Some(found) = self.table.get(age)
+                && found.name == name
+                && found.value == value
+                && (index > 0 || found.text == text)
+            {
+                return integer::encode(static_table::LEN + 1 + age, 0x7f, 0x80, out);
+            }
+        } else if slot.seen != tag {
+            slot.seen = tag;
             return self.literal(0, index, text, value, out);
         }
-        let age = serial.wrapping_sub(slot.serial) as usize;
-        if slot.serial != 0
-            && age < self.table.len()
-            && let Some(found) = self.table.get(age)
-            && found.name == name
-            && found.value == value
-            && (index > 0 || found.text == text)
-        {
-            return integer::encode(static_table::LEN + 1 + age, 0x7f, 0x80, out);
-        }
+        slot.tag = tag;
         slot.serial = serial.wrapping_add(1);
         let text = match name {
             _ if !text.is_empty() => text,

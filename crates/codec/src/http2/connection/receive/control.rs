@@ -112,7 +112,7 @@ impl Connection {
         if header.has(FLAG_ACK) {
             return self.take_settings_acknowledgement(payload);
         }
-        if payload.len() % 6 != 0 {
+        if !payload.len().is_multiple_of(6) {
             return Err(wrong_size("SETTINGS: wrong length"));
         }
         self.guard.control(1 + (payload.len() / 24) as u32)?;
