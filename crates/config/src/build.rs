@@ -144,4 +144,3 @@ fn access_log(item: &Item) -> Option<AccessLog> {
         None => (item.text() == "stdout").then_some(AccessLog::Stdout),
     }
 }
-

@@ -217,3 +217,5 @@ fn has_encoded_run(text: &str) -> bool {
     })
 }
 
+#[cfg(test)]
+mod tests;

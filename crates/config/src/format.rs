@@ -193,3 +193,6 @@ pub(crate) const PATH: Shape = Shape::Scalar(Scalar::Path);
 pub(crate) const SECOND: u64 = 1_000;
 /// Milliseconds in a day: no time-out may be longer.
 pub(crate) const DAY: u64 = 24 * 3_600 * SECOND;
+
+#[cfg(test)]
+mod tests;

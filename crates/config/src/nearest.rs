@@ -24,3 +24,5 @@ fn normal(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ impl Config {
         listen: SocketAddr,
         upstream: &str,
         workers: Option<usize>,
-    ) -> Result<Self, Diagnostic> {
+    ) -> Result<Self, Box<Diagnostic>> {
         let cluster = cluster(upstream)?;
         Ok(Self {
             workers,
@@ -57,9 +57,9 @@ impl Config {
     }
 }
 
-fn cluster(upstream: &str) -> Result<Cluster, Diagnostic> {
+fn cluster(upstream: &str) -> Result<Cluster, Box<Diagnostic>> {
     let fault = |message: String| {
-        let mut found = Diagnostic::without_file(message);
+        let mut found = Box::new(Diagnostic::without_file(message));
         found.expected(
             "URL with scheme `http` (HTTP/1.1), `https` (HTTP/1.1 over TLS), `h2c` (HTTP/2 in \
              cleartext) or `h2` (HTTP/2 over TLS), such as `http://127.0.0.1:8080`",
@@ -111,3 +111,5 @@ fn cluster(upstream: &str) -> Result<Cluster, Diagnostic> {
     Ok(cluster)
 }
 
+#[cfg(test)]
+mod tests;

@@ -45,8 +45,10 @@ pub(crate) enum Scalar {
     Name,
     /// Hostname, exact or `*.suffix`.
     Hostname,
-    /// Hostname or IP address, without port.
+    /// Host of an authority: hostname, IPv4 address, or IPv6 address in brackets; without port.
     Host,
+    /// Hostname or IP address.
+    ServerName,
     /// Name of a header field (RFC 9110 §5.1); becomes lower case.
     HeaderName,
     /// Value of a header field (RFC 9110 §5.5).
@@ -55,6 +57,8 @@ pub(crate) enum Scalar {
     Method,
     /// Path that starts with `/`, without query.
     Path,
+    /// Path whose leading segments are matched.
+    Prefix,
     /// Path that is a template if it has a `{`, else a prefix.
     PathText,
     /// Path template.
@@ -123,10 +127,15 @@ impl Scalar {
             Self::Endpoint => read_endpoint(text).map(Value::Endpoint),
             Self::Hostname => address::read_hostname(text).map(Value::Text),
             Self::Host => address::read_host(text).map(Value::Text),
+            Self::ServerName => address::read_server_name(text).map(Value::Text),
             Self::Regex => pattern::check_regex(text).map(|()| Value::Text(text.to_owned())),
             Self::Template => pattern::check_template(text).map(|()| Value::Text(text.to_owned())),
             Self::PathText if text.contains(['{', '}']) => Self::Template.read(text, plain),
-            Self::PathText => Self::Path.read(text, plain),
+            Self::PathText => Self::Prefix.read(text, plain),
+            Self::Prefix => {
+                pattern::check_prefix(text)?;
+                Self::Path.read(text, plain)
+            }
             _ => self.read_token(text),
         }
     }
@@ -201,10 +210,11 @@ impl Scalar {
             Self::Name => "name of letters, digits, `-`, `_` and `.`, at most 128",
             Self::Hostname => "hostname such as `api.example.com` or `*.example.com`",
             Self::Host => "hostname or IP address, without port",
+            Self::ServerName => "hostname or IP address",
             Self::HeaderName => "name of a header such as `x-request-id`",
             Self::HeaderValue => "value of a header: visible text without line breaks",
             Self::Method => "method such as `GET`",
-            Self::Path => "path that starts with `/`, without query",
+            Self::Path | Self::Prefix => "path that starts with `/`, without query",
             Self::PathText => "prefix such as `/api` or template such as `/users/{id}`",
             Self::Template => "template such as `/users/{id}` or `/users/{id:[0-9]+}`",
             Self::Regex => "regular expression",
@@ -293,3 +303,5 @@ fn is_path(path: &[u8]) -> bool {
         && path.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'?')
 }
 
+#[cfg(test)]
+mod tests;

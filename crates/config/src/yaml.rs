@@ -289,4 +289,3 @@ fn place(text: &str, at: usize) -> Span {
         width: 1,
     }
 }
-

@@ -63,14 +63,15 @@ fn path_match(item: &Item) -> PathMatch {
             PathMatch::Prefix(text)
         };
     };
-    let kinds: [(&str, fn(String) -> PathMatch); 4] = [
-        ("exact", PathMatch::Exact),
-        ("prefix", PathMatch::Prefix),
-        ("template", PathMatch::Template),
-        ("regex", PathMatch::Regex),
-    ];
-    let given = kinds.into_iter().find_map(|(key, of)| table.string(key).map(of));
-    given.unwrap_or_default()
+    if let Some(path) = table.string("exact") {
+        PathMatch::Exact(path)
+    } else if let Some(path) = table.string("prefix") {
+        PathMatch::Prefix(path)
+    } else if let Some(path) = table.string("template") {
+        PathMatch::Template(path)
+    } else {
+        table.string("regex").map_or_else(PathMatch::default, PathMatch::Regex)
+    }
 }
 
 fn condition(table: &TableValue, header: bool) -> ValueMatch {

@@ -1,7 +1,7 @@
 //! Clusters and token issuers.
 
 use super::{
-    BOOL, DAY, ENVIRONMENT, FILE_NAME, HOST, Rule, SECOND, Shape, TEXT, Table, default, duration,
+    BOOL, DAY, ENVIRONMENT, FILE_NAME, Rule, SECOND, Shape, TEXT, Table, default, duration,
     integer, optional, required,
 };
 use crate::scalar::Scalar;
@@ -104,7 +104,7 @@ static UPSTREAM_TLS: Table = Table {
     keys: &[
         optional(
             "server_name",
-            HOST,
+            Shape::Scalar(Scalar::ServerName),
             "Name that is asked for and verified. Left out: the endpoint's name or address.",
         ),
         optional("ca_file", FILE_NAME, "PEM file with trust anchors. Left out: the public web's."),

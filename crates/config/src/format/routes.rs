@@ -100,7 +100,7 @@ static PATH_MATCH: Table = Table {
         optional("exact", PATH, "The whole path."),
         optional(
             "prefix",
-            PATH,
+            Shape::Scalar(Scalar::Prefix),
             "Whole leading segments: `/a` matches `/a` and `/a/b`, not `/ab`.",
         ),
         optional(

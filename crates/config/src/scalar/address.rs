@@ -1,6 +1,6 @@
 //! Addresses and hostnames.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Fault;
 use crate::diagnostic::quote;
@@ -72,7 +72,7 @@ pub(crate) fn read_endpoint(text: &str) -> Result<EndpointAddress, Fault> {
 /// Reads a hostname, exact or `*.suffix`, into lower case.
 pub(super) fn read_hostname(text: &str) -> Result<String, Fault> {
     let suffix = text.strip_prefix("*.").unwrap_or(text);
-    if is_dns_name(suffix) || text.parse::<IpAddr>().is_ok() {
+    if is_dns_name(suffix) || is_address_in_authority(text) {
         return Ok(text.to_ascii_lowercase());
     }
     let fault = Fault::new(format!("{} is not a hostname", quote(text)));
@@ -87,13 +87,34 @@ pub(super) fn read_hostname(text: &str) -> Result<String, Fault> {
     })
 }
 
-/// Reads a hostname or an IP address.
+/// Reads the host of an authority.
 pub(super) fn read_host(text: &str) -> Result<String, Fault> {
+    if is_dns_name(text) || is_address_in_authority(text) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    let fault = Fault::new(format!("{} is not a hostname", quote(text)));
+    Err(match text {
+        _ if text.parse::<Ipv6Addr>().is_ok() => fault.suggest(format!("[{text}]")),
+        _ if text.contains(':') => fault.remedy("leave scheme and port out"),
+        _ => fault,
+    })
+}
+
+/// Reads a hostname or an IP address.
+pub(super) fn read_server_name(text: &str) -> Result<String, Fault> {
     if is_dns_name(text) || text.parse::<IpAddr>().is_ok() {
         return Ok(text.to_ascii_lowercase());
     }
     let fault = Fault::new(format!("{} is not a hostname", quote(text)));
     Err(if text.contains(':') { fault.remedy("leave scheme and port out") } else { fault })
+}
+
+/// Whether `text` is an IP address as it stands in an authority (RFC 3986 §3.2.2).
+fn is_address_in_authority(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
+        None => text.parse::<Ipv4Addr>().is_ok(),
+    }
 }
 
 /// Whether `text` is a name of the kind that DNS resolves: labels of letters, digits, `-` and `_`,

@@ -8,6 +8,12 @@ use crate::diagnostic::quote;
 
 /// Longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 4_096;
+/// Most memory of a compiled pattern, in bytes; the router's limit.
+const COMPILED_BYTES_MAX: usize = 1 << 20;
+/// Most segments of a template or prefix; the router's limit.
+const SEGMENTS_MAX: usize = 64;
+/// Most parameters of a template; the router's limit.
+const PARAMETERS_MAX: usize = 16;
 /// Patterns that are remembered as valid. Large route tables repeat a handful of them.
 const REMEMBERED_MAX: usize = 1_024;
 
@@ -24,9 +30,22 @@ pub(crate) fn check_regex(pattern: &str) -> Result<(), Fault> {
     if VALID.with_borrow(|valid| valid.contains(pattern)) {
         return Ok(());
     }
-    // The same limits as the router's, which anchors the pattern in a group of its own.
-    if let Err(error) = regex::Regex::new(pattern) {
+    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+    if let Err(error) = parser.parse(pattern) {
         return Err(describe(pattern, &error));
+    }
+    // As the router builds it: bytes, the whole value, bounded.
+    let anchored = format!("^(?:{pattern})$");
+    let built = regex::bytes::RegexBuilder::new(&anchored)
+        .unicode(false)
+        .size_limit(COMPILED_BYTES_MAX)
+        .build();
+    if built.is_err() {
+        let message =
+            format!("the pattern needs more than {COMPILED_BYTES_MAX} bytes when compiled");
+        return Err(
+            Fault::new(message).remedy("repeat less: large counts such as `{1000}` multiply")
+        );
     }
     VALID.with_borrow_mut(|valid| {
         if valid.len() < REMEMBERED_MAX {
@@ -37,30 +56,30 @@ pub(crate) fn check_regex(pattern: &str) -> Result<(), Fault> {
 }
 
 /// Says what is wrong with a pattern, and where.
-fn describe(pattern: &str, error: &regex::Error) -> Fault {
-    if let regex::Error::CompiledTooBig(bytes_max) = error {
-        return Fault::new(format!("the pattern needs more than {bytes_max} bytes when compiled"))
-            .remedy("repeat less: large counts such as `{1000}` multiply");
-    }
-    let (message, span) = match regex_syntax::parse(pattern) {
-        Err(regex_syntax::Error::Parse(error)) => {
-            (error.kind().to_string(), Some(error.span().start.offset))
-        }
-        Err(regex_syntax::Error::Translate(error)) => {
-            (error.kind().to_string(), Some(error.span().start.offset))
-        }
+fn describe(pattern: &str, error: &regex_syntax::Error) -> Fault {
+    let (message, span) = match error {
+        regex_syntax::Error::Parse(error) => (error.kind().to_string(), Some(error.span())),
+        regex_syntax::Error::Translate(error) => (error.kind().to_string(), Some(error.span())),
         _ => ("it does not compile".to_owned(), None),
     };
     let fault = Fault::new(format!("invalid regular expression {}: {message}", quote(pattern)));
-    let offset = span.and_then(|bytes| pattern.get(..bytes)).map(|before| before.chars().count());
-    let fault = Fault { offset, ..fault };
+    let before = span.and_then(|span| pattern.get(..span.start.offset));
+    let fault = Fault { offset: before.map(|before| before.chars().count()), ..fault };
     if ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|look| pattern.contains(look)) {
-        return fault.remedy("look-around has no bounded cost and is not supported");
+        return fault.remedy("match what may stand there, not what may not");
     }
-    if pattern.contains("(?i") {
-        return fault.remedy("case is ignored for ASCII letters only: write `(?i-u)`");
+    if message.contains("Unicode") {
+        return fault.remedy("values are matched as bytes: write such characters outside of `[…]`");
     }
     fault
+}
+
+/// Whether a prefix has few enough segments.
+pub(crate) fn check_prefix(prefix: &str) -> Result<(), Fault> {
+    if prefix.trim_end_matches('/').matches('/').count() > SEGMENTS_MAX {
+        return Err(Fault::new(format!("the prefix has more than {SEGMENTS_MAX} segments")));
+    }
+    Ok(())
 }
 
 /// Whether `template` is a path with well-formed parameters.
@@ -74,7 +93,11 @@ pub(crate) fn check_template(template: &str) -> Result<(), Fault> {
     }
     let mut names = HashSet::new();
     let mut rest_at = None;
-    for (offset, segment) in segments(template)? {
+    let segments = segments(template)?;
+    if segments.len() > SEGMENTS_MAX {
+        return Err(Fault::new(format!("the template has more than {SEGMENTS_MAX} segments")));
+    }
+    for (offset, segment) in segments {
         let place = |fault: Fault| Fault {
             offset: Some(offset + fault.offset.unwrap_or_default()),
             ..fault
@@ -94,6 +117,9 @@ pub(crate) fn check_template(template: &str) -> Result<(), Fault> {
             return Err(place(fault));
         }
     }
+    if names.len() > PARAMETERS_MAX {
+        return Err(Fault::new(format!("the template has more than {PARAMETERS_MAX} parameters")));
+    }
     Ok(())
 }
 
@@ -104,11 +130,14 @@ fn segments(template: &str) -> Result<Vec<(usize, &str)>, Fault> {
     let mut depth = 0_usize;
     let mut opened_at = 0;
     let (mut start, mut start_character) = (1, 1);
-    let mut escaped = false;
+    let (mut escaped, mut in_class) = (false, false);
     for (character, (byte, c)) in template.char_indices().enumerate().skip(1) {
         match c {
             _ if escaped => escaped = false,
             '\\' if depth > 0 => escaped = true,
+            '[' if depth > 0 => in_class = true,
+            ']' => in_class = false,
+            _ if in_class => {}
             '{' => {
                 if depth == 0 {
                     opened_at = character;
@@ -164,11 +193,11 @@ fn check_segment(segment: &str) -> Result<Option<Parameter<'_>>, Fault> {
         Some(name) if pattern.is_none() => (name, true),
         _ => (name, false),
     };
-    let first = |c: char| c.is_ascii_alphabetic() || c == '_';
-    if !name.starts_with(first) || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if name.is_empty() || !name.bytes().all(allowed) {
         let message = format!("{} is not the name of a parameter", quote(name));
         return Err(Fault { offset: Some(1), ..Fault::new(message) }
-            .remedy("a name has letters, digits and `_`: `{id}`, `{id:[0-9]+}`, `{rest*}`"));
+            .remedy("a name has letters, digits, `_` and `-`: `{id}`, `{id:[0-9]+}`, `{rest*}`"));
     }
     if let Some(pattern) = pattern {
         let before = name.len() + 2;

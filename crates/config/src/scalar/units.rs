@@ -63,10 +63,8 @@ pub(super) fn read_size(text: &str, min: u64, max: u64) -> Result<Value, Fault> 
         Some((_, factor)) => *factor,
         None if unit.is_empty() => 1,
         None => {
-            let letter = unit.to_ascii_uppercase();
-            let near = SIZE_UNITS
-                .iter()
-                .find(|(name, _)| name[..1].eq_ignore_ascii_case(&letter[..letter.len().min(1)]));
+            let first = unit.chars().next().map(|first| first.to_ascii_uppercase());
+            let near = SIZE_UNITS.iter().find(|(name, _)| name.chars().next() == first);
             return Err(match near {
                 Some((name, _)) => fault().suggest(format!("{number}{name}")),
                 None => fault(),
@@ -119,7 +117,7 @@ pub(crate) fn duration_text(mut ms: u64) -> String {
 /// A size as it is written in a file.
 pub(crate) fn size_text(bytes: u64) -> String {
     let binary = SIZE_UNITS.iter().take(4);
-    match binary.into_iter().find(|(_, factor)| bytes >= *factor && bytes % factor == 0) {
+    match binary.into_iter().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor)) {
         Some((unit, factor)) => format!("{}{unit}", bytes / factor),
         None => bytes.to_string(),
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 fn check(file: &str, text: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(file);
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&path, text).unwrap();
+        fs::write(&path, text).expect("the documentation can be written");
     }
     let published = fs::read_to_string(&path).unwrap_or_default();
     assert!(published == text, "docs/{file} is out of date: UPDATE_EXPECT=1 writes it");
