@@ -82,6 +82,8 @@ pub(crate) struct Connection {
     pub(crate) blocked: bool,
     /// The peer has ended its sending half.
     pub(crate) input_closed: bool,
+    /// It has made a request.
+    pub(crate) spoke: bool,
     /// Close when `out` is flushed.
     pub(crate) closing: bool,
     /// Our sending half is closed; input is thrown away until the peer closes too, so that the last
@@ -108,6 +110,7 @@ impl Connection {
             paused: false,
             blocked: false,
             input_closed: false,
+            spoke: false,
             closing: false,
             lingering: false,
             timer: TimerId::NONE,

@@ -68,6 +68,7 @@ impl Worker {
         exchange.request_body.ended = end;
         exchange.request_body.keep();
         let key = self.exchanges.insert(exchange);
+        client.spoke = true;
         if let Some(codec) = client.codec.as_mut() {
             codec.set_tag(stream, key.to_tag());
         }

@@ -5,17 +5,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bulkhead_codec::{Codec, ConnectionError, ErrorCode, Event, Role, http1, http2};
 use bulkhead_config::model::Protocol;
-use bulkhead_message::{Failure, FailureKind, Retry, Scheme, Version};
+use bulkhead_message::{Failure, FailureKind, Method, Retry, Scheme, Version};
 use bulkhead_transport::ReadOutcome;
 
 use crate::arena::Key;
 use crate::connection::{Connection, OUT_BYTES_MAX, PENDING_BYTES_MAX, Side, UpstreamPhase};
+use crate::outbox::Outbox;
 use crate::worker::Worker;
 
 /// How much is read at once; shared by all connections of a worker.
 pub(crate) const READ_BYTES: usize = 128 * 1024;
 /// Reads per connection and turn, so that one fast peer does not starve the others.
 const READS_PER_TURN: usize = 8;
+/// A first line longer than this is answered as HTTP without a closer look.
+const LINE_BYTES_MAX: usize = 8 * 1024;
 
 impl Worker {
     /// Reads and handles what a connection has to say. A panic inside costs this connection only.
@@ -127,6 +130,10 @@ impl Worker {
                 Ok(Some(event)) => self.upstream_event(key, event),
                 Ok(None) => break,
                 Err(error) => {
+                    if is_downstream && !connection.spoke && !speaks_http(input) {
+                        // Neither protocol: an answer in one of them would only confuse.
+                        connection.out = Outbox::default();
+                    }
                     self.protocol_failed(key, error);
                     return 0;
                 }
@@ -451,6 +458,15 @@ impl Worker {
         }
         self.connection_lost(key);
     }
+}
+
+/// Whether the first line of a connection looks like a request of HTTP/1, valid or not.
+fn speaks_http(input: &[u8]) -> bool {
+    let line = input.split(|&byte| byte == b'\n').next().unwrap_or(input).trim_ascii();
+    let mut words = line.split(|&byte| byte == b' ');
+    let method = words.next().map_or(Method::Extension, Method::of);
+    let version = words.next_back().unwrap_or(&[]);
+    method != Method::Extension || version.starts_with(b"HTTP/") || line.len() > LINE_BYTES_MAX
 }
 
 /// Writes as much as the socket takes. Gives how many bytes it took.

@@ -118,3 +118,21 @@ fn an_upstream_that_closes_an_idle_connection_costs_no_request() {
         assert_eq!(read_response(&mut client).1, feed(user));
     }
 }
+
+#[test]
+fn what_is_neither_protocol_is_closed_without_an_answer() {
+    let origin = origin();
+    let gateway = start(config(origin.addr(), Protocol::Http1, 1));
+    for (input, expect) in [
+        ("INVALID CONNECTION PREFACE\r\n\r\n", ""),
+        ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\r\n\r\n", ""),
+        ("GET / HTTP/9.9\r\nhost: a\r\n\r\n", "HTTP/1.1 505"),
+        ("GET /\r\n\r\n", "HTTP/1.1 400"),
+        ("BREW / HTTP/1.1\r\nhost : a\r\n\r\n", "HTTP/1.1 400"),
+    ] {
+        let mut client = client(&gateway);
+        client.send(input);
+        let answer = String::from_utf8_lossy(&client.read_to_end()).into_owned();
+        assert!(answer.starts_with(expect) && answer.is_empty() == expect.is_empty(), "{answer}");
+    }
+}
