@@ -521,8 +521,14 @@ impl Worker {
             let kind = FailureKind::HeadTimeout;
             self.exchange_failed(key, Failure::upstream(kind, Retry::IfIdempotent, detail));
         } else if exchange.progressed + exchange.idle_timeout <= now {
-            let detail = "nothing moved for the idle time-out";
-            self.exchange_failed(key, Failure::gateway(FailureKind::IdleTimeout, detail));
+            let failure = if exchange.request_body.ended || exchange.has_responded() {
+                let detail = "nothing moved for the idle time-out";
+                Failure::gateway(FailureKind::IdleTimeout, detail)
+            } else {
+                let detail = "the request body did not come in time";
+                Failure::downstream(FailureKind::RequestTimeout, detail)
+            };
+            self.exchange_failed(key, failure);
         }
         self.set_exchange_timer(key);
     }
@@ -607,22 +613,22 @@ fn prepare_request(head: &mut RequestHead, client: &[u8], secure: bool) {
     fields.set(Known::XForwardedProto, if secure { b"https" } else { b"http" });
 }
 
-/// The earlier of the route's time-out and the client's `grpc-timeout`.
+/// When the whole exchange must be over. A gRPC call may be a stream of any length, so its limit is
+/// its client's `grpc-timeout`; the route's time-out then bounds the wait for the response head
+/// ([`head_deadline`]).
 fn deadline(
     exchange: &Exchange,
     route: Option<Duration>,
     now: Instant,
 ) -> Result<Option<Instant>, Failure> {
-    let mut timeout = route;
-    if exchange.is_grpc
-        && let Some(value) = exchange.request.fields.get(Known::GrpcTimeout)
-    {
-        let asked = parse_grpc_timeout(value).map_err(|_| {
+    let timeout = if exchange.is_grpc {
+        let asked = exchange.request.fields.get(Known::GrpcTimeout).map(parse_grpc_timeout);
+        asked.transpose().map_err(|_| {
             Failure::downstream(FailureKind::BadRequest, "grpc-timeout is malformed")
-        })?;
-        // A streaming call may outlive the route's limit if its client says so.
-        timeout = Some(asked);
-    }
+        })?
+    } else {
+        route
+    };
     Ok(timeout.and_then(|timeout| now.checked_add(timeout)))
 }
 
@@ -637,8 +643,9 @@ fn may_retry_status(exchange: &Exchange) -> bool {
 fn head_deadline(exchange: &Exchange) -> Option<Instant> {
     let waits = matches!(exchange.phase, Phase::Waiting | Phase::Sent);
     let route = exchange.route.filter(|_| waits)?;
-    let timeout = exchange.snapshot.route(route).timeouts.backend_request?;
-    exchange.attempt_started.checked_add(timeout)
+    let timeouts = &exchange.snapshot.route(route).timeouts;
+    let of_grpc = timeouts.request.filter(|_| exchange.is_grpc && exchange.deadline.is_none());
+    exchange.attempt_started.checked_add(timeouts.backend_request.or(of_grpc)?)
 }
 
 fn grpc_status(value: Option<&[u8]>) -> Option<u8> {

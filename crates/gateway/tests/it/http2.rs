@@ -11,9 +11,9 @@ use tokio::net::TcpStream;
 
 use crate::support::{address, config, feed, origin, start};
 
-type Client = SendRequest<Bytes>;
+pub(crate) type Client = SendRequest<Bytes>;
 
-async fn connect(address: SocketAddr) -> Client {
+pub(crate) async fn connect(address: SocketAddr) -> Client {
     let socket = TcpStream::connect(address).await.expect("connect");
     let (client, connection) = h2::client::Builder::new()
         // Room for a whole echoed body: these clients send all before they read.
@@ -61,7 +61,7 @@ async fn exchange(
     Ok((Response::from_parts(head, ()), received, trailers))
 }
 
-fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let limited = async { tokio::time::timeout(Duration::from_secs(30), test).await };
     runtime.expect("a runtime").block_on(limited).expect("the test ends in time");

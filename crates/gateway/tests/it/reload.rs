@@ -1,0 +1,161 @@
+//! Configurations change under load, and only what changed is touched.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bulkhead_config::model::{Backend, Cluster, Endpoint, EndpointAddress, Filter, FixedResponse};
+use bulkhead_config::model::{JwtFilter, PathMatch, Protocol, RetryPolicy, RouteMatch};
+
+use crate::support::{address, client, config, feed, origin, read_response, start};
+
+#[test]
+fn requests_do_not_notice_a_hundred_reloads() {
+    let origin = origin();
+    let gateway = start(config(origin.addr(), Protocol::Http2, 2));
+    let done = AtomicBool::new(false);
+    let answered = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for user in 0..4u64 {
+            let (gateway, done, answered) = (&gateway, &done, &answered);
+            scope.spawn(move || {
+                let mut client = client(gateway);
+                while !done.load(Ordering::Relaxed) {
+                    client.send(format!("GET /api/v1/{user}/feed HTTP/1.1\r\nhost: a\r\n\r\n"));
+                    assert_eq!(read_response(&mut client).1, feed(user));
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let before = address(&gateway);
+        for reload in 0..100u32 {
+            let mut next = config(origin.addr(), Protocol::Http2, 2);
+            // The same port again, so that the listeners are the same.
+            next.listeners[0].address.set_port(0);
+            next.limits.streams_max = 100 + reload;
+            assert_eq!(gateway.apply(next).expect("apply"), u64::from(reload) + 2);
+        }
+        assert_eq!(address(&gateway), before);
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(answered.load(Ordering::Relaxed) > 0);
+    assert_eq!(gateway.revision(), 101);
+}
+
+#[test]
+fn a_bad_configuration_leaves_the_old_one_running() {
+    let origin = origin();
+    let gateway = start(config(origin.addr(), Protocol::Http1, 1));
+    let mut bad = config(origin.addr(), Protocol::Http1, 1);
+    bad.routes[0].filters.push(Filter::Jwt(JwtFilter {
+        providers: vec!["nobody".to_owned()],
+        optional: false,
+        claims_to_headers: [].into(),
+        forward_token: false,
+    }));
+    let error = gateway.apply(bad).expect_err("a filter without provider");
+    assert!(error.to_string().contains("route `all`"), "{error}");
+    assert_eq!(gateway.revision(), 1);
+    let mut client = client(&gateway);
+    client.send("GET /api/v1/3/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(read_response(&mut client).1, feed(3));
+}
+
+#[test]
+fn a_new_snapshot_serves_the_next_request_of_a_connection() {
+    let origin = origin();
+    let gateway = start(config(origin.addr(), Protocol::Http1, 1));
+    let mut client = client(&gateway);
+    client.send("GET /api/v1/3/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(read_response(&mut client).1, feed(3));
+    let mut next = config(origin.addr(), Protocol::Http1, 1);
+    next.routes[0].backends.clear();
+    next.routes[0].filters.push(Filter::Respond(FixedResponse {
+        status: 200,
+        headers: vec![("x-new".to_owned(), "yes".to_owned())],
+        body: "new".to_owned(),
+    }));
+    next.clusters.clear();
+    gateway.apply(next).expect("apply");
+    // Workers read their mail at their next turn, not before `apply` comes back.
+    for _ in 0..200 {
+        client.send("GET /api/v1/3/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+        let (head, body) = read_response(&mut client);
+        if body == b"new" {
+            assert!(head.contains("x-new: yes"), "{head}");
+            return;
+        }
+    }
+    panic!("the new configuration never came into force");
+}
+
+#[test]
+fn a_dead_endpoint_is_passed_over() {
+    let origin = origin();
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).unwrap();
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let mut config = config(origin.addr(), protocol, 1);
+        let endpoints = [dead, origin.addr()]
+            .map(|address| Endpoint { address: EndpointAddress::Socket(address), weight: 1 });
+        config
+            .clusters
+            .insert("origin".to_owned(), Cluster::new("origin", endpoints.to_vec(), protocol));
+        let gateway = start(config);
+        let mut client = client(&gateway);
+        for user in 0..50 {
+            // Not idempotent, but nothing was sent to the dead endpoint.
+            client.send(format!(
+                "POST /api/v1/{user}/feed HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc"
+            ));
+            let (head, _) = read_response(&mut client);
+            assert!(!head.starts_with("HTTP/1.1 5"), "{protocol:?}: {head}");
+        }
+    }
+}
+
+#[test]
+fn statuses_are_retried_where_the_route_says_so_within_the_budget() {
+    let origin = origin();
+    let mut config = config(origin.addr(), Protocol::Http1, 1);
+    config.routes[0].retry =
+        Some(RetryPolicy { retries: 2, statuses: vec![503], ..RetryPolicy::default() });
+    config.clusters.values_mut().for_each(|cluster| cluster.ejection = None);
+    let gateway = start(config);
+    let mut client = client(&gateway);
+    client.send("GET /status/503 HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert!(read_response(&mut client).0.starts_with("HTTP/1.1 503"));
+    assert_eq!(origin.stats().requests_total(), 3);
+    client.send("POST /status/503 HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n");
+    assert!(read_response(&mut client).0.starts_with("HTTP/1.1 503"));
+    assert_eq!(origin.stats().requests_total(), 4);
+}
+
+#[test]
+fn weights_split_traffic() {
+    let (one, other) = (origin(), origin());
+    let mut config = config(one.addr(), Protocol::Http1, 1);
+    let endpoint = Endpoint { address: EndpointAddress::Socket(other.addr()), weight: 1 };
+    let cluster = Cluster::new("other", vec![endpoint], Protocol::Http1);
+    config.clusters.insert("other".to_owned(), cluster);
+    config.routes[0].backends = vec![
+        Backend { cluster: "origin".to_owned(), weight: 3 },
+        Backend { cluster: "other".to_owned(), weight: 1 },
+    ];
+    let mut closed = config.routes[0].clone();
+    closed.name = "closed".to_owned();
+    closed.matches =
+        vec![RouteMatch { path: PathMatch::Exact("/closed".to_owned()), ..RouteMatch::default() }];
+    closed.backends.iter_mut().for_each(|backend| {
+        backend.weight = u32::from(backend.cluster == "other");
+    });
+    config.routes.push(closed);
+    let gateway = start(config);
+    let mut client = client(&gateway);
+    for user in 0..400 {
+        client.send(format!("GET /api/v1/{user}/feed HTTP/1.1\r\nhost: a\r\n\r\n"));
+        assert_eq!(read_response(&mut client).1, feed(user));
+    }
+    let share = other.stats().requests_total();
+    assert!((60..140).contains(&share), "{share} of 400 at weight 1 of 4");
+    client.send("GET /closed HTTP/1.1\r\nhost: a\r\n\r\n");
+    read_response(&mut client);
+    assert_eq!(other.stats().requests_total(), share + 1);
+}
