@@ -20,6 +20,7 @@ a key given twice. `bulkhead check FILE` says what is wrong, where, and what was
 - A *size* is a number of bytes, or has a unit: `64KiB`, `1MiB`, `16kB`, `1MB`.
 - A *share* is a whole number of percent: `20%`.
 - `off` turns off what can be turned off.
+- Names of files are relative to the folder that the configuration is in.
 - Secrets never stand in the file: it names a file or an environment variable that holds them.
 
 Limits: 16 MiB, 200,000 values (an alias counts as what it stands for), 64 levels.
