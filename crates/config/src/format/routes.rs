@@ -10,8 +10,10 @@ pub(crate) static ROUTE: Table = Table {
     name: "route",
     about: "Requests that match are taken through the filters in order and sent to one of the \
             backends. Of several routes that match, the most specific one is taken: by hostname \
-            (exact, then longest wildcard), path (exact, then template and expression, then \
-            longest prefix), method, number of headers, number of query parameters; then the first.",
+            (exact, then longest wildcard), path (exact, then template, then expression, then \
+            longest prefix, to which templates with `{rest*}` count), method, number of headers, \
+            number of query parameters; then the first. Patterns work on bytes and must match the \
+            whole text.",
     keys: &[
         optional("name", NAME, "Unique name. Left out: `route-N`, N being its place from 1."),
         default(
