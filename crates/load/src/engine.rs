@@ -50,6 +50,9 @@ pub struct LoadOptions {
     pub protocol: Protocol,
     /// Connections over all threads, at least one per thread.
     pub connections: usize,
+    /// Mean life of a connection, after which it takes no new requests, is closed when the last is
+    /// answered, and is replaced; each lives half to one and a half times as long. `None`: for ever.
+    pub connection_life: Option<Duration>,
     /// Requests in flight per connection at most (the peer may allow fewer). HTTP/1.1: always 1.
     pub streams_max: usize,
     /// Generator threads, at least 1.

@@ -14,7 +14,7 @@ use crate::clock::{Alarm, since, thread_cpu_time};
 use crate::engine::{Arrivals, LoadOptions, Message};
 use crate::flight::Flights;
 use crate::outcome::Outcome;
-use crate::schedule::Times;
+use crate::schedule::{Random, Times};
 use crate::tally::{Slice, Tally};
 use crate::workload::{Request, Workload};
 
@@ -49,6 +49,10 @@ pub(crate) struct Worker {
     cursor: usize,
     /// Slots without a connection that wait to try again.
     waiting: usize,
+    /// When to look for connections that have had their life.
+    next_look_ns: u64,
+    /// Decides how long each connection lives.
+    random: Random,
     /// Why the last attempt to connect failed.
     connect_error: Option<String>,
     dirty: Vec<usize>,
@@ -102,6 +106,8 @@ impl Worker {
             cursor: 0,
             waiting: connections,
             connect_error: None,
+            next_look_ns: 0,
+            random: Random::new(number as u64),
             dirty: Vec::new(),
             flights: Flights::default(),
             queue: VecDeque::new(),
@@ -147,8 +153,10 @@ impl Worker {
     /// Runs to the end and sends the tally.
     pub(crate) fn run(&mut self, start: Instant) {
         self.start = start;
-        for slot in &mut self.slots {
-            slot.retry_at_ns = 0;
+        // What was noted before the start was noted by another clock.
+        for index in 0..self.slots.len() {
+            self.slots[index].retry_at_ns = 0;
+            self.give_life(index, 0);
         }
         let end = self.options.duration.as_nanos() as u64;
         let mut events = Events::with_capacity(1_024);
@@ -161,6 +169,7 @@ impl Worker {
             self.roll(now);
             if sending {
                 self.take_up(now, end);
+                self.retire_old(now);
                 self.open_due(now);
             }
             self.send_queued(now);

@@ -187,7 +187,7 @@ impl Connection {
             if self.out.capacity() > OUT_BYTES_MAX {
                 self.out.shrink_to(OUT_BYTES_MAX / 4);
             }
-            if self.stalled.is_empty() {
+            if self.stalled.is_empty() && !self.take_pipelined(shared) {
                 break;
             }
             for (stream, tag) in std::mem::take(&mut self.stalled) {
@@ -206,6 +206,16 @@ impl Connection {
             return Fate::Dead;
         }
         Fate::Live
+    }
+
+    /// HTTP/1: takes up what came while an earlier request was being answered. Whether it did.
+    fn take_pipelined(&mut self, shared: &mut Shared) -> bool {
+        let idle = self.codec.as_ref().is_some_and(|c| !c.is_http2() && c.active_streams() == 0);
+        let before = self.input.len();
+        if idle && before > 0 && !self.close {
+            self.take(&[], shared);
+        }
+        self.input.len() < before
     }
 
     /// Whether reading waits until answers have left.

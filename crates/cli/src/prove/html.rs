@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::document::Document;
+use super::plan::CONNECTION_LIFE;
 use super::table::{mebibytes, number};
 
 mod charts;
@@ -107,7 +108,7 @@ fn tiles(page: &mut String, document: &Document) {
         (
             "Workers killed",
             workers.killed.to_string(),
-            format!("{} of {} alive at the end", workers.alive_at_end, workers.count),
+            format!("{} of {} at work at the end", workers.alive_at_end, workers.count),
         ),
         ("Connections carried over", grouped(workers.evacuated_connections), connections),
         (
@@ -117,7 +118,7 @@ fn tiles(page: &mut String, document: &Document) {
         ),
         (
             "Memory growth",
-            format!("{:+.1} MiB", mebibytes(memory.rss_growth_bytes as f64)),
+            signed_mebibytes(memory.rss_growth_bytes as f64),
             format!("from {:.1} MiB", mebibytes(memory.rss_start_bytes as f64)),
         ),
     ];
@@ -147,7 +148,7 @@ fn checks(page: &mut String, document: &Document) {
              <td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",
             check.name,
             escape(check.meaning),
-            number(check.value),
+            readable(check.value),
             escape(&check.limit)
         );
     }
@@ -196,7 +197,7 @@ fn protocols(page: &mut String, document: &Document) {
 fn kills(page: &mut String, document: &Document) {
     *page += "<section class=\"card\"><h2>Worker kills</h2><p>A kill stops a worker's event loop for \
               good. Its connections and the requests in flight on them move to the other workers and \
-              go on; a successor takes its place.</p><table><tr><th class=\"number\">At<th class=\"number\">Worker\
+              go on; a successor takes its place.</p><table><tr><th>At<th>Worker\
               <th class=\"number\">Connections moved<th class=\"number\">Requests in flight moved\
               <th class=\"number\">Connections lost<th class=\"number\">Moved within<th>Successor</tr>\n";
     for kill in &document.workers.kills {
@@ -209,7 +210,7 @@ fn kills(page: &mut String, document: &Document) {
         };
         let _ = writeln!(
             page,
-            "<tr><td class=\"number\">{:.1} s</td><td class=\"number\">{}</td><td class=\"number\">{}</td>\
+            "<tr><td>{:.1} s</td><td>{}</td><td class=\"number\">{}</td>\
              <td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{:.2} ms</td>\
              <td>{successor}</td></tr>",
             kill.at_s,
@@ -280,16 +281,32 @@ fn method(page: &mut String, document: &Document) {
         "<section class=\"card\"><h2>How</h2><ul>\
          <li>Open loop, Poisson arrivals: requests are sent at their time, whether or not earlier ones \
          were answered. {rate}</li>\
-         <li>72 % HTTP/2 and 28 % gRPC over cleartext HTTP/2, for random users. {tokens}</li>\
+         <li>72 % HTTP/2 and 28 % gRPC over cleartext HTTP/2, for random users, on connections that \
+         live {} s on average. {tokens}</li>\
          <li>An answer is right if status, headers, every byte of its body and its trailers are. The \
          client retries nothing.</li>\
          <li>Generator lag, 99 %: {} ms. It is part of every latency above.</li>\
          <li>15 % of the workers are killed every {} s: at least one, never all, rounded at random so \
          that the mean holds.</li>\
          <li>Generator, gateway and upstreams share the processors of one machine.</li></ul></section>",
+        CONNECTION_LIFE.as_secs(),
         number(document.client.lag_ms.p99),
         number(document.kill_interval_s),
     );
+}
+
+/// A measured value: whole ones with their thousands apart.
+fn readable(value: f64) -> String {
+    match value {
+        whole if whole.fract() == 0.0 && whole < 0.0 => format!("−{}", grouped(-whole as u64)),
+        whole if whole.fract() == 0.0 => grouped(whole as u64),
+        other => number(other),
+    }
+}
+
+/// Mebibytes with a sign that reads as one.
+fn signed_mebibytes(bytes: f64) -> String {
+    format!("{:+.1} MiB", mebibytes(bytes)).replace('-', "−")
 }
 
 /// A number with its thousands apart.

@@ -18,6 +18,9 @@ const LAST_KILL_MARGIN: Duration = Duration::from_millis(1_500);
 const TICK: Duration = Duration::from_micros(500);
 /// Streams that a client uses on one connection at most.
 const STREAMS_MAX: usize = 100;
+/// Mean life of a client connection. Clients come and go, so that killed workers have fresh
+/// connections again, and new ones arrive while workers die.
+pub(crate) const CONNECTION_LIFE: Duration = Duration::from_secs(5);
 /// A request without its whole answer after so long has failed.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Names of the classes of requests, in the order of their indices.
@@ -128,6 +131,7 @@ impl Plan {
             tls: None,
             protocol: Protocol::Http2,
             connections: self.connections,
+            connection_life: Some(CONNECTION_LIFE),
             streams_max: STREAMS_MAX,
             threads: 1,
             arrivals,

@@ -45,6 +45,9 @@ pub(crate) struct StormProgress {
 impl StormProgress {
     /// A second is over.
     pub(crate) fn second(&self, row: &Row, failed: u64, killed: usize) {
+        if row.second >= self.seconds {
+            return; // Late answers, after the last request was sent.
+        }
         let message = format!(
             "{:>6} ok/s  p50 {:>6.2} ms  p99 {:>6.2} ms  failed {failed}  killed {killed}",
             row.ok, row.latency_ms.p50, row.latency_ms.p99

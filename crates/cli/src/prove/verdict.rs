@@ -104,7 +104,7 @@ pub(crate) fn checks(
             name: "rss_growth_bytes",
             pass: growth <= RSS_GROWTH_BYTES_MAX,
             value: growth as f64,
-            limit: format!("≤ {RSS_GROWTH_BYTES_MAX}"),
+            limit: format!("≤ {RSS_GROWTH_BYTES_MAX} (64 MiB)"),
             meaning: "growth of the process's resident memory, from the end of the warm-up to the end",
         },
     ];

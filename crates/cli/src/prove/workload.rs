@@ -128,6 +128,7 @@ mod tests {
             tls: None,
             protocol: Protocol::Http2,
             connections: 2,
+            connection_life: None,
             streams_max: 100,
             threads: 1,
             arrivals: Arrivals::Open(Schedule {

@@ -64,6 +64,7 @@ fn options(address: SocketAddr, protocol: Protocol) -> LoadOptions {
         tls: None,
         protocol,
         connections: 4,
+        connection_life: None,
         streams_max: 100,
         threads: 1,
         arrivals: Arrivals::Open(schedule),
@@ -100,6 +101,21 @@ fn every_scheduled_request_is_sent_answered_and_checked() {
         assert_eq!(origin.stats().requests(endpoint), 400);
         assert_eq!(report.rows.iter().map(|row| row.ok).sum::<u64>(), 400);
         assert!(report.service_ms.p50 <= report.latency_ms.max);
+    }
+}
+
+#[test]
+fn connections_that_have_had_their_life_are_replaced_without_a_loss() {
+    for protocol in [Protocol::Http2, Protocol::Http1] {
+        let origin = origin();
+        let options = LoadOptions {
+            connection_life: Some(Duration::from_millis(40)),
+            ..options(origin.addr(), protocol)
+        };
+        let report = Load::start(options, feeds(0, "")).unwrap().finish();
+        assert_eq!((report.ok, report.failed), (400, 0), "{:?}", report.failure_samples);
+        assert!(report.connections.opened > 8, "{:?}", report.connections);
+        assert_eq!(report.connections.lost, 0);
     }
 }
 

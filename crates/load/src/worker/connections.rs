@@ -13,6 +13,9 @@ use crate::outcome::Outcome;
 const BACKOFF_NS_MIN: u64 = 5_000_000;
 const BACKOFF_NS_MAX: u64 = 500_000_000;
 
+/// How often old connections are looked for.
+const LOOK_NS: u64 = 10_000_000;
+
 /// The place of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
@@ -20,6 +23,8 @@ pub(super) struct Slot {
     /// Without a connection: when to try again.
     pub(super) retry_at_ns: u64,
     pub(super) backoff_ns: u64,
+    /// With a connection: when it takes no more requests.
+    pub(super) old_at_ns: u64,
 }
 
 impl Worker {
@@ -44,12 +49,43 @@ impl Worker {
                 Ok(client) => {
                     self.slots[index].client = Some(Box::new(client));
                     self.waiting -= 1;
+                    self.give_life(index, now);
                 }
                 Err(cause) => {
                     self.tally.connects_failed += 1;
                     self.connect_error = Some(cause.to_string());
                     self.back_off(index, now);
                 }
+            }
+        }
+    }
+
+    /// Decides when a connection has had its life.
+    pub(super) fn give_life(&mut self, index: usize, now: u64) {
+        self.slots[index].old_at_ns = match self.options.connection_life {
+            None => u64::MAX,
+            Some(life) => now + (life.as_nanos() as f64 * (0.5 + self.random.unit())) as u64,
+        };
+    }
+
+    /// Lets connections go that have had their life.
+    pub(super) fn retire_old(&mut self, now: u64) {
+        if self.options.connection_life.is_none() || now < self.next_look_ns {
+            return;
+        }
+        self.next_look_ns = now + LOOK_NS;
+        for place in 0..self.pool.len() {
+            let index = self.pool[place];
+            let slot = &mut self.slots[index];
+            let Some(client) = slot.client.as_mut() else { continue };
+            if slot.old_at_ns > now || client.state != State::Up {
+                continue;
+            }
+            client.state = State::Draining;
+            if client.codec.active_streams() == 0 {
+                self.retire(index);
+            } else {
+                self.replace(index);
             }
         }
     }
