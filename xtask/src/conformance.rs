@@ -42,16 +42,17 @@ pub(crate) fn run() -> Result<()> {
     origin.wait_for(origin_port, &log).context("start the origin")?;
 
     let port = free_port()?;
+    let config = scratch.join("gateway.yaml");
+    fs::write(&config, configuration(port, origin_port)).context("write the configuration")?;
     let log = scratch.join("gateway.log");
     let mut command = Command::new(&bulkhead);
-    command.args(["run", "--workers", "1", "--listen", &format!("127.0.0.1:{port}")]);
-    command.args(["--upstream", &format!("h2c://127.0.0.1:{origin_port}")]);
+    command.args(["run", "--config"]).arg(&config);
     let mut gateway = Guard::start(&mut command, &log)?;
     gateway.wait_for(port, &log).context("start the gateway")?;
 
     let report = scratch.join("h2spec.xml");
     let told = Command::new(&h2spec)
-        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-o", "3", "-j"])
+        .args(["--strict", "-h", "127.0.0.1", "-p", &port.to_string(), "-o", "3", "-j"])
         .arg(&report)
         .args(["generic", "http2", "hpack"])
         .output()
@@ -75,6 +76,17 @@ pub(crate) fn run() -> Result<()> {
     let version = output(Command::new(&h2spec).arg("--version"))?;
     fs::write(root().join("docs/conformance.md"), page(&sections, version.trim()))
         .context("write docs/conformance.md")
+}
+
+/// A listener for HTTP/2 alone: on one for both protocols, what is no HTTP/2 preface is taken for
+/// HTTP/1.1 and gets its 400, where h2spec wants the connection closed.
+fn configuration(port: u16, origin: u16) -> String {
+    format!(
+        "workers: 1\n\
+         listeners: [{{ address: \"127.0.0.1:{port}\", protocols: [http2] }}]\n\
+         routes: [{{ backends: [origin] }}]\n\
+         clusters: {{ origin: {{ endpoints: [\"127.0.0.1:{origin}\"], protocol: http2 }} }}\n"
+    )
 }
 
 fn h2spec() -> Result<Option<PathBuf>> {
@@ -116,8 +128,9 @@ fn page(sections: &[Section], version: &str) -> String {
     let mut text = format!(
         "# HTTP/2 conformance\n\n\
          Written by `cargo xtask conformance`: h2spec ({version}), its generic, HTTP/2 and HPACK \
-         cases,\nagainst `bulkhead run` in front of `bulkhead origin`. A skipped case is one that \
-         h2spec itself\nfinds not applicable.\n\n\
+         cases,\nstrict, against `bulkhead run` with an HTTP/2 listener in front of `bulkhead \
+         origin`. On a listener\nfor both protocols, what is no HTTP/2 preface is taken for \
+         HTTP/1.1 and answered with 400 before\nthe connection is closed.\n\n\
          | section | cases | passed | skipped | failed |\n|---|---|---|---|---|\n"
     );
     let mut all = [0; 4];
@@ -131,7 +144,9 @@ fn page(sections: &[Section], version: &str) -> String {
         // The title begins with the section's number, so that only the suite is missing.
         let suite = section.id.split('/').next().unwrap_or_default();
         let title = &section.title;
-        text.push_str(&format!("| {suite} {title} | {tests} | {passed} | {skipped} | {failed} |\n"));
+        text.push_str(&format!(
+            "| {suite} {title} | {tests} | {passed} | {skipped} | {failed} |\n"
+        ));
     }
     let [tests, passed, skipped, failed] = all;
     text.push_str(&format!("| **all** | {tests} | {passed} | {skipped} | {failed} |\n"));
