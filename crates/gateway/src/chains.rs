@@ -1,7 +1,7 @@
 //! From the configuration's filters to the chain of a route: the one exhaustive `match` over them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{self, JwtKeys};
@@ -16,19 +16,32 @@ use crate::snapshot::{ApplyError, read_file, read_secret};
 /// Token issuers by name.
 pub(crate) type Providers = BTreeMap<String, Arc<JwtProvider>>;
 
-/// Builds the token issuers. Each build has a revision of its own, so cached tokens of an earlier
-/// configuration do not count.
-pub(crate) fn providers(config: &Config) -> Result<Providers, ApplyError> {
-    config
-        .jwt_providers
-        .values()
-        .map(|provider| {
-            let built = JwtProvider::new(&provider_spec(provider)?).map_err(|source| {
-                ApplyError::JwtKeys { provider: provider.name.clone(), source }
-            })?;
-            Ok((provider.name.clone(), Arc::new(built)))
-        })
-        .collect()
+/// The token issuers that were built last, so that unchanged ones are carried over: each build has a
+/// revision of its own, and a new revision makes all cached tokens count for nothing.
+#[derive(Debug, Default)]
+pub(crate) struct BuiltProviders(Mutex<BTreeMap<String, (JwtProviderSpec, Arc<JwtProvider>)>>);
+
+impl BuiltProviders {
+    /// The issuers of a configuration, built or carried over.
+    pub(crate) fn of(&self, config: &Config) -> Result<Providers, ApplyError> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = BTreeMap::new();
+        for provider in config.jwt_providers.values() {
+            let spec = provider_spec(provider)?;
+            let built = match last.get(&provider.name) {
+                Some((same, built)) if *same == spec => built.clone(),
+                _ => Arc::new(JwtProvider::new(&spec).map_err(|source| ApplyError::JwtKeys {
+                    provider: provider.name.clone(),
+                    source,
+                })?),
+            };
+            next.insert(provider.name.clone(), (spec, built));
+        }
+        let providers = next.iter().map(|(name, (_, built))| (name.clone(), built.clone()));
+        let providers = providers.collect();
+        *last = next;
+        Ok(providers)
+    }
 }
 
 fn provider_spec(provider: &model::JwtProvider) -> Result<JwtProviderSpec, ApplyError> {

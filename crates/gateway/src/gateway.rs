@@ -10,6 +10,7 @@ use bulkhead_config::Config;
 use bulkhead_telemetry::{AccessLog, AccessLogOptions, AccessLogTarget, Registry};
 use bulkhead_transport::{Listener, ListenerOptions, Ticketer};
 
+use crate::chains::BuiltProviders;
 use crate::clock;
 use crate::evacuation::KillReport;
 use crate::mailbox::Message;
@@ -95,8 +96,12 @@ impl Gateway {
         let seed = options.seed.unwrap_or_else(|| clock::unix().as_nanos() as u64);
         let ticketer = Ticketer::new()
             .map_err(|source| ApplyError::Tls { owner: "session tickets".to_owned(), source })?;
-        let compiler =
-            Compiler { ids: ClusterIds::default(), ticketer, registry: registry.clone() };
+        let compiler = Compiler {
+            ids: ClusterIds::default(),
+            ticketer,
+            registry: registry.clone(),
+            providers: BuiltProviders::default(),
+        };
         let access_log = config.access_log.as_ref().map(open_log).transpose()?;
         let shared = Arc::new(Shared::new(registry, seed, access_log));
         let gateway = Self {

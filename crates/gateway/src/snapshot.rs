@@ -23,7 +23,7 @@ use bulkhead_upstream::{
     Balance, ClusterSettings, EjectionSettings, EndpointSpec, Protocol as PoolProtocol, RetryPolicy,
 };
 
-use crate::chains;
+use crate::chains::{self, BuiltProviders};
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +53,7 @@ pub(crate) struct Compiler {
     pub(crate) ids: ClusterIds,
     pub(crate) ticketer: Ticketer,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) providers: BuiltProviders,
 }
 
 /// Why a configuration cannot be put in force.
@@ -220,7 +221,7 @@ impl Snapshot {
     ) -> Result<Self, ApplyError> {
         let specs: Vec<RouteSpec> = config.routes.iter().map(route_spec).collect();
         let table = RouteTable::compile(&specs)?;
-        let providers = chains::providers(config)?;
+        let providers = compiler.providers.of(config)?;
         let routes = config
             .routes
             .iter()
