@@ -31,7 +31,7 @@ impl Progress {
             let style = ProgressStyle::with_template("{bar:30} {pos:>4}/{len} s  {msg}");
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        StormProgress { bar, seconds: duration.as_secs() }
+        StormProgress { bar, seconds: duration.as_secs_f64().ceil() as u64 }
     }
 }
 
