@@ -116,7 +116,8 @@ fn request_line<'a>(
         let version = Version::Http11;
         return Ok(Some(RequestLine { method, target, version, bytes: before + 10 }));
     }
-    let Some(at) = memchr(b'\n', rest) else {
+    let window = rest.get(..VERSION_BYTES_MAX + 1).unwrap_or(rest);
+    let Some(at) = memchr(b'\n', window) else {
         return match rest.len() {
             len if len > VERSION_BYTES_MAX => Err(Reject::bad("invalid version")),
             _ => incomplete(input, settings),
