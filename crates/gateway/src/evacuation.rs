@@ -138,6 +138,8 @@ impl Worker {
         for &key in exchange_keys.values() {
             self.absorb_exchange(key);
         }
+        // The next evacuation looks here for who has least.
+        self.slot.connections.store(self.connections.len(), Ordering::Relaxed);
     }
 
     fn absorb_connection(

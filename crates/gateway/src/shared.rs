@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -221,7 +222,17 @@ fn live(mut worker: Worker) {
     shared.totals.dead_cpu_ns.fetch_add(thread_cpu().as_nanos() as u64, Ordering::Relaxed);
     match exit {
         Exit::Stopped => worker.slot.close(),
-        Exit::Killed => evacuation::evacuate(worker, ended),
+        Exit::Killed => {
+            let slot = worker.slot.clone();
+            let moved = AssertUnwindSafe(|| evacuation::evacuate(worker, ended));
+            if catch_unwind(moved).is_err() {
+                // A bug in the evacuation itself: its connections are lost, the worker is not.
+                let lost = slot.connections.load(Ordering::Relaxed) as u64;
+                shared.totals.lost_connections.fetch_add(lost, Ordering::Relaxed);
+                shared.respawn(&slot);
+                shared.evacuated(&slot, KillReport::default());
+            }
+        }
     }
 }
 
