@@ -366,7 +366,7 @@ pub enum Balance {
 /// Passive ejection of endpoints that fail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ejection {
-    /// Failures in a row (5xx or connection failures). Default 5.
+    /// Failures in a row (502, 503, 504, or no answer). Default 5.
     pub consecutive_failures: u32,
     /// First ejection lasts so long; each further one as much longer. Default 30 s.
     pub duration: Duration,
