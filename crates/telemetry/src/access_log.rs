@@ -101,6 +101,7 @@ impl AccessLog {
             lines: 0,
             dropped: 0,
             sender: self.sender.clone(),
+            second: line::SecondText::default(),
             with_query: self.with_query,
         }
     }
@@ -135,6 +136,7 @@ pub struct AccessLogWriter {
     lines: u64,
     dropped: u64,
     sender: SyncSender<Message>,
+    second: line::SecondText,
     with_query: bool,
 }
 
@@ -145,7 +147,7 @@ impl AccessLogWriter {
         if self.buffer.capacity() == 0 {
             self.buffer.reserve(ACCESS_LOG_BATCH_BYTES + 4 * 1024);
         }
-        line::write(&mut self.buffer, record, unix_time, self.with_query);
+        line::write(&mut self.buffer, record, unix_time, &mut self.second, self.with_query);
         self.lines += 1;
         if self.buffer.len() >= ACCESS_LOG_BATCH_BYTES {
             self.flush();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bulkhead_message::{ExchangeRecord, FailureKind, Outcome, Side, Version};
 
 use crate::counter::Counter;
-use crate::histogram::FineHistogram;
+use crate::histogram::{FineHistogram, micros};
 use crate::reasons::Reasons;
 use crate::series::{
     ClusterCells, ClusterSeries, ExchangeCells, ExchangeSeries, SERIES_MAX, VERSIONS, version_index,
@@ -136,7 +136,7 @@ impl Shard {
     /// An exchange ended. Call exactly once for each.
     #[inline]
     pub fn record(&self, series: &ExchangeSeries, record: &ExchangeRecord<'_>) {
-        let micros = u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX);
+        let micros = micros(record.duration);
         let cells = self.exchanges.get_or_make(series.id as usize);
         cells.statuses.count(record.status);
         cells.duration(record.status, record.version).record(micros);
@@ -197,7 +197,7 @@ impl Shard {
     pub fn attempt_finished(&self, cluster: ClusterSeries, duration: Duration, ok: bool) {
         let cells = self.cluster(cluster);
         let histogram = if ok { &cells.attempts_ok } else { &cells.attempts_failed };
-        histogram.record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+        histogram.record(micros(duration));
     }
 
     /// An upstream connection is up.

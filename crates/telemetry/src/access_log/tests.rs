@@ -90,8 +90,14 @@ fn rotated_file_is_made_anew() {
 #[test]
 fn full_queue_drops_and_counts() {
     let (sender, receiver) = sync_channel(1);
-    let mut writer =
-        AccessLogWriter { buffer: Vec::new(), lines: 0, dropped: 0, sender, with_query: false };
+    let mut writer = AccessLogWriter {
+        buffer: Vec::new(),
+        lines: 0,
+        dropped: 0,
+        sender,
+        second: line::SecondText::default(),
+        with_query: false,
+    };
     for _ in 0..3 {
         writer.write(&record(), Duration::ZERO);
         writer.write(&record(), Duration::ZERO);

@@ -29,7 +29,8 @@ fn record<'a>() -> ExchangeRecord<'a> {
 
 fn line(record: &ExchangeRecord<'_>, with_query: bool) -> String {
     let mut out = Vec::new();
-    write(&mut out, record, Duration::from_millis(1_700_000_000_123), with_query);
+    let now = Duration::from_millis(1_700_000_000_123);
+    write(&mut out, record, now, &mut SecondText::default(), with_query);
     String::from_utf8(out).unwrap()
 }
 
@@ -106,4 +107,33 @@ fn long_texts_are_cut() {
     let value: Value =
         serde_json::from_str(&line(&ExchangeRecord { target: &long, ..record() }, false)).unwrap();
     assert_eq!(value["path"].as_str().unwrap().len(), ACCESS_LOG_TEXT_BYTES_MAX);
+}
+
+#[test]
+fn numbers_and_addresses() {
+    for value in [0, 9, 10, 1_234_567_890, u64::MAX] {
+        let mut out = Vec::new();
+        decimal(&mut out, value);
+        assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
+    }
+    for client in ["0.0.0.0", "192.0.2.255", "::1", "2001:db8::7"] {
+        let record = ExchangeRecord { client: Some(client.parse().unwrap()), ..record() };
+        let value: Value = serde_json::from_str(&line(&record, false)).unwrap();
+        assert_eq!(value["client"], json!(client));
+    }
+}
+
+#[test]
+fn time_follows_the_clock() {
+    let mut second = SecondText::default();
+    for (millis, expected) in [
+        (1_700_000_000_007, "2023-11-14T22:13:20.007Z"),
+        (1_700_000_000_999, "2023-11-14T22:13:20.999Z"),
+        (1_700_000_001_000, "2023-11-14T22:13:21.000Z"),
+        (1_700_000_000_500, "2023-11-14T22:13:20.500Z"),
+    ] {
+        let mut out = Vec::new();
+        second.write(&mut out, Duration::from_millis(millis));
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
 }
