@@ -134,6 +134,7 @@ impl Proxy {
     }
 
     /// The proxy's way there: downstream's bytes become upstream's.
+    #[inline(never)]
     fn forward(&mut self, bytes: &[u8]) {
         let Self { downstream, upstream, .. } = self;
         let mut rest = bytes;
@@ -161,6 +162,7 @@ impl Proxy {
     }
 
     /// And back.
+    #[inline(never)]
     fn back(&mut self, bytes: &[u8]) {
         let Self { downstream, upstream, .. } = self;
         let mut rest = bytes;

@@ -5,7 +5,6 @@
 
 use bulkhead_message::{
     BodyLength, Fields, Known, Method, RequestHead, ResponseHead, Scheme, Version, is_host,
-    is_path, is_token,
 };
 
 use super::hpack::{Field, Name, Sink};
@@ -108,13 +107,12 @@ impl<'h> RequestSink<'h> {
         self.seen |= bit;
         let value = field.value;
         match bit {
-            METHOD if is_token(value) => self.head.set_method(value),
-            SCHEME if value.eq_ignore_ascii_case(b"http") => self.head.scheme = Scheme::Http,
-            SCHEME if value.eq_ignore_ascii_case(b"https") => self.head.scheme = Scheme::Https,
-            PATH if is_path(value) || value == b"*" => self.head.set_target(value),
-            AUTHORITY if is_host(value) => self.head.set_authority(value),
-            PROTOCOL if is_token(value) => self.head.set_protocol(value),
-            _ => self.section.refuse("bad value of a pseudo-header field"),
+            METHOD => self.head.set_method(value),
+            SCHEME if value.len() == 5 => self.head.scheme = Scheme::Https,
+            SCHEME => self.head.scheme = Scheme::Http,
+            PATH => self.head.set_target(value),
+            AUTHORITY => self.head.set_authority(value),
+            _ => self.head.set_protocol(value),
         }
     }
 
@@ -212,10 +210,10 @@ impl<'h> ResponseSink<'h> {
 
     #[inline]
     fn status(&mut self, value: &[u8]) {
-        let status = match *value {
-            [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
-                u16::from(a & 0xf) * 100 + u16::from(b & 0xf) * 10 + u16::from(c & 0xf)
-            }
+        let digit = |&byte: &u8| u16::from(byte & 0xf);
+        let status = match value {
+            [b'0', ..] => 0,
+            [a, b, c] => digit(a) * 100 + digit(b) * 10 + digit(c),
             _ => 0,
         };
         if status == 0 || self.head.status != 0 || self.regular {

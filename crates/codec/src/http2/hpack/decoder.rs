@@ -1,6 +1,6 @@
 //! Field blocks → fields.
 
-use bulkhead_message::is_field_value;
+use bulkhead_message::{is_field_value, is_host, is_token};
 
 use super::table::{ENTRY_OVERHEAD_BYTES, Found, Table};
 use super::{HpackError, Name, huffman, integer, static_table};
@@ -14,7 +14,7 @@ pub(crate) struct Field<'a> {
     pub(crate) text: &'a [u8],
     /// The value.
     pub(crate) value: &'a [u8],
-    /// Name and value consist of what they may consist of (RFC 9113 §8.2.1).
+    /// Name and value consist of what they may consist of (RFC 9113 §8.2.1, §8.3).
     pub(crate) valid: bool,
     /// Came as never-indexed literal (RFC 7541 §6.2.3).
     pub(crate) sensitive: bool,
@@ -145,7 +145,7 @@ impl Decoder {
             } else {
                 self.literal(first, &mut rest, &mut meter, sink)?;
             }
-            if meter.is_bomb() {
+            if meter.exceeded() && meter.is_bomb() {
                 return Err(HpackError::Bomb);
             }
         }
@@ -197,7 +197,7 @@ impl Decoder {
             (found.name, self.text.as_slice())
         };
         let value = string(rest, &mut self.value)?;
-        let valid = name != Name::Invalid && is_value(value);
+        let valid = is_value_of(name, value);
         let field = Field { name, text, value, valid, sensitive: first & 0xf0 == 0x10 };
         if meter.admit(&field) {
             sink.field(field);
@@ -244,14 +244,42 @@ fn string<'s, 'b: 's>(
     Ok(scratch)
 }
 
-/// [`is_field_value`], with the common case of printable ASCII and no space at the ends done in blocks.
+/// Whether a field of this name may have this value. Asked once for each entry of the table.
+#[inline]
+fn is_value_of(name: Name, value: &[u8]) -> bool {
+    match name {
+        Name::Field(_) => is_value(value),
+        Name::Path => is_target(value),
+        Name::Authority => is_host(value),
+        Name::Method | Name::Protocol => is_token(value),
+        Name::Scheme => value.eq_ignore_ascii_case(b"http") || value.eq_ignore_ascii_case(b"https"),
+        Name::Status => value.len() == 3 && value.iter().all(u8::is_ascii_digit),
+        Name::Invalid => false,
+    }
+}
+
+/// Whether `plain` holds for all bytes, in blocks that the compiler turns into vector instructions.
+#[inline]
+fn all(value: &[u8], plain: impl Fn(u8) -> bool + Copy) -> bool {
+    let (blocks, rest) = value.as_chunks::<16>();
+    let join = move |ok: bool, &byte: &u8| ok & plain(byte);
+    blocks.iter().all(|block| block.iter().fold(true, join)) && rest.iter().all(|&b| plain(b))
+}
+
+/// [`is_field_value`], fast in the common case: printable, and no space at the ends.
 #[inline]
 fn is_value(value: &[u8]) -> bool {
-    let (blocks, rest) = value.as_chunks::<16>();
-    let plain = |ok: bool, &byte: &u8| ok & (byte >= 0x20) & (byte != 0x7f);
-    let clean = blocks.iter().all(|block| block.iter().fold(true, plain));
-    if !clean || !rest.iter().fold(true, plain) {
+    if !all(value, |byte| (byte >= 0x20) & (byte != 0x7f)) {
         return is_field_value(value);
     }
     value.first() != Some(&b' ') && value.last() != Some(&b' ')
+}
+
+/// Path with query, or `*`.
+#[inline]
+fn is_target(value: &[u8]) -> bool {
+    match value.first() {
+        Some(b'/') => all(value, |byte| (byte > 0x20) & (byte != 0x7f) & (byte != b'#')),
+        _ => value == b"*",
+    }
 }

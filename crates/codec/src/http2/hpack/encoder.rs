@@ -25,6 +25,8 @@ pub(crate) struct Encoder {
     table: Table,
     /// Made with the first field that asks for it.
     slots: Vec<Slot>,
+    /// For each name that has a number: the entry that was last used. The common hit, without hashing.
+    recent: Vec<u32>,
     /// Size updates that the next block begins with: the smallest size since, and the present one.
     size_updates: Option<(usize, usize)>,
     huffman: bool,
@@ -95,7 +97,13 @@ impl Encoder {
     /// An encoder towards a peer with the default table size. With `huffman`, literals are compressed
     /// where that makes them shorter.
     pub(crate) const fn new(huffman: bool) -> Self {
-        Self { table: Table::new(TABLE_BYTES_MAX), slots: Vec::new(), size_updates: None, huffman }
+        Self {
+            table: Table::new(TABLE_BYTES_MAX),
+            slots: Vec::new(),
+            recent: Vec::new(),
+            size_updates: None,
+            huffman,
+        }
     }
 
     /// The peer announced a table size (RFC 7541 §4.2).
@@ -218,10 +226,14 @@ impl Encoder {
         if value.len() > INDEXED_BYTES_MAX || cost * 4 > self.table.size_max() {
             return self.literal(0, index, text, value, out);
         }
+        if let Some(age) = self.recent_age(name, value) {
+            return integer::encode(static_table::LEN + 1 + age, 0x7f, 0x80, out);
+        }
         let hash = hash(name, text, value);
         let tag = (hash >> 32) as u32;
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, Slot::default());
+            self.recent.resize(NUMBERS, 0);
         }
         let serial = self.table.inserted();
         let Some(slot) = self.slots.get_mut(hash as usize % SLOTS) else { return };
@@ -233,6 +245,9 @@ impl Encoder {
                 && found.value == value
                 && (index > 0 || found.text == text)
             {
+                if let Some(recent) = number(name).and_then(|number| self.recent.get_mut(number)) {
+                    *recent = slot.serial;
+                }
                 return integer::encode(static_table::LEN + 1 + age, 0x7f, 0x80, out);
             }
         } else if slot.seen != tag {
@@ -241,12 +256,24 @@ impl Encoder {
         }
         slot.tag = tag;
         slot.serial = serial.wrapping_add(1);
+        if let Some(recent) = number(name).and_then(|number| self.recent.get_mut(number)) {
+            *recent = slot.serial;
+        }
         let text = match name {
             _ if !text.is_empty() => text,
             _ => static_table::get(index).map_or(text, |entry| entry.text.as_bytes()),
         };
         self.table.insert(name, text, value, true);
         self.literal(0x40, index, text, value, out);
+    }
+
+    /// Index of the entry last used for this name, if it has this value and still stands in the table.
+    #[inline]
+    fn recent_age(&self, name: Name, value: &[u8]) -> Option<usize> {
+        let &serial = self.recent.get(number(name)?)?;
+        let age = self.table.inserted().wrapping_sub(serial) as usize;
+        let found = self.table.get(age)?;
+        (serial != 0 && found.value == value && found.name == name).then_some(age)
     }
 
     /// A literal; `flags` 0x40 with indexing, 0x10 never indexed, 0 neither.
@@ -274,38 +301,54 @@ impl Encoder {
     }
 }
 
+/// Numbers of names, see [`number`].
+const NUMBERS: usize = 128;
+
+/// A small number for a name whose text need not be compared.
+#[inline]
+const fn number(name: Name) -> Option<usize> {
+    match name {
+        Name::Field(Known::Other) | Name::Path | Name::Scheme | Name::Protocol | Name::Invalid => {
+            None
+        }
+        Name::Field(known) => Some(known as usize),
+        Name::Authority => Some(NUMBERS - 1),
+        Name::Method => Some(NUMBERS - 2),
+        Name::Status => Some(NUMBERS - 3),
+    }
+}
+
 /// A hash for the filter. A peer that makes values collide only spoils its own compression.
 #[inline]
 fn hash(name: Name, text: &[u8], value: &[u8]) -> u64 {
-    let (seed, text) = match name {
-        Name::Field(Known::Other) => (0xff, text),
-        Name::Field(known) => (known as u64, &[][..]),
-        Name::Authority => (0xfe, &[][..]),
-        Name::Method => (0xfd, &[][..]),
-        Name::Status => (0xfc, &[][..]),
-        Name::Path | Name::Scheme | Name::Protocol | Name::Invalid => (0xfb, text),
+    let (seed, text) = match number(name) {
+        Some(number) => (number as u64, &[][..]),
+        None => (NUMBERS as u64, text),
     };
-    let hash = mix(seed ^ (value.len() as u64) << 8, text);
-    mix(hash, value)
+    mix(mix(seed ^ ((value.len() as u64) << 8), text), value)
 }
 
 #[inline]
 fn mix(mut hash: u64, bytes: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let fold = |hash: u64, word: u64| {
-        let product = u128::from(hash ^ word ^ 0x51_7c_c1_b7_27_22_0a_95) * u128::from(FACTOR);
+        let product = u128::from(hash ^ word ^ 0x517c_c1b7_2722_0a95) * u128::from(FACTOR);
         (product as u64) ^ (product >> 64) as u64
     };
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
         hash = fold(hash, u64::from_le_bytes(*word));
     }
-    if !rest.is_empty() {
-        let mut word = 0;
-        for &byte in rest {
-            word = word << 8 | u64::from(byte);
-        }
-        hash = fold(hash, word);
+    if rest.is_empty() {
+        return hash;
     }
-    hash
+    // The last 8 bytes overlap what was hashed already, which does no harm.
+    let last = match (bytes.last_chunk::<8>(), rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        (Some(word), ..) => u64::from_le_bytes(*word),
+        (None, Some(low), Some(high)) => {
+            u64::from(u32::from_le_bytes(*low)) << 32 | u64::from(u32::from_le_bytes(*high))
+        }
+        _ => rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    };
+    fold(hash, last)
 }
