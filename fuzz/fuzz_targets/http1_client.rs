@@ -1,0 +1,5 @@
+//! Any bytes against the HTTP/1 client; see `bulkhead_fuzz::http1` for what must hold.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bulkhead_fuzz::http1::client(data));

@@ -1,0 +1,3 @@
+//! What the fuzz targets check, beyond "does not panic".
+
+pub mod http1;
