@@ -51,7 +51,9 @@ impl Worker {
                     buffer[..kept].copy_from_slice(&connection.pending);
                     // An idle connection holds no buffer.
                     connection.pending = Vec::new();
-                    connection.active = self.now;
+                    if !connection.lingering {
+                        connection.active = self.now;
+                    }
                     let may_read_more = connection.channel.may_read_more();
                     self.pump_and_keep(key, &buffer[..kept + count]);
                     if !may_read_more && !hung_up {

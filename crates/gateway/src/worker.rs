@@ -499,6 +499,10 @@ impl Worker {
 
     fn begin_drain(&mut self, until: Instant) {
         self.draining = true;
+        // Whoever was connected by the kernel already gets an answer.
+        for index in 0..self.listeners.len() {
+            self.accept(index);
+        }
         self.drop_listeners();
         self.refuse_at = Some((self.now + DRAIN_GRACE).min(until));
         self.drain_until = Some(until);
@@ -509,11 +513,8 @@ impl Worker {
             if !connection.is_downstream() {
                 continue;
             }
-            match connection.codec.as_mut() {
-                Some(codec) => codec.announce_close(&mut connection.out.bytes),
-                // It has not said anything yet.
-                None if connection.pending.is_empty() => connection.closing = true,
-                None => {}
+            if let Some(codec) = connection.codec.as_mut() {
+                codec.announce_close(&mut connection.out.bytes);
             }
             self.touch(key);
         }
@@ -525,10 +526,15 @@ impl Worker {
             self.refuse_at = None;
             for key in self.connections.keys() {
                 let Some(connection) = self.connections.get_mut(key) else { continue };
-                if connection.is_downstream()
-                    && let Some(codec) = connection.codec.as_mut()
-                {
-                    codec.refuse_new(ErrorCode::NO_ERROR, &mut connection.out.bytes);
+                if !connection.is_downstream() {
+                    continue;
+                }
+                match connection.codec.as_mut() {
+                    Some(codec) => {
+                        codec.refuse_new(ErrorCode::NO_ERROR, &mut connection.out.bytes);
+                    }
+                    // It has not said anything until now.
+                    None => connection.closing = true,
                 }
                 self.touch(key);
             }

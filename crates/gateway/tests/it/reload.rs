@@ -7,6 +7,15 @@ use bulkhead_config::model::{JwtFilter, PathMatch, Protocol, RetryPolicy, RouteM
 
 use crate::support::{address, client, config, feed, origin, read_response, start};
 
+/// Sets a flag when its thread ends, also in a panic.
+struct Finally<'a>(&'a AtomicBool);
+
+impl Drop for Finally<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn requests_do_not_notice_a_hundred_reloads() {
     let origin = origin();
@@ -18,6 +27,8 @@ fn requests_do_not_notice_a_hundred_reloads() {
             let (gateway, done, answered) = (&gateway, &done, &answered);
             scope.spawn(move || {
                 let mut client = client(gateway);
+                // A failed check must not leave the reloads waiting.
+                let _ends_the_test = Finally(done);
                 while !done.load(Ordering::Relaxed) {
                     client.send(format!("GET /api/v1/{user}/feed HTTP/1.1\r\nhost: a\r\n\r\n"));
                     assert_eq!(read_response(&mut client).1, feed(user));
@@ -32,11 +43,16 @@ fn requests_do_not_notice_a_hundred_reloads() {
             next.listeners[0].address.set_port(0);
             next.limits.streams_max = 100 + reload;
             assert_eq!(gateway.apply(next).expect("apply"), u64::from(reload) + 2);
+            // At least one answer under each of them.
+            let seen = answered.load(Ordering::Relaxed);
+            while answered.load(Ordering::Relaxed) == seen && !done.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
         }
         assert_eq!(address(&gateway), before);
         done.store(true, Ordering::Relaxed);
     });
-    assert!(answered.load(Ordering::Relaxed) > 0);
+    assert!(answered.load(Ordering::Relaxed) >= 100);
     assert_eq!(gateway.revision(), 101);
 }
 
