@@ -1,0 +1,70 @@
+//! The gateway, as the control plane sees it. The only place where the two meet.
+
+use std::net::SocketAddr;
+
+use bulkhead_config::Config;
+use bulkhead_control::{Plane, WorkerKilled, WorkerStatus};
+use bulkhead_gateway::Gateway;
+
+use crate::failure::chain;
+
+/// A running gateway.
+#[derive(Debug)]
+pub(crate) struct GatewayPlane {
+    pub(crate) gateway: Gateway,
+}
+
+impl Plane for GatewayPlane {
+    /// A worker that is being replaced is no reason: its siblings serve.
+    fn unready(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.gateway.revision() == 0 {
+            reasons.push("no configuration is in force".to_owned());
+        }
+        if !self.gateway.workers().iter().any(|worker| worker.alive) {
+            reasons.push("no worker is alive".to_owned());
+        }
+        reasons
+    }
+
+    fn workers(&self) -> Vec<WorkerStatus> {
+        self.gateway
+            .workers()
+            .into_iter()
+            .map(|worker| WorkerStatus {
+                index: worker.index,
+                generation: worker.generation,
+                alive: worker.alive,
+                connections: worker.connections,
+                exchanges: worker.exchanges,
+                cpu_time: worker.cpu_time,
+            })
+            .collect()
+    }
+
+    fn kill_worker(&self, worker: usize) -> Result<WorkerKilled, String> {
+        let report = self.gateway.kill_worker(worker).map_err(|error| error.to_string())?;
+        Ok(WorkerKilled {
+            connections_moved: report.connections_moved as u64,
+            exchanges_moved: report.exchanges_moved as u64,
+            connections_lost: report.connections_lost as u64,
+            duration: report.duration,
+        })
+    }
+
+    fn apply(&self, config: Config) -> Result<u64, Vec<String>> {
+        self.gateway.apply(config).map_err(|error| vec![chain(&anyhow::Error::new(error))])
+    }
+
+    fn set_endpoints(&self, cluster: &str, addresses: Vec<SocketAddr>) {
+        self.gateway.set_endpoints(cluster, addresses);
+    }
+
+    fn metrics(&self) -> String {
+        self.gateway.registry().render()
+    }
+
+    fn config_rejected(&self) {
+        self.gateway.registry().config_rejected();
+    }
+}

@@ -1,0 +1,147 @@
+//! `bulkhead run` in front of an origin, until a signal ends it.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStderr, Stdio};
+use std::time::Duration;
+
+use bulkhead_origin::{Origin, OriginOptions};
+use bulkhead_testkit::{RawClient, Scratch};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::bulkhead;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running gateway, killed when dropped.
+struct Running {
+    child: Child,
+    log: BufReader<ChildStderr>,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = bulkhead()
+            .arg("run")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Self { child, log }
+    }
+
+    /// Reads the log up to the first line that contains `text`.
+    #[track_caller]
+    fn wait_for(&mut self, text: &str) -> String {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            let length = self.log.read_line(&mut line).unwrap();
+            assert!(length > 0, "the log ended before `{text}`:\n{seen}");
+            if line.contains(text) {
+                return line;
+            }
+            seen.push_str(&line);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The first address in a log line, after `before`.
+fn address(line: &str, before: &str) -> SocketAddr {
+    let rest = line.split(before).nth(1).unwrap();
+    let end = rest.find([' ', ',', '/', '\n']).unwrap_or(rest.len());
+    rest[..end].parse().unwrap()
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut client = RawClient::connect(address, PATIENCE);
+    client.send(format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"));
+    String::from_utf8_lossy(&client.read_to_end()).into_owned()
+}
+
+fn origin() -> Origin {
+    Origin::start(OriginOptions::default()).unwrap()
+}
+
+#[test]
+fn serves_without_a_file_and_drains() {
+    let origin = origin();
+    let upstream = format!("http://{}", origin.addr());
+    let mut gateway = Running::start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--upstream",
+        &upstream,
+        "--workers",
+        "2",
+        "--admin",
+        "127.0.0.1:0",
+        "--allow-faults",
+    ]);
+    let admin = address(&gateway.wait_for("admin server"), "http://");
+    let web = address(&gateway.wait_for("ready:"), "on ");
+
+    let feed = get(web, "/api/v1/7/feed");
+    assert!(feed.starts_with("HTTP/1.1 200 "), "{feed}");
+    assert!(get(admin, "/readyz").starts_with("HTTP/1.1 200 "));
+    let metrics = get(admin, "/metrics");
+    assert!(metrics.contains("http_response_status_code=\"200\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("bulkhead_config_revision 1\n"), "{metrics}");
+
+    let mut client = RawClient::connect(admin, PATIENCE);
+    client.send("POST /workers/0/kill HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    let killed = String::from_utf8(client.read_to_end()).unwrap();
+    assert!(killed.starts_with("HTTP/1.1 200 "), "{killed}");
+    assert!(get(web, "/api/v1/8/feed").starts_with("HTTP/1.1 200 "));
+
+    gateway.signal(Signal::TERM);
+    gateway.wait_for("drained");
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    origin.stop();
+}
+
+#[test]
+fn reloads_on_hangup_and_keeps_the_old_on_error() {
+    let origin = origin();
+    let text = |status: u16| {
+        format!(
+            "listeners:\n  - address: 127.0.0.1:0\nworkers: 1\n\
+             routes:\n  - filters:\n      - direct_response: {{ status: {status} }}\n"
+        )
+    };
+    let scratch = Scratch::new();
+    let path = scratch.write("gateway.yaml", text(201)).display().to_string();
+    let mut gateway = Running::start(&["--config", &path]);
+    let web = address(&gateway.wait_for("ready:"), "on ");
+    assert!(get(web, "/").starts_with("HTTP/1.1 201 "));
+
+    scratch.write("gateway.yaml", text(202));
+    gateway.signal(Signal::HUP);
+    gateway.wait_for("applied as revision 2");
+    assert!(get(web, "/").starts_with("HTTP/1.1 202 "));
+
+    scratch.write("gateway.yaml", text(99));
+    gateway.signal(Signal::HUP);
+    gateway.wait_for("refused, the one before stays in force");
+    assert!(get(web, "/").starts_with("HTTP/1.1 202 "));
+
+    gateway.signal(Signal::INT);
+    gateway.wait_for("drained");
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    origin.stop();
+}
