@@ -101,7 +101,7 @@ fn request_line<'a>(
         return Err(Reject::bad("invalid method"));
     }
     let rest = rest.get(1..).unwrap_or(&[]);
-    let Some((target, rest)) = cut(rest, settings.target_bytes_max, is_target_byte) else {
+    let Some((target, rest)) = cut_target(rest, settings.target_bytes_max) else {
         return match rest.len() {
             len if len > settings.target_bytes_max => Err(Reject::new(414, "target too long")),
             _ => incomplete(input, settings),
@@ -153,9 +153,23 @@ fn cut(input: &[u8], bytes_max: usize, allowed: impl Fn(u8) -> bool) -> Option<(
     input.split_at_checked(at)
 }
 
+/// As [`cut`] with [`is_target_byte`]; where a space ends a valid target, without a branch for each
+/// byte of it.
+#[inline]
+fn cut_target(input: &[u8], bytes_max: usize) -> Option<(&[u8], &[u8])> {
+    let window = input.get(..=bytes_max).unwrap_or(input);
+    if let Some(at) = memchr(b' ', window)
+        && let Some((target, rest)) = input.split_at_checked(at)
+        && !target.iter().fold(false, |bad, &byte| bad | !is_target_byte(byte))
+    {
+        return Some((target, rest));
+    }
+    cut(input, bytes_max, is_target_byte)
+}
+
 /// Visible ASCII without `#`: a fragment is never sent, and other bytes must be percent-encoded.
 const fn is_target_byte(byte: u8) -> bool {
-    byte > 0x20 && byte < 0x7f && byte != b'#'
+    (byte > 0x20) & (byte < 0x7f) & (byte != b'#')
 }
 
 /// Sets path and query from any of the four forms of target (RFC 9112 §3.2); gives the authority if
