@@ -274,7 +274,8 @@ impl Shard {
         self.loop_events.add(events);
     }
 
-    /// Sets the CPU time that the worker's thread (and those before it on this shard) has used.
+    /// Sets the CPU time that the worker's thread has used. A successor begins at 0 again, as
+    /// Prometheus expects of counters that restart. Any one thread may be the only one to call this.
     pub fn set_cpu(&self, used: Duration) {
         self.cpu_nanos.set(u64::try_from(used.as_nanos()).unwrap_or(u64::MAX));
     }

@@ -102,6 +102,7 @@ fn serves_without_a_file_and_drains() {
     let metrics = get(admin, "/metrics");
     assert!(metrics.contains("http_response_status_code=\"200\"} 1\n"), "{metrics}");
     assert!(metrics.contains("bulkhead_config_revision 1\n"), "{metrics}");
+    assert!(!metrics.contains("bulkhead_worker_cpu_seconds_total{worker=\"0\"} 0\n"), "{metrics}");
 
     let mut client = RawClient::connect(admin, PATIENCE);
     client.send("POST /workers/0/kill HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
