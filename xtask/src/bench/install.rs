@@ -23,7 +23,7 @@ pub(crate) struct Programs {
 impl Programs {
     /// Its program, if it is installed.
     pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
-        let name = if name == "bulkhead, no cache" { "bulkhead" } else { name };
+        let name = if name == "bulkhead-uncached" { "bulkhead" } else { name };
         self.paths.get(name).cloned()
     }
 

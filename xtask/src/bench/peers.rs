@@ -29,16 +29,8 @@ pub(crate) struct Peer {
 }
 
 /// Names in the order of the tables.
-pub(crate) const NAMES: [&str; 8] = [
-    "bulkhead",
-    "bulkhead, no cache",
-    "haproxy",
-    "nginx",
-    "envoy",
-    "caddy",
-    "go",
-    "upstream alone",
-];
+pub(crate) const NAMES: [&str; 8] =
+    ["bulkhead", "bulkhead-uncached", "haproxy", "nginx", "envoy", "caddy", "go", "upstream alone"];
 
 /// Who can do this scenario, of those that are installed.
 pub(crate) fn of(scenario: &Scenario, programs: &Programs) -> Vec<Peer> {
@@ -72,7 +64,7 @@ fn setup(name: &str, scenario: &Scenario) -> Option<(Setup, &'static str)> {
             let note = if scenario.jwt { "verified tokens cached" } else { "" };
             (file(template, bulkhead, &[]), note)
         }
-        "bulkhead, no cache" if scenario.jwt => {
+        "bulkhead-uncached" if scenario.jwt => {
             let note = "each token verified, as HAProxy 2.6 does";
             (file("bulkhead-jwt-uncached.yaml", bulkhead, &[]), note)
         }
