@@ -1,3 +1,4 @@
 //! What the fuzz targets check, beyond "does not panic".
 
 pub mod http1;
+pub mod http2;
