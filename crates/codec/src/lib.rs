@@ -1,7 +1,7 @@
 //! Bytes ⇄ message events, for HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113, HPACK RFC 7541).
 //!
 //! Sans-I/O: state machines over byte slices. No sockets, no async, no locks, no clock, no `unsafe`,
-//! and no input makes them panic or grow without a named limit. One vocabulary ([`Event`], [`Streams`])
+//! and no input makes them panic or grow without a named limit. One vocabulary ([`Event`], [`Codec`])
 //! serves both protocols and both roles, so that what stands above need not know which one it drives.
 
 #![deny(clippy::indexing_slicing)]

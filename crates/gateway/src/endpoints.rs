@@ -79,7 +79,10 @@ impl Worker {
                 }
                 Acquire::Connect => self.dial(id, endpoint)?,
                 Acquire::Wait => {}
-                Acquire::Overloaded => return Err(overloaded()),
+                Acquire::Overloaded => {
+                    self.shard.cluster_overloaded(cluster.entry.series);
+                    return Err(overloaded());
+                }
             }
             let Some(cluster) = self.clusters.get_mut(id) else { break };
             return cluster.pool.enqueue(endpoint, key.to_tag()).map_err(|_| overloaded());
@@ -222,6 +225,9 @@ impl Worker {
         let (id, endpoint, phase) = (upstream.cluster, upstream.endpoint, upstream.phase);
         let Some(cluster) = self.clusters.get_mut(id) else { return };
         cluster.pool.closed(key);
+        if phase == UpstreamPhase::Ready {
+            self.shard.upstream_closed(cluster.entry.series);
+        }
         if phase != UpstreamPhase::Ready {
             self.shard.upstream_connect_failed(cluster.entry.series);
             let kind = match phase {

@@ -12,7 +12,7 @@ use bulkhead_message::{
     BodyLength, Failure, FailureKind, Known, Method, RequestHead, ResponseHead, Retry, Version,
     is_grpc, parse_grpc_timeout, strip_hop_by_hop,
 };
-use bulkhead_upstream::{AttemptOutcome, Decision, FailedAttempt};
+use bulkhead_upstream::{AttemptOutcome, Decision, FailedAttempt, GiveUp};
 
 use crate::arena::Key;
 use crate::connection::Side;
@@ -475,7 +475,15 @@ impl Worker {
         };
         let budget = cluster.pool.budget();
         let decision = policy.after_failure(failure, &attempt, budget, self.now, &mut self.rng);
-        let Decision::Retry { after: pause } = decision else { return false };
+        let pause = match decision {
+            Decision::Retry { after } => after,
+            Decision::GiveUp(reason) => {
+                if reason == GiveUp::BudgetExhausted {
+                    self.shard.retry_refused(cluster.entry.series);
+                }
+                return false;
+            }
+        };
         exchange.request_body.rewind();
         exchange.phase = Phase::Pausing;
         self.shard.retried(cluster.entry.series);

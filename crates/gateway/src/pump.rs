@@ -54,6 +54,9 @@ impl Worker {
                     if !connection.lingering {
                         connection.active = self.now;
                     }
+                    if connection.is_downstream() {
+                        self.shard.transferred(count as u64, 0);
+                    }
                     let may_read_more = connection.channel.may_read_more();
                     self.pump_and_keep(key, &buffer[..kept + count]);
                     if !may_read_more && !hung_up {
@@ -309,7 +312,10 @@ impl Worker {
 
     /// The peer broke the protocol: what it is to be told is in the outbox.
     fn protocol_failed(&mut self, key: Key, error: ConnectionError) {
-        self.shard.protocol_error(error.reason);
+        match error.code {
+            ErrorCode::ENHANCE_YOUR_CALM => self.shard.flood(error.reason),
+            _ => self.shard.protocol_error(error.reason),
+        }
         let is_downstream = self.connections.get(key).is_some_and(|c| c.is_downstream());
         let failure = if is_downstream {
             Failure::downstream(FailureKind::BadRequest, error.reason)
@@ -386,8 +392,13 @@ impl Worker {
         connection.dirty = false;
         match write_out(connection) {
             Err(_) => return self.connection_lost(key),
-            Ok(written) if written > 0 => connection.active = self.now,
-            Ok(_) => {}
+            Ok(0) => {}
+            Ok(written) => {
+                connection.active = self.now;
+                if connection.is_downstream() {
+                    self.shard.transferred(0, written as u64);
+                }
+            }
         }
         if connection.out.len() < OUT_BYTES_MAX / 2 && !connection.stalled.is_empty() {
             for exchange in std::mem::take(&mut connection.stalled) {

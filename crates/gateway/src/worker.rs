@@ -562,5 +562,9 @@ impl Worker {
 
 /// Runs a worker's loop to its end. A panic that no inner guard caught ends it like a kill.
 pub(crate) fn run_guarded(worker: &mut Worker) -> Exit {
-    catch_unwind(AssertUnwindSafe(|| worker.run())).unwrap_or(Exit::Killed)
+    let run = catch_unwind(AssertUnwindSafe(|| worker.run()));
+    run.unwrap_or_else(|_| {
+        worker.shared.registry.worker_panicked();
+        Exit::Killed
+    })
 }
