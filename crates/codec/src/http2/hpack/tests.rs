@@ -326,6 +326,28 @@ fn fields_of_one_connection_are_not_sent() {
 }
 
 #[test]
+fn names_are_classified() {
+    for &known in Known::ALL {
+        assert_eq!(Name::of(known.name().as_bytes()), Name::Field(known));
+    }
+    // No long run of neighbours, or look-ups get slow.
+    let run = PLACES.split(Option::is_none).map(<[_]>::len).max();
+    assert!(run < Some(16), "{run:?}");
+    for (text, name) in [
+        ("", Name::Invalid),
+        ("Accept", Name::Invalid),
+        ("accep", Name::Field(Known::Other)),
+        ("x-custom_1", Name::Field(Known::Other)),
+        (":path", Name::Path),
+        (":Path", Name::Invalid),
+        ("a:b", Name::Invalid),
+        ("\u{e4}", Name::Invalid),
+    ] {
+        assert_eq!(Name::of(text.as_bytes()), name, "{text:?}");
+    }
+}
+
+#[test]
 fn statuses() {
     let mut encoder = Encoder::new(false);
     let mut decoder = Decoder::new(4_096);
