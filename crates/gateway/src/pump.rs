@@ -135,7 +135,8 @@ impl Worker {
                 Ok(Some(event)) => self.upstream_event(key, event),
                 Ok(None) => break,
                 Err(error) => {
-                    if is_downstream && !connection.spoke && !speaks_http(input) {
+                    let is_http1 = matches!(connection.codec, Some(Codec::Http1(_)));
+                    if is_downstream && is_http1 && !connection.spoke && !speaks_http(input) {
                         // Neither protocol: an answer in one of them would only confuse.
                         connection.out = Outbox::default();
                     }
