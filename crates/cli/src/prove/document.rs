@@ -25,11 +25,11 @@ pub(crate) struct Document {
     pub(crate) partial: bool,
     pub(crate) checks: Vec<Check>,
     pub(crate) requests: Requests,
-    /// From the intended send time to the whole answer; right answers.
+    /// From the intended send time to the whole answer; right answers, without the held requests.
     pub(crate) latency_ms: Summary,
     /// From the actual send time.
     pub(crate) service_ms: Summary,
-    /// Right answers per second.
+    /// Right answers per second, without the held requests.
     pub(crate) throughput_rps: f64,
     /// Requests per second that the schedule asked for.
     pub(crate) offered_rps: f64,
@@ -40,6 +40,8 @@ pub(crate) struct Document {
     pub(crate) oom_events_known: bool,
     /// CPU time of the gateway's worker threads, over right answers.
     pub(crate) cpu_us_per_request: f64,
+    /// Connections that were to be open at a time, without those of the held requests.
+    pub(crate) connections: usize,
     pub(crate) client: Client,
     pub(crate) preflight: Preflight,
     pub(crate) timeline: Vec<Second>,
@@ -120,10 +122,11 @@ impl Document {
         let checks = checks(&storm, &preflight, plan.victims(), plan.workers);
         let verdict = if checks.iter().all(|check| check.pass) { "pass" } else { "fail" };
         let growth = storm.rss_growth();
-        let Storm { load, kills, .. } = storm;
-        let per_request = |seconds: f64| seconds * 1e6 / load.ok.max(1) as f64;
-        let by_protocol =
-            load.classes.iter().map(|class| (class.name.clone(), class.clone())).collect();
+        let Storm { load, held, kills, .. } = storm;
+        let ok = load.ok + held.ok;
+        let per_request = |seconds: f64| seconds * 1e6 / ok.max(1) as f64;
+        let classes = load.classes.iter().chain(&held.classes);
+        let by_protocol = classes.map(|class| (class.name.clone(), class.clone())).collect();
         // Answers that came after the last request was sent are not a second of the run.
         let seconds = load.rows.into_iter().filter(|row| row.scheduled > 0);
         let timeline: Vec<Second> = seconds
@@ -139,12 +142,12 @@ impl Document {
             partial: storm.interrupted,
             checks,
             requests: Requests {
-                scheduled: load.scheduled,
-                sent: load.sent,
-                ok: load.ok,
-                failed: load.failed,
-                unsent: load.unsent,
-                late: load.late,
+                scheduled: load.scheduled + held.scheduled,
+                sent: load.sent + held.sent,
+                ok,
+                failed: load.failed + held.failed,
+                unsent: load.unsent + held.unsent,
+                late: load.late + held.late,
                 by_protocol,
             },
             latency_ms: load.latency_ms,
@@ -169,14 +172,20 @@ impl Document {
             oom_events: storm.oom_events.unwrap_or(0),
             oom_events_known: storm.oom_events.is_some(),
             cpu_us_per_request: per_request(storm.gateway_cpu.as_secs_f64()),
+            connections: plan.connections,
             client: Client {
-                connections: load.connections,
+                connections: ConnectionReport {
+                    opened: load.connections.opened + held.connections.opened,
+                    lost: load.connections.lost + held.connections.lost,
+                    connects_failed: load.connections.connects_failed
+                        + held.connections.connects_failed,
+                },
                 lag_ms: load.generator_lag_ms,
-                cpu_us_per_request: per_request(load.generator_cpu_s),
+                cpu_us_per_request: per_request(load.generator_cpu_s + held.generator_cpu_s),
             },
             preflight,
             timeline,
-            failure_samples: load.failure_samples,
+            failure_samples: [load.failure_samples, held.failure_samples].concat(),
             calibration,
             profile: plan.profile.name(),
             duration_s: load.duration_s.min(plan.duration.as_secs_f64()),

@@ -85,7 +85,7 @@ fn header(page: &mut String, document: &Document) {
         document.duration_s,
         grouped(document.offered_rps.round() as u64),
         workers.count,
-        document.client.connections.opened,
+        document.connections,
         if document.jwt { "an RS256 token checked on each request" } else { "without tokens" },
     );
 }

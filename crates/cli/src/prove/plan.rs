@@ -23,6 +23,12 @@ const STREAMS_MAX: usize = 100;
 pub(crate) const CONNECTION_LIFE: Duration = Duration::from_secs(5);
 /// A request without its whole answer after so long has failed.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests that wait at the upstream at any time, so that every kill meets some in flight.
+pub(crate) const HELD: usize = 64;
+/// How long each of them waits there.
+pub(crate) const HELD_MS: u64 = 1_000;
+/// Their name among the classes.
+pub(crate) const HELD_CLASS: &str = "held";
 /// Names of the classes of requests, in the order of their indices.
 pub(crate) const CLASSES: [&str; 2] = ["http2", "grpc"];
 
@@ -138,6 +144,15 @@ impl Plan {
             duration,
             timeout: REQUEST_TIMEOUT,
             classes: CLASSES.map(str::to_owned).to_vec(),
+        }
+    }
+
+    /// Options of the held requests: a closed loop on connections of its own.
+    pub(crate) fn held(&self, address: std::net::SocketAddr) -> LoadOptions {
+        LoadOptions {
+            connections: HELD,
+            classes: vec![HELD_CLASS.to_owned()],
+            ..self.load(address, Arrivals::Closed { in_flight: HELD }, self.duration)
         }
     }
 

@@ -17,7 +17,7 @@ use bulkhead_origin::{Origin, OriginOptions};
 
 use super::plan::Plan;
 use super::tokens::{AUDIENCE, ISSUER, TokenPool};
-use super::workload::{FeedWorkload, SUBJECT_HEADER};
+use super::workload::{FeedWorkload, HeldWorkload, SUBJECT_HEADER};
 
 const PROVIDER: &str = "prove";
 
@@ -73,6 +73,13 @@ impl Stage {
             .context("start the load")
     }
 
+    /// Starts the held requests through the gateway.
+    pub(crate) fn held(&self, plan: &Plan, tokens: &Arc<TokenPool>) -> anyhow::Result<Load> {
+        let tokens = plan.jwt.then(|| Arc::clone(tokens));
+        Load::start(plan.held(self.address), |_| Box::new(HeldWorkload::new(tokens.clone())))
+            .context("start the held requests")
+    }
+
     /// Ends everything.
     pub(crate) fn stop(self) {
         self.gateway.shutdown();
@@ -81,19 +88,20 @@ impl Stage {
     }
 }
 
-/// One cleartext listener, two routes with the token required, two clusters. No retries beyond those
+/// One cleartext listener, three routes with the token required, two clusters. No retries beyond those
 /// of requests of which nothing was sent: what is to be shown is that none is needed.
 fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Option<&str>) -> Config {
     let filters: Vec<Filter> = jwks.map(|_| Filter::Jwt(jwt_filter())).into_iter().collect();
-    let route = |name: &str, path| Route {
+    let route = |name: &str, path, cluster: &str| Route {
         name: name.to_owned(),
         hostnames: Vec::new(),
         matches: vec![RouteMatch { path, ..RouteMatch::default() }],
         filters: filters.clone(),
-        backends: vec![Backend { cluster: name.to_owned(), weight: 1 }],
+        backends: vec![Backend { cluster: cluster.to_owned(), weight: 1 }],
         timeouts: RouteTimeouts::default(),
         retry: None,
     };
+    let feed = PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned());
     let cluster = |name: &str, address| {
         let endpoint = Endpoint { address: EndpointAddress::Socket(address), weight: 1 };
         (name.to_owned(), Cluster::new(name, vec![endpoint], Protocol::Http2))
@@ -107,8 +115,9 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
             protocols: vec![Protocol::Http1, Protocol::Http2],
         }],
         routes: vec![
-            route("feed-json", PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned())),
-            route("feed-grpc", PathMatch::Prefix("/feed.v1.Feed".to_owned())),
+            route("feed-json", feed, "feed-json"),
+            route("feed-grpc", PathMatch::Prefix("/feed.v1.Feed".to_owned()), "feed-grpc"),
+            route("feed-held", PathMatch::Prefix("/delay".to_owned()), "feed-json"),
         ],
         clusters: BTreeMap::from([cluster("feed-json", json), cluster("feed-grpc", grpc)]),
         jwt_providers: jwks.map(|jwks| (PROVIDER.to_owned(), provider(jwks))).into_iter().collect(),

@@ -46,6 +46,8 @@ pub(crate) struct KillEvent {
 #[derive(Clone, Debug)]
 pub(crate) struct Storm {
     pub(crate) load: LoadReport,
+    /// The held requests: counted, but no part of latency and throughput.
+    pub(crate) held: LoadReport,
     pub(crate) kills: Vec<KillEvent>,
     pub(crate) interrupted: bool,
     pub(crate) evacuated_connections: u64,
@@ -74,6 +76,7 @@ pub(crate) fn run(
     let before = stage.gateway.evacuation_totals();
     let cpu_before = stage.gateway.cpu_time();
     let oom_before = oom_kills();
+    let held = stage.held(plan, tokens)?;
     let load = stage.load(plan, tokens, plan.arrivals(rate), plan.duration)?;
     let bar = progress.storm(plan.duration);
     let mut director = Director {
@@ -86,6 +89,8 @@ pub(crate) fn run(
         failed: 0,
     };
     let (load, interrupted) = director.direct(plan, load, interrupt);
+    held.stop();
+    let held = held.finish();
     director.look_for_successors();
     let Director { kills, rss, rss_start, .. } = director;
     bar.end();
@@ -93,6 +98,7 @@ pub(crate) fn run(
     let rss_end = rss_bytes();
     Ok(Storm {
         load,
+        held,
         kills,
         interrupted,
         evacuated_connections: after.evacuated_connections - before.evacuated_connections,

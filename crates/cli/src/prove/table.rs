@@ -51,7 +51,7 @@ fn figures(document: &Document, out: &mut impl Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "{} of {} workers killed; {} connections and {} requests in flight went on elsewhere; {} connections lost\n",
+        "kills: {} over {} workers; {} connections and {} requests in flight went on elsewhere; {} connections lost\n",
         workers.killed,
         workers.count,
         workers.evacuated_connections,
@@ -107,9 +107,10 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         for part in [
             "http2            216         216        0      0.512      1.234      4.500      9.876",
-            "all              300",
-            "100 requests/s over 3 s; gateway CPU 10.00 µs per request; memory 51.0 MiB (+1.0 MiB)",
-            "1 of 8 workers killed; 4 connections and 11 requests in flight",
+            "all              306",
+            "held               6",
+            "100 requests/s over 3 s; gateway CPU 9.80 µs per request; memory 51.0 MiB (+1.0 MiB)",
+            "kills: 1 over 8 workers; 4 connections and 11 requests in flight",
             "ok   requests_failed                  0 (must be = 0)",
             "verdict: PASS\n",
             "--rate 100 --workers 8 --connections 32 --seed 42",

@@ -48,19 +48,20 @@ pub(crate) fn checks(
     let killed = storm.kills.iter().filter(|kill| kill.error.is_none()).count();
     let planned = if storm.interrupted { storm.kills.len().max(1) } else { planned };
     let came_back = storm.kills.iter().filter(|kill| kill.came_back).count();
+    let carried_over: usize = storm.kills.iter().map(|kill| kill.exchanges_moved).sum();
     let growth = storm.rss_growth();
     let lag = storm.load.generator_lag_ms.p99;
     let mut checks = vec![
         Check {
             name: "requests_answered",
             pass: storm.load.ok > 0,
-            value: storm.load.ok as f64,
+            value: (storm.load.ok + storm.held.ok) as f64,
             limit: "> 0".to_owned(),
             meaning: "requests got their right answer: status, headers, every byte of the body, trailers",
         },
         Check::none(
             "requests_failed",
-            storm.load.failed,
+            storm.load.failed + storm.held.failed,
             "requests without their right answer, for whatever reason; nothing is retried by the client",
         ),
         Check::none(
@@ -70,7 +71,7 @@ pub(crate) fn checks(
         ),
         Check::none(
             "connections_lost_seen_by_client",
-            storm.load.connections.lost,
+            storm.load.connections.lost + storm.held.connections.lost,
             "connections that ended under the client",
         ),
         Check::all("workers_killed", killed, planned, "kills carried out, of those planned"),
@@ -86,6 +87,13 @@ pub(crate) fn checks(
             workers,
             "workers at work when it was over",
         ),
+        Check {
+            name: "requests_carried_over",
+            pass: carried_over > 0,
+            value: carried_over as f64,
+            limit: "> 0".to_owned(),
+            meaning: "requests in flight at a killed worker that went on at another: the kills met some",
+        },
         Check {
             name: "tokens_enforced",
             pass: preflight.is_right(),

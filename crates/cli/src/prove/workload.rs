@@ -6,7 +6,7 @@ use bulkhead_load::{Answer, Mismatch, Random, Request, Workload};
 use bulkhead_message::Known;
 use bulkhead_origin::feed;
 
-use super::plan::HTTP2_SHARE;
+use super::plan::{HELD_MS, HTTP2_SHARE};
 use super::tokens::TokenPool;
 
 /// Index of JSON over HTTP/2 in `plan::CLASSES`.
@@ -93,6 +93,40 @@ impl Workload for FeedWorkload {
             feed::push_json(user, &mut self.scratch);
         }
         if answer.body == self.scratch { Ok(()) } else { Err(Mismatch::Body) }
+    }
+}
+
+/// Requests that the upstream holds for a while: they are in flight when a worker dies.
+pub(crate) struct HeldWorkload {
+    /// `None`: no tokens.
+    tokens: Option<Arc<TokenPool>>,
+    target: String,
+    answer: String,
+}
+
+impl HeldWorkload {
+    pub(crate) fn new(tokens: Option<Arc<TokenPool>>) -> Self {
+        let (target, answer) = (format!("/delay/{HELD_MS}"), format!("after {HELD_MS} ms\n"));
+        Self { tokens, target, answer }
+    }
+}
+
+impl Workload for HeldWorkload {
+    fn prepare(&mut self, number: u64, request: &mut Request) {
+        request.head.set_authority(b"feed.example");
+        request.head.set_target(self.target.as_bytes());
+        if let Some(tokens) = &self.tokens {
+            let authorization = tokens.authorization(number as usize % tokens.len().max(1));
+            request.head.fields.push_classified(Known::Authorization, b"", authorization, true);
+        }
+    }
+
+    fn check(&mut self, answer: &Answer<'_>) -> Result<(), Mismatch> {
+        match answer.head.status {
+            200 if answer.body == self.answer.as_bytes() => Ok(()),
+            200 => Err(Mismatch::Body),
+            _ => Err(Mismatch::Status),
+        }
     }
 }
 

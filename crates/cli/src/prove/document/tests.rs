@@ -48,10 +48,11 @@ fn figures_are_those_of_the_run() {
     let document = document();
     let storm = storm();
     assert!(document.passed());
-    assert_eq!(document.requests.scheduled, storm.load.scheduled);
+    assert_eq!(document.requests.scheduled, storm.load.scheduled + storm.held.scheduled);
     assert_eq!(document.requests.ok + document.requests.failed, document.requests.scheduled);
     let by_protocol = &document.requests.by_protocol;
-    assert_eq!(by_protocol["http2"].ok + by_protocol["grpc"].ok, document.requests.ok);
+    assert_eq!(by_protocol.values().map(|class| class.ok).sum::<u64>(), document.requests.ok);
+    assert_eq!(by_protocol["held"].ok, 6);
     let expected = storm.gateway_cpu.as_secs_f64() * 1e6 / document.requests.ok as f64;
     assert!((document.cpu_us_per_request - expected).abs() < 1e-9);
     assert_eq!(document.memory.rss_growth_bytes, 1 << 20);

@@ -27,7 +27,8 @@ pub(super) fn checks(page: &mut String, document: &Document) {
 
 pub(super) fn protocols(page: &mut String, document: &Document) {
     *page += "<section class=\"card\"><h2>By protocol</h2><p>Latency in milliseconds from the intended \
-              send time; service time (from the actual one) beside it.</p><table><tr><th>Protocol\
+              send time; service time (from the actual one) beside it. The held requests wait a second at the upstream, so \
+              that every kill meets requests in flight; their times are no part of the last line.</p><table><tr><th>Protocol\
               <th class=\"number\">Sent<th class=\"number\">Right<th class=\"number\">Failed\
               <th class=\"number\">p50<th class=\"number\">p90<th class=\"number\">p99\
               <th class=\"number\">p99.9<th class=\"number\">max<th class=\"number\">service p50\
@@ -45,6 +46,7 @@ pub(super) fn protocols(page: &mut String, document: &Document) {
         let name = match name.as_str() {
             "http2" => "HTTP/2, JSON",
             "grpc" => "gRPC over HTTP/2",
+            "held" => "held at the upstream",
             other => other,
         };
         (name, class.sent, class.ok, class.failed, class.latency_ms, class.service_ms)

@@ -60,8 +60,7 @@ fn kill() -> KillEvent {
     }
 }
 
-/// What a run of [`plan`] sees when all goes well.
-pub(crate) fn storm() -> Storm {
+fn load() -> LoadReport {
     let rows = (0..3)
         .map(|second| Row {
             second,
@@ -72,25 +71,43 @@ pub(crate) fn storm() -> Storm {
             latency_ms: summary(100),
         })
         .collect();
+    LoadReport {
+        duration_s: 3.01,
+        scheduled: 300,
+        sent: 300,
+        ok: 300,
+        failed: 0,
+        unsent: 0,
+        late: 0,
+        throughput_rps: 100.0,
+        latency_ms: summary(300),
+        service_ms: summary(300),
+        generator_lag_ms: summary(300),
+        generator_cpu_s: 0.01,
+        classes: vec![class("http2", 216), class("grpc", 84)],
+        rows,
+        connections: ConnectionReport { opened: 32, lost: 0, connects_failed: 0 },
+        failure_samples: Vec::new(),
+    }
+}
+
+fn held() -> LoadReport {
+    LoadReport {
+        scheduled: 6,
+        sent: 6,
+        ok: 6,
+        classes: vec![class("held", 6)],
+        rows: Vec::new(),
+        connections: ConnectionReport { opened: 2, lost: 0, connects_failed: 0 },
+        ..load()
+    }
+}
+
+/// What a run of [`plan`] sees when all goes well.
+pub(crate) fn storm() -> Storm {
     Storm {
-        load: LoadReport {
-            duration_s: 3.01,
-            scheduled: 300,
-            sent: 300,
-            ok: 300,
-            failed: 0,
-            unsent: 0,
-            late: 0,
-            throughput_rps: 100.0,
-            latency_ms: summary(300),
-            service_ms: summary(300),
-            generator_lag_ms: summary(300),
-            generator_cpu_s: 0.01,
-            classes: vec![class("http2", 216), class("grpc", 84)],
-            rows,
-            connections: ConnectionReport { opened: 32, lost: 0, connects_failed: 0 },
-            failure_samples: Vec::new(),
-        },
+        load: load(),
+        held: held(),
         kills: vec![kill()],
         interrupted: false,
         evacuated_connections: 4,
@@ -117,9 +134,11 @@ fn a_good_run_passes_every_check() {
 #[test]
 fn each_thing_that_goes_wrong_fails_its_own_check() {
     type Change = fn(&mut Storm);
-    let cases: [(Change, &[&str]); 10] = [
+    let cases: [(Change, &[&str]); 12] = [
         (|storm| storm.load.failed = 1, &["requests_failed"]),
-        (|storm| storm.load.ok = 0, &["requests_answered"]),
+        (|storm| storm.held.failed = 1, &["requests_failed"]),
+        (|storm| (storm.load.ok, storm.held.ok) = (0, 0), &["requests_answered"]),
+        (|storm| storm.kills[0].exchanges_moved = 0, &["requests_carried_over"]),
         (|storm| storm.lost_connections = 1, &["connections_lost"]),
         (|storm| storm.load.connections.lost = 2, &["connections_lost_seen_by_client"]),
         (
@@ -147,7 +166,10 @@ fn each_thing_that_goes_wrong_fails_its_own_check() {
 #[test]
 fn an_interrupted_run_passes_only_if_somebody_was_killed() {
     let early = Storm { interrupted: true, kills: Vec::new(), ..storm() };
-    assert_eq!(failing(&early, &preflight()), ["workers_killed", "workers_came_back"]);
+    assert_eq!(
+        failing(&early, &preflight()),
+        ["workers_killed", "workers_came_back", "requests_carried_over"]
+    );
     let later = Storm { interrupted: true, ..storm() };
     assert_eq!(failing(&later, &preflight()), [""; 0]);
 }
