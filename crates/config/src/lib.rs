@@ -6,7 +6,7 @@
 //! Pure: no file, environment variable or clock is read here, and no secret is ever part of a
 //! configuration or of a diagnostic.
 //!
-//! The format is declared once, as data ([`mod@format`]); parsing, [`schema`] and [`reference`]
+//! The format is declared once, as data (`format.rs`); parsing, [`schema()`] and [`reference()`]
 //! all follow the declaration.
 
 mod build;
