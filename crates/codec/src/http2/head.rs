@@ -150,14 +150,15 @@ impl<'h> RequestSink<'h> {
         Ok(length)
     }
 
-    /// Crumbs become one field again (RFC 9113 §8.2.3).
+    /// Crumbs become one field again (RFC 9113 §8.2.3). Empty ones are left out: joined, they would put
+    /// white space at the end of the value, which no peer takes.
     #[cold]
     fn join_cookies(&mut self) {
         let fields = &mut self.head.fields;
         let mut joined = Vec::new();
         let mut sensitive = false;
         for crumb in fields.iter().filter(|field| field.known == Known::Cookie) {
-            if !joined.is_empty() {
+            if !joined.is_empty() && !crumb.value.is_empty() {
                 joined.extend_from_slice(b"; ");
             }
             joined.extend_from_slice(crumb.value);

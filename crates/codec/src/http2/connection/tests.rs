@@ -322,6 +322,36 @@ fn streams_above_goaway_come_back_as_refused() {
 }
 
 #[test]
+fn stream_numbers_run_out() {
+    let mut pair = Pair::new(100_000);
+    pair.client.connection.next_id = frame::STREAM_ID_MAX;
+    let last = pair.open(&get("/"), true, 1);
+    assert_eq!(last, frame::STREAM_ID_MAX);
+    let client = &mut pair.client;
+    let next = client.connection.open(&get("/"), true, 2, &mut client.out);
+    assert_eq!((next, client.connection.available_streams()), (Err(OpenError::Closing), 0));
+    pair.exchange();
+    pair.respond(last, &ok(&[]), true);
+    pair.exchange();
+    assert_eq!(pair.client.take_log(), format!("{last}/1 200 end"));
+}
+
+#[test]
+fn moves_between_threads() {
+    let mut pair = Pair::new(100_000);
+    let id = pair.open(&get("/"), true, 1);
+    pair.exchange();
+    let mut pair = std::thread::spawn(move || {
+        pair.respond(id, &ok(&[]), true);
+        pair
+    })
+    .join()
+    .unwrap();
+    pair.exchange();
+    assert_eq!(pair.client.take_log(), "1/1 200 end");
+}
+
+#[test]
 fn ping_is_answered() {
     let mut pair = Pair::new(4);
     pair.client.connection.ping(*b"12345678", &mut pair.client.out);

@@ -4,6 +4,9 @@
 //! direct-mapped filter still remembers them. A value that occurs once (a request id) so never evicts one
 //! that repeats. Some names never enter at all: secrets, since a table shared by many clients'
 //! requests could be probed for them, and values that rarely repeat.
+//!
+//! Literals are not Huffman-coded unless asked for: `benches/http2.rs` measured 70 → 134 ns to encode a
+//! request head of eight fields and 136 → 274 ns to decode it, for a third fewer bytes.
 
 use bulkhead_message::{FieldRef, Fields, Known, Method, RequestHead, ResponseHead};
 

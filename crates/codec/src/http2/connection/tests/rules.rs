@@ -110,6 +110,12 @@ fn well_formed_requests() {
         "1 GET http://a/ x=1 cookie=a=1; b=2; c=3 end",
     );
     check_request(&format!("{GET} cookie=a=1"), "1 GET http://a/ cookie=a=1 end");
+    // Found by fuzzing: an empty crumb left a value that ends with a space.
+    check_request(
+        &format!("{GET} cookie= cookie=a=1 cookie= cookie=b=2 cookie="),
+        "1 GET http://a/ cookie=a=1; b=2 end",
+    );
+    check_request(&format!("{GET} cookie= cookie="), "1 GET http://a/ cookie= end");
 }
 
 #[test]
