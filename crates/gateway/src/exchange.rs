@@ -22,8 +22,9 @@ use crate::flow::Direction;
 use crate::timer::{Owner, TimerId};
 use crate::worker::Worker;
 
-/// How much of a request body is thrown away after its answer, so that an HTTP/1 connection can be
-/// kept; a longer rest costs the connection.
+/// How much of a request body is thrown away after its answer: an HTTP/1 connection can be kept so,
+/// and an HTTP/2 client reads its answer before it sees a reset. A longer rest costs the connection,
+/// or the stream.
 const DISCARD_BYTES_MAX: u64 = 256 * 1024;
 /// How long that rest may take.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -403,7 +404,8 @@ impl Worker {
             return self.finish(key);
         };
         let Some(codec) = connection.codec.as_mut() else { return self.finish(key) };
-        if codec.is_http2() || exchange.expects_continue {
+        if exchange.expects_continue && !codec.is_http2() {
+            // The client was never told to go on: it may send its body, or its next request.
             codec.reset(leg.stream, ErrorCode::NO_ERROR, &mut connection.out.bytes);
             exchange.downstream = None;
             self.touch(leg.connection);

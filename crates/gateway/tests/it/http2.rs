@@ -248,3 +248,21 @@ fn a_drain_lets_requests_end_and_takes_no_new_ones() {
         assert!(TcpStream::connect(at).await.is_err());
     });
 }
+
+#[test]
+fn an_answer_before_the_end_of_the_request_is_no_reset() {
+    run(async {
+        let origin = origin();
+        let gateway = start(config(origin.addr(), Protocol::Http2, 1));
+        let mut client = connect(address(&gateway)).await.ready().await.expect("ready");
+        let request = Request::post("http://a.example/status/404").body(()).expect("a request");
+        let (response, mut stream) = client.send_request(request, false).expect("a stream");
+        let response = response.await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        stream.send_data(Bytes::from_static(b"late"), true).expect("the stream is still open");
+        let mut body = response.into_body();
+        while let Some(piece) = body.data().await {
+            piece.expect("no reset");
+        }
+    });
+}
