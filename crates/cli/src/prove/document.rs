@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::calibrate::Calibration;
 use super::memory::Environment;
-use super::plan::Plan;
+use super::plan::{CLASSES, HELD_CLASS, Plan};
 use super::preflight::Preflight;
 use super::storm::{KillEvent, Storm};
 use super::verdict::{Check, checks};
@@ -200,6 +200,12 @@ impl Document {
                 .as_secs(),
             environment: Environment::read(),
         }
+    }
+
+    /// Figures by protocol, in the order in which they are told.
+    pub(crate) fn protocols(&self) -> impl Iterator<Item = (&'static str, &ClassReport)> {
+        let order = [CLASSES[0], CLASSES[1], HELD_CLASS];
+        order.into_iter().filter_map(|name| Some((name, self.requests.by_protocol.get(name)?)))
     }
 
     pub(crate) fn passed(&self) -> bool {

@@ -29,10 +29,9 @@ fn figures(document: &Document, out: &mut impl Write) -> io::Result<()> {
         "", "sent", "ok", "failed", "p50 ms", "p99 ms", "p99.9 ms", "max ms"
     )?;
     let all = ("all", requests.sent, requests.ok, requests.failed, document.latency_ms);
-    let classes = requests
-        .by_protocol
-        .iter()
-        .map(|(name, class)| (name.as_str(), class.sent, class.ok, class.failed, class.latency_ms));
+    let classes = document
+        .protocols()
+        .map(|(name, class)| (name, class.sent, class.ok, class.failed, class.latency_ms));
     for (name, sent, ok, failed, latency) in classes.chain([all]) {
         writeln!(
             out,

@@ -42,8 +42,8 @@ pub(super) fn protocols(page: &mut String, document: &Document) {
         document.latency_ms,
         document.service_ms,
     );
-    let classes = requests.by_protocol.iter().rev().map(|(name, class)| {
-        let name = match name.as_str() {
+    let classes = document.protocols().map(|(name, class)| {
+        let name = match name {
             "http2" => "HTTP/2, JSON",
             "grpc" => "gRPC over HTTP/2",
             "held" => "held at the upstream",
@@ -53,7 +53,7 @@ pub(super) fn protocols(page: &mut String, document: &Document) {
     });
     for (name, sent, ok, failed, latency, service) in classes.chain([all]) {
         let total = if name == "all" { " class=\"total\"" } else { "" };
-        let _ = write!(page, "<tr{total}><td>{}</td>", escape(name));
+        let _ = write!(page, "<tr{total}><td class=\"name\">{}</td>", escape(name));
         for count in [sent, ok, failed] {
             let _ = write!(page, "<td class=\"number\">{}</td>", grouped(count));
         }
