@@ -79,9 +79,7 @@ impl Worker {
 
     /// Route → request filters → cluster.
     fn route(&mut self, key: Key, end: bool) -> Result<(), Failure> {
-        if self.faults.take_panic() {
-            self.injected_panic();
-        }
+        self.faults.exchange_panics.strike("an exchange");
         let Self { exchanges, connections, snapshot, caches, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(leg) = exchange.downstream else { return Ok(()) };

@@ -256,7 +256,12 @@ impl Gateway {
 
     /// The next `count` exchanges panic while they are routed: a fault, for the chaos lab and tests.
     pub fn panic_exchanges(&self, count: u32) {
-        self.shared.faults.panic_exchanges(count);
+        self.shared.faults.exchange_panics.add(count);
+    }
+
+    /// The next `count` connections that have something to say panic while it is handled: a fault.
+    pub fn panic_connections(&self, count: u32) {
+        self.shared.faults.connection_panics.add(count);
     }
 
     /// The workers, by index.

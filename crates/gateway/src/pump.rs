@@ -99,6 +99,7 @@ impl Worker {
     }
 
     fn pump_and_keep(&mut self, key: Key, input: &[u8]) {
+        self.faults.connection_panics.strike("a connection");
         let left = self.pump(key, input);
         let now = self.now;
         let Some(connection) = self.connections.get_mut(key) else { return };

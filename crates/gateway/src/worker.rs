@@ -552,12 +552,6 @@ impl Worker {
             .filter_map(|key| self.connections.get(key))
             .all(|connection| connection.out.is_empty() && !connection.channel.wants_write())
     }
-
-    /// Stands for a bug in a filter or in the gateway; see [`crate::faults`].
-    #[expect(clippy::panic, reason = "this fault is a panic")]
-    pub(crate) fn injected_panic(&self) {
-        panic!("injected: panic in an exchange");
-    }
 }
 
 /// Runs a worker's loop to its end. A panic that no inner guard caught ends it like a kill.

@@ -64,3 +64,20 @@ fn a_panic_in_an_exchange_costs_only_that_exchange() {
     assert_eq!(read_response(&mut client).1, feed(2));
     assert_eq!(gateway.evacuation_totals().killed, 0);
 }
+
+#[test]
+fn a_panic_in_a_connection_costs_only_that_connection() {
+    let origin = origin();
+    let gateway = start(config(origin.addr(), Protocol::Http1, 1));
+    let mut bystander = client(&gateway);
+    bystander.send("GET /api/v1/1/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(read_response(&mut bystander).1, feed(1));
+    let mut victim = client(&gateway);
+    gateway.panic_connections(1);
+    victim.send("GET /api/v1/2/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert!(victim.read_to_end().is_empty());
+    bystander.send("GET /api/v1/3/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(read_response(&mut bystander).1, feed(3));
+    assert_eq!(gateway.evacuation_totals().killed, 0);
+    assert!(gateway.registry().render().contains("bulkhead_worker_panics_total{worker=\"0\"} 1"));
+}
