@@ -162,9 +162,11 @@ impl Worker {
         let Some(codec) = connection.codec.as_mut() else { return Ok(Sent::Unable) };
         let body = &exchange.request_body;
         let end = body.ended && body.total == 0 && !body.has_trailers;
+        let position = connection.out.position();
         let out = &mut connection.out.bytes;
         match codec.open(&exchange.request, end, key.to_tag(), out) {
             Ok(stream) => {
+                exchange.sent_from = position;
                 exchange.upstream = Some(Leg { connection: upstream, stream });
                 exchange.holds_slot = true;
                 exchange.phase = Phase::Sent;

@@ -50,6 +50,8 @@ pub(crate) struct Exchange {
     /// `None` once the client's stream is gone.
     pub(crate) downstream: Option<Leg>,
     pub(crate) upstream: Option<Leg>,
+    /// Where the request begins in what its upstream connection says.
+    pub(crate) sent_from: u64,
     /// The attempt holds a slot of its upstream connection's pool.
     pub(crate) holds_slot: bool,
     pub(crate) request: RequestHead,
@@ -95,6 +97,7 @@ impl Exchange {
             endpoint: None,
             downstream: None,
             upstream: None,
+            sent_from: 0,
             holds_slot: false,
             request: RequestHead::new(),
             request_body: Pipe::default(),

@@ -326,14 +326,22 @@ impl Worker {
         if let Some(codec) = connection.codec.as_mut() {
             codec.for_each_stream(|_, tag| tags.push(*tag));
         }
-        for key in tags.into_iter().map(Key::from_tag) {
-            let Some(exchange) = self.exchanges.get_mut(key) else { continue };
+        for exchange_key in tags.into_iter().map(Key::from_tag) {
+            let Some(exchange) = self.exchanges.get_mut(exchange_key) else { continue };
+            let mut failure = failure;
             if is_downstream {
                 exchange.downstream = None;
             } else if exchange.response_ended {
                 continue;
+            } else if self
+                .connections
+                .get(key)
+                .is_some_and(|connection| !connection.out.has_passed(exchange.sent_from))
+            {
+                // Not a byte of the request has left: a pooled connection that was closed while idle.
+                failure.retry = Retry::Always;
             }
-            self.exchange_failed(key, failure);
+            self.exchange_failed(exchange_key, failure);
         }
     }
 
