@@ -79,7 +79,7 @@ fn run(args: &ProveArgs) -> anyhow::Result<Option<Document>> {
     }
 
     let storm = storm::run(&plan, &stage, &tokens, &interrupt, &progress)?;
-    let document = Document::new(&plan, preflight, calibration, storm);
+    let document = Document::new(&plan, preflight, calibration, &storm);
     stage.stop();
 
     write_reports(args, &document, &progress)?;

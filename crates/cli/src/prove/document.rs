@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bulkhead_load::{ClassReport, ConnectionReport, FailureSample, Row, Summary};
+use bulkhead_load::{ClassReport, ConnectionReport, FailureSample, LoadReport, Row, Summary};
 use serde::Serialize;
 
 use super::calibrate::Calibration;
@@ -117,75 +117,45 @@ impl Document {
         plan: &Plan,
         preflight: Preflight,
         calibration: Option<Calibration>,
-        storm: Storm,
+        storm: &Storm,
     ) -> Self {
-        let checks = checks(&storm, &preflight, plan.victims(), plan.workers);
+        let checks = checks(storm, &preflight, plan.victims(), plan.workers);
         let verdict = if checks.iter().all(|check| check.pass) { "pass" } else { "fail" };
-        let growth = storm.rss_growth();
-        let Storm { load, held, kills, .. } = storm;
-        let ok = load.ok + held.ok;
+        let ok = storm.load.ok + storm.held.ok;
         let per_request = |seconds: f64| seconds * 1e6 / ok.max(1) as f64;
-        let classes = load.classes.iter().chain(&held.classes);
-        let by_protocol = classes.map(|class| (class.name.clone(), class.clone())).collect();
-        // Answers that came after the last request was sent are not a second of the run.
-        let seconds = load.rows.into_iter().filter(|row| row.scheduled > 0);
-        let timeline: Vec<Second> = seconds
-            .enumerate()
-            .map(|(index, row)| Second {
-                row,
-                rss_bytes: storm.rss.get(index).copied().unwrap_or(storm.rss_end),
-            })
-            .collect();
+        let client = Client {
+            connections: connections(storm),
+            lag_ms: storm.load.generator_lag_ms,
+            cpu_us_per_request: per_request(
+                storm.load.generator_cpu_s + storm.held.generator_cpu_s,
+            ),
+        };
+        let Storm { load, held, .. } = storm;
         Self {
             schema: 1,
             verdict,
             partial: storm.interrupted,
             checks,
-            requests: Requests {
-                scheduled: load.scheduled + held.scheduled,
-                sent: load.sent + held.sent,
-                ok,
-                failed: load.failed + held.failed,
-                unsent: load.unsent + held.unsent,
-                late: load.late + held.late,
-                by_protocol,
-            },
+            requests: Requests::new(load, held),
             latency_ms: load.latency_ms,
             service_ms: load.service_ms,
             throughput_rps: load.throughput_rps,
             offered_rps: plan.rate.unwrap_or(0.0),
-            workers: Workers {
-                count: plan.workers,
-                killed: kills.iter().filter(|kill| kill.error.is_none()).count(),
-                alive_at_end: storm.workers_alive,
-                evacuated_connections: storm.evacuated_connections,
-                evacuated_requests: kills.iter().map(|kill| kill.exchanges_moved).sum(),
-                lost_connections: storm.lost_connections,
-                kills,
-            },
+            workers: Workers::new(plan, storm),
             memory: Memory {
                 rss_start_bytes: storm.rss_start,
                 rss_end_bytes: storm.rss_end,
                 rss_max_bytes: storm.rss.iter().copied().max().unwrap_or(0).max(storm.rss_end),
-                rss_growth_bytes: growth,
+                rss_growth_bytes: storm.rss_growth(),
             },
             oom_events: storm.oom_events.unwrap_or(0),
             oom_events_known: storm.oom_events.is_some(),
             cpu_us_per_request: per_request(storm.gateway_cpu.as_secs_f64()),
             connections: plan.connections,
-            client: Client {
-                connections: ConnectionReport {
-                    opened: load.connections.opened + held.connections.opened,
-                    lost: load.connections.lost + held.connections.lost,
-                    connects_failed: load.connections.connects_failed
-                        + held.connections.connects_failed,
-                },
-                lag_ms: load.generator_lag_ms,
-                cpu_us_per_request: per_request(load.generator_cpu_s + held.generator_cpu_s),
-            },
+            client,
             preflight,
-            timeline,
-            failure_samples: [load.failure_samples, held.failure_samples].concat(),
+            timeline: timeline(storm),
+            failure_samples: [&load.failure_samples[..], &held.failure_samples].concat(),
             calibration,
             profile: plan.profile.name(),
             duration_s: load.duration_s.min(plan.duration.as_secs_f64()),
@@ -211,6 +181,55 @@ impl Document {
     pub(crate) fn passed(&self) -> bool {
         self.verdict == "pass"
     }
+}
+
+impl Requests {
+    fn new(load: &LoadReport, held: &LoadReport) -> Self {
+        let classes = load.classes.iter().chain(&held.classes);
+        Self {
+            scheduled: load.scheduled + held.scheduled,
+            sent: load.sent + held.sent,
+            ok: load.ok + held.ok,
+            failed: load.failed + held.failed,
+            unsent: load.unsent + held.unsent,
+            late: load.late + held.late,
+            by_protocol: classes.map(|class| (class.name.clone(), class.clone())).collect(),
+        }
+    }
+}
+
+impl Workers {
+    fn new(plan: &Plan, storm: &Storm) -> Self {
+        Self {
+            count: plan.workers,
+            killed: storm.kills.iter().filter(|kill| kill.error.is_none()).count(),
+            alive_at_end: storm.workers_alive,
+            evacuated_connections: storm.evacuated_connections,
+            evacuated_requests: storm.kills.iter().map(|kill| kill.exchanges_moved).sum(),
+            lost_connections: storm.lost_connections,
+            kills: storm.kills.clone(),
+        }
+    }
+}
+
+fn connections(storm: &Storm) -> ConnectionReport {
+    let (load, held) = (&storm.load.connections, &storm.held.connections);
+    ConnectionReport {
+        opened: load.opened + held.opened,
+        lost: load.lost + held.lost,
+        connects_failed: load.connects_failed + held.connects_failed,
+    }
+}
+
+fn timeline(storm: &Storm) -> Vec<Second> {
+    // Answers that came after the last request was sent are not a second of the run.
+    let rows = storm.load.rows.iter().filter(|row| row.scheduled > 0);
+    rows.enumerate()
+        .map(|(index, row)| Second {
+            row: row.clone(),
+            rss_bytes: storm.rss.get(index).copied().unwrap_or(storm.rss_end),
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -45,23 +45,26 @@ pub(crate) fn checks(
     planned: usize,
     workers: usize,
 ) -> Vec<Check> {
-    let killed = storm.kills.iter().filter(|kill| kill.error.is_none()).count();
-    let planned = if storm.interrupted { storm.kills.len().max(1) } else { planned };
-    let came_back = storm.kills.iter().filter(|kill| kill.came_back).count();
-    let carried_over: usize = storm.kills.iter().map(|kill| kill.exchanges_moved).sum();
-    let growth = storm.rss_growth();
-    let lag = storm.load.generator_lag_ms.p99;
-    let mut checks = vec![
+    let mut checks = request_checks(storm).to_vec();
+    checks.extend(worker_checks(storm, planned, workers));
+    checks.extend(ground_checks(storm, preflight));
+    checks
+}
+
+/// What the clients saw.
+fn request_checks(storm: &Storm) -> [Check; 4] {
+    let (load, held) = (&storm.load, &storm.held);
+    [
         Check {
             name: "requests_answered",
-            pass: storm.load.ok > 0,
-            value: (storm.load.ok + storm.held.ok) as f64,
+            pass: load.ok > 0,
+            value: (load.ok + held.ok) as f64,
             limit: "> 0".to_owned(),
             meaning: "requests got their right answer: status, headers, every byte of the body, trailers",
         },
         Check::none(
             "requests_failed",
-            storm.load.failed + storm.held.failed,
+            load.failed + held.failed,
             "requests without their right answer, for whatever reason; nothing is retried by the client",
         ),
         Check::none(
@@ -71,9 +74,19 @@ pub(crate) fn checks(
         ),
         Check::none(
             "connections_lost_seen_by_client",
-            storm.load.connections.lost + storm.held.connections.lost,
+            load.connections.lost + held.connections.lost,
             "connections that ended under the client",
         ),
+    ]
+}
+
+/// What became of the workers.
+fn worker_checks(storm: &Storm, planned: usize, workers: usize) -> [Check; 4] {
+    let killed = storm.kills.iter().filter(|kill| kill.error.is_none()).count();
+    let planned = if storm.interrupted { storm.kills.len().max(1) } else { planned };
+    let came_back = storm.kills.iter().filter(|kill| kill.came_back).count();
+    let carried_over: usize = storm.kills.iter().map(|kill| kill.exchanges_moved).sum();
+    [
         Check::all("workers_killed", killed, planned, "kills carried out, of those planned"),
         Check::all(
             "workers_came_back",
@@ -94,6 +107,14 @@ pub(crate) fn checks(
             limit: "> 0".to_owned(),
             meaning: "requests in flight at a killed worker that went on at another: the kills met some",
         },
+    ]
+}
+
+/// Whether the rest stands on firm ground: tokens, generator, memory.
+fn ground_checks(storm: &Storm, preflight: &Preflight) -> Vec<Check> {
+    let growth = storm.rss_growth();
+    let lag = storm.load.generator_lag_ms.p99;
+    let mut checks = vec![
         Check {
             name: "tokens_enforced",
             pass: preflight.is_right(),

@@ -5,7 +5,7 @@ use crate::prove::verdict::tests::{plan, preflight, storm};
 
 /// A document of a small run in which all went well.
 pub(crate) fn document() -> Document {
-    Document::new(&plan(), preflight(), None, storm())
+    Document::new(&plan(), preflight(), None, &storm())
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn figures_are_those_of_the_run() {
 fn one_failed_request_fails_the_run() {
     let mut storm = storm();
     storm.load.failed = 1;
-    let document = Document::new(&plan(), preflight(), None, storm);
+    let document = Document::new(&plan(), preflight(), None, &storm);
     assert!(!document.passed());
     assert_eq!(document.verdict, "fail");
 }
