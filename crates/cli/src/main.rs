@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod config_file;
 mod failure;
+mod load;
 mod log;
 mod origin;
 mod plane;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::execute(args),
         Command::Check(args) => check::execute(&args),
         Command::Prove(args) => prove::execute(args),
+        Command::Load(args) => load::execute(&args),
         Command::Origin(args) => origin::execute(&args),
         Command::Version(args) => version::execute(&args),
         Command::Completions(args) => completions::execute(&args),

@@ -1,0 +1,124 @@
+//! The one kind of request that the plain form sends, and what its right answer is.
+
+use anyhow::{Context, bail, ensure};
+use bulkhead_load::{Answer, Mismatch, Protocol, Random, Request, Workload};
+use bulkhead_message::Known;
+
+use super::args::LoadArgs;
+use super::target::Target;
+
+/// Fields that follow from the connection or the body; another value would break the framing.
+const OWN_FIELDS: [&str; 6] =
+    ["connection", "content-length", "keep-alive", "te", "transfer-encoding", "upgrade"];
+
+/// Requests from flags.
+#[derive(Clone, Debug)]
+pub(crate) struct PlainWorkload {
+    target: Target,
+    method: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    grpc: bool,
+    expect_status: Option<u16>,
+    seed: u64,
+    scratch: Vec<u8>,
+}
+
+impl PlainWorkload {
+    /// Puts the flags together and reads the body's file.
+    pub(crate) fn new(args: &LoadArgs, mut target: Target, seed: u64) -> anyhow::Result<Self> {
+        ensure!(
+            !args.grpc || target.protocol == Protocol::Http2,
+            "gRPC needs HTTP/2: use an h2c:// URL with --grpc"
+        );
+        let mut headers = Vec::new();
+        for field in &args.headers {
+            let (name, value) = header(field)?;
+            match name.as_str() {
+                "host" => target.authority = value,
+                own if OWN_FIELDS.contains(&own) => bail!("--header `{own}` is set by load itself"),
+                _ => headers.push((name, value)),
+            }
+        }
+        let body = match args.body.as_deref() {
+            None => Vec::new(),
+            Some(text) => match text.strip_prefix('@') {
+                Some(path) => {
+                    std::fs::read(path).with_context(|| format!("read the body `{path}`"))?
+                }
+                None => text.as_bytes().to_vec(),
+            },
+        };
+        let body = if args.grpc { grpc_message(&body)? } else { body };
+        let usual = if body.is_empty() { "GET" } else { "POST" };
+        let method = args.method.clone().unwrap_or_else(|| usual.to_owned());
+        ensure!(
+            !method.is_empty() && method.bytes().all(is_token) && method != "CONNECT",
+            "--method `{method}` is no method that load can send"
+        );
+        let (grpc, expect_status) = (args.grpc, args.expect_status);
+        Ok(Self { target, method, headers, body, grpc, expect_status, seed, scratch: Vec::new() })
+    }
+}
+
+impl Workload for PlainWorkload {
+    fn prepare(&mut self, number: u64, request: &mut Request) {
+        let mut random = Random::new(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        self.scratch.clear();
+        self.target.path.push(&mut random, &mut self.scratch);
+        let head = &mut request.head;
+        head.set_method(self.method.as_bytes());
+        head.set_authority(self.target.authority.as_bytes());
+        head.set_target(&self.scratch);
+        if self.grpc {
+            head.fields.push_known(Known::ContentType, b"application/grpc");
+            head.fields.push_known(Known::Te, b"trailers");
+        }
+        for (name, value) in &self.headers {
+            head.fields.push(name.as_bytes(), value.as_bytes());
+        }
+        request.body.extend_from_slice(&self.body);
+    }
+
+    fn check(&mut self, answer: &Answer<'_>) -> Result<(), Mismatch> {
+        let status = answer.head.status;
+        let right = self
+            .expect_status
+            .map_or_else(|| (200..300).contains(&status), |right| status == right);
+        if !right {
+            return Err(Mismatch::Status);
+        }
+        if self.grpc {
+            // An answer without messages may carry its status in the head.
+            let in_head = || answer.head.fields.get(Known::GrpcStatus);
+            if answer.trailers.get(Known::GrpcStatus).or_else(in_head) != Some(b"0") {
+                return Err(Mismatch::GrpcStatus);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One message with its prefix: not compressed, length in four bytes.
+fn grpc_message(message: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let length = u32::try_from(message.len()).context("a gRPC message is at most 4 GiB long")?;
+    let mut out = vec![0];
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(message);
+    Ok(out)
+}
+
+fn header(field: &str) -> anyhow::Result<(String, String)> {
+    let (name, value) =
+        field.split_once(':').with_context(|| format!("--header `{field}` has no `:`"))?;
+    let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().to_owned());
+    ensure!(!name.is_empty() && name.bytes().all(is_token), "--header `{field}` has no valid name");
+    let bad = |byte: u8| byte < 0x20 && byte != b'\t' || byte == 0x7f;
+    ensure!(!value.bytes().any(bad), "--header `{name}` has control characters in its value");
+    Ok((name, value))
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
