@@ -125,7 +125,6 @@ impl Worker {
             // The gateway buffers and retries, so it answers for the upstream (RFC 9110 §10.1.1).
             self.send_interim(key, &ResponseHead::new(100));
         }
-        self.set_exchange_timer(key);
         self.attempt(key)
     }
 
@@ -148,6 +147,7 @@ impl Worker {
         if exchange.attempts == 1 {
             cluster.pool.budget().record_request(self.now);
         }
+        self.set_exchange_timer(key);
         self.acquire(key)
     }
 

@@ -29,12 +29,12 @@ pub(crate) async fn connect(address: SocketAddr) -> Client {
     client
 }
 
-fn get(path: &str) -> Request<()> {
+pub(crate) fn get(path: &str) -> Request<()> {
     Request::get(format!("http://a.example{path}")).body(()).expect("a request")
 }
 
 /// Head, body, trailers.
-async fn exchange(
+pub(crate) async fn exchange(
     client: &Client,
     request: Request<()>,
     body: Option<Bytes>,
@@ -129,7 +129,7 @@ fn grpc_trailers_come_through() {
     });
 }
 
-fn grpc(path: &str) -> Request<()> {
+pub(crate) fn grpc(path: &str) -> Request<()> {
     Request::post(format!("http://a.example{path}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")

@@ -1,9 +1,13 @@
 //! The gateway end to end, on real sockets: port 0, every service owned by its test.
 
 mod evacuation;
+mod floods;
 mod grpc;
 mod http1;
 mod http2;
+mod limits;
 mod reload;
 mod secure;
+mod smuggling;
+mod storm;
 mod support;
