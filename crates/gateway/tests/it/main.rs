@@ -1,6 +1,7 @@
 //! The gateway end to end, on real sockets: port 0, every service owned by its test.
 
 mod evacuation;
+mod faults;
 mod floods;
 mod grpc;
 mod http1;
@@ -11,3 +12,4 @@ mod secure;
 mod smuggling;
 mod storm;
 mod support;
+mod telemetry;

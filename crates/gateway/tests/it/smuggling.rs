@@ -251,7 +251,7 @@ fn what_is_odd_but_clear_reaches_the_upstream_once_and_tidied() {
 }
 
 /// A frame (RFC 9113 §4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
     frame.extend([kind, flags]);
     frame.extend(stream.to_be_bytes());
@@ -260,7 +260,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A request on stream 1, each field as a literal without Huffman coding (RFC 7541 §6.2.2).
-fn http2_request(fields: &[(&str, &str)], body: Option<&str>) -> Vec<u8> {
+pub(crate) fn http2_request(fields: &[(&str, &str)], body: Option<&str>) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
         block.push(0);
@@ -280,7 +280,7 @@ fn http2_request(fields: &[(&str, &str)], body: Option<&str>) -> Vec<u8> {
 }
 
 /// Sends it and reads until stream 1 is over, by its end, a reset, or GOAWAY.
-fn until_over(client: &mut RawClient, bytes: &[u8]) {
+pub(crate) fn until_over(client: &mut RawClient, bytes: &[u8]) {
     client.send(bytes);
     loop {
         let head = client.read_exact(9);
