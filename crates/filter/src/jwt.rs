@@ -7,7 +7,7 @@
 //!
 //! - trusts: neither side; the providers' keys alone
 //! - buffers: verified tokens, within the limits of [`JwtCache`]
-//! - fuzzed by: no target of its own; its parsers are those of `base64` and `serde_json`
+//! - fuzzed by: `jwt` (any text as a token); its parsers are those of `base64` and `serde_json`
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -34,8 +34,6 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 /// What a flood came to.
 #[derive(Debug)]
 struct Outcome {
-    /// How many of the repeated pieces could be written.
-    written: usize,
     /// Error code of the GOAWAY, if one was read.
     go_away: Option<u32>,
 }
@@ -58,18 +56,18 @@ fn flood(gateway: &Gateway, beginning: &[u8], piece: impl Fn(u32) -> Vec<u8>) ->
         let _ended_somehow = reader.read_to_end(&mut seen);
         seen
     });
-    let mut written = 0;
-    'flood: for batch in 0..PIECES / 100 {
+    for batch in 0..PIECES / 100 {
         let bytes: Vec<u8> =
             (0..100).flat_map(|number| piece((batch * 100 + number) as u32)).collect();
         match socket.write_all(&bytes) {
-            Ok(()) => written += 100,
+            Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => break 'flood,
+            // The gateway has closed: the reader tells how.
+            Err(_) => break,
         }
     }
     let seen = reading.join().expect("the reader ends");
-    Outcome { written, go_away: go_away(&seen) }
+    Outcome { go_away: go_away(&seen) }
 }
 
 fn go_away(mut bytes: &[u8]) -> Option<u32> {

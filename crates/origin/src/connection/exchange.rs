@@ -2,6 +2,7 @@
 
 use crate::answer::Method;
 use crate::grpc::Call;
+use bulkhead_codec::StreamId;
 
 /// How an answer ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(super) enum Intake {
 /// One answer in the making. Recycled: its buffers keep their memory.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
+    /// Whose it is; 0: nobody's, it may be given to another stream.
+    pub(super) stream: StreamId,
     pub(super) intake: Intake,
     pub(super) call: Call,
     /// Bytes to send, from `sent` on.
@@ -44,7 +47,8 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn restart(&mut self, intake: Intake, method: Method) {
+    pub(super) fn restart(&mut self, stream: StreamId, intake: Intake, method: Method) {
+        self.stream = stream;
         self.intake = intake;
         self.call.restart(method);
         self.outgoing.clear();

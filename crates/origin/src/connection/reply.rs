@@ -207,6 +207,10 @@ impl Connection {
         let (Some(codec), Some(exchange)) = (&mut self.codec, self.exchanges.get_mut(index)) else {
             return;
         };
+        if exchange.stream != stream {
+            // It ended after it was put on the list, and its place is another's now.
+            return;
+        }
         loop {
             exchange.refill();
             let rest = &exchange.outgoing[exchange.sent..];
@@ -215,7 +219,9 @@ impl Connection {
                 break;
             }
             if self.out.len() - self.sent > OUT_BYTES_MAX {
-                self.stalled.push((stream, tag));
+                if !self.stalled.contains(&(stream, tag)) {
+                    self.stalled.push((stream, tag));
+                }
                 return;
             }
             let Ok(taken) = codec.send_data(stream, rest, last, &mut self.out) else {
@@ -249,7 +255,7 @@ impl Connection {
             self.exchanges.push(Exchange::default());
             self.exchanges.len() - 1
         });
-        self.exchanges[index].restart(intake, method);
+        self.exchanges[index].restart(stream, intake, method);
         let tag = index as Tag + 1;
         if let Some(codec) = &mut self.codec {
             codec.set_tag(stream, tag);
@@ -270,7 +276,10 @@ impl Connection {
 
     /// Gives the place of an exchange back.
     pub(super) fn forget(&mut self, tag: Tag) {
-        if let Some(index) = index_of(tag).filter(|&index| index < self.exchanges.len()) {
+        if let Some(index) = index_of(tag)
+            && let Some(exchange) = self.exchanges.get_mut(index)
+            && std::mem::take(&mut exchange.stream) != 0
+        {
             self.stalled.retain(|&(_, stalled)| stalled != tag);
             self.free.push(index);
         }
