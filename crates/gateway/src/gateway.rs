@@ -41,6 +41,9 @@ pub enum KillError {
     /// It is being killed already.
     #[error("worker {0} is being killed already")]
     Dying(usize),
+    /// The gateway drains: a worker's siblings are leaving too, and have no successors.
+    #[error("the gateway is draining: worker {0} ends by itself")]
+    Draining(usize),
     /// Its evacuation did not end in time.
     #[error("worker {0} was not evacuated within 10 s")]
     Timeout(usize),
@@ -244,7 +247,11 @@ impl Gateway {
         let (reporter, report) = sync_channel(1);
         let slot = {
             let state = self.shared.state();
-            state.slots.get(index).cloned().ok_or(KillError::Unknown(index))?
+            let slot = state.slots.get(index).cloned().ok_or(KillError::Unknown(index))?;
+            if state.stopping {
+                return Err(KillError::Draining(index));
+            }
+            slot
         };
         if !slot.is_open() || slot.killed.load(Ordering::Relaxed) {
             return Err(KillError::Dying(index));

@@ -50,6 +50,8 @@ fn the_only_worker_is_its_own_heir() {
     }
     assert_eq!(gateway.evacuation_totals().lost_connections, 0);
     assert_eq!(gateway.kill_worker(9), Err(KillError::Unknown(9)));
+    gateway.drain(std::time::Duration::ZERO);
+    assert_eq!(gateway.kill_worker(0), Err(KillError::Draining(0)));
 }
 
 #[test]
