@@ -19,6 +19,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use bulkhead_load::{
     Arrivals, Load, LoadError, LoadOptions, LoadReport, Process, Protocol, Random, Schedule,
+    TargetOptions,
 };
 
 pub(crate) use args::LoadArgs;
@@ -83,11 +84,6 @@ fn run(args: &LoadArgs, interrupt: &AtomicBool) -> anyhow::Result<(Document, Loa
     let protocol = target.protocol;
     let workload = PlainWorkload::new(args, target, seed)?;
     preflight(&options, &workload, protocol)?;
-    if !args.warmup.is_zero() && !interrupt.load(Ordering::Relaxed) {
-        say(&format!("warming up for {:?}", args.warmup));
-        let warmup = LoadOptions { duration: args.warmup, ..options.clone() };
-        follow(start(warmup, &workload)?, interrupt, |_| {});
-    }
     let before = CpuTicks::now();
     let mut failed = 0;
     let report = follow(start(options, &workload)?, interrupt, |row| {
@@ -115,21 +111,21 @@ fn options(args: &LoadArgs, target: &Target, seed: u64) -> anyhow::Result<LoadOp
         ArrivalsArg::Poisson => Process::Poisson,
     };
     let arrivals = match args.rate {
-        Some(rate) => Arrivals::Open(Schedule { rate, process, tick: Duration::ZERO, seed }),
-        None => Arrivals::Closed { in_flight: connections.saturating_mul(streams) },
+        Some(rate) => Arrivals::Open(Schedule::constant(rate, process, seed)),
+        None => Arrivals::Closed {
+            in_flight: connections.saturating_mul(streams),
+            think: Duration::ZERO,
+        },
+    };
+    let server = TargetOptions {
+        connections,
+        streams_max: streams,
+        ..TargetOptions::new(target.address()?, target.protocol)
     };
     Ok(LoadOptions {
-        address: target.address()?,
-        tls: None,
-        protocol: target.protocol,
-        connections,
-        connection_life: None,
-        streams_max: streams,
-        threads: 1,
-        arrivals,
-        duration: args.duration,
+        warmup: args.warmup,
         timeout: args.timeout,
-        classes: vec!["request".to_owned()],
+        ..LoadOptions::new(server, arrivals, args.duration)
     })
 }
 
@@ -139,20 +135,16 @@ fn preflight(
     workload: &PlainWorkload,
     protocol: Protocol,
 ) -> anyhow::Result<()> {
-    let options = LoadOptions {
-        connections: 1,
+    let mut options = LoadOptions {
         // The first request of a constant schedule is due at once, the second after the end.
-        arrivals: Arrivals::Open(Schedule {
-            rate: 1.0,
-            process: Process::Constant,
-            tick: Duration::ZERO,
-            seed: 0,
-        }),
+        arrivals: Arrivals::Open(Schedule::constant(1.0, Process::Constant, 0)),
+        warmup: Duration::ZERO,
         duration: Duration::from_millis(1),
         timeout: options.timeout.min(PREFLIGHT_TIMEOUT),
         ..options.clone()
     };
-    let address = options.address;
+    options.targets.iter_mut().for_each(|target| target.connections = 1);
+    let address = options.targets[0].address;
     let report = start(options, workload)?.finish();
     let Some(sample) = report.failure_samples.first() else { return Ok(()) };
     let (spoken, other) = match protocol {
@@ -160,7 +152,7 @@ fn preflight(
         Protocol::Http2 => ("HTTP/2 with prior knowledge", "http:// if it speaks HTTP/1.1"),
     };
     match sample.kind {
-        "protocol" | "closed" | "goaway" => bail!(
+        "protocol" | "closed" | "truncated" | "goaway" => bail!(
             "{address} accepts connections but does not answer in {spoken} ({}); try {other}, and \
              note that TLS is not there yet",
             sample.kind

@@ -1,18 +1,21 @@
 //! One connection of the generator: channel, codec, and the bytes between them.
 
 use std::io;
+use std::net::SocketAddr;
 
 use bulkhead_codec::{Codec, Role, http1, http2};
-use bulkhead_transport::{Channel, ReadOutcome};
+use bulkhead_transport::{Channel, ConnectOptions, ReadOutcome};
 use mio::{Interest, Registry, Token};
 
-use crate::engine::{LoadOptions, Protocol};
+use crate::options::{Protocol, TargetOptions};
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Waiting for the peer.
+    /// Waiting for TCP.
     Connecting,
+    /// Waiting for TLS.
+    Handshaking,
     /// Takes requests.
     Up,
     /// Takes no new requests; answers still come.
@@ -45,13 +48,18 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Begins to connect.
+    /// Begins to connect. `number` chooses the source address.
     pub(crate) fn connect(
-        options: &LoadOptions,
+        options: &TargetOptions,
+        number: usize,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Self> {
-        let mut channel = Channel::connect(options.address, options.tls.as_ref())?;
+        let sources = &options.sources;
+        let source = sources.get(number % sources.len().max(1));
+        let local = source.map(|&source| SocketAddr::new(source, 0));
+        let connect = ConnectOptions { local, ..ConnectOptions::default() };
+        let mut channel = Channel::connect_with(options.address, options.tls.as_ref(), &connect)?;
         registry.register(&mut channel, token, Interest::READABLE | Interest::WRITABLE)?;
         let mut codec = match options.protocol {
             Protocol::Http1 => {
@@ -80,9 +88,30 @@ impl Client {
         })
     }
 
-    /// Whether the connection has come up; asked after an event.
+    /// Whether TCP has come up; asked after an event. Then TLS begins, if there is to be TLS.
     pub(crate) fn connect_result(&mut self) -> io::Result<bool> {
-        self.channel.connect_result()
+        let is_up = self.channel.connect_result()?;
+        if is_up && self.channel.is_tls() {
+            self.channel.flush()?;
+        }
+        Ok(is_up)
+    }
+
+    /// Whether there is TLS and its handshake is not over.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.channel.is_handshaking()
+    }
+
+    /// After a TLS handshake: whether a session was resumed. `None` in cleartext.
+    ///
+    /// # Errors
+    /// When the peer did not agree to HTTP/2.
+    pub(crate) fn check_tls(&self) -> io::Result<Option<bool>> {
+        let Some(info) = self.channel.tls_info() else { return Ok(None) };
+        if self.codec.is_http2() && self.channel.alpn() != Some(b"h2") {
+            return Err(io::Error::other("the server does not offer HTTP/2 (no `h2` in its ALPN)"));
+        }
+        Ok(Some(info.resumed.unwrap_or(false)))
     }
 
     /// How many requests it takes now.
@@ -105,8 +134,10 @@ impl Client {
 
     /// Writes what waits, as far as the socket takes it.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        if self.state == State::Connecting {
-            return Ok(());
+        match self.state {
+            State::Connecting => return Ok(()),
+            State::Handshaking => return self.channel.flush().map(|_| ()),
+            State::Up | State::Draining => {}
         }
         while self.sent < self.out.len() {
             match self.channel.write(&self.out[self.sent..])? {

@@ -9,74 +9,24 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bulkhead_transport::TlsTarget;
-
-use crate::report::{LoadReport, Row};
-use crate::schedule::Schedule;
+use crate::options::LoadOptions;
+use crate::report::{Latencies, LoadReport, Row};
 use crate::tally::{Slice, Tally};
 use crate::worker::Worker;
 use crate::workload::Workload;
 
-/// Protocol of the generator's connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// HTTP/1.1 with keep-alive, one request at a time on each connection.
-    Http1,
-    /// HTTP/2; in cleartext with prior knowledge.
-    Http2,
-}
-
-/// When requests are sent.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Arrivals {
-    /// At given times, come what may.
-    Open(Schedule),
-    /// As soon as an earlier one has ended, with so many in flight. For finding a capacity, never for
-    /// latency: it does not measure what it waits for.
-    Closed {
-        /// Requests in flight over all threads.
-        in_flight: usize,
-    },
-}
-
-/// A run.
-#[derive(Clone, Debug)]
-pub struct LoadOptions {
-    /// Where to.
-    pub address: SocketAddr,
-    /// TLS; `None`: cleartext.
-    pub tls: Option<TlsTarget>,
-    /// Protocol.
-    pub protocol: Protocol,
-    /// Connections over all threads, at least one per thread.
-    pub connections: usize,
-    /// Mean life of a connection, after which it takes no new requests, is closed when the last is
-    /// answered, and is replaced; each lives half to one and a half times as long. `None`: for ever.
-    pub connection_life: Option<Duration>,
-    /// Requests in flight per connection at most (the peer may allow fewer). HTTP/1.1: always 1.
-    pub streams_max: usize,
-    /// Generator threads, at least 1.
-    pub threads: usize,
-    /// When.
-    pub arrivals: Arrivals,
-    /// For how long requests are sent.
-    pub duration: Duration,
-    /// A request not answered so long after its intended time has failed.
-    pub timeout: Duration,
-    /// Names of the classes that the workload sorts its requests into; at least one.
-    pub classes: Vec<String>,
-}
-
 /// Why a run cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// Not one connection came up.
+    /// Not one connection to a target came up.
     #[error("connect to {address}: {cause}")]
     Connect {
         /// Where to.
         address: SocketAddr,
         /// The last reason.
         cause: String,
+        /// TCP came up and TLS did not.
+        tls: bool,
     },
     /// The system refuses a thread, a poll or a timer.
     #[error("start the load generator")]
@@ -85,12 +35,20 @@ pub enum LoadError {
 
 /// What a thread tells the owner.
 pub(crate) enum Message {
-    /// Its connections are up; or none came up, for this reason.
-    Ready(Result<(), String>),
+    /// Its connections are up; or none to a target came up.
+    Ready(Result<(), Refusal>),
     /// A second is over.
     Second(Box<Slice>),
     /// It has ended.
     Done(Box<Tally>),
+}
+
+/// Why no connection to a target came up.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) target: usize,
+    pub(crate) cause: String,
+    pub(crate) tls: bool,
 }
 
 /// A run going on. Dropping it ends it.
@@ -104,6 +62,8 @@ pub struct Load {
     /// Seconds that not every thread has told of: parts missing, sum so far.
     pending: BTreeMap<u64, (usize, Slice)>,
     rows: Vec<Row>,
+    /// Latencies of the last row.
+    last: Latencies,
     tally: Tally,
     running: usize,
 }
@@ -121,27 +81,29 @@ impl Load {
         let threads = options.threads.max(1);
         let stop = Arc::new(AtomicBool::new(false));
         // Bounded, and never full: a thread sends a message each second and a few besides.
-        let capacity = threads * (options.duration + options.timeout).as_secs() as usize + 64;
+        let seconds = options.whole().saturating_add(options.timeout).as_secs() as usize;
+        let capacity = threads.saturating_mul(seconds.min(86_400)) + 64;
+        let first = options.parts().first;
         let (sender, messages) = sync_channel(capacity);
         let (mut handles, mut starts) = (Vec::new(), Vec::new());
         for number in 0..threads {
             let worker = Worker::new(
                 Arc::clone(&options),
-                number,
-                workload(number),
+                first + number,
+                workload(first + number),
                 Arc::clone(&stop),
                 sender.clone(),
             )?;
             let (start, started) = sync_channel(1);
             starts.push(start);
-            let name = format!("load-{number}");
+            let name = format!("load-{}", first + number);
             handles.push(std::thread::Builder::new().name(name).spawn(move || {
                 run_worker(worker, &started);
             })?);
         }
         drop(sender);
         let mut load = Self {
-            tally: Tally::new(options.classes.len()),
+            tally: Tally::new(options.classes.len(), 0..u64::MAX),
             options,
             messages,
             threads: handles,
@@ -149,6 +111,7 @@ impl Load {
             started: Instant::now(),
             pending: BTreeMap::new(),
             rows: Vec::new(),
+            last: Latencies::default(),
             running: threads,
         };
         load.begin(&starts)?;
@@ -157,12 +120,14 @@ impl Load {
 
     fn begin(&mut self, starts: &[SyncSender<Instant>]) -> Result<(), LoadError> {
         for _ in starts {
-            let cause = match self.messages.recv() {
+            let refusal = match self.messages.recv() {
                 Ok(Message::Ready(Ok(()))) => continue,
-                Ok(Message::Ready(Err(cause))) => cause,
-                _ => "the generator's thread has ended".to_owned(),
+                Ok(Message::Ready(Err(refusal))) => refusal,
+                _ => return Err(io::Error::other("the generator's thread has ended").into()),
             };
-            return Err(LoadError::Connect { address: self.options.address, cause });
+            let Refusal { target, cause, tls } = refusal;
+            let address = self.options.targets[target].address;
+            return Err(LoadError::Connect { address, cause, tls });
         }
         self.started = Instant::now();
         for start in starts {
@@ -172,9 +137,14 @@ impl Load {
         Ok(())
     }
 
-    /// When the first request was due.
+    /// When the first request was due, of the warm-up if there is one.
     pub const fn started(&self) -> Instant {
         self.started
+    }
+
+    /// Latencies of the right answers of the row that [`Self::next_row`] gave last.
+    pub const fn last_latencies(&self) -> &Latencies {
+        &self.last
     }
 
     /// Waits at most `wait` for the next second to be complete. `None`: not yet, or all is over
@@ -217,6 +187,7 @@ impl Load {
                 let complete = *missing == 0;
                 if complete && let Some((_, sum)) = self.pending.remove(&second) {
                     self.rows.push(Row::of(&sum));
+                    self.last = Latencies(sum.latency);
                 }
                 complete
             }
@@ -238,7 +209,7 @@ impl Load {
         while !self.is_over() {
             self.next_row(Duration::from_secs(1));
         }
-        let elapsed = self.started.elapsed();
+        let elapsed = self.started.elapsed().saturating_sub(self.options.warmup);
         for (_, (_, sum)) in std::mem::take(&mut self.pending) {
             self.rows.push(Row::of(&sum));
         }
@@ -246,7 +217,9 @@ impl Load {
         // A run that was stopped did not have its whole duration.
         let scheduled = elapsed.min(self.options.duration);
         let rows = std::mem::take(&mut self.rows);
-        LoadReport::new(&self.tally, &self.options.classes, rows, scheduled, elapsed)
+        let names: Vec<String> =
+            self.options.classes.iter().map(|class| class.name.clone()).collect();
+        LoadReport::new(&self.tally, &names, rows, scheduled, elapsed)
     }
 }
 

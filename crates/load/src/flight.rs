@@ -5,6 +5,21 @@ use std::collections::VecDeque;
 use bulkhead_codec::StreamId;
 use bulkhead_message::{Fields, ResponseHead};
 
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The schedule or the closed loop: the number of the arrival.
+    Arrival(u64),
+    /// An answer: the key that it gave.
+    Follow(u64),
+}
+
+impl Default for Cause {
+    fn default() -> Self {
+        Self::Arrival(0)
+    }
+}
+
 /// One request between its sending and its end. Recycled: buffers keep their memory.
 #[derive(Debug, Default)]
 pub(crate) struct Flight {
@@ -12,6 +27,11 @@ pub(crate) struct Flight {
     pub(crate) intended_ns: u64,
     /// Actual send time.
     pub(crate) sent_ns: u64,
+    /// When its time is over.
+    pub(crate) deadline_ns: u64,
+    /// Where it came from, to send it again.
+    pub(crate) cause: Cause,
+    pub(crate) attempt: u32,
     pub(crate) class: usize,
     pub(crate) key: u64,
     pub(crate) connection: usize,
@@ -35,8 +55,9 @@ pub(crate) struct Flights {
 }
 
 impl Flights {
-    /// A place for a new request, whose time is over at `deadline_ns`. Deadlines come in order,
-    /// because the time-out is the same for all.
+    /// A place for a new request, whose time is over at `deadline_ns`. Deadlines come nearly in
+    /// order, because the time-out is the same for all; one that comes behind a later one is noticed
+    /// with that one, so whoever ends a request must look at its deadline as well.
     pub(crate) fn begin(&mut self, deadline_ns: u64) -> usize {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Flight::default());
@@ -44,6 +65,7 @@ impl Flights {
         });
         if let Some(flight) = self.slots.get_mut(index) {
             flight.live = true;
+            flight.deadline_ns = deadline_ns;
             flight.head.clear();
             flight.body.clear();
             flight.trailers.clear();

@@ -9,7 +9,10 @@ mod clock;
 mod connection;
 mod engine;
 mod flight;
+mod later;
+mod options;
 mod outcome;
+mod pool;
 mod report;
 mod schedule;
 mod tally;
@@ -17,8 +20,12 @@ mod worker;
 mod workload;
 
 pub use clock::thread_cpu_time;
-pub use engine::{Arrivals, Load, LoadError, LoadOptions, Protocol};
+pub use engine::{Load, LoadError};
+pub use options::{Arrivals, Class, LoadOptions, Protocol, Share, TargetOptions};
 pub use outcome::{Mismatch, Outcome};
-pub use report::{ClassReport, ConnectionReport, FailureSample, LoadReport, Row, Summary};
-pub use schedule::{Process, Random, Schedule, Times};
-pub use workload::{Answer, Request, Workload};
+pub use report::{
+    ClassReport, ConnectionReport, FailureSample, Latencies, LoadReport, Row, Summary,
+};
+pub use schedule::{Phase, Process, Random, Schedule, Times, Timing};
+pub use tally::Excluded;
+pub use workload::{Answer, Next, Request, Workload};

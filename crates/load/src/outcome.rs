@@ -33,10 +33,14 @@ pub enum Outcome {
     GoAway,
     /// No connection could be had while it waited.
     Connect,
+    /// No connection could be had because the TLS handshakes failed.
+    Tls,
     /// It was not answered in time.
     Timeout,
-    /// The connection ended under it.
+    /// The connection ended before its answer had begun.
     Closed,
+    /// The connection ended within its answer.
+    Truncated,
     /// The peer broke the protocol.
     Protocol,
     /// It never found a free stream in time.
@@ -45,7 +49,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order of its discriminant.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Ok,
         Self::WrongStatus,
         Self::WrongHeader,
@@ -54,8 +58,10 @@ impl Outcome {
         Self::Reset,
         Self::GoAway,
         Self::Connect,
+        Self::Tls,
         Self::Timeout,
         Self::Closed,
+        Self::Truncated,
         Self::Protocol,
         Self::Unsent,
     ];
@@ -71,11 +77,20 @@ impl Outcome {
             Self::Reset => "reset",
             Self::GoAway => "goaway",
             Self::Connect => "connect",
+            Self::Tls => "tls",
             Self::Timeout => "timeout",
             Self::Closed => "closed",
+            Self::Truncated => "truncated",
             Self::Protocol => "protocol",
             Self::Unsent => "unsent",
         }
+    }
+}
+
+impl Outcome {
+    /// Whether the request may be sent again because its answer never came whole.
+    pub const fn is_transport(self) -> bool {
+        matches!(self, Self::Reset | Self::GoAway | Self::Closed | Self::Truncated)
     }
 }
 

@@ -1,5 +1,7 @@
 //! When requests are to be sent. Pure: a seed gives the same times on every machine.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How the gaps between requests are distributed.
@@ -11,13 +13,60 @@ pub enum Process {
     Poisson,
 }
 
-/// An arrival schedule of constant mean rate.
+/// A stretch of a schedule, in which the rate changes evenly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Phase {
+    /// How long; [`Duration::MAX`]: for ever.
+    pub duration: Duration,
+    /// Requests per second at its beginning; at least 0.
+    pub from: f64,
+    /// Requests per second at its end; at least 0. Equal to `from` if it lasts for ever.
+    pub to: f64,
+}
+
+impl Phase {
+    /// One of constant rate.
+    pub const fn constant(rate: f64, duration: Duration) -> Self {
+        Self { duration, from: rate, to: rate }
+    }
+
+    /// Requests in it: the area under the rate.
+    pub fn requests(&self) -> f64 {
+        (self.from + self.to) / 2.0 * self.duration.as_secs_f64()
+    }
+
+    /// Seconds from its beginning until `count` requests were due. The rate is `from + slope · t`, so
+    /// the count is `from · t + slope · t² / 2`, solved for `t` in the form that stays exact for a
+    /// slope of 0.
+    fn time_of(&self, count: f64) -> f64 {
+        let slope = (self.to - self.from) / self.duration.as_secs_f64();
+        let root = (self.from * self.from + 2.0 * slope * count).max(0.0).sqrt();
+        if count <= 0.0 {
+            return 0.0;
+        }
+        (2.0 * count / (self.from + root)).min(self.duration.as_secs_f64())
+    }
+}
+
+/// Where the times come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Timing {
+    /// Rates, one phase after the other.
+    Phases {
+        /// In order.
+        phases: Vec<Phase>,
+        /// Distribution of the gaps.
+        process: Process,
+    },
+    /// Given times in nanoseconds since the start, never decreasing.
+    Recorded(Arc<[u64]>),
+}
+
+/// An arrival schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
-    /// Requests per second; over 0.
-    pub rate: f64,
-    /// Distribution of the gaps.
-    pub process: Process,
+    /// The times.
+    pub timing: Timing,
     /// Intended times are moved up to the next multiple of it, so that requests come in small bunches
     /// as they do through a network card. It costs no accuracy: latency counts from the moved time.
     /// Zero: not moved.
@@ -27,50 +76,113 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Times of one of `parts` generators that share the rate, as nanoseconds since the start.
+    /// For ever at `rate` requests per second, which is over 0.
+    pub fn constant(rate: f64, process: Process, seed: u64) -> Self {
+        let phases = vec![Phase::constant(rate.max(f64::MIN_POSITIVE), Duration::MAX)];
+        Self { timing: Timing::Phases { phases, process }, tick: Duration::ZERO, seed }
+    }
+
+    /// The same with another tick.
+    #[must_use]
+    pub const fn with_tick(mut self, tick: Duration) -> Self {
+        self.tick = tick;
+        self
+    }
+
+    /// From the start to the end of the last phase, or to the last recorded time. `None`: for ever.
+    pub fn duration(&self) -> Option<Duration> {
+        match &self.timing {
+            Timing::Phases { phases, .. } => phases
+                .iter()
+                .try_fold(Duration::ZERO, |sum, phase| sum.checked_add(phase.duration))
+                .filter(|&sum| sum < Duration::MAX),
+            Timing::Recorded(times) => {
+                Some(Duration::from_nanos(times.last().map_or(0, |last| last + 1)))
+            }
+        }
+    }
+
+    /// Times of one of `parts` generators that share the schedule, as nanoseconds since the start.
+    /// Recorded and constant times go to the parts in turn.
     pub fn times(&self, part: usize, parts: usize) -> Times {
         let parts = parts.max(1);
-        let gap_ns = 1e9 * parts as f64 / self.rate.max(f64::MIN_POSITIVE);
-        Times {
-            process: self.process,
-            gap_ns,
-            at_ns: match self.process {
-                Process::Constant => gap_ns * part as f64 / parts as f64,
-                Process::Poisson => 0.0,
+        let source = match &self.timing {
+            Timing::Recorded(times) => Source::Recorded { times: Arc::clone(times), at: part },
+            Timing::Phases { phases, process } => Source::Phases {
+                phases: phases.clone().into(),
+                process: *process,
+                count: match process {
+                    Process::Constant => part as f64,
+                    Process::Poisson => 0.0,
+                },
+                begun: 0.0,
+                counted: 0.0,
             },
+        };
+        Times {
+            source,
+            parts,
             tick_ns: self.tick.as_nanos() as u64,
             random: Random::new(self.seed ^ (part as u64).wrapping_mul(0x2545_f491_4f6c_dd1d)),
         }
     }
 }
 
-/// Endless iterator over intended times, in nanoseconds since the start; never decreasing.
+/// Iterator over intended times, in nanoseconds since the start; never decreasing.
 #[derive(Clone, Debug)]
 pub struct Times {
-    process: Process,
-    gap_ns: f64,
-    at_ns: f64,
+    source: Source,
+    parts: usize,
     tick_ns: u64,
     random: Random,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Phases {
+        /// Those not yet over.
+        phases: VecDeque<Phase>,
+        process: Process,
+        /// Requests of all parts before the next one of this part.
+        count: f64,
+        /// Seconds and requests before the first of `phases`.
+        begun: f64,
+        counted: f64,
+    },
+    Recorded {
+        times: Arc<[u64]>,
+        at: usize,
+    },
 }
 
 impl Iterator for Times {
     type Item = u64;
 
     fn next(&mut self) -> Option<u64> {
-        let at = match self.process {
-            Process::Constant => {
-                let at = self.at_ns;
-                self.at_ns += self.gap_ns;
-                at
+        let at = match &mut self.source {
+            Source::Recorded { times, at } => {
+                let time = *times.get(*at)?;
+                *at += self.parts;
+                time
             }
-            Process::Poisson => {
-                // 1 - unit is in (0, 1], so the logarithm is finite.
-                self.at_ns -= (1.0 - self.random.unit()).ln() * self.gap_ns;
-                self.at_ns
+            Source::Phases { phases, process, count, begun, counted } => {
+                if *process == Process::Poisson {
+                    // 1 - unit is in (0, 1], so the logarithm is finite.
+                    *count -= (1.0 - self.random.unit()).ln() * self.parts as f64;
+                }
+                while *count >= *counted + phases.front()?.requests() {
+                    let over = phases.pop_front()?;
+                    *begun += over.duration.as_secs_f64();
+                    *counted += over.requests();
+                }
+                let time = *begun + phases.front()?.time_of(*count - *counted);
+                if *process == Process::Constant {
+                    *count += self.parts as f64;
+                }
+                // Rounded, so that 3 gaps of 1 ms are 3 ms.
+                (time * 1e9).round() as u64
             }
         };
-        let at = at as u64;
         Some(if self.tick_ns > 1 { at.next_multiple_of(self.tick_ns) } else { at })
     }
 }
@@ -106,49 +218,4 @@ impl Random {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn schedule(process: Process) -> Schedule {
-        Schedule { rate: 1_000.0, process, tick: Duration::ZERO, seed: 5 }
-    }
-
-    #[test]
-    fn constant_gaps_are_constant_and_parts_interleave() {
-        let schedule = schedule(Process::Constant);
-        let whole: Vec<u64> = schedule.times(0, 1).take(4).collect();
-        assert_eq!(whole, [0, 1_000_000, 2_000_000, 3_000_000]);
-        let mut both: Vec<u64> =
-            (0..2).flat_map(|part| schedule.times(part, 2).take(2).collect::<Vec<_>>()).collect();
-        both.sort_unstable();
-        assert_eq!(both, whole);
-    }
-
-    #[test]
-    fn poisson_keeps_the_rate_and_its_gaps_vary_as_they_should() {
-        let times: Vec<u64> = schedule(Process::Poisson).times(0, 1).take(50_000).collect();
-        let mean = *times.last().unwrap() as f64 / times.len() as f64;
-        assert!((mean / 1e6 - 1.0).abs() < 0.02, "{mean}");
-        let gaps: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
-        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
-        assert!((variance.sqrt() / mean - 1.0).abs() < 0.05, "exponential: deviation = mean");
-        assert!(times.is_sorted());
-    }
-
-    #[test]
-    fn a_seed_gives_the_same_times_and_parts_differ() {
-        let schedule = schedule(Process::Poisson);
-        let take = |part| schedule.times(part, 2).take(100).collect::<Vec<_>>();
-        assert_eq!(take(0), take(0));
-        assert_ne!(take(0), take(1));
-    }
-
-    #[test]
-    fn ticks_move_times_up_and_never_down() {
-        let exact = schedule(Process::Poisson);
-        let ticked = Schedule { tick: Duration::from_micros(500), ..exact.clone() };
-        for (exact, ticked) in exact.times(0, 1).zip(ticked.times(0, 1)).take(1_000) {
-            assert!(ticked % 500_000 == 0 && ticked >= exact && ticked - exact < 500_000);
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! A generator thread: takes up what is due, sends it, and turns until all is answered.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +12,11 @@ use bulkhead_codec::Heads;
 use mio::{Events, Poll, Token};
 
 use crate::clock::{Alarm, since, thread_cpu_time};
-use crate::engine::{Arrivals, LoadOptions, Message};
-use crate::flight::Flights;
-use crate::outcome::Outcome;
+use crate::engine::{Message, Refusal};
+use crate::flight::{Cause, Flights};
+use crate::later::{Later, LaterQueue};
+use crate::options::{Arrivals, LoadOptions, portion};
+use crate::pool::{Pending, Pool, Slot};
 use crate::schedule::{Random, Times};
 use crate::tally::{Slice, Tally};
 use crate::workload::{Request, Workload};
@@ -22,12 +25,12 @@ mod answers;
 mod connections;
 mod send;
 
-use connections::Slot;
-
 const ALARM: Token = Token(usize::MAX);
 const READ_BUFFER_BYTES: usize = 64 * 1024;
-/// Time for the connections to come up before the run.
+/// Time for the first connections to come up before the run.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// And besides for each.
+const CONNECT_TIMEOUT_EACH: Duration = Duration::from_millis(1);
 /// Longest wait of a turn: time-outs and reconnects are looked at so often.
 const TURN_NS_MAX: u64 = 20_000_000;
 /// One second.
@@ -36,46 +39,51 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// State of one thread.
 pub(crate) struct Worker {
     options: Arc<LoadOptions>,
-    number: usize,
+    /// Which part of how many it is.
+    part: usize,
+    parts: usize,
     workload: Box<dyn Workload>,
     stop: Arc<AtomicBool>,
     sender: SyncSender<Message>,
     poll: Poll,
     alarm: Alarm,
+    /// When the alarm wakes the poll, unless set anew.
+    alarm_at_ns: u64,
     start: Instant,
     slots: Vec<Slot>,
-    /// Slots whose connection takes requests or will; `cursor` is where the next one goes.
-    pool: Vec<usize>,
-    cursor: usize,
-    /// Slots without a connection that wait to try again.
-    waiting: usize,
-    /// When to look for connections that have had their life.
-    next_look_ns: u64,
+    /// Slots without a connection.
+    vacant: Vec<usize>,
+    pools: Vec<Pool>,
+    /// When connections have had their life: time, slot, generation.
+    lives: BinaryHeap<Reverse<(u64, usize, u32)>>,
     /// Decides how long each connection lives.
     random: Random,
-    /// Why the last attempt to connect failed.
-    connect_error: Option<String>,
     dirty: Vec<usize>,
     flights: Flights,
-    /// Requests that wait for a free stream: intended time and number.
-    queue: VecDeque<(u64, u64)>,
+    later: LaterQueue,
     times: Option<Times>,
     next_due: u64,
-    /// Requests of this thread so far.
+    /// Arrivals of this thread so far.
     taken: u64,
-    /// Requests of this thread that may be in flight, in a closed loop.
-    in_flight_max: usize,
+    /// Clients of this thread in a closed loop: at most, and those that are at work or think.
+    clients_max: usize,
+    clients: usize,
+    think_ns: u64,
+    /// New requests may still be sent.
+    sending: bool,
     request: Request,
     heads: Heads,
     tally: Tally,
     slice: Slice,
+    /// CPU time at the beginning of the measured part.
+    cpu_begun: Option<Duration>,
     buffer: Vec<u8>,
 }
 
 impl Worker {
     pub(crate) fn new(
         options: Arc<LoadOptions>,
-        number: usize,
+        part: usize,
         workload: Box<dyn Workload>,
         stop: Arc<AtomicBool>,
         sender: SyncSender<Message>,
@@ -83,42 +91,54 @@ impl Worker {
         let poll = Poll::new()?;
         let alarm = Alarm::new(poll.registry(), ALARM)?;
         let classes = options.classes.len();
-        let threads = options.threads.max(1);
-        let mut times = None;
-        let mut in_flight_max = 0;
+        let parts = options.parts().parts.max(1);
+        let (mut times, mut clients_max, mut think_ns) = (None, 0, 0);
         match &options.arrivals {
-            Arrivals::Open(schedule) => times = Some(schedule.times(number, threads)),
-            Arrivals::Closed { in_flight } => in_flight_max = in_flight.div_ceil(threads),
+            Arrivals::Open(schedule) => times = Some(schedule.times(part, parts)),
+            Arrivals::Closed { in_flight, think } => {
+                clients_max = portion(*in_flight, part, parts).max(1);
+                think_ns = think.as_nanos() as u64;
+            }
         }
         let next_due = times.as_mut().and_then(Iterator::next).unwrap_or(u64::MAX);
-        let connections = options.connections.div_ceil(threads).max(1);
+        let connections = |total| portion(total, part, parts).max(1);
+        let begin = options.warmup.as_nanos() as u64;
+        let window = begin..begin + options.duration.as_nanos() as u64;
         Ok(Self {
+            pools: options
+                .targets
+                .iter()
+                .map(|target| Pool::new(connections(target.connections)))
+                .collect(),
             options,
-            number,
+            part,
+            parts,
             workload,
             stop,
             sender,
             poll,
             alarm,
+            alarm_at_ns: 0,
             start: Instant::now(),
-            slots: (0..connections).map(|_| Slot::default()).collect(),
-            pool: (0..connections).collect(),
-            cursor: 0,
-            waiting: connections,
-            connect_error: None,
-            next_look_ns: 0,
-            random: Random::new(number as u64),
+            slots: Vec::new(),
+            vacant: Vec::new(),
+            lives: BinaryHeap::new(),
+            random: Random::new(part as u64),
             dirty: Vec::new(),
             flights: Flights::default(),
-            queue: VecDeque::new(),
+            later: LaterQueue::default(),
             times,
             next_due,
             taken: 0,
-            in_flight_max,
+            clients_max,
+            clients: 0,
+            think_ns,
+            sending: true,
             request: Request::default(),
             heads: Heads::default(),
-            tally: Tally::new(classes),
+            tally: Tally::new(classes, window),
             slice: Slice::new(0, classes),
+            cpu_begun: None,
             buffer: vec![0; READ_BUFFER_BYTES],
         })
     }
@@ -127,25 +147,29 @@ impl Worker {
     pub(crate) fn connect_all(&mut self) -> bool {
         let mut events = Events::with_capacity(1_024);
         self.start = Instant::now();
-        let until = CONNECT_TIMEOUT.as_nanos() as u64;
+        let count: usize = self.options.targets.iter().map(|target| target.connections).sum();
+        let each = CONNECT_TIMEOUT_EACH.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+        let until = CONNECT_TIMEOUT.saturating_add(each).as_nanos() as u64;
         loop {
             let now = since(self.start);
-            let failed = self.tally.connects_failed;
             self.open_due(now);
-            let up = self.count_up();
             // The first refusal of an address where nobody listens is enough to know.
-            if up == self.pool.len() || now >= until || (up == 0 && failed > 0) {
+            let refused = self.pools.iter().any(|pool| pool.up == 0 && pool.error.is_some());
+            if refused || now >= until || self.pools.iter().all(Pool::is_complete) {
                 break;
             }
             if self.turn(&mut events, now + 10_000_000).is_err() {
                 break;
             }
         }
-        let ready = if self.count_up() > 0 {
-            Ok(())
-        } else {
-            Err(self.connect_error.take().unwrap_or_else(|| "no answer within 5 s".into()))
-        };
+        let down = self.pools.iter().position(|pool| pool.up == 0);
+        let ready = down.map_or(Ok(()), |target| {
+            let (cause, tls) = match self.pools[target].error.take() {
+                Some(error) => (error.cause, error.tls),
+                None => ("no answer in time".into(), false),
+            };
+            Err(Refusal { target, cause, tls })
+        });
         let up = ready.is_ok();
         self.sender.send(Message::Ready(ready)).is_ok() && up
     }
@@ -154,40 +178,71 @@ impl Worker {
     pub(crate) fn run(&mut self, start: Instant) {
         self.start = start;
         // What was noted before the start was noted by another clock.
+        self.alarm_at_ns = 0;
+        self.pools.iter_mut().for_each(Pool::reset_clock);
+        self.lives.clear();
         for index in 0..self.slots.len() {
-            self.slots[index].retry_at_ns = 0;
             self.give_life(index, 0);
         }
-        let end = self.options.duration.as_nanos() as u64;
+        let end = self.options.whole().as_nanos() as u64;
         let mut events = Events::with_capacity(1_024);
-        let mut sending = true;
         loop {
             let now = since(self.start);
-            // What was due before the end is sent even if this thread comes to it late.
-            let due_is_left = self.next_due < end || (self.in_flight_max > 0 && now < end);
-            sending = sending && due_is_left && !self.stop.load(Ordering::Acquire);
             self.roll(now);
-            if sending {
+            if self.sending {
                 self.take_up(now, end);
                 self.retire_old(now);
                 self.open_due(now);
+                if !self.may_send(now, end) {
+                    self.end_sending();
+                }
             }
-            self.send_queued(now);
+            self.send_waiting(now);
             self.flush_dirty();
             self.expire(now);
-            if !sending && self.queue.is_empty() && self.flights.len() == 0 {
+            let waiting: usize = self.pools.iter().map(|pool| pool.waiting.len()).sum();
+            if !self.sending && waiting == 0 && self.flights.len() == 0 {
                 break;
             }
-            let due = if sending { self.next_due } else { u64::MAX };
+            let due =
+                if self.sending { self.next_due.min(self.later.next_due()) } else { u64::MAX };
             if self.turn(&mut events, due.min(now + TURN_NS_MAX)).is_err() {
                 break;
             }
         }
         self.close_all();
-        self.tally.cpu_ns = thread_cpu_time().as_nanos() as u64;
+        self.report();
+    }
+
+    /// Whether requests may still come: by the schedule, by the closed loop, or after an answer.
+    fn may_send(&self, now: u64, end: u64) -> bool {
+        if self.stop.load(Ordering::Acquire) {
+            return false;
+        }
+        // What was due before the end is sent even if this thread comes to it late.
+        let follows = || {
+            self.later.next_due() < end
+                || self.flights.len() > 0
+                || self.pools.iter().any(|pool| !pool.waiting.is_empty())
+        };
+        self.next_due < end || (now < end && (self.clients_max > 0 || follows()))
+    }
+
+    /// What would follow is given up; what is due and not yet sent still goes out.
+    fn end_sending(&mut self) {
+        self.sending = false;
+        for later in self.later.drain() {
+            if let Later::Follow(key) = later {
+                self.workload.abandon(key);
+            }
+        }
+    }
+
+    fn report(&mut self) {
+        self.read_cpu(u64::MAX);
         let classes = self.options.classes.len();
         let last = std::mem::replace(&mut self.slice, Slice::new(u64::MAX, classes));
-        let tally = std::mem::replace(&mut self.tally, Tally::new(classes));
+        let tally = std::mem::replace(&mut self.tally, Tally::new(classes, 0..0));
         // An owner that is gone wants neither.
         let _gone = self.sender.send(Message::Second(Box::new(last)));
         let _gone = self.sender.send(Message::Done(Box::new(tally)));
@@ -199,7 +254,11 @@ impl Worker {
         let timeout = if wake_ns <= now {
             Some(Duration::ZERO)
         } else {
-            self.alarm.set(Duration::from_nanos(wake_ns - now))?;
+            // An alarm that goes off a little early does no harm and saves a system call.
+            if self.alarm_at_ns <= now || self.alarm_at_ns > wake_ns {
+                self.alarm.set(Duration::from_nanos(wake_ns - now))?;
+                self.alarm_at_ns = wake_ns;
+            }
             None
         };
         match self.poll.poll(events, timeout) {
@@ -207,7 +266,9 @@ impl Worker {
             other => other?,
         }
         for event in &*events {
-            if event.token() != ALARM {
+            if event.token() == ALARM {
+                self.alarm_at_ns = 0;
+            } else {
                 let ended = event.is_read_closed() || event.is_error();
                 self.on_ready(event.token().0, event.is_readable(), ended);
             }
@@ -216,9 +277,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Hands over the seconds that are over.
+    /// Hands over the seconds of the measured part that are over.
     fn roll(&mut self, now: u64) {
-        while now >= (self.slice.second + 1) * SECOND_NS {
+        self.read_cpu(now);
+        let measured = now.saturating_sub(self.tally.window.start);
+        while measured >= (self.slice.second + 1) * SECOND_NS {
+            self.slice.in_flight = self.flights.len() as u64;
+            self.slice.waiting = self.pools.iter().map(|pool| pool.waiting.len() as u64).sum();
+            self.slice.connections = self.pools.iter().map(|pool| pool.up as u64).sum();
             let next = Slice::new(self.slice.second + 1, self.options.classes.len());
             let done = std::mem::replace(&mut self.slice, next);
             // An owner that is gone does not want it.
@@ -226,43 +292,63 @@ impl Worker {
         }
     }
 
-    /// Puts what is due into the queue.
-    fn take_up(&mut self, now: u64, end: u64) {
-        while self.next_due <= now && self.next_due < end {
-            let due = self.next_due;
-            self.enqueue(due, now);
-            self.next_due = self.times.as_mut().and_then(Iterator::next).unwrap_or(u64::MAX);
+    /// Notes the CPU time at both ends of the measured part.
+    fn read_cpu(&mut self, now: u64) {
+        if now < self.tally.window.start || self.tally.cpu_ns > 0 {
+            return;
         }
-        while now < end && self.flights.len() + self.queue.len() < self.in_flight_max {
-            self.enqueue(now, now);
+        match self.cpu_begun {
+            None => self.cpu_begun = Some(thread_cpu_time()),
+            Some(begun) if now >= self.tally.window.end => {
+                let used = thread_cpu_time().saturating_sub(begun);
+                self.tally.cpu_ns = used.as_nanos() as u64;
+                self.tally.cpu_ns_max = self.tally.cpu_ns;
+            }
+            Some(_) => {}
         }
     }
 
-    fn enqueue(&mut self, intended: u64, now: u64) {
-        let threads = self.options.threads.max(1) as u64;
-        let number = self.taken * threads + self.number as u64;
+    /// Sends what is due, or puts it where it waits for a stream.
+    fn take_up(&mut self, now: u64, end: u64) {
+        while let Some((due, later)) = self.later.take_due(now) {
+            match later {
+                Later::Ready => self.clients -= 1,
+                Later::Follow(key) => self.arrive(due, Cause::Follow(key), now),
+            }
+        }
+        while self.next_due <= now && self.next_due < end {
+            let due = self.next_due;
+            self.next_due = self.times.as_mut().and_then(Iterator::next).unwrap_or(u64::MAX);
+            self.arrive_new(due, now);
+        }
+        while now < end && self.clients < self.clients_max {
+            self.clients += 1;
+            self.arrive_new(now, now);
+        }
+    }
+
+    fn arrive_new(&mut self, intended: u64, now: u64) {
+        let number = self.taken * self.parts as u64 + self.part as u64;
         self.taken += 1;
-        self.queue.push_back((intended, number));
-        self.tally.on_scheduled(intended, now, &mut self.slice);
+        self.arrive(intended, Cause::Arrival(number), now);
+    }
+
+    fn arrive(&mut self, intended_ns: u64, cause: Cause, now: u64) {
+        self.tally.on_scheduled(intended_ns, now, &mut self.slice);
+        self.dispatch(Pending { intended_ns, cause, attempt: 0, class: 0 }, now);
     }
 
     /// Fails what has waited too long, sent or not.
     fn expire(&mut self, now: u64) {
-        let timeout = self.options.timeout.as_nanos() as u64;
         while let Some(index) = self.flights.next_expired(now) {
             self.give_up(index);
         }
-        while let Some(&(intended, number)) = self.queue.front() {
-            if intended + timeout > now {
-                return;
+        let Some(before) = now.checked_sub(self.options.timeout.as_nanos() as u64) else { return };
+        for target in 0..self.pools.len() {
+            while let Some(pending) = self.pools[target].take_overdue(before) {
+                let outcome = self.pools[target].outcome_of_waiting();
+                self.fail_waiting(&pending, outcome, now);
             }
-            self.queue.pop_front();
-            self.request.clear();
-            self.workload.prepare(number, &mut self.request);
-            let up = self.count_up() > 0;
-            let outcome = if up { Outcome::Unsent } else { Outcome::Connect };
-            let detail = || "no free stream within the time-out".to_owned();
-            self.tally.on_failed(self.request.class, outcome, now, detail, &mut self.slice);
         }
     }
 }

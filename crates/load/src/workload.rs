@@ -1,5 +1,7 @@
 //! What is asked, and what is a right answer. The engine knows neither.
 
+use std::time::Duration;
+
 use bulkhead_message::{Fields, RequestHead, ResponseHead};
 
 use crate::Mismatch;
@@ -11,7 +13,8 @@ pub struct Request {
     pub head: RequestHead,
     /// The body; empty: none.
     pub body: Vec<u8>,
-    /// Index of the class that it is counted under (see `LoadOptions::classes`).
+    /// Index of the class that it is counted under (see `LoadOptions::classes`), which also decides
+    /// the target.
     pub class: usize,
     /// Whatever the workload needs to know the right answer.
     pub key: u64,
@@ -42,9 +45,20 @@ pub struct Answer<'a> {
     pub trailers: &'a Fields,
 }
 
+/// A request that follows from an answer: the next step of a journey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// Think time: the request is due so long after the answer. Its latency counts from then.
+    pub after: Duration,
+    /// Given to [`Workload::follow`].
+    pub key: u64,
+}
+
 /// Makes requests and checks answers. Each generator thread has its own.
 pub trait Workload: Send {
-    /// Writes request `number` (unique over all threads) into the cleared `request`.
+    /// Writes request `number` (unique over all threads and, in an open loop, in the order of the
+    /// schedule) into the cleared `request`. Called again with the same number for a retry, and must
+    /// then write the same.
     fn prepare(&mut self, number: u64, request: &mut Request);
 
     /// Whether an answer is the right one.
@@ -52,4 +66,16 @@ pub trait Workload: Send {
     /// # Errors
     /// What is wrong with it.
     fn check(&mut self, answer: &Answer<'_>) -> Result<(), Mismatch>;
+
+    /// What follows from an answer that was right; asked once, right after [`Self::check`].
+    fn next(&mut self, _answer: &Answer<'_>) -> Option<Next> {
+        None
+    }
+
+    /// Writes a request that follows, which may have the key that it was announced with or another.
+    fn follow(&mut self, _key: u64, _request: &mut Request) {}
+
+    /// A request with this key has failed for good, or the run ended before it was sent: nothing
+    /// follows from it. Never called for one whose answer was right.
+    fn abandon(&mut self, _key: u64) {}
 }

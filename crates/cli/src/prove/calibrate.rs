@@ -61,7 +61,13 @@ pub(crate) fn run(
     }
     progress.say("calibrating: finding a rate that this machine sustains");
     let in_flight = plan.connections * IN_FLIGHT_PER_CONNECTION;
-    let closed = drive(plan, stage, tokens, Arrivals::Closed { in_flight }, interrupt)?;
+    let closed = drive(
+        plan,
+        stage,
+        tokens,
+        Arrivals::Closed { in_flight, think: Duration::ZERO },
+        interrupt,
+    )?;
     let mut calibration = Calibration { capacity_rps: closed.throughput_rps, steps: Vec::new() };
     let mut rate = rounded(closed.throughput_rps * SHARE);
     while !interrupt.is_set() {

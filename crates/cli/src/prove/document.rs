@@ -218,6 +218,7 @@ fn connections(storm: &Storm) -> ConnectionReport {
         opened: load.opened + held.opened,
         lost: load.lost + held.lost,
         connects_failed: load.connects_failed + held.connects_failed,
+        ..ConnectionReport::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bulkhead_chaos::{Kill, KillPlan};
-use bulkhead_load::{Arrivals, LoadOptions, Process, Protocol, Schedule};
+use bulkhead_load::{Arrivals, Class, LoadOptions, Process, Protocol, Schedule, TargetOptions};
 
 use super::args::{Profile, ProveArgs, format_duration};
 
@@ -132,33 +132,33 @@ impl Plan {
         arrivals: Arrivals,
         duration: Duration,
     ) -> LoadOptions {
-        LoadOptions {
-            address,
-            tls: None,
-            protocol: Protocol::Http2,
+        let target = TargetOptions {
             connections: self.connections,
             connection_life: Some(CONNECTION_LIFE),
             streams_max: STREAMS_MAX,
-            threads: 1,
-            arrivals,
-            duration,
+            ..TargetOptions::new(address, Protocol::Http2)
+        };
+        LoadOptions {
             timeout: REQUEST_TIMEOUT,
-            classes: CLASSES.map(str::to_owned).to_vec(),
+            classes: CLASSES.map(Class::new).to_vec(),
+            ..LoadOptions::new(target, arrivals, duration)
         }
     }
 
     /// Options of the held requests: a closed loop on connections of its own.
     pub(crate) fn held(&self, address: std::net::SocketAddr) -> LoadOptions {
-        LoadOptions {
-            connections: HELD,
-            classes: vec![HELD_CLASS.to_owned()],
-            ..self.load(address, Arrivals::Closed { in_flight: HELD }, self.duration)
+        let arrivals = Arrivals::Closed { in_flight: HELD, think: Duration::ZERO };
+        let mut options = self.load(address, arrivals, self.duration);
+        options.classes = vec![Class::new(HELD_CLASS)];
+        for target in &mut options.targets {
+            target.connections = HELD;
         }
+        options
     }
 
     /// Arrivals at a rate: Poisson, as from many independent clients.
-    pub(crate) const fn arrivals(&self, rate: f64) -> Arrivals {
-        Arrivals::Open(Schedule { rate, process: Process::Poisson, tick: TICK, seed: self.seed })
+    pub(crate) fn arrivals(&self, rate: f64) -> Arrivals {
+        Arrivals::Open(Schedule::constant(rate, Process::Poisson, self.seed).with_tick(TICK))
     }
 }
 

@@ -134,7 +134,9 @@ impl Workload for HeldWorkload {
 mod tests {
     use std::time::Duration;
 
-    use bulkhead_load::{Arrivals, Load, LoadOptions, Process, Protocol, Schedule};
+    use bulkhead_load::{
+        Arrivals, Class, Load, LoadOptions, Process, Protocol, Schedule, TargetOptions,
+    };
     use bulkhead_message::{Fields, ResponseHead};
     use bulkhead_origin::{Origin, OriginOptions};
 
@@ -157,23 +159,11 @@ mod tests {
     #[test]
     fn the_origin_gives_the_right_answers() {
         let origin = Origin::start(OriginOptions::default()).unwrap();
+        let target = TargetOptions::new(origin.addr(), Protocol::Http2);
+        let arrivals = Arrivals::Open(Schedule::constant(5_000.0, Process::Poisson, 1));
         let options = LoadOptions {
-            address: origin.addr(),
-            tls: None,
-            protocol: Protocol::Http2,
-            connections: 2,
-            connection_life: None,
-            streams_max: 100,
-            threads: 1,
-            arrivals: Arrivals::Open(Schedule {
-                rate: 5_000.0,
-                process: Process::Poisson,
-                tick: Duration::ZERO,
-                seed: 1,
-            }),
-            duration: Duration::from_millis(200),
-            timeout: Duration::from_secs(10),
-            classes: vec!["http2".to_owned(), "grpc".to_owned()],
+            classes: ["http2", "grpc"].map(Class::new).to_vec(),
+            ..LoadOptions::new(target, arrivals, Duration::from_millis(200))
         };
         let report =
             Load::start(options, |_| Box::new(FeedWorkload::new(1, None))).unwrap().finish();

@@ -5,7 +5,10 @@ use bulkhead_message::{Known, Method};
 use bulkhead_origin::{Endpoint, Origin, OriginOptions, feed};
 
 use super::*;
-use crate::{Answer, Mismatch, Process, Random, Request, Workload};
+use crate::{
+    Answer, Arrivals, Class, Mismatch, Process, Protocol, Random, Request, Schedule, TargetOptions,
+    Workload,
+};
 
 /// Asks for feeds: class 0 as JSON, class 1 by gRPC, class 2 for whatever path it was given.
 struct Feeds {
@@ -53,25 +56,22 @@ impl Workload for Feeds {
 }
 
 fn options(address: SocketAddr, protocol: Protocol) -> LoadOptions {
-    let schedule = Schedule {
-        rate: 2_000.0,
-        process: Process::Constant,
-        tick: Duration::from_micros(500),
-        seed: 1,
-    };
+    let tick = Duration::from_micros(500);
+    let schedule = Schedule::constant(2_000.0, Process::Constant, 1).with_tick(tick);
+    let target = TargetOptions { connections: 4, ..TargetOptions::new(address, protocol) };
     LoadOptions {
-        address,
-        tls: None,
-        protocol,
-        connections: 4,
-        connection_life: None,
-        streams_max: 100,
-        threads: 1,
-        arrivals: Arrivals::Open(schedule),
-        duration: Duration::from_millis(200),
         timeout: Duration::from_secs(5),
-        classes: ["json", "grpc", "other"].map(str::to_owned).to_vec(),
+        classes: ["json", "grpc", "other"].map(Class::new).to_vec(),
+        ..LoadOptions::new(target, Arrivals::Open(schedule), Duration::from_millis(200))
     }
+}
+
+/// As [`options`], over HTTP/2 with one connection that takes one request at a time.
+fn one_stream(address: SocketAddr) -> LoadOptions {
+    let mut options = options(address, Protocol::Http2);
+    options.targets[0].connections = 1;
+    options.targets[0].streams_max = 1;
+    options
 }
 
 fn feeds(class: usize, path: &'static str) -> impl FnMut(usize) -> Box<dyn Workload> {
@@ -108,10 +108,8 @@ fn every_scheduled_request_is_sent_answered_and_checked() {
 fn connections_that_have_had_their_life_are_replaced_without_a_loss() {
     for protocol in [Protocol::Http2, Protocol::Http1] {
         let origin = origin();
-        let options = LoadOptions {
-            connection_life: Some(Duration::from_millis(40)),
-            ..options(origin.addr(), protocol)
-        };
+        let mut options = LoadOptions { ..options(origin.addr(), protocol) };
+        options.targets[0].connection_life = Some(Duration::from_millis(40));
         let report = Load::start(options, feeds(0, "")).unwrap().finish();
         assert_eq!((report.ok, report.failed), (400, 0), "{:?}", report.failure_samples);
         assert!(report.connections.opened > 8, "{:?}", report.connections);
@@ -148,14 +146,8 @@ fn latency_counts_from_the_intended_time_when_streams_run_out() {
     let origin = origin();
     // One stream that is busy 50 ms at a time, asked 100 times a second for 200 ms: 20 requests that
     // take 1 s together. Each service is about 50 ms, but the last request waits close to 0.8 s.
-    let schedule =
-        Schedule { rate: 100.0, process: Process::Constant, tick: Duration::ZERO, seed: 1 };
-    let options = LoadOptions {
-        connections: 1,
-        streams_max: 1,
-        arrivals: Arrivals::Open(schedule),
-        ..options(origin.addr(), Protocol::Http2)
-    };
+    let schedule = Schedule::constant(100.0, Process::Constant, 1);
+    let options = LoadOptions { arrivals: Arrivals::Open(schedule), ..one_stream(origin.addr()) };
     let report = Load::start(options, feeds(2, "/delay/50")).unwrap().finish();
     assert_eq!((report.scheduled, report.ok), (20, 20));
     assert!(report.latency_ms.max >= 790.0, "{:?}", report.latency_ms);
@@ -166,12 +158,7 @@ fn latency_counts_from_the_intended_time_when_streams_run_out() {
 #[test]
 fn what_is_not_answered_or_not_sent_in_time_has_failed() {
     let origin = origin();
-    let options = LoadOptions {
-        connections: 1,
-        streams_max: 1,
-        timeout: Duration::from_millis(100),
-        ..options(origin.addr(), Protocol::Http2)
-    };
+    let options = LoadOptions { timeout: Duration::from_millis(100), ..one_stream(origin.addr()) };
     let report = Load::start(options, feeds(2, "/delay/60000")).unwrap().finish();
     assert_eq!((report.ok, report.failed), (0, 400));
     assert!(report.classes[2].failures["timeout"] > 0 && report.unsent > 0);
@@ -182,7 +169,7 @@ fn what_is_not_answered_or_not_sent_in_time_has_failed() {
 fn a_closed_loop_keeps_its_number_in_flight() {
     let origin = origin();
     let options = LoadOptions {
-        arrivals: Arrivals::Closed { in_flight: 8 },
+        arrivals: Arrivals::Closed { in_flight: 8, think: Duration::ZERO },
         ..options(origin.addr(), Protocol::Http2)
     };
     let report = Load::start(options, feeds(2, "/delay/20")).unwrap().finish();

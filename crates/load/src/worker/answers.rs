@@ -1,21 +1,28 @@
 //! From a connection's bytes to the end of each request.
 
+use std::io;
+
 use bulkhead_codec::{ErrorCode, Event, Heads, Tag};
 
 use super::Worker;
 use super::send::resume_uploads;
 use crate::clock::since;
 use crate::connection::{Client, Input, State};
+use crate::flight::Cause;
+use crate::later::Later;
 use crate::outcome::Outcome;
+use crate::pool::Pending;
 use crate::workload::Answer;
 
 /// Largest answer that is kept to be checked.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// How a connection stands after its bytes were taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Standing {
     Live,
+    /// The TLS handshake failed.
+    Refused(String),
     /// It is over: what was in flight on it ends so.
     Lost(Outcome),
 }
@@ -26,58 +33,75 @@ impl Worker {
         let Some(mut client) = self.slots.get_mut(index).and_then(|slot| slot.client.take()) else {
             return;
         };
-        let was_connecting = client.state == State::Connecting;
-        if was_connecting {
+        if client.state == State::Connecting {
             match client.connect_result() {
-                Ok(true) => {
-                    client.state = State::Up;
-                    self.tally.connections_opened += 1;
-                    self.slots[index].backoff_ns = 0;
-                }
+                Ok(true) => client.state = State::Handshaking,
                 Ok(false) => {
                     self.slots[index].client = Some(client);
                     return;
                 }
                 Err(cause) => {
                     self.slots[index].client = Some(client);
-                    self.connect_failed(index, &cause);
+                    self.connect_failed(index, &cause, false);
                     return;
                 }
             }
         }
+        if client.state == State::Handshaking && !client.is_handshaking() {
+            let up = self.on_up(index, &mut client);
+            if let Err(cause) = up {
+                self.slots[index].client = Some(client);
+                self.connect_failed(index, &cause, true);
+                return;
+            }
+        }
         let mut standing = Standing::Live;
         if readable || ended {
-            standing = self.read(&mut client, ended);
+            standing = self.read(index, &mut client, ended);
         }
         resume_uploads(&mut client, &mut self.flights);
-        if standing == Standing::Live && client.flush().is_err() {
-            standing = Standing::Lost(Outcome::Closed);
+        if standing == Standing::Live
+            && let Err(cause) = client.flush()
+        {
+            standing = match client.state {
+                State::Handshaking => Standing::Refused(cause.to_string()),
+                _ => Standing::Lost(Outcome::Closed),
+            };
         }
         let must_close = client.codec.must_close();
         let draining = client.state == State::Draining;
         let idle = client.codec.active_streams() == 0;
         self.slots[index].client = Some(client);
         match standing {
+            Standing::Refused(cause) => {
+                self.connect_failed(index, &io::Error::other(cause), true);
+            }
             Standing::Lost(outcome) => self.lose(index, outcome),
             Standing::Live if must_close || (draining && idle) => self.retire(index),
-            Standing::Live if draining => self.replace(index),
-            Standing::Live => {}
+            Standing::Live => self.list(index),
         }
     }
 
-    fn read(&mut self, client: &mut Client, ended: bool) -> Standing {
+    fn read(&mut self, index: usize, client: &mut Client, ended: bool) -> Standing {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut standing = Standing::Live;
         while standing == Standing::Live {
-            match client.read(&mut buffer) {
+            let input = client.read(&mut buffer);
+            if client.state == State::Handshaking {
+                standing = self.on_handshake(index, client, input.as_ref());
+                if standing != Standing::Live {
+                    break;
+                }
+            }
+            match input {
                 Ok(Input::Bytes { count, more }) => {
-                    standing = self.take(client, &buffer[..count]);
+                    standing = self.take(index, client, &buffer[..count]);
                     if !more && !ended {
                         break;
                     }
                 }
                 Ok(Input::Nothing) => break,
-                Ok(Input::End) => standing = self.on_end_of_input(client),
+                Ok(Input::End) => standing = self.on_end_of_input(index, client),
                 Err(_) => standing = Standing::Lost(Outcome::Closed),
             }
         }
@@ -85,15 +109,33 @@ impl Worker {
         standing
     }
 
-    fn take(&mut self, client: &mut Client, bytes: &[u8]) -> Standing {
+    /// A read during the TLS handshake may have ended it, well or badly.
+    fn on_handshake(
+        &mut self,
+        index: usize,
+        client: &mut Client,
+        input: Result<&Input, &io::Error>,
+    ) -> Standing {
+        match input {
+            Err(cause) => Standing::Refused(cause.to_string()),
+            Ok(Input::End) => Standing::Refused("the server ended the handshake".to_owned()),
+            Ok(_) if client.is_handshaking() => Standing::Live,
+            Ok(_) => match self.on_up(index, client) {
+                Ok(()) => Standing::Live,
+                Err(cause) => Standing::Refused(cause.to_string()),
+            },
+        }
+    }
+
+    fn take(&mut self, index: usize, client: &mut Client, bytes: &[u8]) -> Standing {
         if client.input.is_empty() {
-            let (rest, standing) = self.decode(client, bytes);
+            let (rest, standing) = self.decode(index, client, bytes);
             client.input.extend_from_slice(&bytes[bytes.len() - rest..]);
             return standing;
         }
         let mut input = std::mem::take(&mut client.input);
         input.extend_from_slice(bytes);
-        let (rest, standing) = self.decode(client, &input);
+        let (rest, standing) = self.decode(index, client, &input);
         let consumed = input.len() - rest;
         input.drain(..consumed);
         client.input = input;
@@ -101,12 +143,13 @@ impl Worker {
     }
 
     /// Gives how many bytes at the end of `input` were left.
-    fn decode(&mut self, client: &mut Client, mut input: &[u8]) -> (usize, Standing) {
+    fn decode(&mut self, index: usize, client: &mut Client, mut input: &[u8]) -> (usize, Standing) {
         let now = since(self.start);
+        let target = self.slots[index].target;
         let mut heads = std::mem::take(&mut self.heads);
         let standing = loop {
             match client.codec.next_event(&mut input, &mut heads, &mut client.out) {
-                Ok(Some(event)) => self.on_event(client, event, &mut heads, now),
+                Ok(Some(event)) => self.on_event(target, client, event, &mut heads, now),
                 Ok(None) => break Standing::Live,
                 Err(_) => break Standing::Lost(Outcome::Protocol),
             }
@@ -115,17 +158,25 @@ impl Worker {
         (input.len(), standing)
     }
 
-    fn on_end_of_input(&mut self, client: &mut Client) -> Standing {
+    fn on_end_of_input(&mut self, index: usize, client: &mut Client) -> Standing {
         let now = since(self.start);
         let rest = std::mem::take(&mut client.input);
+        let target = self.slots[index].target;
         let mut heads = Heads::default();
         while let Ok(Some(event)) = client.codec.end_of_input(&rest) {
-            self.on_event(client, event, &mut heads, now);
+            self.on_event(target, client, event, &mut heads, now);
         }
         Standing::Lost(Outcome::Closed)
     }
 
-    fn on_event(&mut self, client: &mut Client, event: Event<'_>, heads: &mut Heads, now: u64) {
+    fn on_event(
+        &mut self,
+        target: usize,
+        client: &mut Client,
+        event: Event<'_>,
+        heads: &mut Heads,
+        now: u64,
+    ) {
         match event {
             Event::Response { tag, end, .. } => {
                 if heads.response.is_interim() {
@@ -168,7 +219,14 @@ impl Worker {
                 };
                 self.fail(place, outcome, now, "the stream was reset");
             }
-            Event::GoAway { .. } => client.state = State::Draining,
+            Event::GoAway { .. } => {
+                if client.state == State::Up {
+                    client.state = State::Draining;
+                    let pool = &mut self.pools[target];
+                    pool.up -= 1;
+                    pool.want(now);
+                }
+            }
             Event::Request { .. } | Event::Ready | Event::Pong(_) => {}
         }
     }
@@ -176,6 +234,10 @@ impl Worker {
     /// A whole answer is there.
     fn finish(&mut self, place: usize, now: u64) {
         let Some(flight) = self.flights.get(place) else { return };
+        if now > flight.deadline_ns {
+            self.fail(place, Outcome::Timeout, now, "the whole answer came after the time-out");
+            return;
+        }
         let answer = Answer {
             class: flight.class,
             key: flight.key,
@@ -183,24 +245,60 @@ impl Worker {
             body: &flight.body,
             trailers: &flight.trailers,
         };
+        let (class, intended) = (flight.class, flight.intended_ns);
+        self.tally.on_answer(class, intended, answer.head.status, answer.body.len());
         match self.workload.check(&answer) {
             Ok(()) => {
-                let latency = now.saturating_sub(flight.intended_ns);
-                let service = now.saturating_sub(flight.sent_ns);
-                self.tally.on_ok(flight.class, latency, service, &mut self.slice);
+                self.tally.on_ok(class, intended, flight.sent_ns, now, &mut self.slice);
+                let next = self.workload.next(&answer);
+                self.flights.end(place);
+                match next {
+                    Some(next) if self.sending => {
+                        let due = now + next.after.as_nanos() as u64;
+                        self.later.put(due, Later::Follow(next.key));
+                    }
+                    Some(next) => {
+                        self.workload.abandon(next.key);
+                        self.arrival_over(now);
+                    }
+                    None => self.arrival_over(now),
+                }
             }
             Err(mismatch) => {
                 let detail = || describe(&answer);
                 let outcome = mismatch.into();
-                self.tally.on_failed(flight.class, outcome, now, detail, &mut self.slice);
+                let slice = &mut self.slice;
+                self.tally.on_failed(class, outcome, intended, now, detail, slice);
+                self.workload.abandon(flight.key);
+                self.flights.end(place);
+                self.arrival_over(now);
             }
         }
-        self.flights.end(place);
     }
 
-    /// A request has failed.
+    /// A request has failed, or is sent again.
     pub(super) fn fail(&mut self, place: usize, outcome: Outcome, now: u64, detail: &'static str) {
         let Some(flight) = self.flights.get(place) else { return };
+        let (cause, key) = (flight.cause, flight.key);
+        if flight.attempt < self.options.retries
+            && outcome.is_transport()
+            && now <= flight.deadline_ns
+        {
+            let pending = Pending {
+                intended_ns: flight.intended_ns,
+                cause,
+                attempt: flight.attempt + 1,
+                class: flight.class,
+            };
+            let target = self.options.classes[flight.class].target;
+            self.flights.end(place);
+            if let Cause::Arrival(_) = cause {
+                self.workload.abandon(key);
+            }
+            // Before those that wait: it is older. Sent in the next turn.
+            self.pools[target].waiting.push_front(pending);
+            return;
+        }
         let detail = || {
             let waited = now.saturating_sub(flight.sent_ns) / 1_000_000;
             format!(
@@ -208,8 +306,11 @@ impl Worker {
                 flight.connection, flight.stream
             )
         };
-        self.tally.on_failed(flight.class, outcome, now, detail, &mut self.slice);
+        let (class, intended) = (flight.class, flight.intended_ns);
+        self.tally.on_failed(class, outcome, intended, now, detail, &mut self.slice);
         self.flights.end(place);
+        self.workload.abandon(key);
+        self.arrival_over(now);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The connections of a thread: opened, lost, replaced.
 
+use std::cmp::Reverse;
 use std::io;
 
 use mio::Token;
@@ -8,53 +9,38 @@ use super::Worker;
 use crate::clock::since;
 use crate::connection::{Client, State};
 use crate::outcome::Outcome;
+use crate::pool::{ConnectError, Slot};
 
-/// First wait before another attempt to connect, doubled with each up to the last.
-const BACKOFF_NS_MIN: u64 = 5_000_000;
-const BACKOFF_NS_MAX: u64 = 500_000_000;
-
-/// How often old connections are looked for.
-const LOOK_NS: u64 = 10_000_000;
-
-/// The place of a connection.
-#[derive(Debug, Default)]
-pub(super) struct Slot {
-    pub(super) client: Option<Box<Client>>,
-    /// Without a connection: when to try again.
-    pub(super) retry_at_ns: u64,
-    pub(super) backoff_ns: u64,
-    /// With a connection: when it takes no more requests.
-    pub(super) old_at_ns: u64,
-}
+/// Connections to one target that are coming up at the same time, at most: more would overflow the
+/// target's queue and be tried again by the kernel a second later.
+const CONNECTING_MAX: usize = 256;
 
 impl Worker {
-    /// Connections that take requests.
-    pub(super) fn count_up(&self) -> usize {
-        let clients = self.slots.iter().filter_map(|slot| slot.client.as_ref());
-        clients.filter(|client| client.state == State::Up).count()
-    }
-
     /// Begins to connect where it is due.
     pub(super) fn open_due(&mut self, now: u64) {
-        if self.waiting == 0 {
-            return;
-        }
-        for place in 0..self.pool.len() {
-            let index = self.pool[place];
-            let slot = &self.slots[index];
-            if slot.client.is_some() || slot.retry_at_ns > now {
-                continue;
-            }
-            match Client::connect(&self.options, self.poll.registry(), Token(index)) {
-                Ok(client) => {
-                    self.slots[index].client = Some(Box::new(client));
-                    self.waiting -= 1;
-                    self.give_life(index, now);
-                }
-                Err(cause) => {
-                    self.tally.connects_failed += 1;
-                    self.connect_error = Some(cause.to_string());
-                    self.back_off(index, now);
+        for target in 0..self.pools.len() {
+            while self.pools[target].take_ticket(now, CONNECTING_MAX) {
+                let index = self.vacant.pop().unwrap_or_else(|| {
+                    self.slots.push(Slot::default());
+                    self.slots.len() - 1
+                });
+                let pool = &mut self.pools[target];
+                pool.opened += 1;
+                let options = &self.options.targets[target];
+                let registry = self.poll.registry();
+                match Client::connect(options, pool.opened, registry, Token(index)) {
+                    Ok(client) => {
+                        pool.connecting += 1;
+                        let generation = self.slots[index].generation.wrapping_add(1);
+                        let client = Some(Box::new(client));
+                        self.slots[index] =
+                            Slot { client, target, listed: false, generation, requests: 0 };
+                        self.give_life(index, now);
+                    }
+                    Err(cause) => {
+                        self.vacant.push(index);
+                        self.count_failure(target, &cause, false, now);
+                    }
                 }
             }
         }
@@ -62,108 +48,132 @@ impl Worker {
 
     /// Decides when a connection has had its life.
     pub(super) fn give_life(&mut self, index: usize, now: u64) {
-        self.slots[index].old_at_ns = match self.options.connection_life {
-            None => u64::MAX,
-            Some(life) => now + (life.as_nanos() as f64 * (0.5 + self.random.unit())) as u64,
-        };
+        let slot = &self.slots[index];
+        if let Some(life) = self.options.targets[slot.target].connection_life {
+            let life = (life.as_nanos() as f64 * (0.5 + self.random.unit())) as u64;
+            self.lives.push(Reverse((now + life, index, slot.generation)));
+        }
     }
 
     /// Lets connections go that have had their life.
     pub(super) fn retire_old(&mut self, now: u64) {
-        if self.options.connection_life.is_none() || now < self.next_look_ns {
+        while let Some(&Reverse((at, index, generation))) = self.lives.peek()
+            && at <= now
+        {
+            self.lives.pop();
+            if self.slots[index].generation == generation {
+                self.drain(index, now);
+            }
+        }
+    }
+
+    /// A connection takes no more requests; another takes its place. It is closed when it is idle.
+    pub(super) fn drain(&mut self, index: usize, now: u64) {
+        let slot = &mut self.slots[index];
+        let Some(client) = slot.client.as_mut() else { return };
+        if client.state != State::Up {
             return;
         }
-        self.next_look_ns = now + LOOK_NS;
-        for place in 0..self.pool.len() {
-            let index = self.pool[place];
-            let slot = &mut self.slots[index];
-            let Some(client) = slot.client.as_mut() else { continue };
-            if slot.old_at_ns > now || client.state != State::Up {
-                continue;
-            }
-            client.state = State::Draining;
-            if client.codec.active_streams() == 0 {
-                self.retire(index);
-            } else {
-                self.replace(index);
-            }
+        client.state = State::Draining;
+        let pool = &mut self.pools[slot.target];
+        pool.up -= 1;
+        pool.want(now);
+        if client.codec.active_streams() == 0 {
+            self.retire(index);
         }
     }
 
-    fn back_off(&mut self, index: usize, now: u64) {
-        let slot = &mut self.slots[index];
-        slot.backoff_ns = (slot.backoff_ns * 2).clamp(BACKOFF_NS_MIN, BACKOFF_NS_MAX);
-        slot.retry_at_ns = now + slot.backoff_ns;
+    /// A connection has come up, TLS and all.
+    pub(super) fn on_up(&mut self, index: usize, client: &mut Client) -> io::Result<()> {
+        let connections = &mut self.tally.connections;
+        if let Some(resumed) = client.check_tls()? {
+            connections.handshakes += 1;
+            connections.resumed += u64::from(resumed);
+        }
+        connections.opened += 1;
+        client.state = State::Up;
+        self.pools[self.slots[index].target].on_up();
+        Ok(())
     }
 
-    /// An attempt to connect has failed.
-    pub(super) fn connect_failed(&mut self, index: usize, cause: &io::Error) {
-        self.connect_error = Some(cause.to_string());
-        self.tally.connects_failed += 1;
-        self.drop_client(index);
-        self.back_off(index, since(self.start));
+    /// A connection did not come up.
+    pub(super) fn connect_failed(&mut self, index: usize, cause: &io::Error, tls: bool) {
+        let now = since(self.start);
+        let target = self.slots[index].target;
+        self.pools[target].connecting -= 1;
+        self.vacate(index);
+        self.count_failure(target, cause, tls, now);
+    }
+
+    fn count_failure(&mut self, target: usize, cause: &io::Error, tls: bool, now: u64) {
+        let connections = &mut self.tally.connections;
+        connections.connects_failed += 1;
+        connections.tls_failed += u64::from(tls);
+        connections.exhausted += u64::from(is_exhaustion(cause));
+        let error = ConnectError { cause: cause.to_string(), tls };
+        self.pools[target].want_after_failure(now, error);
     }
 
     /// A connection has ended under us: what was in flight on it has failed.
     pub(super) fn lose(&mut self, index: usize, outcome: Outcome) {
-        let now = since(self.start);
-        let Some(mut client) = self.slots.get_mut(index).and_then(|slot| slot.client.take()) else {
-            return;
-        };
-        let mut places = Vec::new();
-        client.codec.for_each_stream(|_, tag| places.extend(super::answers::place_of(*tag)));
+        let Some(client) = self.slots[index].client.as_ref() else { return };
         // One that was going away in order and had nothing left to do is not lost.
-        if client.state != State::Draining || !places.is_empty() {
-            self.tally.connections_lost += 1;
+        if client.state != State::Draining || client.codec.active_streams() > 0 {
+            self.tally.connections.lost += 1;
         }
-        for place in places {
-            self.fail(place, outcome, now, "the connection ended");
-        }
-        self.slots[index].client = Some(client);
-        self.drop_client(index);
-        self.slots[index].retry_at_ns = now;
+        self.end_connection(index, outcome, "the connection ended");
     }
 
     /// A connection has done what it could and is closed from our side.
     pub(super) fn retire(&mut self, index: usize) {
+        self.end_connection(index, Outcome::Closed, "the connection was closed");
+    }
+
+    fn end_connection(&mut self, index: usize, outcome: Outcome, detail: &'static str) {
         let now = since(self.start);
+        let slot = &mut self.slots[index];
+        let Some(client) = slot.client.as_mut() else { return };
         let mut places = Vec::new();
-        if let Some(client) = &mut self.slots[index].client {
-            client.codec.for_each_stream(|_, tag| places.extend(super::answers::place_of(*tag)));
+        client.codec.for_each_stream(|_, tag| places.extend(super::answers::place_of(*tag)));
+        if client.state == State::Up {
+            let pool = &mut self.pools[slot.target];
+            pool.up -= 1;
+            pool.want(now);
         }
+        self.vacate(index);
         for place in places {
-            self.fail(place, Outcome::Closed, now, "the connection was closed");
+            let begun = self.flights.get(place).is_some_and(|flight| flight.head.status != 0);
+            let outcome = match outcome {
+                Outcome::Closed if begun => Outcome::Truncated,
+                outcome => outcome,
+            };
+            self.fail(place, outcome, now, detail);
         }
-        self.drop_client(index);
-        self.slots[index].retry_at_ns = now;
     }
 
-    fn drop_client(&mut self, index: usize) {
-        if let Some(client) = self.slots[index].client.take() {
+    fn vacate(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        if let Some(client) = slot.client.take() {
             client.close(self.poll.registry());
-            if self.pool.contains(&index) {
-                self.waiting += 1;
+            if slot.listed {
+                slot.listed = false;
+                self.pools[slot.target].free.retain(|&listed| listed != index);
             }
+            self.vacant.push(index);
         }
-    }
-
-    /// A connection is going away but still has answers to come: another takes its place.
-    pub(super) fn replace(&mut self, index: usize) {
-        let Some(place) = self.pool.iter().position(|&pooled| pooled == index) else { return };
-        let free = |slot: usize| self.slots[slot].client.is_none() && !self.pool.contains(&slot);
-        let successor = (0..self.slots.len()).find(|&slot| free(slot)).unwrap_or_else(|| {
-            self.slots.push(Slot::default());
-            self.slots.len() - 1
-        });
-        self.slots[successor] = Slot::default();
-        self.pool[place] = successor;
-        self.waiting += 1;
     }
 
     /// Ends the run for the connections.
     pub(super) fn close_all(&mut self) {
         for index in 0..self.slots.len() {
-            self.drop_client(index);
+            self.vacate(index);
         }
     }
+}
+
+/// Whether the system had no descriptor, no port or no memory left: the generator is the limit.
+fn is_exhaustion(cause: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let limits = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];
+    cause.raw_os_error().is_some_and(|raw| limits.contains(&Errno::from_raw_os_error(raw)))
 }

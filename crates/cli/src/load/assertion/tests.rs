@@ -10,7 +10,7 @@ fn assertions_are_read_and_judged() {
         latency_ms: latency,
         service_ms: Summary { p99: 2.0, ..latency },
         throughput_rps: 99.9,
-        ..empty()
+        ..LoadReport::default()
     };
     for (text, holds) in [
         ("p99<10ms", true),
@@ -35,7 +35,7 @@ fn assertions_are_read_and_judged() {
 #[test]
 fn no_right_answer_is_no_low_latency() {
     for text in ["p99<10ms", "service_max<1s", "error_rate<1%"] {
-        assert_eq!(Assertion::parse(text).unwrap().holds(&empty()), None, "{text}");
+        assert_eq!(Assertion::parse(text).unwrap().holds(&LoadReport::default()), None, "{text}");
     }
 }
 
@@ -53,26 +53,5 @@ fn bad_assertions_say_what_is_expected() {
     ] {
         let error = Assertion::parse(text).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
-    }
-}
-
-fn empty() -> LoadReport {
-    LoadReport {
-        duration_s: 1.0,
-        scheduled: 0,
-        sent: 0,
-        ok: 0,
-        failed: 0,
-        unsent: 0,
-        late: 0,
-        throughput_rps: 0.0,
-        latency_ms: Summary::default(),
-        service_ms: Summary::default(),
-        generator_lag_ms: Summary::default(),
-        generator_cpu_s: 0.0,
-        classes: Vec::new(),
-        rows: Vec::new(),
-        connections: bulkhead_load::ConnectionReport::default(),
-        failure_samples: Vec::new(),
     }
 }

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bulkhead_chaos::Kill;
@@ -34,10 +33,9 @@ fn class(name: &str, ok: u64) -> ClassReport {
         name: name.to_owned(),
         sent: ok,
         ok,
-        failed: 0,
-        failures: BTreeMap::new(),
         latency_ms: summary(ok),
         service_ms: summary(ok),
+        ..ClassReport::default()
     }
 }
 
@@ -69,6 +67,7 @@ fn load() -> LoadReport {
             failed: 0,
             ok_by_class: vec![72, 28],
             latency_ms: summary(100),
+            ..Row::default()
         })
         .collect();
     LoadReport {
@@ -77,8 +76,6 @@ fn load() -> LoadReport {
         sent: 300,
         ok: 300,
         failed: 0,
-        unsent: 0,
-        late: 0,
         throughput_rps: 100.0,
         latency_ms: summary(300),
         service_ms: summary(300),
@@ -86,8 +83,8 @@ fn load() -> LoadReport {
         generator_cpu_s: 0.01,
         classes: vec![class("http2", 216), class("grpc", 84)],
         rows,
-        connections: ConnectionReport { opened: 32, lost: 0, connects_failed: 0 },
-        failure_samples: Vec::new(),
+        connections: ConnectionReport { opened: 32, ..ConnectionReport::default() },
+        ..LoadReport::default()
     }
 }
 
@@ -98,7 +95,7 @@ fn held() -> LoadReport {
         ok: 6,
         classes: vec![class("held", 6)],
         rows: Vec::new(),
-        connections: ConnectionReport { opened: 2, lost: 0, connects_failed: 0 },
+        connections: ConnectionReport { opened: 2, ..ConnectionReport::default() },
         ..load()
     }
 }
