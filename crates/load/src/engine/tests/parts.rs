@@ -75,9 +75,9 @@ fn an_answer_that_is_cut_off_is_truncated() {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let _request = std::io::Read::read(&mut stream, &mut [0; 1024]);
+            let _request = io::Read::read(&mut stream, &mut [0; 1024]);
             let head = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
-            let _closed = std::io::Write::write_all(&mut stream, head);
+            let _closed = io::Write::write_all(&mut stream, head);
         }
     });
     let options = LoadOptions {
