@@ -6,7 +6,12 @@ mod args;
 mod assertion;
 mod document;
 mod machine;
+mod mix;
+mod plain;
+mod stages;
+mod summary;
 mod target;
+mod tls;
 mod workload;
 
 use std::io::Write;
@@ -19,23 +24,18 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use bulkhead_load::{
     Arrivals, Load, LoadError, LoadOptions, LoadReport, Process, Protocol, Random, Schedule,
-    TargetOptions,
 };
 
 pub(crate) use args::LoadArgs;
 
-use args::ArrivalsArg;
 use document::Document;
 use machine::CpuTicks;
-use target::Target;
-use workload::PlainWorkload;
+use plain::Source;
 
 /// Exit status when an assertion failed.
 const EXIT_FAILED: u8 = 1;
 /// Exit status when the figures say nothing about the target.
 const EXIT_INVALID: u8 = 3;
-/// Streams per HTTP/2 connection in an open loop, unless told.
-const STREAMS: u32 = 100;
 /// Descriptors that are needed besides the connections.
 const DESCRIPTORS_SPARE: u64 = 32;
 /// Longest wait for the answer to the first request.
@@ -58,7 +58,7 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.csv {
         write(path, &document::csv(&report))?;
     }
-    document.print(&mut std::io::stdout().lock()).context("write the summary")?;
+    summary::print(&document, &mut std::io::stdout().lock()).context("write the summary")?;
     Ok(if !document.valid {
         ExitCode::from(EXIT_INVALID)
     } else if !document.holds() {
@@ -69,24 +69,13 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn run(args: &LoadArgs, interrupt: &AtomicBool) -> anyhow::Result<(Document, LoadReport)> {
-    let target = Target::parse(&args.url)?;
-    let needed = u64::from(args.connections) + DESCRIPTORS_SPARE;
-    if let Some(most) = machine::descriptors_max() {
-        ensure!(
-            needed <= most,
-            "{} connections need {needed} descriptors and the limit is {most}; raise it with \
-             `ulimit -n {needed}` or use fewer connections",
-            args.connections
-        );
-    }
     let seed = args.seed.unwrap_or_else(seed_from_clock);
-    let options = options(args, &target, seed)?;
-    let protocol = target.protocol;
-    let workload = PlainWorkload::new(args, target, seed)?;
-    preflight(&options, &workload, protocol)?;
+    let source = plain::source(args, &args.url, seed)?;
+    check_descriptors(&source.options)?;
+    preflight(&source)?;
     let before = CpuTicks::now();
     let mut failed = 0;
-    let report = follow(start(options, &workload)?, interrupt, |row| {
+    let report = follow(start(source.options.clone(), &source)?, interrupt, |row| {
         failed += row.failed;
         say(&format!(
             "{:>4} s  {:>7} ok/s  p50 {:>8.3} ms  p99 {:>8.3} ms  failed {failed}",
@@ -97,78 +86,70 @@ fn run(args: &LoadArgs, interrupt: &AtomicBool) -> anyhow::Result<(Document, Loa
         ));
     });
     let steal_share = CpuTicks::now().steal_share_since(before);
-    Ok((Document::new(args, seed, steal_share, &report), report))
+    let target = &source.description;
+    Ok((Document::new(args, target, seed, steal_share, &report), report))
 }
 
-fn options(args: &LoadArgs, target: &Target, seed: u64) -> anyhow::Result<LoadOptions> {
-    let streams = match target.protocol {
-        Protocol::Http1 => 1,
-        Protocol::Http2 => args.streams.unwrap_or(if args.closed { 1 } else { STREAMS }),
-    } as usize;
-    let connections = args.connections as usize;
-    let process = match args.arrivals {
-        ArrivalsArg::Constant => Process::Constant,
-        ArrivalsArg::Poisson => Process::Poisson,
-    };
-    let arrivals = match args.rate {
-        Some(rate) => Arrivals::Open(Schedule::constant(rate, process, seed)),
-        None => Arrivals::Closed {
-            in_flight: connections.saturating_mul(streams),
-            think: Duration::ZERO,
-        },
-    };
-    let server = TargetOptions {
-        connections,
-        streams_max: streams,
-        ..TargetOptions::new(target.address()?, target.protocol)
-    };
-    Ok(LoadOptions {
-        warmup: args.warmup,
-        timeout: args.timeout,
-        ..LoadOptions::new(server, arrivals, args.duration)
-    })
-}
-
-/// One request before any load: what cannot work is told in one line, not in a table of errors.
-fn preflight(
-    options: &LoadOptions,
-    workload: &PlainWorkload,
-    protocol: Protocol,
-) -> anyhow::Result<()> {
-    let mut options = LoadOptions {
-        // The first request of a constant schedule is due at once, the second after the end.
-        arrivals: Arrivals::Open(Schedule::constant(1.0, Process::Constant, 0)),
-        warmup: Duration::ZERO,
-        duration: Duration::from_millis(1),
-        timeout: options.timeout.min(PREFLIGHT_TIMEOUT),
-        ..options.clone()
-    };
-    options.targets.iter_mut().for_each(|target| target.connections = 1);
-    let address = options.targets[0].address;
-    let report = start(options, workload)?.finish();
-    let Some(sample) = report.failure_samples.first() else { return Ok(()) };
-    let (spoken, other) = match protocol {
-        Protocol::Http1 => ("HTTP/1.1", "h2c:// if it speaks HTTP/2 only"),
-        Protocol::Http2 => ("HTTP/2 with prior knowledge", "http:// if it speaks HTTP/1.1"),
-    };
-    match sample.kind {
-        "protocol" | "closed" | "truncated" | "goaway" => bail!(
-            "{address} accepts connections but does not answer in {spoken} ({}); try {other}, and \
-             note that TLS is not there yet",
-            sample.kind
-        ),
-        "timeout" | "unsent" | "connect" => bail!(
-            "{address} accepts connections but did not answer the first request in time; try {other}, \
-             or look whether it is overloaded"
-        ),
-        _ => say(&format!("the first answer was not right: {}: {}", sample.kind, sample.detail)),
+/// Too few descriptors are found before the run, not in the middle of it.
+fn check_descriptors(options: &LoadOptions) -> anyhow::Result<()> {
+    let connections: usize = options.targets.iter().map(|target| target.connections).sum();
+    let needed = connections as u64 + DESCRIPTORS_SPARE;
+    if let Some(most) = machine::descriptors_max() {
+        ensure!(
+            needed <= most,
+            "{connections} connections need {needed} descriptors and the limit is {most}; raise it \
+             with `ulimit -n {needed}` or use fewer connections"
+        );
     }
     Ok(())
 }
 
-fn start(options: LoadOptions, workload: &PlainWorkload) -> anyhow::Result<Load> {
-    let started = Load::start(options, |_| Box::new(workload.clone()));
-    started.map_err(|error| match error {
+/// One request before any load: what cannot work is told in one line, not in a table of errors.
+fn preflight(source: &Source) -> anyhow::Result<()> {
+    let mut options = LoadOptions {
+        threads: 1,
+        // The first request of a constant schedule is due at once, the second after the end.
+        arrivals: Arrivals::Open(Schedule::constant(1.0, Process::Constant, 0)),
+        warmup: Duration::ZERO,
+        duration: Duration::from_millis(1),
+        cooldown: Duration::ZERO,
+        timeout: source.options.timeout.min(PREFLIGHT_TIMEOUT),
+        retries: 0,
+        ..source.options.clone()
+    };
+    options.targets.iter_mut().for_each(|target| target.connections = 1);
+    let report = start(options, source)?.finish();
+    let Some(sample) = report.failure_samples.first() else { return Ok(()) };
+    let class = source.options.classes.iter().find(|class| class.name == sample.class);
+    let target = &source.options.targets[class.map_or(0, |class| class.target)];
+    let (address, kind) = (target.address, sample.kind);
+    let (spoken, other) = match (target.protocol, target.tls.is_some()) {
+        (Protocol::Http1, false) => ("HTTP/1.1", "h2c:// if it speaks HTTP/2, https:// if TLS"),
+        (Protocol::Http1, true) => ("HTTP/1.1", "h2:// if it speaks HTTP/2 only"),
+        (Protocol::Http2, false) => {
+            ("HTTP/2 with prior knowledge", "http:// if it speaks HTTP/1.1, h2:// if TLS")
+        }
+        (Protocol::Http2, true) => ("HTTP/2", "https:// if it speaks HTTP/1.1"),
+    };
+    match kind {
+        "protocol" | "closed" | "truncated" | "goaway" => bail!(
+            "{address} accepts connections but does not answer in {spoken} ({kind}); try {other}"
+        ),
+        "timeout" | "unsent" | "connect" => bail!(
+            "{address} accepts connections but did not answer the first request in time; try \
+             {other}, or look whether it is overloaded"
+        ),
+        _ => say(&format!("the first answer was not right: {kind}: {}", sample.detail)),
+    }
+    Ok(())
+}
+
+fn start(options: LoadOptions, source: &Source) -> anyhow::Result<Load> {
+    Load::start(options, |part| (source.workload)(part)).map_err(|error| match error {
+        LoadError::Connect { tls: true, address, cause } => anyhow::anyhow!(
+            "{address} accepts connections but the TLS handshake fails: {cause}; look at --cacert, \
+             --tls-name and --insecure, or use http:// or h2c:// if it speaks no TLS"
+        ),
         LoadError::Connect { .. } => {
             anyhow::anyhow!("{error}; check that the target runs and listens there")
         }

@@ -10,7 +10,7 @@ use crate::args::{Cli, Command};
 fn parse(arguments: &[&str]) -> Result<LoadArgs, clap::Error> {
     let arguments = ["bulkhead", "load"].iter().chain(arguments);
     Cli::try_parse_from(arguments).map(|cli| match cli.command {
-        Command::Load(args) => args,
+        Command::Load(args) => *args,
         other => panic!("{other:?}"),
     })
 }
