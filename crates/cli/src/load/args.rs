@@ -56,7 +56,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, help_heading = "Pace")]
     pub(crate) closed: bool,
     /// With --closed: time from an answer to the next request
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, requires = "closed", help_heading = "Pace")]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, conflicts_with_all = ["rate", "stages"], help_heading = "Pace")]
     pub(crate) think: Duration,
     /// How long is measured: 500ms, 10s, 5m, 1h
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive, help_heading = "Pace")]

@@ -60,8 +60,12 @@ impl Target {
 
     /// The host alone: what a certificate must name.
     pub(crate) fn host(&self) -> &str {
-        let host = self.endpoint.rsplit_once(':').map_or(&*self.endpoint, |(host, _port)| host);
-        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+        let authority = &*self.authority;
+        if let Some((address, _port)) = authority.strip_prefix('[').and_then(|a| a.split_once(']'))
+        {
+            return address;
+        }
+        authority.split_once(':').map_or(authority, |(host, _port)| host)
     }
 
     /// Connects to another host and port than the URL names; what is sent stays the same.
