@@ -10,6 +10,7 @@ pub(crate) mod generators;
 mod install;
 mod load;
 mod machine;
+mod markers;
 mod options;
 mod packages;
 mod peers;
@@ -19,7 +20,7 @@ mod record;
 mod report;
 mod scenarios;
 mod spread;
-// STALL
+pub(crate) mod stall;
 mod tokens;
 
 use std::collections::BTreeMap;

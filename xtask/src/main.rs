@@ -31,6 +31,8 @@ cargo xtask COMMAND
       --install           install what is missing (apt-get, pip, cargo, go; under target/bench)
   bench load [OPTIONS]    CPU per request and memory of `bulkhead load` beside other load generators;
                           the same options
+  bench stall [--dry]     what is told of a target that stalls, by theory, `bulkhead load` and wrk;
+                          writes it into docs/load.md, or with --dry nowhere
   conformance             h2spec against `bulkhead run`
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
   docs                    regenerate docs/config.md and the JSON Schema
@@ -54,6 +56,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["tidy"] => tidy::run(),
         ["bench", "peers", rest @ ..] => bench::run(rest),
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
+        ["bench", "stall", rest @ ..] => bench::stall::run(rest),
         ["conformance"] => conformance::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["docs", rest @ ..] => docs::run(rest),

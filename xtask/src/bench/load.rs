@@ -1,7 +1,7 @@
 //! Drives `wrk` and `h2load`, checks answers with `curl`, and reads what they print.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -121,14 +121,20 @@ fn h2load(scenario: &Scenario, port: u16, seconds: u32) -> Result<Measured> {
     }
     let text = output(command.arg(url(scenario, port)))?;
     let (requests, seconds) = parse_h2load(&text)?;
-    let log = fs::read_to_string(&log).context("read h2load's log")?;
-    let mut latencies: Vec<u64> =
-        log.lines().filter_map(|line| line.rsplit('\t').next()?.parse().ok()).collect();
-    ensure!(!latencies.is_empty(), "h2load logged no request");
-    latencies.sort_unstable();
-    let percentile =
-        |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize] as f64 / 1e3;
+    let latencies = h2load_latencies_ms(&log)?;
+    let percentile = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
     Ok(Measured { requests, seconds, p50_ms: percentile(0.50), p99_ms: percentile(0.99) })
+}
+
+/// Latencies of all requests in a log of h2load, sorted, milliseconds. There is at least one.
+pub(crate) fn h2load_latencies_ms(log: &Path) -> Result<Vec<f64>> {
+    let log = fs::read_to_string(log).context("read h2load's log")?;
+    let microseconds = |line: &str| line.rsplit('\t').next()?.parse::<u64>().ok();
+    let mut latencies: Vec<f64> =
+        log.lines().filter_map(microseconds).map(|number| number as f64 / 1e3).collect();
+    ensure!(!latencies.is_empty(), "h2load logged no request");
+    latencies.sort_by(f64::total_cmp);
+    Ok(latencies)
 }
 
 /// Reads wrk's summary.
@@ -158,7 +164,7 @@ pub(crate) fn parse_wrk(text: &str) -> Result<Measured> {
 }
 
 /// `1.23ms`, `950.00us`, `3.00s`, `1.5m` → milliseconds.
-fn milliseconds(text: &str) -> Option<f64> {
+pub(crate) fn milliseconds(text: &str) -> Option<f64> {
     for (suffix, factor) in [("us", 1e-3), ("ms", 1.0), ("s", 1e3), ("m", 60e3)] {
         if let Some(number) = text.strip_suffix(suffix)
             && let Ok(number) = number.parse::<f64>()

@@ -6,9 +6,6 @@ use super::scenarios::{LONG, MANY_CONNECTIONS};
 use super::tools;
 use super::{Row, Rows};
 
-const BEGIN: &str = "<!-- load-generators:begin -->\n";
-const END: &str = "<!-- load-generators:end -->";
-
 /// All between the markers.
 pub(crate) fn markdown(date: &str, all: &[Rows]) -> String {
     let machine = machine::describe();
@@ -61,13 +58,3 @@ fn push_row(text: &mut String, title: &str, rows: &Rows, cell: impl Fn(&Row) -> 
     }
     text.push('\n');
 }
-
-/// The page with what stands between the markers replaced; `None` without markers.
-pub(crate) fn replaced(page: &str, text: &str) -> Option<String> {
-    let (before, rest) = page.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}{text}{END}{after}"))
-}
-
-#[cfg(test)]
-mod tests;

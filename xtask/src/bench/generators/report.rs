@@ -1,11 +1,10 @@
 //! Tables, result files and bars of the load generators. Measures nothing.
 
-use std::fs;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::super::install::Programs;
+use super::super::markers;
 use super::super::options::Options;
 use super::super::record::Record;
 use super::super::spread::{Spread, rounded};
@@ -71,11 +70,7 @@ impl Report {
         let text = figures::markdown(self.0.date(), all);
         println!("{text}");
         if whole {
-            let path = root().join("bench/README.md");
-            let page = fs::read_to_string(&path).context("read bench/README.md")?;
-            let page =
-                figures::replaced(&page, &text).context("find the markers of the figures")?;
-            fs::write(&path, page).context("write bench/README.md")?;
+            markers::write(&root().join("bench/README.md"), "load-generators", &text)?;
         }
         Ok(())
     }
