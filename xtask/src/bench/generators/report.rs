@@ -83,13 +83,18 @@ pub(crate) fn bars(all: &[Rows]) {
         let theirs = rows
             .iter()
             .filter(|row| peer.map_or(row.name != "bulkhead", |peer| row.name == peer))
-            .filter_map(|row| Some((row.name, row.median(Sample::cpu_us_per_request)?)))
+            .filter_map(|row| Some((row, row.median(Sample::cpu_us_per_request)?)))
             .min_by(|one, other| one.1.total_cmp(&other.1));
         if let (Some(ours), Some((peer, theirs))) =
             (of_bulkhead(rows, Sample::cpu_us_per_request), theirs)
         {
             let ratio = ours / theirs;
-            say(ratio <= bar, &format!("{name} costs {ratio:.2} × {peer}, at most {bar} is asked"));
+            let peer = if peer.note.is_empty() {
+                peer.name.to_owned()
+            } else {
+                format!("{} ({})", peer.name, peer.note)
+            };
+            say(ratio <= bar, &format!("{name} costs {ratio:.2} × {peer}; at most {bar} is asked"));
         }
     }
     if let Some(rss) =

@@ -14,7 +14,7 @@ pub(super) const TOOL: Tool = Tool {
     name: "bulkhead",
     locate: |_| build_release().map(Some),
     version: |path| told_version(path, &["--version"]),
-    fit: |_| Ok(""),
+    fit: |scenario| Ok(if scenario.load.rate.is_some() { "each at its own time" } else { "" }),
     arguments,
     read,
     // 3: the generator itself was the limit, which is what a closed loop is for here.

@@ -21,7 +21,12 @@ pub(super) const TOOL: Tool = Tool {
 };
 
 fn fit(scenario: &Scenario) -> Result<&'static str, &'static str> {
-    Ok(if scenario.traffic == Traffic::Grpc { "a POST: it never looks at grpc-status" } else { "" })
+    Ok(match (scenario.traffic, scenario.load.rate) {
+        (Traffic::Grpc, None) => "a POST: it never looks at grpc-status",
+        (Traffic::Grpc, Some(_)) => "in bursts every 10 ms; never looks at grpc-status",
+        (_, Some(_)) => "in bursts every 10 ms",
+        (_, None) => "",
+    })
 }
 
 fn arguments(job: &Job<'_>, command: &mut Command) -> Result<()> {

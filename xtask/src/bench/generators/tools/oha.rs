@@ -23,7 +23,7 @@ pub(super) const TOOL: Tool = Tool {
 fn fit(scenario: &Scenario) -> Result<&'static str, &'static str> {
     match (scenario.traffic, scenario.load.rate) {
         (Traffic::Grpc, _) => Err("it has no gRPC"),
-        (_, Some(_)) => Ok("with --latency-correction"),
+        (_, Some(_)) => Ok("in bursts every 1 ms"),
         _ => Ok(""),
     }
 }

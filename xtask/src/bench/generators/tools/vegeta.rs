@@ -30,7 +30,11 @@ fn fit(scenario: &Scenario) -> Result<&'static str, &'static str> {
         _ if scenario.load.connections > 1_000 => {
             Err("it opens connections only as it needs them, so it does not hold so many")
         }
+        Traffic::Http1 if scenario.load.rate.is_some() => Ok("each at its own time"),
         Traffic::Http1 => Ok(""),
+        Traffic::Http2 if scenario.load.rate.is_some() => {
+            Ok("each at its own time; Go decides how many connections it opens")
+        }
         Traffic::Http2 => Ok("Go decides how many connections it opens"),
     }
 }
