@@ -96,7 +96,10 @@ impl Running {
 
     /// Sum of the tree's peak resident memory, MB. Pages that processes share count in each.
     pub(crate) fn rss_mb(&self) -> Result<f64> {
-        self.tree()?.iter().map(|process| Ok(resident_memory(process.id)?.peak_mb)).sum()
+        let tree = self.tree()?;
+        let peaks = tree.iter().map(|process| Ok(resident_memory(process.id)?.peak_mb));
+        // A sum of nothing is -0.
+        Ok(peaks.sum::<Result<f64>>()? + 0.0)
     }
 
     fn tree(&self) -> Result<Vec<ProcessStat>> {
