@@ -42,7 +42,7 @@ pub(crate) struct Scenario {
 const FAST: &[&str] = &["bulkhead", "haproxy"];
 
 /// As fast as answers come.
-fn closed(
+pub(crate) fn closed(
     name: &'static str,
     title: &'static str,
     traffic: Traffic,
@@ -58,7 +58,7 @@ fn jwt(scenario: Scenario) -> Scenario {
 }
 
 /// At the same rate for all.
-fn at(rate: u32, peers: &'static [&'static str], scenario: Scenario) -> Scenario {
+pub(crate) fn at(rate: u32, peers: &'static [&'static str], scenario: Scenario) -> Scenario {
     Scenario { load: Load { rate: Some(rate), ..scenario.load }, peers, ..scenario }
 }
 
