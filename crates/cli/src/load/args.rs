@@ -70,6 +70,10 @@ pub(crate) struct LoadArgs {
     /// How the gaps between requests are distributed
     #[arg(long, value_enum, default_value_t = ArrivalsArg::Constant, conflicts_with = "closed", help_heading = "Pace")]
     pub(crate) arrivals: ArrivalsArg,
+    /// Times are moved up to multiples of it, so that requests share a wake-up; latency counts from
+    /// the moved time. 0s: each at its own time, at several times the CPU time of the generator
+    #[arg(long, value_name = "TIME", default_value = "500us", value_parser = duration, conflicts_with = "closed", help_heading = "Pace")]
+    pub(crate) tick: Duration,
     /// Arrival times and placeholders are drawn from it [default: from the clock]
     #[arg(long, value_name = "N", help_heading = "Pace")]
     pub(crate) seed: Option<u64>,
@@ -174,6 +178,9 @@ pub(crate) struct TlsArgs {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stages(pub(crate) Vec<Phase>);
 
+/// The longest time of a flag, in microseconds.
+const DAY_US: u64 = 86_400_000_000;
+
 /// Distribution of the gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ArrivalsArg {
@@ -202,16 +209,18 @@ pub(super) fn positive(text: &str) -> Result<Duration, String> {
 
 /// A number with a unit; at most a day.
 fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || "expected a number with a unit: `500ms`, `10s`, `5m`, `1h`".to_owned();
+    let expected =
+        || "expected a number with a unit: `500us`, `20ms`, `10s`, `5m`, `1h`".to_owned();
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
+    let unit_us = match unit {
+        "us" => 1,
+        "ms" => 1_000,
+        "s" => 1_000_000,
+        "m" => 60_000_000,
+        "h" => 3_600_000_000,
         _ => return Err(expected()),
     };
-    let ms = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
-    ms.filter(|&ms| ms <= 86_400_000).map(Duration::from_millis).ok_or_else(expected)
+    let us = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_us));
+    us.filter(|&us| us <= DAY_US).map(Duration::from_micros).ok_or_else(expected)
 }

@@ -122,10 +122,12 @@ fn options(
     let mut warmup = args.warmup.unwrap_or(WARMUP);
     let cooldown = args.cooldown;
     let arrivals = match (&args.rate, &args.stages) {
-        (Some(rate), _) => Arrivals::Open(Schedule::constant(*rate, process, seed)),
+        (Some(rate), _) => {
+            Arrivals::Open(Schedule::constant(*rate, process, seed).with_tick(args.tick))
+        }
         (None, Some(stages)) => {
             let timing = Timing::Phases { phases: stages.0.clone(), process };
-            let schedule = Schedule { timing, tick: Duration::ZERO, seed };
+            let schedule = Schedule { timing, tick: args.tick, seed };
             let whole = schedule.duration().unwrap_or_default();
             // The stages are the whole run: warm-up and cool-down are parts of them, if asked for.
             warmup = args.warmup.unwrap_or_default();

@@ -82,7 +82,10 @@ pub(crate) fn bars(all: &[Rows]) {
         let Some(rows) = rows_of(all, name) else { continue };
         let theirs = rows
             .iter()
-            .filter(|row| peer.map_or(row.name != "bulkhead", |peer| row.name == peer))
+            .filter(|row| match peer {
+                Some(peer) => row.name == peer,
+                None => !row.name.starts_with("bulkhead"),
+            })
             .filter_map(|row| Some((row, row.median(Sample::cpu_us_per_request)?)))
             .min_by(|one, other| one.1.total_cmp(&other.1));
         if let (Some(ours), Some((peer, theirs))) =

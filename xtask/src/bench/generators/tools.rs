@@ -58,8 +58,17 @@ pub(crate) struct Told {
 }
 
 /// In the order of the tables.
-pub(crate) const ALL: [Tool; 7] =
-    [bulkhead::TOOL, wrk::TOOL, h2load::TOOL, oha::TOOL, vegeta::TOOL, ghz::TOOL, k6::TOOL];
+pub(crate) const ALL: [Tool; 9] = [
+    bulkhead::TOOL,
+    bulkhead::BURST,
+    bulkhead::EXACT,
+    wrk::TOOL,
+    h2load::TOOL,
+    oha::TOOL,
+    vegeta::TOOL,
+    ghz::TOOL,
+    k6::TOOL,
+];
 
 impl Job<'_> {
     fn url(&self) -> String {

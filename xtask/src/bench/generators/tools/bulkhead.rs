@@ -14,11 +14,41 @@ pub(super) const TOOL: Tool = Tool {
     name: "bulkhead",
     locate: |_| build_release().map(Some),
     version: |path| told_version(path, &["--version"]),
-    fit: |scenario| Ok(if scenario.load.rate.is_some() { "each at its own time" } else { "" }),
+    fit: |scenario| Ok(if scenario.load.rate.is_some() { "in ticks of 500 µs" } else { "" }),
     arguments,
     read,
     // 3: the generator itself was the limit, which is what a closed loop is for here.
     exit_statuses: &[0, 3],
+};
+
+/// The same with the tick of `h2load`, to compare like with like.
+pub(super) const BURST: Tool = Tool {
+    name: "bulkhead-burst",
+    fit: |scenario| match scenario.load.rate {
+        Some(_) => Ok("in ticks of 10 ms, as h2load"),
+        None => Err("a closed loop has no ticks"),
+    },
+    arguments: |job, command| {
+        arguments(job, command)?;
+        command.args(["--tick", "10ms"]);
+        Ok(())
+    },
+    ..TOOL
+};
+
+/// The same without ticks.
+pub(super) const EXACT: Tool = Tool {
+    name: "bulkhead-exact",
+    fit: |scenario| match scenario.load.rate {
+        Some(_) => Ok("each at its own time"),
+        None => Err("a closed loop has no ticks"),
+    },
+    arguments: |job, command| {
+        arguments(job, command)?;
+        command.args(["--tick", "0s"]);
+        Ok(())
+    },
+    ..TOOL
 };
 
 fn arguments(job: &Job<'_>, command: &mut Command) -> Result<()> {
