@@ -36,6 +36,8 @@ use plain::Source;
 const EXIT_FAILED: u8 = 1;
 /// Exit status when the figures say nothing about the target.
 const EXIT_INVALID: u8 = 3;
+/// In place of a file's name.
+const STANDARD_OUTPUT: &str = "-";
 /// Descriptors that are needed besides the connections.
 const DESCRIPTORS_SPARE: u64 = 32;
 /// Longest wait for the answer to the first request.
@@ -58,7 +60,11 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.csv {
         write(path, &document::csv(&report))?;
     }
-    summary::print(&document, &mut std::io::stdout().lock()).context("write the summary")?;
+    // Standard output belongs to whoever reads the JSON.
+    let to_stderr = args.json.as_deref() == Some(Path::new(STANDARD_OUTPUT));
+    let out: &mut dyn Write =
+        if to_stderr { &mut std::io::stderr().lock() } else { &mut std::io::stdout().lock() };
+    summary::print(&document, out).context("write the summary")?;
     Ok(if !document.valid {
         ExitCode::from(EXIT_INVALID)
     } else if !document.holds() {
@@ -175,6 +181,9 @@ fn follow(
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if path == Path::new(STANDARD_OUTPUT) {
+        return std::io::stdout().write_all(text.as_bytes()).context("write to standard output");
+    }
     std::fs::write(path, text).with_context(|| format!("write `{}`", path.display()))
 }
 

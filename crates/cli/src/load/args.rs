@@ -139,7 +139,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "TEXT|@FILE", conflicts_with = "mix", help_heading = "Requests")]
     pub(crate) expect_body: Option<String>,
 
-    /// Write the results as JSON
+    /// Write the results as JSON; `-`: to standard output, and the summary to standard error
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub(crate) json: Option<PathBuf>,
     /// Write a line per second as CSV
