@@ -6,6 +6,8 @@ mod args;
 mod assertion;
 mod document;
 mod machine;
+#[allow(dead_code, reason = "the flags that ask for them come with the next change")]
+mod output;
 mod target;
 mod workload;
 
@@ -56,7 +58,7 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
         write(path, &(json + "\n"))?;
     }
     if let Some(path) = &args.csv {
-        write(path, &document::csv(&report))?;
+        write(path, &output::csv(&report))?;
     }
     document.print(&mut std::io::stdout().lock()).context("write the summary")?;
     Ok(if !document.valid {
