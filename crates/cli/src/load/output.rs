@@ -6,11 +6,17 @@
 mod csv;
 mod hdr_log;
 mod hgrm;
+mod html;
 mod junit;
 
 pub(crate) use csv::csv;
 #[allow(unused_imports, reason = "the flags that ask for them come with the next change")]
-pub(crate) use {hdr_log::HdrLog, hgrm::hgrm, junit::junit};
+pub(crate) use {
+    hdr_log::HdrLog,
+    hgrm::hgrm,
+    html::{Contents, Curve, html},
+    junit::junit,
+};
 
 use super::document::Document;
 
