@@ -8,6 +8,7 @@ mod hdr_log;
 mod hgrm;
 mod html;
 mod junit;
+mod live;
 
 pub(crate) use csv::csv;
 #[allow(unused_imports, reason = "the flags that ask for them come with the next change")]
@@ -16,6 +17,7 @@ pub(crate) use {
     hgrm::hgrm,
     html::{Contents, Curve, html},
     junit::junit,
+    live::{Live, LivePlan},
 };
 
 use super::document::Document;

@@ -36,7 +36,16 @@ impl Axis {
     pub(crate) fn logarithmic(minimum: f64, maximum: f64, unit: &str) -> Self {
         let low = minimum.clamp(0.001, 1e12).log10().floor() as i32;
         let high = (maximum.clamp(0.002, 1e12).log10().ceil() as i32).max(low + 1);
-        let ticks = (low..=high).map(|power| 10f64.powi(power)).map(|v| (v, format!("{v}")));
+        // A short axis has room for more than the powers.
+        let factors: &[f64] = if high - low <= 2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let values = (low..=high).flat_map(|power| {
+            factors.iter().map(move |factor| (power, factor * 10f64.powi(power)))
+        });
+        let within = values.filter(|(_, value)| *value <= 10f64.powi(high) * 1.0001);
+        let ticks = within.map(|(power, value)| {
+            let digits = usize::try_from(-power).unwrap_or(0);
+            (value, format!("{value:.digits$}"))
+        });
         Self {
             ticks: ticks.collect(),
             logarithmic: true,
@@ -109,6 +118,9 @@ mod tests {
         assert!(linear.share(0.0).abs() < 1e-9 && (linear.share(20_000.0) - 1.0).abs() < 1e-9);
         let logarithmic = Axis::logarithmic(0.3, 42.0, "ms");
         assert_eq!(values(&logarithmic), [0.1, 1.0, 10.0, 100.0]);
+        let texts: Vec<String> =
+            Axis::logarithmic(0.02, 0.7, "ms").ticks.into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]);
         assert!(logarithmic.share(0.1).abs() < 1e-6);
         assert!((logarithmic.share(100.0) - 1.0).abs() < 1e-6);
         assert!(logarithmic.share(0.0) >= 0.0, "a second without answers stays on the chart");

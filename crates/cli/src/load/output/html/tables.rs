@@ -115,7 +115,8 @@ pub(super) fn failures(page: &mut String, report: &LoadReport) {
     for sample in &report.failure_samples {
         let _ = writeln!(
             page,
-            "<tr><td class=\"number\">{:.3} s</td><td>{}</td><td><code>{}</code></td><td>{}</td></tr>",
+            "<tr><td class=\"number\">{:.3} s</td><td>{}</td><td><code>{}</code></td>\
+             <td class=\"detail\">{}</td></tr>",
             sample.at_s,
             escape(&sample.class),
             sample.kind,
