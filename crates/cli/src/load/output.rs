@@ -9,6 +9,7 @@ mod hgrm;
 mod html;
 mod junit;
 mod live;
+mod push;
 
 pub(crate) use csv::csv;
 #[allow(unused_imports, reason = "the flags that ask for them come with the next change")]
@@ -18,6 +19,7 @@ pub(crate) use {
     html::{Contents, Curve, html},
     junit::junit,
     live::{Live, LivePlan},
+    push::{Format, Labels, Push, PushReport},
 };
 
 use super::document::Document;
