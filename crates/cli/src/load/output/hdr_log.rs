@@ -56,7 +56,9 @@ impl<W: Write> HdrLog<W> {
         // The writer repeats its divisor before each line; only the last line is ours.
         let end = self.line.len().saturating_sub(1);
         let start = self.line[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.out.write_all(&self.line[start..])
+        self.out.write_all(&self.line[start..])?;
+        // A line each second is there to be read at once.
+        self.out.flush()
     }
 
     /// Ends the log.

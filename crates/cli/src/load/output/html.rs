@@ -212,7 +212,7 @@ fn facts(page: &mut String, document: &Document, report: &LoadReport, provenance
             ("Never sent", format!("{} ({} dropped)", requests.unsent, report.dropped)),
             ("Sent over 10 ms late", grouped(requests.late)),
             ("Sent again", grouped(report.retries)),
-            ("Not counted (warm-up, cool-down)", grouped(excluded.scheduled)),
+            ("Warm-up and cool-down", grouped(excluded.scheduled)),
         ],
     );
     page::facts(

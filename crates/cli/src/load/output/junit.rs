@@ -8,7 +8,7 @@ use crate::civil_time::CivilTime;
 const SUITE: &str = "bulkhead.load";
 
 /// One suite. An assertion that does not hold is a failure; a run that says nothing about its target
-/// is an error, and then so is every assertion about it.
+/// is an error, whatever its assertions say.
 pub(crate) fn junit(document: &Document, provenance: &Provenance) -> String {
     let failures = document.assertions.iter().filter(|judged| !judged.holds).count();
     let (tests, errors) = (document.assertions.len() + 1, usize::from(!document.valid));
