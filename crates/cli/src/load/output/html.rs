@@ -23,19 +23,19 @@ pub(crate) struct Contents<'a> {
     pub(crate) document: &'a Document,
     pub(crate) report: &'a LoadReport,
     pub(crate) provenance: &'a Provenance,
-    /// Of a search for the highest rate.
-    pub(crate) curve: Option<&'a Curve>,
+    /// Of a search for the highest rate; may be empty.
+    pub(crate) curves: &'a [Curve],
 }
 
 /// Renders the report.
 pub(crate) fn html(contents: &Contents<'_>) -> String {
-    let Contents { document, report, provenance, curve } = contents;
+    let Contents { document, report, provenance, curves } = contents;
     let (tone, badge) = verdict(document);
     let mut page = String::new();
     header(&mut page, document, report, (tone, badge));
     tiles(&mut page, document, report);
     tables::assertions(&mut page, document);
-    if let Some(curve) = curve {
+    for curve in *curves {
         figure(&mut page, &escape(&curve.title), &escape(&curve.note), &curve.html());
     }
     figures(&mut page, report);

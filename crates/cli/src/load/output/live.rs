@@ -38,9 +38,10 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Whether there is a terminal to draw on, and one to read keys from.
+    /// Whether there is a terminal to draw on that can be drawn on, and one to read keys from.
     pub(crate) fn is_possible() -> bool {
-        io::stderr().is_terminal() && io::stdin().is_terminal()
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        !dumb && io::stderr().is_terminal() && io::stdin().is_terminal()
     }
 
     /// Takes the screen.

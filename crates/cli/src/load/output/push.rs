@@ -57,10 +57,7 @@ impl PushReport {
         let Self { sent, failed, dropped, last_error } = self;
         (failed + dropped > 0).then(|| {
             let why = last_error.as_deref().unwrap_or("the receiver is slow");
-            format!(
-                "metrics: of the seconds {sent} were sent, {failed} failed, {dropped} were dropped: \
-                 {why}"
-            )
+            format!("metrics: {sent} seconds sent, {failed} failed, {dropped} dropped: {why}")
         })
     }
 }

@@ -27,7 +27,7 @@ fn page(change: impl FnOnce(&mut Document, &mut LoadReport)) -> String {
         document: &document,
         report: &report,
         provenance: &provenance,
-        curve: Some(&curve),
+        curves: &[curve],
     })
 }
 
@@ -107,7 +107,7 @@ fn a_day_fits_and_shows_its_worst_second() {
     assert!(page.contains("max 4321 ms") && page.contains("right answers 100&quot;"));
 }
 
-/// The page in a real browser: it takes the page as it is, at both widths.
+/// The page in a real browser, which has to take it as it is.
 #[test]
 fn a_browser_shows_the_charts() {
     let Some(browser) = ["chromium", "chromium-browser", "google-chrome"]

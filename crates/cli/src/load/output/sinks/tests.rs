@@ -31,7 +31,7 @@ fn files_are_written_while_the_run_goes_on_and_at_its_end() {
     let (document, report, provenance) =
         (sample::document(), sample::report(), sample::provenance());
     let contents =
-        Contents { document: &document, report: &report, provenance: &provenance, curve: None };
+        Contents { document: &document, report: &report, provenance: &provenance, curves: &[] };
     write_files(&args, &contents).unwrap();
     for (name, part) in [
         ("run.html", "<!doctype html>"),
