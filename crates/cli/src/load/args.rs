@@ -8,6 +8,7 @@ use bulkhead_load::Phase;
 
 use super::assertion::Assertion;
 use super::mix::Mix;
+use super::output::OutputArgs;
 use super::stages;
 
 /// Put load on a target and tell how it answered.
@@ -140,13 +141,15 @@ pub(crate) struct LoadArgs {
     pub(crate) expect_body: Option<String>,
 
     /// Write the results as JSON; `-`: to standard output, and the summary to standard error
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
     /// Write a line per second as CSV
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) csv: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
     /// What must hold, or the exit status is 1; may be given several times
-    #[arg(long = "assert", value_name = "ASSERTION", value_parser = Assertion::parse, help_heading = "Results")]
+    #[arg(long = "assert", value_name = "ASSERTION", value_parser = Assertion::parse, help_heading = "Output")]
     pub(crate) assertions: Vec<Assertion>,
 }
 
