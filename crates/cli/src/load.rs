@@ -103,7 +103,9 @@ fn run(args: &LoadArgs, interrupt: &AtomicBool) -> anyhow::Result<(Document, Loa
 fn options(args: &LoadArgs, target: &Target, seed: u64) -> anyhow::Result<LoadOptions> {
     let streams = match target.protocol {
         Protocol::Http1 => 1,
-        Protocol::Http2 => args.streams.unwrap_or(if args.closed { 1 } else { STREAMS }),
+        Protocol::Http2 | Protocol::WebSocket => {
+            args.streams.unwrap_or(if args.closed { 1 } else { STREAMS })
+        }
     } as usize;
     let connections = args.connections as usize;
     let process = match args.arrivals {
@@ -149,6 +151,7 @@ fn preflight(
     let Some(sample) = report.failure_samples.first() else { return Ok(()) };
     let (spoken, other) = match protocol {
         Protocol::Http1 => ("HTTP/1.1", "h2c:// if it speaks HTTP/2 only"),
+        Protocol::WebSocket => ("WebSocket", "http:// to see what it answers"),
         Protocol::Http2 => ("HTTP/2 with prior knowledge", "http:// if it speaks HTTP/1.1"),
     };
     match sample.kind {
