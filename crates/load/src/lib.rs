@@ -16,6 +16,8 @@ mod pool;
 mod report;
 mod schedule;
 mod tally;
+mod websocket;
+mod wire;
 mod worker;
 mod workload;
 
@@ -28,4 +30,5 @@ pub use report::{
 };
 pub use schedule::{Phase, Process, Random, Schedule, Times, Timing};
 pub use tally::Excluded;
+pub use websocket::{MessageKind, Upgrade};
 pub use workload::{Answer, Next, Request, Workload};

@@ -19,7 +19,8 @@ use super::stages;
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("pace").required(true).args(["rate", "closed", "stages"])))]
 #[command(after_help = "\
-Schemes: http:// and https:// (HTTP/1.1), h2c:// and h2:// (HTTP/2, in cleartext and over TLS).
+Schemes: http:// and https:// (HTTP/1.1), h2c:// and h2:// (HTTP/2, in cleartext and over TLS), ws://
+and wss:// (WebSocket: each request is a message, and its right answer is its echo).
 
 Assertions: METRIC<VALUE, with <, <=, > or >=.
   p50 p90 p99 p999 max             latency from the intended time, with a unit: us, ms, s
@@ -35,6 +36,7 @@ Examples:
   bulkhead load h2c://127.0.0.1:9000/feed.v1.Feed/Get --grpc --body @message.bin --rate 1000
   bulkhead load h2c://127.0.0.1:9000/api/v1/7/feed --mix http2=72,grpc=28 --rate 5000 \\
       --grpc-path /feed.v1.Feed/Get --grpc-body @message.bin
+  bulkhead load ws://127.0.0.1:9000/ws --rate 1000 --connections 50 --body hello
   bulkhead load https://127.0.0.1:8443/ --cacert ca.pem --rate 200 --connects-per-second 50
   bulkhead load http://127.0.0.1:9000/ --rate 200 --assert 'p99<10ms' --assert 'error_rate<0.1%'
   bulkhead load http://127.0.0.1:9000/ --closed --connections 50      capacity, never latency
@@ -106,7 +108,7 @@ pub(crate) struct LoadArgs {
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 
-    /// Several kinds of requests by weight: http1, http2, grpc
+    /// Several kinds of requests by weight: http1, http2, grpc, websocket
     #[arg(long, value_name = "KIND=WEIGHT,…", value_parser = Mix::parse, conflicts_with = "grpc", help_heading = "Requests")]
     pub(crate) mix: Option<Mix>,
     /// Method [default: GET; POST with a body]
@@ -127,6 +129,9 @@ pub(crate) struct LoadArgs {
     /// Message of the gRPC call in a mix
     #[arg(long, value_name = "TEXT|@FILE", requires = "grpc_path", help_heading = "Requests")]
     pub(crate) grpc_body: Option<String>,
+    /// Path of the WebSocket in a mix
+    #[arg(long, value_name = "PATH", requires = "mix", help_heading = "Requests")]
+    pub(crate) ws_path: Option<String>,
     /// A request without its whole answer so long after its intended time has failed
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive, help_heading = "Requests")]
     pub(crate) timeout: Duration,

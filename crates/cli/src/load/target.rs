@@ -31,9 +31,11 @@ impl Target {
             "https" => (Protocol::Http1, true),
             "h2c" => (Protocol::Http2, false),
             "h2" => (Protocol::Http2, true),
+            "ws" => (Protocol::WebSocket, false),
+            "wss" => (Protocol::WebSocket, true),
             _ => bail!(
                 "`{scheme}` is no scheme of load; use http:// or https:// (HTTP/1.1), h2c:// or \
-                 h2:// (HTTP/2, in cleartext and over TLS)"
+                 h2:// (HTTP/2, in cleartext and over TLS), ws:// or wss:// (WebSocket)"
             ),
         };
         let rest = rest.split('#').next().unwrap_or(rest);
@@ -110,6 +112,14 @@ impl Template {
         }
         parts.push(Part::Text(rest.to_owned()));
         Ok(Self(parts))
+    }
+
+    /// Its text, if it has no placeholders.
+    pub(crate) fn fixed(&self) -> Option<&str> {
+        match &*self.0 {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
     }
 
     /// Writes it with numbers drawn from `random`.

@@ -90,10 +90,19 @@ impl Worker {
             connections.handshakes += 1;
             connections.resumed += u64::from(resumed);
         }
-        connections.opened += 1;
-        client.state = State::Up;
-        self.pools[self.slots[index].target].on_up();
+        if client.codec.must_upgrade() {
+            client.state = State::Upgrading;
+        } else {
+            self.on_usable(self.slots[index].target, client);
+        }
         Ok(())
+    }
+
+    /// A connection takes requests from now on.
+    pub(super) fn on_usable(&mut self, target: usize, client: &mut Client) {
+        self.tally.connections.opened += 1;
+        client.state = State::Up;
+        self.pools[target].on_up();
     }
 
     /// A connection did not come up.
