@@ -154,7 +154,12 @@ fn options(
             duration = whole - warmup - cooldown;
             Arrivals::Open(schedule)
         }
-        (None, None) => Arrivals::Closed { in_flight, think: args.think },
+        (None, None) if args.closed => Arrivals::Closed { in_flight, think: args.think },
+        // A search gives each trial a rate.
+        (None, None) => {
+            let schedule = Schedule::constant(args.find_max_start, process, seed);
+            Arrivals::Open(schedule.with_tick(args.tick))
+        }
     };
     let mut options = LoadOptions::new(
         TargetOptions::new(targets[0].address, Protocol::Http1),
