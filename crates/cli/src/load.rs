@@ -5,6 +5,8 @@ mod args;
 mod assertion;
 mod document;
 mod drive;
+#[allow(dead_code, reason = "its flag comes with the new command line")]
+mod find_max;
 mod machine;
 mod mix;
 mod output;
