@@ -13,6 +13,7 @@ mod later;
 mod options;
 mod outcome;
 mod pool;
+pub mod remote;
 mod report;
 pub mod scalability;
 mod schedule;
