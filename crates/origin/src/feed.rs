@@ -80,10 +80,10 @@ pub fn push_grpc_response(user_id: u64, out: &mut Vec<u8>) {
     });
 }
 
-/// The user's id in a gRPC request message (without prefix): field 1, varint; other fields are skipped
-/// if they are varints. `None` if the message is none of these.
+/// The user's id in a gRPC request message (without prefix): field 1, varint, 0 if it is left out; other
+/// fields are skipped if they are varints. `None` if the message is none of these.
 pub fn user_of_grpc_message(mut message: &[u8]) -> Option<u64> {
-    let mut user = None;
+    let mut user = 0;
     while !message.is_empty() {
         let key = take_varint(&mut message)?;
         if key & 7 != 0 {
@@ -91,10 +91,10 @@ pub fn user_of_grpc_message(mut message: &[u8]) -> Option<u64> {
         }
         let value = take_varint(&mut message)?;
         if key >> 3 == 1 {
-            user = Some(value);
+            user = value;
         }
     }
-    user
+    Some(user)
 }
 
 /// SplitMix64's finaliser over both words: neighbouring users have nothing in common.
