@@ -5,10 +5,13 @@
 mod args;
 mod assertion;
 mod document;
+#[cfg_attr(not(test), expect(dead_code, reason = "no flag leads there yet"))]
+mod echo;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "no flag leads there yet"))]
 mod grpc;
 mod machine;
 mod target;
+mod variations;
 mod workload;
 
 use std::io::Write;

@@ -5,7 +5,6 @@
 
 mod ask;
 mod sources;
-mod variations;
 mod workload;
 
 use std::path::PathBuf;
@@ -16,7 +15,7 @@ use bulkhead_load::TargetOptions;
 
 pub(crate) use workload::GrpcWorkload;
 
-use variations::Variations;
+use super::variations::Variations;
 
 /// Where descriptors come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
-//! JSON with numbers that differ from request to request: `{name:uniform(low,high)}`, as in a path.
+//! Text with numbers that differ from request to request: `{name:uniform(low,high)}`, as in a path.
 //!
-//! JSON has no such form (its names are quoted), so nothing else is taken for one. The texts are made
-//! before the run, as many as are worth their memory, and then used in turn.
+//! JSON has no such form (its names are quoted), so nothing else in it is taken for one. The texts are
+//! made before the run, as many as are worth their memory, and then used in turn: a request costs no
+//! more than a fixed one. Never draws from the clock.
 
 use anyhow::{Context, ensure};
 use bulkhead_load::Random;
@@ -13,7 +14,7 @@ const BYTES_MAX: usize = 64 << 20;
 
 /// A text with placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Variations {
+pub(crate) struct Variations {
     parts: Vec<Part>,
 }
 
@@ -28,7 +29,7 @@ impl Variations {
     ///
     /// # Errors
     /// If one has no end, or numbers that are none.
-    pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let mut parts = Vec::new();
         let mut rest = text;
         let mut kept = String::new();
@@ -56,7 +57,7 @@ impl Variations {
     }
 
     /// The texts: one if there is no placeholder.
-    pub(super) fn texts(&self, seed: u64) -> impl Iterator<Item = String> {
+    pub(crate) fn texts(&self, seed: u64) -> impl Iterator<Item = String> {
         let bytes: usize = self.parts.iter().map(Part::length).sum();
         let most = (BYTES_MAX / bytes.max(1)).clamp(1, VARIATIONS_MAX);
         let count = if self.parts.len() > 1 { most } else { 1 };
@@ -96,3 +97,6 @@ fn bounds(inner: &str) -> Option<(u64, u64)> {
     let (low, high) = inner.split_once('(')?.1.split_once(',')?;
     Some((low.trim().parse().ok()?, high.trim().parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests;
