@@ -167,6 +167,8 @@ fn what_is_not_answered_in_time_ends_its_connection_and_another_takes_its_place(
     let failures = &report.classes[0].failures;
     assert_eq!((report.ok, report.failed), (0, 400));
     assert!(failures["timeout"] > 0, "{failures:?}");
-    assert!(failures.keys().all(|&kind| kind == "timeout" || kind == "unsent"), "{failures:?}");
+    // While one connection goes and the next comes there may be none.
+    let kinds = ["timeout", "unsent", "connect"];
+    assert!(failures.keys().all(|kind| kinds.contains(kind)), "{failures:?}");
     assert!(report.connections.opened > 4 && report.connections.lost == 0);
 }
