@@ -5,7 +5,9 @@ mod args;
 mod assertion;
 mod document;
 mod drive;
+mod echo;
 mod find_max;
+mod grpc;
 mod machine;
 mod mix;
 mod output;
@@ -15,6 +17,7 @@ mod stages;
 mod summary;
 mod target;
 mod tls;
+mod variations;
 mod workload;
 
 use std::io::Write;

@@ -36,7 +36,7 @@ pub(crate) enum Answer {
     WebSocket(Behaviour),
 }
 
-/// The methods of `feed.v1.Feed`, one for each kind of call.
+/// The methods of `feed.v1.Feed`, one for each kind of call, and server reflection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Method {
     /// Unary: the feed of the user.
@@ -48,6 +48,8 @@ pub(crate) enum Method {
     Upload,
     /// Bidirectional: a feed for each message, at once.
     Chat,
+    /// Bidirectional: an answer for each question about the service, at once.
+    Reflect,
 }
 
 /// Decides by the path alone; numbers out of range are a 404.
@@ -61,6 +63,10 @@ pub(crate) fn of(head: &RequestHead) -> (Endpoint, Answer) {
         b"/feed.v1.Feed/Watch" => (Endpoint::GrpcWatch, Answer::Grpc(Method::Watch)),
         b"/feed.v1.Feed/Upload" => (Endpoint::GrpcUpload, Answer::Grpc(Method::Upload)),
         b"/feed.v1.Feed/Chat" => (Endpoint::GrpcChat, Answer::Grpc(Method::Chat)),
+        b"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+        | b"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => {
+            (Endpoint::GrpcReflection, Answer::Grpc(Method::Reflect))
+        }
         b"/echo" => (Endpoint::Echo, Answer::Echo),
         b"/headers" => (Endpoint::Headers, Answer::Headers),
         b"/reset" => (Endpoint::Reset, Answer::Reset),

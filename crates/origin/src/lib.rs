@@ -11,6 +11,7 @@ pub mod feed;
 mod answer;
 mod connection;
 mod grpc;
+mod reflection;
 mod server;
 mod stats;
 mod websocket;

@@ -8,6 +8,7 @@ use bulkhead_load::Phase;
 
 use super::assertion::Assertion;
 use super::find_max::Objective;
+use super::grpc;
 use super::mix::Mix;
 use super::output::OutputArgs;
 use super::stages;
@@ -37,6 +38,8 @@ Examples:
   bulkhead load h2c://127.0.0.1:9000/feed.v1.Feed/Get --grpc --body @message.bin --rate 1000
   bulkhead load h2c://127.0.0.1:9000/api/v1/7/feed --mix http2=72,grpc=28 --rate 5000 \\
       --grpc-path /feed.v1.Feed/Get --grpc-body @message.bin
+  bulkhead load h2c://127.0.0.1:9000/feed.v1.Feed/Get --grpc --reflection --rate 1000 \\
+      --body '{\"user_id\": \"{user:uniform(1,1000000)}\"}'
   bulkhead load ws://127.0.0.1:9000/ws --rate 1000 --connections 50 --body hello
   bulkhead load https://127.0.0.1:8443/ --cacert ca.pem --rate 200 --connects-per-second 50
   bulkhead load http://127.0.0.1:9000/ --rate 200 --assert 'p99<10ms' --assert 'error_rate<0.1%'
@@ -131,7 +134,8 @@ pub(crate) struct LoadArgs {
     /// Body: the text itself, or @FILE
     #[arg(long, value_name = "TEXT|@FILE", help_heading = "Requests")]
     pub(crate) body: Option<String>,
-    /// Call gRPC: the body is sent as one message; right is only grpc-status 0
+    /// Call gRPC: the body is sent as one message, or is JSON if there are descriptors; right is only
+    /// grpc-status 0
     #[arg(long, help_heading = "Requests")]
     pub(crate) grpc: bool,
     /// Path of the gRPC method in a mix: /package.Service/Method
@@ -140,6 +144,14 @@ pub(crate) struct LoadArgs {
     /// Message of the gRPC call in a mix
     #[arg(long, value_name = "TEXT|@FILE", requires = "grpc_path", help_heading = "Requests")]
     pub(crate) grpc_body: Option<String>,
+    #[command(flatten)]
+    pub(crate) grpc_source: GrpcArgs,
+    /// Messages that a gRPC answer must have
+    #[arg(long, value_name = "N", requires = "descriptors", help_heading = "Requests")]
+    pub(crate) expect_messages: Option<usize>,
+    /// Messages that a gRPC answer must have, as JSON
+    #[arg(long, value_name = "TEXT|@FILE", requires = "descriptors", help_heading = "Requests")]
+    pub(crate) expect_json: Option<String>,
     /// Path of the WebSocket in a mix
     #[arg(long, value_name = "PATH", requires = "mix", help_heading = "Requests")]
     pub(crate) ws_path: Option<String>,
@@ -167,6 +179,39 @@ pub(crate) struct LoadArgs {
     /// What must hold, or the exit status is 1; may be given several times
     #[arg(long = "assert", value_name = "ASSERTION", value_parser = Assertion::parse, help_heading = "Output")]
     pub(crate) assertions: Vec<Assertion>,
+}
+
+/// Where gRPC descriptors come from, so that messages can be written as JSON.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Requests")]
+#[group(id = "descriptors", multiple = false, args = ["descriptor_set", "proto", "reflection"])]
+pub(crate) struct GrpcArgs {
+    /// gRPC descriptors: what `protoc --include_imports --descriptor_set_out` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) descriptor_set: Option<PathBuf>,
+    /// gRPC descriptors: this .proto file; several may be given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proto: Vec<PathBuf>,
+    /// Folder in which imports of .proto files are looked up [default: those of the files]
+    #[arg(long, value_name = "DIR", requires = "proto")]
+    pub(crate) proto_path: Vec<PathBuf>,
+    /// gRPC descriptors: the server tells them (server reflection)
+    #[arg(long)]
+    pub(crate) reflection: bool,
+}
+
+impl GrpcArgs {
+    /// What was chosen.
+    pub(crate) fn source(&self) -> Option<grpc::Source> {
+        Some(match (&self.descriptor_set, &*self.proto) {
+            (Some(file), _) => grpc::Source::DescriptorSet(file.clone()),
+            (None, files @ [_, ..]) => {
+                grpc::Source::Proto { files: files.to_vec(), folders: self.proto_path.clone() }
+            }
+            (None, []) if self.reflection => grpc::Source::Reflection,
+            (None, []) => return None,
+        })
+    }
 }
 
 /// TLS, for https:// and h2://.

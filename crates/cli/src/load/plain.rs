@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use bulkhead_load::{
     Arrivals, Class, LoadOptions, Process, Protocol, Schedule, TargetOptions, Timing, Workload,
 };
 
 use super::args::{ArrivalsArg, LoadArgs};
-use super::mix::{Kind, Mix, MixedWorkload};
-use super::target::{Target, Template};
+use super::echo::EchoWorkload;
+use super::grpc::{self, GrpcWorkload};
+use super::mix::{Kind, Mix, MixedWorkload, PartWorkload};
+use super::target::Target;
 use super::tls;
 use super::workload::{self, PlainWorkload};
 
@@ -29,7 +31,8 @@ pub(crate) struct Source {
     pub(crate) description: String,
 }
 
-/// Puts the flags together; reads the files that they name and looks the host up.
+/// Puts the flags together; reads the files that they name, looks the host up, and asks it for gRPC
+/// descriptors if it is to tell them.
 pub(crate) fn source(args: &LoadArgs, url: &str, seed: u64) -> anyhow::Result<Source> {
     let mut target = Target::parse(url)?;
     if let Some(endpoint) = &args.connect_to {
@@ -39,38 +42,28 @@ pub(crate) fn source(args: &LoadArgs, url: &str, seed: u64) -> anyhow::Result<So
         Some(mix) => mix.clone(),
         None => Mix(vec![(kind_of(args, &target), 1.0)]),
     };
-    let mut parts = Vec::new();
-    let mut protocols: Vec<Protocol> = Vec::new();
-    let mut classes = Vec::new();
-    for &(kind, weight) in &kinds.0 {
-        let mut target = target.clone();
-        if kind == Kind::WebSocket
-            && let Some(path) = &args.ws_path
-        {
-            target.path = Template::parse(path)?;
-        }
+    let mut targets: Vec<TargetOptions> = Vec::new();
+    let (mut parts, mut classes) = (Vec::new(), Vec::new());
+    for (class, &(kind, weight)) in kinds.0.iter().enumerate() {
         let protocol = match kind {
             Kind::Http1 => Protocol::Http1,
             Kind::Http2 | Kind::Grpc => Protocol::Http2,
             Kind::WebSocket => Protocol::WebSocket,
         };
-        let known = protocols.iter().position(|&known| known == protocol);
-        let index = known.unwrap_or(protocols.len());
+        let known = targets.iter().position(|known| known.protocol == protocol);
+        let index = known.unwrap_or(targets.len());
         if known.is_none() {
-            protocols.push(protocol);
+            targets.push(target_options(args, &target, protocol)?);
         }
         let name = if args.mix.is_some() { kind.name() } else { "request" };
         classes.push(Class { name: name.to_owned(), target: index });
-        parts.push((weight, PlainWorkload::new(args, target, kind, seed)?));
+        let part = part(args, &target, &targets[index], kind, class, seed)?;
+        parts.push((weight, part));
     }
-    let targets = protocols
-        .iter()
-        .map(|&protocol| target_options(args, &target, protocol))
-        .collect::<anyhow::Result<Vec<_>>>()?;
     let options = options(args, targets, classes, seed)?;
-    let workload: Arc<dyn Fn(usize) -> Box<dyn Workload> + Send + Sync> = match parts.len() {
-        1 => {
-            let only = parts.remove(0).1;
+    let workload: Arc<dyn Fn(usize) -> Box<dyn Workload> + Send + Sync> = match &*parts {
+        [(_, PartWorkload::Plain(only))] => {
+            let only = only.clone();
             Arc::new(move |_| Box::new(only.clone()))
         }
         _ => {
@@ -79,6 +72,63 @@ pub(crate) fn source(args: &LoadArgs, url: &str, seed: u64) -> anyhow::Result<So
         }
     };
     Ok(Source { options, workload, description: url.to_owned() })
+}
+
+/// The requests of one kind.
+fn part(
+    args: &LoadArgs,
+    target: &Target,
+    options: &TargetOptions,
+    kind: Kind,
+    class: usize,
+    seed: u64,
+) -> anyhow::Result<PartWorkload> {
+    let described = args.grpc_source.source();
+    Ok(match (kind, described) {
+        (Kind::WebSocket, _) => PartWorkload::Echo(match args.body.as_deref() {
+            None => EchoWorkload::numbered(class),
+            Some(text) if text.starts_with('@') => {
+                EchoWorkload::bytes(workload::read_body(text)?, class)
+            }
+            Some(text) => EchoWorkload::text(text, seed, class)?,
+        }),
+        (Kind::Grpc, Some(source)) => {
+            PartWorkload::Grpc(described_call(args, target, options, &source, class, seed)?)
+        }
+        _ => PartWorkload::Plain(PlainWorkload::new(args, target.clone(), kind, seed)?),
+    })
+}
+
+/// A gRPC call whose messages are JSON.
+fn described_call(
+    args: &LoadArgs,
+    target: &Target,
+    options: &TargetOptions,
+    source: &grpc::Source,
+    class: usize,
+    seed: u64,
+) -> anyhow::Result<GrpcWorkload> {
+    let mut target = target.clone();
+    let headers = workload::headers(args, &mut target)?;
+    let (path, body) = match &args.mix {
+        Some(_) => (args.grpc_path.as_deref(), args.grpc_body.as_deref()),
+        None => (target.path.fixed(), args.body.as_deref()),
+    };
+    let path = path.context("the path of a gRPC call is /package.Service/Method")?;
+    let data = workload::read_body(body.unwrap_or("{}"))?;
+    let data = String::from_utf8(data).context("the gRPC message is JSON, but not UTF-8")?;
+    let server = grpc::Server { target: options, authority: &target.authority, headers: &headers };
+    let mut call = grpc::resolve(source, server, path, &data, seed)?;
+    let (kind, messages) = (call.method.kind(), call.messages);
+    super::say(&format!("{} is {kind:?}, with {messages} messages in each call", call.path));
+    if let Some(count) = args.expect_messages {
+        call.expect_count(count);
+    }
+    if let Some(json) = &args.expect_json {
+        let json = String::from_utf8(workload::read_body(json)?);
+        call.expect_messages(&json.context("the expected messages are JSON, but not UTF-8")?)?;
+    }
+    Ok(GrpcWorkload::new(call, server, class))
 }
 
 const fn kind_of(args: &LoadArgs, target: &Target) -> Kind {
