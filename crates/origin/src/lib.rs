@@ -11,6 +11,7 @@ mod answer;
 mod connection;
 mod grpc;
 mod server;
+mod session;
 mod stats;
 
 pub use server::{Origin, OriginError, OriginOptions};

@@ -1,5 +1,7 @@
 //! From a request to its answer, on the connection that it came by.
 
+use std::sync::atomic::Ordering;
+
 use bulkhead_codec::{ErrorCode, StreamId, Tag};
 use bulkhead_message::{BodyLength, Known, RequestHead, ResponseHead, Version};
 
@@ -7,6 +9,7 @@ use super::exchange::{Exchange, Finish, Intake};
 use super::{Connection, OUT_BYTES_MAX, Shared};
 use crate::answer::{self, Answer, Method};
 use crate::feed;
+use crate::session;
 
 /// Request field that the feed repeats in its answer, so that a client can see which subject the
 /// gateway found in the token.
@@ -49,6 +52,15 @@ impl Connection {
             Answer::Bytes(length) => self.begin_bytes(stream, length, shared),
             Answer::Headers => {
                 answer::push_headers_json(request, &mut shared.body);
+                self.reply(stream, 200, b"application/json", shared);
+            }
+            Answer::OpenSession => {
+                let number = shared.stats.sessions.fetch_add(1, Ordering::Relaxed);
+                session::push_json(number, &mut shared.body);
+                self.reply(stream, 201, b"application/json", shared);
+            }
+            Answer::Session(number) => {
+                session::push_json(number, &mut shared.body);
                 self.reply(stream, 200, b"application/json", shared);
             }
             Answer::Reset => {
