@@ -7,6 +7,8 @@ mod requests;
 mod targets;
 mod texts;
 
+pub(crate) use requests::OWN_FIELDS;
+
 use std::sync::Arc;
 
 use bulkhead_config::Diagnostics;

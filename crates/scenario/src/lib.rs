@@ -6,23 +6,33 @@
 //! resolved by them as well. Everything random is drawn from a seed and the number of the request, so
 //! a run can be repeated request by request.
 
+mod access_log;
 mod build;
 mod endpoint;
 mod expectation;
 mod extract;
 mod format;
+mod har;
 mod journeys;
 mod json_path;
 mod plan;
 mod pool;
+mod recording;
 mod settings;
 mod template;
+mod timestamp;
 mod workload;
 
+pub use access_log::access_log;
 pub use build::{SCENARIO_BYTES_MAX, parse};
 pub use endpoint::{Endpoint, EndpointError};
 pub use format::{reference, schema};
+pub use har::har;
 pub use plan::{Plan, Scenario};
+pub use recording::{
+    Judge, Methods, RecordedRequest, Recording, RecordingError, RecordingOptions,
+    RecordingWorkload, Skipped,
+};
 pub use settings::{
     Algorithm, LoadSettings, Pace, SigningKey, Surroundings, TargetSettings, TlsSettings,
     TokenSettings,

@@ -46,6 +46,23 @@ pub struct TargetSettings {
     pub tls: TlsSettings,
 }
 
+impl TargetSettings {
+    /// One whose connections live for ever, with the certificate checked against the public web's.
+    pub fn new(name: impl Into<String>, endpoint: Endpoint, connections: usize) -> Self {
+        Self {
+            name: name.into(),
+            endpoint,
+            base: String::new(),
+            connections,
+            streams: None,
+            connection_life: None,
+            connection_requests: None,
+            sources: Vec::new(),
+            tls: TlsSettings::default(),
+        }
+    }
+}
+
 /// TLS towards a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {

@@ -171,21 +171,12 @@ impl Builder<'_, '_> {
 
 /// Stands for a target with a fault, so that its requests are still checked.
 fn fallback(name: &str) -> TargetSettings {
-    TargetSettings {
-        name: name.to_owned(),
-        endpoint: Endpoint {
-            protocol: bulkhead_load::Protocol::Http2,
-            tls: false,
-            authority: String::new(),
-            host: String::new(),
-            port: 0,
-        },
-        base: String::new(),
-        connections: 1,
-        streams: None,
-        connection_life: None,
-        connection_requests: None,
-        sources: Vec::new(),
-        tls: TlsSettings::default(),
-    }
+    let endpoint = Endpoint {
+        protocol: bulkhead_load::Protocol::Http2,
+        tls: false,
+        authority: String::new(),
+        host: String::new(),
+        port: 0,
+    };
+    TargetSettings::new(name, endpoint, 1)
 }
