@@ -15,6 +15,7 @@ mod format;
 mod har;
 mod journeys;
 mod json_path;
+mod openapi;
 mod plan;
 mod pool;
 mod recording;
@@ -28,6 +29,7 @@ pub use build::{SCENARIO_BYTES_MAX, parse};
 pub use endpoint::{Endpoint, EndpointError};
 pub use format::{reference, schema};
 pub use har::har;
+pub use openapi::{OpenApiError, OpenApiOptions, OpenApiRequests, openapi};
 pub use plan::{Plan, Scenario};
 pub use recording::{
     Judge, Methods, RecordedRequest, Recording, RecordingError, RecordingOptions,

@@ -130,5 +130,12 @@ fn encode(out: &mut Vec<u8>, start: usize, stay: impl Fn(u8) -> bool) {
     }
 }
 
+/// Text as it stands for a value in a path or query.
+pub(crate) fn percent_encode(text: &str) -> Vec<u8> {
+    let mut out = text.as_bytes().to_vec();
+    encode(&mut out, 0, is_unreserved);
+    out
+}
+
 #[cfg(test)]
 mod tests;
