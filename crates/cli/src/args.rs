@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     Check(CheckArgs),
     Prove(crate::prove::ProveArgs),
-    Load(crate::load::LoadArgs),
+    Load(Box<crate::load::LoadArgs>),
     #[command(about = "Run a small upstream to try the gateway with")]
     Origin(crate::origin::OriginArgs),
     Version(VersionArgs),

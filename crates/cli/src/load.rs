@@ -1,12 +1,18 @@
 //! `bulkhead load`: requests at a rate that does not bend to the answers, and an honest account of
 //! them. Says that a run is invalid rather than blame the target for what the generator could not do.
-//! Retries nothing.
 
 mod args;
 mod assertion;
 mod document;
+mod drive;
 mod machine;
+mod mix;
+mod output;
+mod plain;
+mod stages;
+mod summary;
 mod target;
+mod tls;
 mod workload;
 
 use std::io::Write;
@@ -14,32 +20,26 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail, ensure};
-use bulkhead_load::{
-    Arrivals, Load, LoadError, LoadOptions, LoadReport, Process, Protocol, Random, Schedule,
-    TargetOptions,
-};
+use anyhow::Context;
+use bulkhead_load::{Arrivals, Load, LoadReport, Random, Row};
 
 pub(crate) use args::LoadArgs;
 
-use args::ArrivalsArg;
 use document::Document;
 use machine::CpuTicks;
-use target::Target;
-use workload::PlainWorkload;
+use output::{Contents, LivePlan, Provenance, Sinks};
+use plain::Source;
 
 /// Exit status when an assertion failed.
 const EXIT_FAILED: u8 = 1;
 /// Exit status when the figures say nothing about the target.
 const EXIT_INVALID: u8 = 3;
-/// Streams per HTTP/2 connection in an open loop, unless told.
-const STREAMS: u32 = 100;
-/// Descriptors that are needed besides the connections.
-const DESCRIPTORS_SPARE: u64 = 32;
-/// Longest wait for the answer to the first request.
-const PREFLIGHT_TIMEOUT: Duration = Duration::from_secs(5);
+/// In place of a file's name.
+const STANDARD_OUTPUT: &str = "-";
+/// Longest time in which nothing is drawn and no key is read.
+const TURN: Duration = Duration::from_millis(100);
 
 /// Makes the run and tells the results.
 pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
@@ -51,14 +51,7 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
             .context("watch for signals")?;
     }
     let (document, report) = run(args, &interrupt)?;
-    if let Some(path) = &args.json {
-        let json = serde_json::to_string_pretty(&document).context("serialise the results")?;
-        write(path, &(json + "\n"))?;
-    }
-    if let Some(path) = &args.csv {
-        write(path, &document::csv(&report))?;
-    }
-    document.print(&mut std::io::stdout().lock()).context("write the summary")?;
+    write_results(args, &document, &report)?;
     Ok(if !document.valid {
         ExitCode::from(EXIT_INVALID)
     } else if !document.holds() {
@@ -69,131 +62,92 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn run(args: &LoadArgs, interrupt: &AtomicBool) -> anyhow::Result<(Document, LoadReport)> {
-    let target = Target::parse(&args.url)?;
-    let needed = u64::from(args.connections) + DESCRIPTORS_SPARE;
-    if let Some(most) = machine::descriptors_max() {
-        ensure!(
-            needed <= most,
-            "{} connections need {needed} descriptors and the limit is {most}; raise it with \
-             `ulimit -n {needed}` or use fewer connections",
-            args.connections
-        );
-    }
     let seed = args.seed.unwrap_or_else(seed_from_clock);
-    let options = options(args, &target, seed)?;
-    let protocol = target.protocol;
-    let workload = PlainWorkload::new(args, target, seed)?;
-    preflight(&options, &workload, protocol)?;
+    let source = plain::source(args, &args.url, seed)?;
+    drive::check_descriptors(&source.options)?;
+    drive::preflight(&source)?;
+    let classes: Vec<String> =
+        source.options.classes.iter().map(|class| class.name.clone()).collect();
+    let mut sinks = Sinks::open(&args.output, live_plan(&source), &classes)?;
     let before = CpuTicks::now();
-    let mut failed = 0;
-    let report = follow(start(options, &workload)?, interrupt, |row| {
-        failed += row.failed;
-        say(&format!(
-            "{:>4} s  {:>7} ok/s  p50 {:>8.3} ms  p99 {:>8.3} ms  failed {failed}",
-            row.second + 1,
-            row.ok,
-            row.latency_ms.p50,
-            row.latency_ms.p99
-        ));
-    });
+    let load = drive::start(source.options.clone(), &source)?;
+    sinks.on_start(SystemTime::now() + source.options.warmup);
+    let report = follow(load, interrupt, sinks);
     let steal_share = CpuTicks::now().steal_share_since(before);
-    Ok((Document::new(args, seed, steal_share, &report), report))
+    let document = Document::new(args, &source.description, seed, steal_share, &report);
+    Ok((document, report))
 }
 
-fn options(args: &LoadArgs, target: &Target, seed: u64) -> anyhow::Result<LoadOptions> {
-    let streams = match target.protocol {
-        Protocol::Http1 => 1,
-        Protocol::Http2 => args.streams.unwrap_or(if args.closed { 1 } else { STREAMS }),
-    } as usize;
-    let connections = args.connections as usize;
-    let process = match args.arrivals {
-        ArrivalsArg::Constant => Process::Constant,
-        ArrivalsArg::Poisson => Process::Poisson,
+fn live_plan(source: &Source) -> LivePlan {
+    let options = &source.options;
+    let pace = match &options.arrivals {
+        Arrivals::Open(schedule) => schedule.to_string(),
+        Arrivals::Closed { in_flight, .. } => format!("closed loop of {in_flight}"),
     };
-    let arrivals = match args.rate {
-        Some(rate) => Arrivals::Open(Schedule::constant(rate, process, seed)),
-        None => Arrivals::Closed {
-            in_flight: connections.saturating_mul(streams),
-            think: Duration::ZERO,
-        },
-    };
-    let server = TargetOptions {
-        connections,
-        streams_max: streams,
-        ..TargetOptions::new(target.address()?, target.protocol)
-    };
-    Ok(LoadOptions {
-        warmup: args.warmup,
-        timeout: args.timeout,
-        ..LoadOptions::new(server, arrivals, args.duration)
-    })
-}
-
-/// One request before any load: what cannot work is told in one line, not in a table of errors.
-fn preflight(
-    options: &LoadOptions,
-    workload: &PlainWorkload,
-    protocol: Protocol,
-) -> anyhow::Result<()> {
-    let mut options = LoadOptions {
-        // The first request of a constant schedule is due at once, the second after the end.
-        arrivals: Arrivals::Open(Schedule::constant(1.0, Process::Constant, 0)),
-        warmup: Duration::ZERO,
-        duration: Duration::from_millis(1),
-        timeout: options.timeout.min(PREFLIGHT_TIMEOUT),
-        ..options.clone()
-    };
-    options.targets.iter_mut().for_each(|target| target.connections = 1);
-    let address = options.targets[0].address;
-    let report = start(options, workload)?.finish();
-    let Some(sample) = report.failure_samples.first() else { return Ok(()) };
-    let (spoken, other) = match protocol {
-        Protocol::Http1 => ("HTTP/1.1", "h2c:// if it speaks HTTP/2 only"),
-        Protocol::Http2 => ("HTTP/2 with prior knowledge", "http:// if it speaks HTTP/1.1"),
-    };
-    match sample.kind {
-        "protocol" | "closed" | "truncated" | "goaway" => bail!(
-            "{address} accepts connections but does not answer in {spoken} ({}); try {other}, and \
-             note that TLS is not there yet",
-            sample.kind
-        ),
-        "timeout" | "unsent" | "connect" => bail!(
-            "{address} accepts connections but did not answer the first request in time; try {other}, \
-             or look whether it is overloaded"
-        ),
-        _ => say(&format!("the first answer was not right: {}: {}", sample.kind, sample.detail)),
+    LivePlan {
+        target: source.description.clone(),
+        pace,
+        warmup: options.warmup,
+        measured: options.duration,
+        cooldown: options.cooldown,
     }
-    Ok(())
-}
-
-fn start(options: LoadOptions, workload: &PlainWorkload) -> anyhow::Result<Load> {
-    let started = Load::start(options, |_| Box::new(workload.clone()));
-    started.map_err(|error| match error {
-        LoadError::Connect { .. } => {
-            anyhow::anyhow!("{error}; check that the target runs and listens there")
-        }
-        error @ LoadError::System(_) => error.into(),
-    })
 }
 
 /// Waits for the end and tells of each second.
-fn follow(
-    mut load: Load,
-    interrupt: &AtomicBool,
-    mut on_second: impl FnMut(&bulkhead_load::Row),
-) -> LoadReport {
+fn follow(mut load: Load, interrupt: &AtomicBool, mut sinks: Sinks) -> LoadReport {
+    let mut failed = 0;
     while !load.is_over() {
-        if let Some(row) = load.next_row(Duration::from_millis(100)) {
-            on_second(row);
+        if let Some(row) = load.next_row(TURN).cloned() {
+            failed += row.failed;
+            if !sinks.is_live() {
+                tell(&row, failed);
+            }
+            sinks.on_row(&row, load.last_latencies());
         }
-        if interrupt.load(Ordering::Relaxed) {
+        if sinks.tick(load.started().elapsed()) || interrupt.load(Ordering::Relaxed) {
             load.stop();
         }
     }
-    load.finish()
+    // The report first: a receiver that is dead may hold up the end of the sinks.
+    let report = load.finish();
+    for complaint in sinks.finish() {
+        say(&complaint);
+    }
+    report
+}
+
+fn tell(row: &Row, failed: u64) {
+    say(&format!(
+        "{:>4} s  {:>7} ok/s  p50 {:>8.3} ms  p99 {:>8.3} ms  failed {failed}",
+        row.second + 1,
+        row.ok,
+        row.latency_ms.p50,
+        row.latency_ms.p99
+    ));
+}
+
+fn write_results(args: &LoadArgs, document: &Document, report: &LoadReport) -> anyhow::Result<()> {
+    if let Some(path) = &args.json {
+        let json = serde_json::to_string_pretty(document).context("serialise the results")?;
+        write(path, &(json + "\n"))?;
+    }
+    if let Some(path) = &args.csv {
+        write(path, &output::csv(report))?;
+    }
+    let provenance = Provenance::new(std::env::args().skip(1), document.seed);
+    let contents = Contents { document, report, provenance: &provenance, curves: &[] };
+    output::write_files(&args.output, &contents)?;
+    // Standard output belongs to whoever reads the JSON.
+    let to_stderr = args.json.as_deref() == Some(Path::new(STANDARD_OUTPUT));
+    let out: &mut dyn Write =
+        if to_stderr { &mut std::io::stderr().lock() } else { &mut std::io::stdout().lock() };
+    summary::print(document, out).context("write the summary")
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if path == Path::new(STANDARD_OUTPUT) {
+        return std::io::stdout().write_all(text.as_bytes()).context("write to standard output");
+    }
     std::fs::write(path, text).with_context(|| format!("write `{}`", path.display()))
 }
 
@@ -203,7 +157,7 @@ fn say(text: &str) {
 }
 
 fn seed_from_clock() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     // Short enough to be typed; a clock before 1970 gives 0, which is as good as any.
     now.map_or(0, |now| Random::new(now.as_nanos() as u64).below(1_000_000_000))
 }

@@ -2,6 +2,7 @@
 //! both sides; what an event means is decided in [`crate::exchange`].
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use bulkhead_codec::{Codec, ConnectionError, ErrorCode, Event, Role, http1, http2};
 use bulkhead_config::model::Protocol;
@@ -147,7 +148,26 @@ impl Worker {
             }
         }
         self.after_codec(key);
+        self.count_streams(key);
         rest.len()
+    }
+
+    /// Counts what went wrong on single streams of a connection, which the codec has settled itself.
+    fn count_streams(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let downstream = connection.is_downstream();
+        let counters = connection.codec.as_mut().and_then(Codec::take_counters);
+        let Some(counters) = counters else { return };
+        for (reason, count) in [
+            ("reset_by_peer", counters.resets_received),
+            ("protocol_error", counters.resets_forced),
+            ("refused", counters.streams_refused),
+            ("head_too_large", counters.heads_oversized),
+        ] {
+            if count > 0 {
+                self.shard.stream_errors(downstream, reason, count);
+            }
+        }
     }
 
     /// What has to be looked at whenever a codec has worked: streams that can go on, output, the end.
@@ -314,6 +334,7 @@ impl Worker {
 
     /// The peer broke the protocol: what it is to be told is in the outbox.
     fn protocol_failed(&mut self, key: Key, error: ConnectionError) {
+        self.count_streams(key);
         match error.code {
             ErrorCode::ENHANCE_YOUR_CALM => self.shard.flood(error.reason),
             _ => self.shard.protocol_error(error.reason),
@@ -392,7 +413,7 @@ impl Worker {
     pub(crate) fn flush(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.dirty = false;
-        match write_out(connection) {
+        match write_out(connection, self.now) {
             Err(_) => return self.connection_lost(key),
             Ok(0) => {}
             Ok(written) => {
@@ -469,7 +490,7 @@ impl Worker {
             && let Some(codec) = connection.codec.as_mut()
         {
             codec.refuse_new(ErrorCode::INTERNAL_ERROR, &mut connection.out.bytes);
-            let _ = write_out(connection);
+            let _ = write_out(connection, self.now);
         }
         self.connection_lost(key);
     }
@@ -485,20 +506,23 @@ fn speaks_http(input: &[u8]) -> bool {
 }
 
 /// Writes as much as the socket takes. Gives how many bytes it took.
-fn write_out(connection: &mut Connection) -> std::io::Result<usize> {
+fn write_out(connection: &mut Connection, now: Instant) -> std::io::Result<usize> {
     let mut written = 0;
-    connection.blocked = false;
-    while !connection.out.is_empty() {
+    let mut blocked = false;
+    while !connection.out.is_empty() && !blocked {
         let count = connection.channel.write(connection.out.waiting())?;
-        if count == 0 {
-            connection.blocked = true;
-            return Ok(written);
-        }
+        blocked = count == 0;
         written += count;
         connection.out.advance(count);
     }
-    if connection.channel.wants_write() && !connection.channel.flush()? {
-        connection.blocked = true;
+    if !blocked && connection.channel.wants_write() {
+        blocked = !connection.channel.flush()?;
     }
+    connection.blocked_since = match connection.blocked_since {
+        _ if !blocked => None,
+        // Only bytes that leave are progress, not what the peer sends meanwhile.
+        Some(since) if written == 0 => Some(since),
+        _ => Some(now),
+    };
     Ok(written)
 }

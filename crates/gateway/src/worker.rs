@@ -13,6 +13,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use bulkhead_codec::{ErrorCode, Heads};
+use bulkhead_config::model::Limits;
 use bulkhead_filter::Caches;
 use bulkhead_message::{Failure, FailureKind, Retry};
 use bulkhead_router::RouteTable;
@@ -46,8 +47,6 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 const BUSY_CHECK: Duration = Duration::from_secs(30);
 /// How long a closed connection is given to read our last bytes.
 const LINGER: Duration = Duration::from_secs(2);
-/// How long a client may take nothing of what is waiting for it.
-const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
 /// Between GOAWAY(2³¹−1) and the final one: a round trip, so that requests on their way are served.
 const DRAIN_GRACE: Duration = Duration::from_millis(250);
 
@@ -217,7 +216,7 @@ impl Worker {
 
     fn touch_blocked(&mut self, key: Key) {
         if let Some(connection) = self.connections.get_mut(key)
-            && (connection.blocked || connection.channel.wants_write())
+            && (connection.blocked_since.is_some() || connection.channel.wants_write())
             && !connection.dirty
         {
             connection.dirty = true;
@@ -394,8 +393,13 @@ impl Worker {
             return self.set_connection_timer(key);
         }
         let Some(connection) = self.connections.get_mut(key) else { return };
+        let what = connection.waits_for();
+        let closing = connection.closing || connection.blocked_since.is_some();
         let idle = connection.is_downstream() && connection.streams() == 0;
-        let polite = idle && !connection.lingering && connection.codec.is_some();
+        let polite = idle && !closing && !connection.lingering && connection.codec.is_some();
+        if !connection.lingering {
+            self.shard.connection_timed_out(what);
+        }
         if polite && connection.pending.is_empty() {
             if let Some(codec) = connection.codec.as_mut() {
                 codec.refuse_new(ErrorCode::NO_ERROR, &mut connection.out.bytes);
@@ -412,12 +416,14 @@ impl Worker {
     fn connection_deadline(&self, key: Key) -> Option<Instant> {
         let connection = self.connections.get(key)?;
         let limits = &self.snapshot.limits;
-        let stalled = connection.active + WRITE_STALL_MAX;
         if connection.lingering {
             return Some(connection.active + LINGER);
         }
-        if connection.blocked || connection.closing {
-            return Some(stalled);
+        if let Some(since) = connection.blocked_since {
+            return Some(since + limits.write_timeout);
+        }
+        if connection.closing {
+            return Some(connection.active + limits.write_timeout);
         }
         match &connection.side {
             Side::Upstream(upstream) => {
@@ -442,12 +448,12 @@ impl Worker {
     /// Sets the timer to when the connection is to be looked at next.
     pub(crate) fn set_connection_timer(&mut self, key: Key) {
         let due = self.connection_deadline(key);
-        let head_timeout = self.snapshot.limits.head_timeout;
+        let Limits { head_timeout, write_timeout, .. } = self.snapshot.limits;
         let Some(connection) = self.connections.get_mut(key) else { return };
         self.timers.cancel(connection.timer);
         // What a connection waits for changes without touching its timer, so the timer comes round
         // often enough for the shortest of the limits.
-        let latest = self.now + head_timeout.min(BUSY_CHECK);
+        let latest = self.now + head_timeout.min(write_timeout).min(BUSY_CHECK);
         let at = due.map_or(latest, |due| due.min(latest));
         connection.timer = self.timers.set(at, Owner::Connection(key));
     }

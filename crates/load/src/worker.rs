@@ -210,6 +210,7 @@ impl Worker {
                 break;
             }
         }
+        self.read_gauges();
         self.close_all();
         self.report();
     }
@@ -282,14 +283,18 @@ impl Worker {
         self.read_cpu(now);
         let measured = now.saturating_sub(self.tally.window.start);
         while measured >= (self.slice.second + 1) * SECOND_NS {
-            self.slice.in_flight = self.flights.len() as u64;
-            self.slice.waiting = self.pools.iter().map(|pool| pool.waiting.len() as u64).sum();
-            self.slice.connections = self.pools.iter().map(|pool| pool.up as u64).sum();
+            self.read_gauges();
             let next = Slice::new(self.slice.second + 1, self.options.classes.len());
             let done = std::mem::replace(&mut self.slice, next);
             // An owner that is gone does not want it.
             let _gone = self.sender.send(Message::Second(Box::new(done)));
         }
+    }
+
+    fn read_gauges(&mut self) {
+        self.slice.in_flight = self.flights.len() as u64;
+        self.slice.waiting = self.pools.iter().map(|pool| pool.waiting.len() as u64).sum();
+        self.slice.connections = self.pools.iter().map(|pool| pool.up as u64).sum();
     }
 
     /// Notes the CPU time at both ends of the measured part.

@@ -128,6 +128,10 @@ impl Channel {
         let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
         socket.set_tcp_nodelay(true)?;
         if let Some(local) = options.local {
+            if local.port() == 0 {
+                // A kernel that does not know it chooses the port here, which only makes ports scarcer.
+                let _scarcer = sys::set_late_port(&socket);
+            }
             socket.bind(&local.into())?;
         }
         // A kernel that does not know it connects in the ordinary way.

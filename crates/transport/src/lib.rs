@@ -15,4 +15,6 @@ pub use channel::{Channel, ConnectOptions, ReadOutcome, TlsInfo, TlsTarget};
 pub use listener::{BindError, Listener, ListenerOptions};
 /// TLS configurations that [`Channel`] takes, and the name of an endpoint as TLS checks it.
 pub use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
-pub use tls::{CertificatePem, ClientTls, ServerTls, Ticketer, TlsError, TlsVersion};
+pub use tls::{
+    CertificatePem, ClientTls, ClientTlsOptions, ServerTls, Ticketer, TlsError, TlsVersion,
+};

@@ -4,7 +4,9 @@
 #![allow(unsafe_code, reason = "the one place for it")]
 
 mod fast_open;
+mod option;
 
 #[cfg(test)]
 pub(crate) use fast_open::{fast_open_connect, fast_open_queue};
 pub(crate) use fast_open::{set_fast_open_connect, set_fast_open_queue};
+pub(crate) use option::set_late_port;

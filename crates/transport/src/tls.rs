@@ -7,10 +7,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::sign::SingleCertAndKey;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
     SupportedProtocolVersion,
@@ -195,6 +197,21 @@ impl ServerTls {
     }
 }
 
+/// What can be chosen of TLS towards endpoints.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientTlsOptions<'a> {
+    /// Trust anchors as PEM text; `None`: the public web's.
+    pub ca_pem: Option<&'a [u8]>,
+    /// Any certificate passes: whoever sits on the path can read and change all.
+    pub skip_verify: bool,
+    /// Protocols to offer (RFC 7301), in order of preference; empty: none.
+    pub alpn: &'a [&'a [u8]],
+    /// Our own certificate, for endpoints that ask for one.
+    pub identity: Option<&'a CertificatePem>,
+    /// Every handshake is a full one: no session is kept to be resumed.
+    pub no_resumption: bool,
+}
+
 /// Makes configurations of TLS towards endpoints.
 #[derive(Debug)]
 pub struct ClientTls;
@@ -211,20 +228,38 @@ impl ClientTls {
         skip_verify: bool,
         alpn: &[&[u8]],
     ) -> Result<Arc<ClientConfig>, TlsError> {
+        Self::with(&ClientTlsOptions { ca_pem, skip_verify, alpn, ..ClientTlsOptions::default() })
+    }
+
+    /// [`Self::new`] with all that can be chosen.
+    ///
+    /// # Errors
+    /// [`TlsError::TrustAnchors`] as with [`Self::new`]; about our own certificate as with
+    /// [`ServerTls::new`].
+    pub fn with(options: &ClientTlsOptions<'_>) -> Result<Arc<ClientConfig>, TlsError> {
         let provider = provider();
         let algorithms = provider.signature_verification_algorithms;
+        let identity = options.identity.map(|pem| pem.parse(1, &provider)).transpose()?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(TlsVersion::Tls12.and_later())
             .map_err(TlsError::Setup)?;
-        let mut config = if skip_verify {
+        let builder = if options.skip_verify {
             builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(TrustAnybody { algorithms }))
-                .with_no_client_auth()
         } else {
-            builder.with_root_certificates(anchors(ca_pem)?).with_no_client_auth()
+            builder.with_root_certificates(anchors(options.ca_pem)?)
         };
-        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        let mut config = match identity {
+            Some((key, _names)) => {
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = options.alpn.iter().map(|name| name.to_vec()).collect();
+        if options.no_resumption {
+            config.resumption = Resumption::disabled();
+        }
         Ok(Arc::new(config))
     }
 }

@@ -1,19 +1,25 @@
 //! The flags of `bulkhead load`, as typed.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bulkhead_load::Phase;
+
 use super::assertion::Assertion;
+use super::mix::Mix;
+use super::output::OutputArgs;
+use super::stages;
 
 /// Put load on a target and tell how it answered.
 ///
 /// Open loop: requests are sent when the schedule says so, and latency counts from that intended
 /// time, so a slow answer cannot hide those that had to wait behind it. Every answer is checked;
-/// nothing is retried.
+/// nothing is retried unless asked for.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("pace").required(true).args(["rate", "closed"])))]
+#[command(group(clap::ArgGroup::new("pace").required(true).args(["rate", "closed", "stages"])))]
 #[command(after_help = "\
-Schemes: http:// (HTTP/1.1), h2c:// (HTTP/2 with prior knowledge). TLS is not there yet.
+Schemes: http:// and https:// (HTTP/1.1), h2c:// and h2:// (HTTP/2, in cleartext and over TLS).
 
 Assertions: METRIC<VALUE, with <, <=, > or >=.
   p50 p90 p99 p999 max             latency from the intended time, with a unit: us, ms, s
@@ -25,7 +31,11 @@ Assertions: METRIC<VALUE, with <, <=, > or >=.
 Examples:
   bulkhead load h2c://127.0.0.1:9000/api/v1/7/feed --rate 10000 --duration 10s
   bulkhead load 'http://127.0.0.1:9000/api/v1/{user:uniform(1,1000000)}/feed' --rate 500 --seed 7
+  bulkhead load h2c://127.0.0.1:9000/ --stages 100:10s,100..2000:30s,2000:10s --arrivals poisson
   bulkhead load h2c://127.0.0.1:9000/feed.v1.Feed/Get --grpc --body @message.bin --rate 1000
+  bulkhead load h2c://127.0.0.1:9000/api/v1/7/feed --mix http2=72,grpc=28 --rate 5000 \\
+      --grpc-path /feed.v1.Feed/Get --grpc-body @message.bin
+  bulkhead load https://127.0.0.1:8443/ --cacert ca.pem --rate 200 --connects-per-second 50
   bulkhead load http://127.0.0.1:9000/ --rate 200 --assert 'p99<10ms' --assert 'error_rate<0.1%'
   bulkhead load http://127.0.0.1:9000/ --closed --connections 50      capacity, never latency
 
@@ -36,58 +46,143 @@ pub(crate) struct LoadArgs {
     /// Where to; the path may hold placeholders: {name:uniform(1,1000)}
     #[arg(value_name = "URL")]
     pub(crate) url: String,
+
     /// Requests per second over all connections
-    #[arg(long, value_name = "N", value_parser = rate)]
+    #[arg(long, value_name = "N", value_parser = rate, help_heading = "Pace")]
     pub(crate) rate: Option<f64>,
+    /// Rates over time: RATE:DURATION or FROM..TO:DURATION, divided by commas
+    #[arg(long, value_name = "STAGES", value_parser = parse_stages, conflicts_with = "duration", help_heading = "Pace")]
+    pub(crate) stages: Option<Stages>,
     /// Send the next request when an earlier one has ended; does not measure what it waits for
-    #[arg(long)]
+    #[arg(long, help_heading = "Pace")]
     pub(crate) closed: bool,
-    /// How long requests are sent: 500ms, 10s, 5m, 1h
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive)]
+    /// With --closed: time from an answer to the next request
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, conflicts_with_all = ["rate", "stages"], help_heading = "Pace")]
+    pub(crate) think: Duration,
+    /// How long is measured: 500ms, 10s, 5m, 1h
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive, help_heading = "Pace")]
     pub(crate) duration: Duration,
-    /// Connections
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    /// Load before the measured part, not counted [default: 1s; none with --stages, of which it is a part]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Pace")]
+    pub(crate) warmup: Option<Duration>,
+    /// Load after the measured part, not counted; with --stages a part of them
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Pace")]
+    pub(crate) cooldown: Duration,
+    /// How the gaps between requests are distributed
+    #[arg(long, value_enum, default_value_t = ArrivalsArg::Constant, conflicts_with = "closed", help_heading = "Pace")]
+    pub(crate) arrivals: ArrivalsArg,
+    /// Times are moved up to multiples of it, so that requests share a wake-up; latency counts from
+    /// the moved time. 0s: each at its own time, at several times the CPU time of the generator
+    #[arg(long, value_name = "TIME", default_value = "500us", value_parser = duration, conflicts_with = "closed", help_heading = "Pace")]
+    pub(crate) tick: Duration,
+    /// Arrival times and placeholders are drawn from it [default: from the clock]
+    #[arg(long, value_name = "N", help_heading = "Pace")]
+    pub(crate) seed: Option<u64>,
+    /// Threads of the generator
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256), help_heading = "Pace")]
+    pub(crate) threads: u32,
+
+    /// Connections, to each target of a mix
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Connections")]
     pub(crate) connections: u32,
     /// Requests in flight per HTTP/2 connection at most [default: 100; 1 with --closed]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "Connections")]
     pub(crate) streams: Option<u32>,
+    /// Mean life of a connection, which is then replaced
+    #[arg(long, value_name = "TIME", value_parser = positive, conflicts_with = "connects_per_second", help_heading = "Connections")]
+    pub(crate) connection_life: Option<Duration>,
+    /// New connections per second, in place of as many old ones
+    #[arg(long, value_name = "N", value_parser = rate, help_heading = "Connections")]
+    pub(crate) connects_per_second: Option<f64>,
+    /// Requests on a connection, which is then replaced
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Connections")]
+    pub(crate) requests_per_connection: Option<u64>,
+    /// Local address to connect from; several are taken in turn
+    #[arg(long = "source", value_name = "IP", help_heading = "Connections")]
+    pub(crate) sources: Vec<IpAddr>,
+    /// Connect there, whatever the URL says; what is sent stays the same
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Connections")]
+    pub(crate) connect_to: Option<String>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+
+    /// Several kinds of requests by weight: http1, http2, grpc
+    #[arg(long, value_name = "KIND=WEIGHT,…", value_parser = Mix::parse, conflicts_with = "grpc", help_heading = "Requests")]
+    pub(crate) mix: Option<Mix>,
     /// Method [default: GET; POST with a body]
-    #[arg(long, value_name = "METHOD", conflicts_with = "grpc")]
+    #[arg(long, value_name = "METHOD", conflicts_with = "grpc", help_heading = "Requests")]
     pub(crate) method: Option<String>,
     /// Header field, as `name: value`; may be given several times
-    #[arg(long = "header", value_name = "FIELD")]
+    #[arg(long = "header", value_name = "FIELD", help_heading = "Requests")]
     pub(crate) headers: Vec<String>,
     /// Body: the text itself, or @FILE
-    #[arg(long, value_name = "TEXT|@FILE")]
+    #[arg(long, value_name = "TEXT|@FILE", help_heading = "Requests")]
     pub(crate) body: Option<String>,
     /// Call gRPC: the body is sent as one message; right is only grpc-status 0
-    #[arg(long)]
+    #[arg(long, help_heading = "Requests")]
     pub(crate) grpc: bool,
+    /// Path of the gRPC method in a mix: /package.Service/Method
+    #[arg(long, value_name = "PATH", requires = "mix", help_heading = "Requests")]
+    pub(crate) grpc_path: Option<String>,
+    /// Message of the gRPC call in a mix
+    #[arg(long, value_name = "TEXT|@FILE", requires = "grpc_path", help_heading = "Requests")]
+    pub(crate) grpc_body: Option<String>,
     /// A request without its whole answer so long after its intended time has failed
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive, help_heading = "Requests")]
     pub(crate) timeout: Duration,
-    /// Load before the measured part, on connections of its own and not counted; 0s: none
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
-    pub(crate) warmup: Duration,
-    /// How the gaps between requests are distributed
-    #[arg(long, value_enum, default_value_t = ArrivalsArg::Constant, conflicts_with = "closed")]
-    pub(crate) arrivals: ArrivalsArg,
-    /// Arrival times and placeholders are drawn from it [default: from the clock]
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
+    /// How often a request is sent again whose answer never came whole; counted apart
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100), help_heading = "Requests")]
+    pub(crate) retries: u32,
     /// The status that is right [default: any 2xx]
-    #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(200..=599))]
+    #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(200..=599), help_heading = "Requests")]
     pub(crate) expect_status: Option<u16>,
-    /// Write the results as JSON
-    #[arg(long, value_name = "FILE")]
+    /// The body that is right, byte by byte [default: any that came whole]
+    #[arg(long, value_name = "TEXT|@FILE", conflicts_with = "mix", help_heading = "Requests")]
+    pub(crate) expect_body: Option<String>,
+
+    /// Write the results as JSON; `-`: to standard output, and the summary to standard error
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
     /// Write a line per second as CSV
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) csv: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
     /// What must hold, or the exit status is 1; may be given several times
-    #[arg(long = "assert", value_name = "ASSERTION", value_parser = Assertion::parse)]
+    #[arg(long = "assert", value_name = "ASSERTION", value_parser = Assertion::parse, help_heading = "Output")]
     pub(crate) assertions: Vec<Assertion>,
 }
+
+/// TLS, for https:// and h2://.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "TLS")]
+pub(crate) struct TlsArgs {
+    /// Trust the authorities in this PEM file instead of the public web's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// Accept any certificate
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Certificate chain to show to a server that asks for one (PEM)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Name that the certificate must have, sent as SNI [default: the URL's host]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_name: Option<String>,
+    /// Make a full handshake for each connection: resume no session
+    #[arg(long)]
+    pub(crate) no_tls_resume: bool,
+}
+
+/// Rates over time. A type of its own, since a list of phases would be taken as many values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stages(pub(crate) Vec<Phase>);
+
+/// The longest time of a flag, in microseconds.
+const DAY_US: u64 = 86_400_000_000;
 
 /// Distribution of the gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -98,6 +193,10 @@ pub(crate) enum ArrivalsArg {
     Poisson,
 }
 
+fn parse_stages(text: &str) -> Result<Stages, String> {
+    stages::parse(text).map(Stages)
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (0.1..=10_000_000.0).contains(&rate) => Ok(rate),
@@ -105,7 +204,7 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-fn positive(text: &str) -> Result<Duration, String> {
+pub(super) fn positive(text: &str) -> Result<Duration, String> {
     duration(text).and_then(|time| {
         if time.is_zero() { Err("expected more than nothing".to_owned()) } else { Ok(time) }
     })
@@ -113,16 +212,18 @@ fn positive(text: &str) -> Result<Duration, String> {
 
 /// A number with a unit; at most a day.
 fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || "expected a number with a unit: `500ms`, `10s`, `5m`, `1h`".to_owned();
+    let expected =
+        || "expected a number with a unit: `500us`, `20ms`, `10s`, `5m`, `1h`".to_owned();
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
+    let unit_us = match unit {
+        "us" => 1,
+        "ms" => 1_000,
+        "s" => 1_000_000,
+        "m" => 60_000_000,
+        "h" => 3_600_000_000,
         _ => return Err(expected()),
     };
-    let ms = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
-    ms.filter(|&ms| ms <= 86_400_000).map(Duration::from_millis).ok_or_else(expected)
+    let us = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_us));
+    us.filter(|&us| us <= DAY_US).map(Duration::from_micros).ok_or_else(expected)
 }

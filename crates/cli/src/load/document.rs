@@ -1,9 +1,8 @@
-//! The results: JSON, a line per second as CSV, and a summary to read.
+//! The results as one document, and whether they are worth anything.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
-use bulkhead_load::{ConnectionReport, FailureSample, LoadReport, Summary};
+use bulkhead_load::{ClassReport, ConnectionReport, Excluded, FailureSample, LoadReport, Summary};
 use serde::Serialize;
 
 use super::args::LoadArgs;
@@ -26,8 +25,12 @@ pub(crate) struct Document {
     pub(crate) valid: bool,
     pub(crate) invalid_reasons: Vec<String>,
     pub(crate) requests: Requests,
+    /// Requests of warm-up and cool-down: in none of the other figures.
+    pub(crate) excluded: Excluded,
     /// Failed requests by kind; kinds that did not occur are left out.
     pub(crate) errors: BTreeMap<&'static str, u64>,
+    /// Whole answers by class of their status (`2xx`), right or not.
+    pub(crate) statuses: BTreeMap<String, u64>,
     pub(crate) throughput_rps: f64,
     /// From the intended send time; right answers only.
     pub(crate) latency_ms: Summary,
@@ -35,6 +38,8 @@ pub(crate) struct Document {
     pub(crate) service_ms: Summary,
     pub(crate) generator: Generator,
     pub(crate) connections: ConnectionReport,
+    /// By kind of request.
+    pub(crate) classes: Vec<ClassReport>,
     pub(crate) assertions: Vec<Judged>,
     /// The first failures.
     pub(crate) failure_samples: Vec<FailureSample>,
@@ -49,7 +54,11 @@ pub(crate) struct Requests {
     pub(crate) ok: u64,
     pub(crate) failed: u64,
     pub(crate) unsent: u64,
+    /// Of the unsent: given up at once because too many waited already.
+    pub(crate) dropped: u64,
     pub(crate) late: u64,
+    /// Sent again after a failure; not part of `sent`.
+    pub(crate) retries: u64,
 }
 
 /// What the generator itself cost.
@@ -57,8 +66,9 @@ pub(crate) struct Requests {
 pub(crate) struct Generator {
     pub(crate) lag_ms: Summary,
     pub(crate) cpu_us_per_request: f64,
-    /// Of one core, over the run.
+    /// Of one core, over the measured part, of the thread that used most.
     pub(crate) cpu_share: f64,
+    pub(crate) threads: u32,
     pub(crate) steal_share: f64,
 }
 
@@ -70,24 +80,43 @@ pub(crate) struct Judged {
 }
 
 impl Document {
-    pub(crate) fn new(args: &LoadArgs, seed: u64, steal_share: f64, report: &LoadReport) -> Self {
+    pub(crate) fn new(
+        args: &LoadArgs,
+        target: &str,
+        seed: u64,
+        steal_share: f64,
+        report: &LoadReport,
+    ) -> Self {
         let generator = Generator {
             lag_ms: report.generator_lag_ms,
             cpu_us_per_request: report.generator_cpu_s * 1e6 / report.sent.max(1) as f64,
-            cpu_share: report.generator_cpu_s / report.duration_s.max(f64::MIN_POSITIVE),
+            cpu_share: report.generator_cpu_s_max / report.duration_s.max(f64::MIN_POSITIVE),
+            threads: args.threads,
             steal_share,
         };
-        let mut errors = BTreeMap::new();
-        for (&kind, count) in report.classes.iter().flat_map(|class| &class.failures) {
-            *errors.entry(kind).or_insert(0) += count;
+        let (mut errors, mut statuses) = (BTreeMap::new(), BTreeMap::new());
+        for class in &report.classes {
+            for (&kind, count) in &class.failures {
+                *errors.entry(kind).or_insert(0) += count;
+            }
+            for (status, count) in &class.statuses {
+                *statuses.entry(format!("{}xx", status / 100)).or_insert(0) += count;
+            }
         }
         let judge = |assertion: &super::assertion::Assertion| Judged {
             assertion: assertion.text().to_owned(),
             holds: assertion.holds(report).unwrap_or(false),
         };
-        let invalid_reasons = generator.invalid_reasons();
+        let mut invalid_reasons = generator.invalid_reasons();
+        let exhausted = report.connections.exhausted;
+        if exhausted > 0 {
+            invalid_reasons.push(format!(
+                "{exhausted} connections could not be opened: no descriptor or no local port was \
+                 left; raise `ulimit -n` or give more addresses with --source"
+            ));
+        }
         Self {
-            target: args.url.clone(),
+            target: target.to_owned(),
             seed,
             arrivals: if args.closed { "closed" } else { "open" },
             valid: invalid_reasons.is_empty(),
@@ -98,14 +127,19 @@ impl Document {
                 ok: report.ok,
                 failed: report.failed,
                 unsent: report.unsent,
+                dropped: report.dropped,
                 late: report.late,
+                retries: report.retries,
             },
+            excluded: report.excluded,
             errors,
+            statuses,
             throughput_rps: report.throughput_rps,
             latency_ms: report.latency_ms,
             service_ms: report.service_ms,
             generator,
             connections: report.connections,
+            classes: report.classes.clone(),
             assertions: args.assertions.iter().map(judge).collect(),
             failure_samples: report.failure_samples.clone(),
             duration_s: report.duration_s,
@@ -115,61 +149,6 @@ impl Document {
     /// Whether every assertion held.
     pub(crate) fn holds(&self) -> bool {
         self.assertions.iter().all(|judged| judged.holds)
-    }
-
-    /// Writes the summary.
-    pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
-        let requests = &self.requests;
-        writeln!(out, "target       {} (seed {})", self.target, self.seed)?;
-        writeln!(
-            out,
-            "requests     {} sent, {} ok, {} failed ({} unsent), {} late",
-            requests.sent, requests.ok, requests.failed, requests.unsent, requests.late
-        )?;
-        writeln!(out, "throughput   {:.1} ok/s", self.throughput_rps)?;
-        writeln!(
-            out,
-            "ms           {:>9} {:>9} {:>9} {:>9} {:>9}",
-            "p50", "p90", "p99", "p999", "max"
-        )?;
-        for (name, s) in [
-            ("latency", &self.latency_ms),
-            ("service", &self.service_ms),
-            ("lag", &self.generator.lag_ms),
-        ] {
-            writeln!(
-                out,
-                "  {name:<10} {:>9.3} {:>9.3} {:>9.3} {:>9.3} {:>9.3}",
-                s.p50, s.p90, s.p99, s.p999, s.max
-            )?;
-        }
-        writeln!(
-            out,
-            "generator    {:.1} us CPU per request, {:.0} % of one core",
-            self.generator.cpu_us_per_request,
-            self.generator.cpu_share * 100.0
-        )?;
-        for (kind, count) in &self.errors {
-            writeln!(out, "error        {kind}: {count}")?;
-        }
-        if let Some(sample) = self.failure_samples.first() {
-            writeln!(
-                out,
-                "first error  {} at {:.3} s: {}",
-                sample.kind, sample.at_s, sample.detail
-            )?;
-        }
-        for judged in &self.assertions {
-            let word = if judged.holds { "holds" } else { "FAILED" };
-            writeln!(out, "assertion    {}: {word}", judged.assertion)?;
-        }
-        if self.arrivals == "closed" {
-            writeln!(out, "note         closed loop: latency leaves out what it waited for")?;
-        }
-        for reason in &self.invalid_reasons {
-            writeln!(out, "INVALID      {reason}")?;
-        }
-        Ok(())
     }
 }
 
@@ -190,17 +169,4 @@ impl Generator {
         }
         reasons
     }
-}
-
-/// A line per second, with a head line.
-pub(crate) fn csv(report: &LoadReport) -> String {
-    let mut text = "second,scheduled,ok,failed,p50_ms,p90_ms,p99_ms,p999_ms,max_ms\n".to_owned();
-    for row in &report.rows {
-        let s = &row.latency_ms;
-        text += &format!(
-            "{},{},{},{},{},{},{},{},{}\n",
-            row.second, row.scheduled, row.ok, row.failed, s.p50, s.p90, s.p99, s.p999, s.max
-        );
-    }
-    text
 }

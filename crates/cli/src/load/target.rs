@@ -9,6 +9,7 @@ use bulkhead_load::{Protocol, Random};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) protocol: Protocol,
+    pub(crate) secure: bool,
     /// Host, and port if it was given; as sent.
     pub(crate) authority: String,
     /// Host and port to connect to.
@@ -25,16 +26,15 @@ impl Target {
         let (scheme, rest) = url
             .split_once("://")
             .context("a URL such as http://127.0.0.1:8080/ or h2c://127.0.0.1:8080/ is expected")?;
-        let protocol = match scheme {
-            "http" => Protocol::Http1,
-            "h2c" => Protocol::Http2,
-            "https" | "h2" => bail!(
-                "{scheme}:// is not there yet: load goes over cleartext only; use http:// \
-                 (HTTP/1.1) or h2c:// (HTTP/2)"
+        let (protocol, secure) = match scheme {
+            "http" => (Protocol::Http1, false),
+            "https" => (Protocol::Http1, true),
+            "h2c" => (Protocol::Http2, false),
+            "h2" => (Protocol::Http2, true),
+            _ => bail!(
+                "`{scheme}` is no scheme of load; use http:// or https:// (HTTP/1.1), h2c:// or \
+                 h2:// (HTTP/2, in cleartext and over TLS)"
             ),
-            _ => {
-                bail!("`{scheme}` is no scheme of load; use http:// (HTTP/1.1) or h2c:// (HTTP/2)")
-            }
         };
         let rest = rest.split('#').next().unwrap_or(rest);
         let path_at = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -47,13 +47,30 @@ impl Target {
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         let after_address = authority.rfind(']').unwrap_or(0);
         let has_port = authority[after_address..].contains(':');
-        let endpoint = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+        let port = if secure { 443 } else { 80 };
+        let endpoint = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
         Ok(Self {
             protocol,
+            secure,
             authority: authority.to_owned(),
             endpoint,
             path: Template::parse(&path)?,
         })
+    }
+
+    /// The host alone: what a certificate must name.
+    pub(crate) fn host(&self) -> &str {
+        let authority = &*self.authority;
+        if let Some((address, _port)) = authority.strip_prefix('[').and_then(|a| a.split_once(']'))
+        {
+            return address;
+        }
+        authority.split_once(':').map_or(authority, |(host, _port)| host)
+    }
+
+    /// Connects to another host and port than the URL names; what is sent stays the same.
+    pub(crate) fn connect_to(&mut self, endpoint: &str) {
+        endpoint.clone_into(&mut self.endpoint);
     }
 
     /// Looks the host up; the first address counts.
@@ -75,7 +92,7 @@ enum Part {
 }
 
 impl Template {
-    fn parse(text: &str) -> anyhow::Result<Self> {
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         ensure!(
             text.bytes().all(|byte| byte.is_ascii_graphic()),
             "the path `{text}` holds spaces or letters beyond ASCII; write them as %20 and so on"

@@ -10,7 +10,7 @@ use crate::args::{Cli, Command};
 fn parse(arguments: &[&str]) -> Result<LoadArgs, clap::Error> {
     let arguments = ["bulkhead", "load"].iter().chain(arguments);
     Cli::try_parse_from(arguments).map(|cli| match cli.command {
-        Command::Load(args) => args,
+        Command::Load(args) => *args,
         other => panic!("{other:?}"),
     })
 }
@@ -82,6 +82,7 @@ fn what_cannot_be_run_is_told_in_one_line() {
         (format!("http://{nobody}/"), &["--header", "Content-Length: 1"][..], "set by load itself"),
         (format!("http://{nobody}/"), &["--method", "A B"][..], "no method"),
         (format!("http://{nobody}/"), &["--body", "@/nonexistent"][..], "read the body"),
+        (format!("http://{nobody}/"), &["--mix", "grpc=1"][..], "--grpc-path"),
     ] {
         let error = format!("{:#}", measure(&url, more).unwrap_err());
         assert!(error.contains(expected) && !error.contains('\n'), "{url} {more:?}: {error}");
@@ -101,12 +102,117 @@ fn bad_flags_are_refused() {
         &["--rate", "1", "--assert", "p99<10"],
         &["--rate", "1", "--expect-status", "99"],
         &["--closed", "--arrivals", "poisson"],
+        &["--rate", "1", "--stages", "1:1s"],
+        &["--stages", "1:1s", "--duration", "2s"],
+        &["--rate", "1", "--think", "1s"],
+        &["--rate", "1", "--mix", "h9=1"],
+        &["--rate", "1", "--cert", "a"],
+        &["--rate", "1", "--source", "nonsense"],
     ] {
         let mut arguments = vec!["http://a/"];
         arguments.extend(flags);
         assert!(parse(&arguments).is_err(), "{flags:?}");
     }
     assert!(parse(&["http://a/", "--closed", "--streams", "4"]).is_ok());
+}
+
+#[test]
+fn stages_and_a_mix_are_run_as_asked() {
+    let mut message = Vec::new();
+    feed::push_grpc_request(7, &mut message);
+    let file = bulkhead_testkit::Scratch::new();
+    let body = format!("@{}", file.write("message.bin", &message[5..]).display());
+    let origin = Origin::start(OriginOptions::default()).unwrap();
+    let url = format!("h2c://{}/api/v1/{{user:uniform(1,9)}}/feed", origin.addr());
+    let args = parse(&[
+        &url,
+        "--stages",
+        "100:200ms,100..900:400ms",
+        "--warmup",
+        "100ms",
+        "--cooldown",
+        "100ms",
+        "--mix",
+        "h1=20,h2=50,grpc=30",
+        "--grpc-path",
+        feed::GRPC_PATH,
+        "--grpc-body",
+        &body,
+        "--seed",
+        "3",
+        "--connections",
+        "2",
+    ])
+    .unwrap();
+    let (document, report) = run(&args, &AtomicBool::new(false)).unwrap();
+    assert_eq!(document.errors.len(), 0, "{:?}", document.failure_samples);
+    // 20 requests, then 200 while the rate grows; 10 of the first and the last 80 are not counted.
+    assert_eq!(report.scheduled + report.excluded.scheduled, 220);
+    assert!((125..=135).contains(&report.scheduled), "{}", report.scheduled);
+    let names: Vec<_> = report.classes.iter().map(|class| &*class.name).collect();
+    assert_eq!(names, ["http1", "http2", "grpc"]);
+    let sent = report.sent + report.excluded.sent;
+    // And the one before the load.
+    assert_eq!(origin.stats().requests_total(), sent + 1);
+    assert!(report.classes.iter().all(|class| class.ok > 0 && class.failed == 0));
+    assert_eq!(document.statuses.get("2xx"), Some(&report.ok));
+}
+
+#[test]
+fn tls_is_spoken_with_whom_it_trusts() {
+    let authority = bulkhead_testkit::Authority::new();
+    let leaf = authority.issue(&["localhost"]);
+    let pem = bulkhead_transport::CertificatePem {
+        chain_pem: leaf.chain_pem.into_bytes(),
+        key_pem: leaf.key_pem.into_bytes(),
+    };
+    let tls = bulkhead_transport::ServerTls::new(
+        vec![pem],
+        bulkhead_transport::TlsVersion::Tls12,
+        &[b"h2", b"http/1.1"],
+        &bulkhead_transport::Ticketer::new().unwrap(),
+    );
+    let tls = Some(tls.unwrap());
+    let origin = Origin::start(OriginOptions { tls, ..OriginOptions::default() }).unwrap();
+    let files = bulkhead_testkit::Scratch::new();
+    let ca = files.write("ca.pem", authority.certificate_pem()).display().to_string();
+    let address = origin.addr().to_string();
+    for scheme in ["https", "h2"] {
+        let url = format!("{scheme}://localhost/status/200");
+        let measure = |more: &[&str]| {
+            measure(&url, &[&["--connect-to", &address, "--connections", "2"], more].concat())
+        };
+        let trusting = measure(&["--cacert", &ca, "--requests-per-connection", "10"]).unwrap();
+        assert_eq!((trusting.requests.ok, trusting.requests.failed), (100, 0));
+        assert!(trusting.connections.tls_resumed > 0, "{:?}", trusting.connections);
+        let fresh = ["--insecure", "--no-tls-resume", "--requests-per-connection", "10"];
+        let connections = measure(&fresh).unwrap().connections;
+        assert!(connections.tls_handshakes >= 10 && connections.tls_resumed == 0);
+        for (more, expected) in [
+            (&[][..], "--cacert"),
+            (&["--cacert", &ca, "--tls-name", "other.example"], "the TLS handshake fails"),
+            (&["--cacert", "/nonexistent"], "read `/nonexistent`"),
+        ] {
+            let error = format!("{:#}", measure(more).unwrap_err());
+            assert!(error.contains(expected) && !error.contains('\n'), "{more:?}: {error}");
+        }
+    }
+    // TLS spoken to a cleartext port, and the other way round.
+    let plain = Origin::start(OriginOptions::default()).unwrap();
+    let error = measure(&format!("h2://{}/", plain.addr()), &["--insecure"]).unwrap_err();
+    assert!(format!("{error:#}").contains("if it speaks no TLS"), "{error:#}");
+    let error = measure(&format!("http://{}/", origin.addr()), &[]).unwrap_err();
+    assert!(format!("{error:#}").contains("https:// if TLS"), "{error:#}");
+}
+
+#[test]
+fn bodies_are_compared_when_asked() {
+    let origin = Origin::start(OriginOptions::default()).unwrap();
+    let url = format!("http://{}/echo", origin.addr());
+    let right = measure(&url, &["--body", "hello", "--expect-body", "hello"]).unwrap();
+    assert_eq!((right.requests.ok, right.requests.failed), (100, 0));
+    let wrong = measure(&url, &["--body", "hello", "--expect-body", "hullo"]).unwrap();
+    assert_eq!((wrong.requests.ok, wrong.errors.get("wrong_body")), (0, Some(&100)));
 }
 
 /// A target that answers one request per read, and request 100 (the preflight is request 0) 500 ms

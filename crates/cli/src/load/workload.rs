@@ -5,7 +5,8 @@ use bulkhead_load::{Answer, Mismatch, Protocol, Random, Request, Workload};
 use bulkhead_message::Known;
 
 use super::args::LoadArgs;
-use super::target::Target;
+use super::mix::Kind;
+use super::target::{Target, Template};
 
 /// Fields that follow from the connection or the body; another value would break the framing.
 const OWN_FIELDS: [&str; 6] =
@@ -16,48 +17,77 @@ const OWN_FIELDS: [&str; 6] =
 pub(crate) struct PlainWorkload {
     target: Target,
     method: String,
-    headers: Vec<(String, String)>,
+    headers: Vec<(Known, String, String)>,
     body: Vec<u8>,
     grpc: bool,
     expect_status: Option<u16>,
+    expect_body: Option<Vec<u8>>,
     seed: u64,
     scratch: Vec<u8>,
 }
 
 impl PlainWorkload {
     /// Puts the flags together and reads the body's file.
-    pub(crate) fn new(args: &LoadArgs, mut target: Target, seed: u64) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        args: &LoadArgs,
+        mut target: Target,
+        kind: Kind,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
+        let grpc = kind == Kind::Grpc;
         ensure!(
-            !args.grpc || target.protocol == Protocol::Http2,
-            "gRPC needs HTTP/2: use an h2c:// URL with --grpc"
+            !grpc || args.mix.is_some() || target.protocol == Protocol::Http2,
+            "gRPC needs HTTP/2: use an h2c:// or h2:// URL with --grpc"
         );
+        let mut body = args.body.as_deref();
+        if grpc && args.mix.is_some() {
+            let path = args.grpc_path.as_deref();
+            let path = path.context("a mix with gRPC needs --grpc-path /package.Service/Method")?;
+            ensure!(path.starts_with('/'), "--grpc-path `{path}` does not start with `/`");
+            target.path = Template::parse(path)?;
+            body = args.grpc_body.as_deref();
+        }
         let mut headers = Vec::new();
         for field in &args.headers {
             let (name, value) = header(field)?;
             match name.as_str() {
                 "host" => target.authority = value,
                 own if OWN_FIELDS.contains(&own) => bail!("--header `{own}` is set by load itself"),
-                _ => headers.push((name, value)),
+                _ => headers.push((Known::of(name.as_bytes()), name, value)),
             }
         }
-        let body = match args.body.as_deref() {
-            None => Vec::new(),
-            Some(text) => match text.strip_prefix('@') {
-                Some(path) => {
-                    std::fs::read(path).with_context(|| format!("read the body `{path}`"))?
-                }
-                None => text.as_bytes().to_vec(),
-            },
-        };
-        let body = if args.grpc { grpc_message(&body)? } else { body };
+        let body = read_body(body.unwrap_or_default())?;
+        let body = if grpc { grpc_message(&body)? } else { body };
         let usual = if body.is_empty() { "GET" } else { "POST" };
-        let method = args.method.clone().unwrap_or_else(|| usual.to_owned());
+        let method = match &args.method {
+            _ if grpc => "POST".to_owned(),
+            Some(method) => method.clone(),
+            None => usual.to_owned(),
+        };
         ensure!(
             !method.is_empty() && method.bytes().all(is_token) && method != "CONNECT",
             "--method `{method}` is no method that load can send"
         );
-        let (grpc, expect_status) = (args.grpc, args.expect_status);
-        Ok(Self { target, method, headers, body, grpc, expect_status, seed, scratch: Vec::new() })
+        let expect_body = args.expect_body.as_deref().map(read_body).transpose()?;
+        Ok(Self {
+            target,
+            method,
+            headers,
+            body,
+            grpc,
+            expect_status: args.expect_status.filter(|_| !grpc || args.mix.is_none()),
+            expect_body,
+            seed,
+            scratch: Vec::new(),
+        })
+    }
+}
+
+/// The text itself, or the content of the file after `@`.
+fn read_body(text: &str) -> anyhow::Result<Vec<u8>> {
+    match text.strip_prefix('@') {
+        Some(path) => std::fs::read(path).with_context(|| format!("read the body `{path}`")),
+        None => Ok(text.as_bytes().to_vec()),
     }
 }
 
@@ -74,8 +104,8 @@ impl Workload for PlainWorkload {
             head.fields.push_known(Known::ContentType, b"application/grpc");
             head.fields.push_known(Known::Te, b"trailers");
         }
-        for (name, value) in &self.headers {
-            head.fields.push(name.as_bytes(), value.as_bytes());
+        for (known, name, value) in &self.headers {
+            head.fields.push_classified(*known, name.as_bytes(), value.as_bytes(), false);
         }
         request.body.extend_from_slice(&self.body);
     }
@@ -95,7 +125,10 @@ impl Workload for PlainWorkload {
                 return Err(Mismatch::GrpcStatus);
             }
         }
-        Ok(())
+        match &self.expect_body {
+            Some(expected) if expected != answer.body => Err(Mismatch::Body),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod evacuation;
 mod faults;
-mod floods;
 mod grpc;
 mod http1;
 mod http2;

@@ -200,3 +200,7 @@ fn an_address_where_nobody_listens_is_an_error() {
     let error = Load::start(options(address, Protocol::Http2), feeds(0, "")).unwrap_err();
     assert!(matches!(error, LoadError::Connect { .. }), "{error}");
 }
+
+mod journeys;
+mod parts;
+mod tls;

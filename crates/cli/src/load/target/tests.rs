@@ -5,6 +5,8 @@ fn urls_are_taken_apart() {
     for (url, protocol, authority, endpoint, path) in [
         ("http://a.example", Protocol::Http1, "a.example", "a.example:80", "/"),
         ("http://a.example?x=1", Protocol::Http1, "a.example", "a.example:80", "/?x=1"),
+        ("https://a.example/", Protocol::Http1, "a.example", "a.example:443", "/"),
+        ("h2://a.example:8443/", Protocol::Http2, "a.example:8443", "a.example:8443", "/"),
         ("h2c://127.0.0.1:9/b?c#d", Protocol::Http2, "127.0.0.1:9", "127.0.0.1:9", "/b?c"),
         ("http://[::1]/", Protocol::Http1, "[::1]", "[::1]:80", "/"),
         ("http://[::1]:81/", Protocol::Http1, "[::1]:81", "[::1]:81", "/"),
@@ -17,6 +19,8 @@ fn urls_are_taken_apart() {
             (protocol, authority, endpoint, path.as_bytes()),
             "{url}"
         );
+        assert_eq!(target.secure, url.starts_with("https") || url.starts_with("h2:"), "{url}");
+        assert!(!target.host().contains([']', '/']) && url.contains(target.host()), "{url}");
     }
 }
 
@@ -25,8 +29,6 @@ fn bad_urls_say_what_to_do() {
     for (url, expected) in [
         ("127.0.0.1:80/", "a URL such as"),
         ("ftp://a/", "no scheme of load"),
-        ("https://a/", "not there yet"),
-        ("h2://a/", "not there yet"),
         ("http:///x", "no host"),
         ("http://me@a/x", "no user"),
         ("http://a/x y", "%20"),

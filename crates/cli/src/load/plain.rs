@@ -1,0 +1,158 @@
+//! From the flags to a run: targets, classes, schedule, and the requests to send.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::ensure;
+use bulkhead_load::{
+    Arrivals, Class, LoadOptions, Process, Protocol, Schedule, TargetOptions, Timing, Workload,
+};
+
+use super::args::{ArrivalsArg, LoadArgs};
+use super::mix::{Kind, Mix, MixedWorkload};
+use super::target::Target;
+use super::tls;
+use super::workload::PlainWorkload;
+
+/// Streams per HTTP/2 connection in an open loop, unless told.
+const STREAMS: u32 = 100;
+/// Warm-up, unless told.
+const WARMUP: Duration = Duration::from_secs(1);
+
+/// What is to be run, wherever it comes from.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) options: LoadOptions,
+    /// Makes the workload of a thread.
+    pub(crate) workload: Arc<dyn Fn(usize) -> Box<dyn Workload> + Send + Sync>,
+    /// What is loaded, for people.
+    pub(crate) description: String,
+}
+
+/// Puts the flags together; reads the files that they name and looks the host up.
+pub(crate) fn source(args: &LoadArgs, url: &str, seed: u64) -> anyhow::Result<Source> {
+    let mut target = Target::parse(url)?;
+    if let Some(endpoint) = &args.connect_to {
+        target.connect_to(endpoint);
+    }
+    let kinds = match &args.mix {
+        Some(mix) => mix.clone(),
+        None => Mix(vec![(kind_of(args, &target), 1.0)]),
+    };
+    let mut parts = Vec::new();
+    let mut protocols: Vec<Protocol> = Vec::new();
+    let mut classes = Vec::new();
+    for &(kind, weight) in &kinds.0 {
+        let protocol = match kind {
+            Kind::Http1 => Protocol::Http1,
+            Kind::Http2 | Kind::Grpc => Protocol::Http2,
+        };
+        let known = protocols.iter().position(|&known| known == protocol);
+        let index = known.unwrap_or(protocols.len());
+        if known.is_none() {
+            protocols.push(protocol);
+        }
+        let name = if args.mix.is_some() { kind.name() } else { "request" };
+        classes.push(Class { name: name.to_owned(), target: index });
+        parts.push((weight, PlainWorkload::new(args, target.clone(), kind, seed)?));
+    }
+    let targets = protocols
+        .iter()
+        .map(|&protocol| target_options(args, &target, protocol))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let options = options(args, targets, classes, seed)?;
+    let workload: Arc<dyn Fn(usize) -> Box<dyn Workload> + Send + Sync> = match parts.len() {
+        1 => {
+            let only = parts.remove(0).1;
+            Arc::new(move |_| Box::new(only.clone()))
+        }
+        _ => {
+            let mixed = MixedWorkload::new(parts, seed);
+            Arc::new(move |_| Box::new(mixed.clone()))
+        }
+    };
+    Ok(Source { options, workload, description: url.to_owned() })
+}
+
+const fn kind_of(args: &LoadArgs, target: &Target) -> Kind {
+    match target.protocol {
+        _ if args.grpc => Kind::Grpc,
+        Protocol::Http1 => Kind::Http1,
+        Protocol::Http2 => Kind::Http2,
+    }
+}
+
+fn target_options(
+    args: &LoadArgs,
+    target: &Target,
+    protocol: Protocol,
+) -> anyhow::Result<TargetOptions> {
+    let streams = match protocol {
+        Protocol::Http1 => 1,
+        Protocol::Http2 => args.streams.unwrap_or(if args.closed { 1 } else { STREAMS }),
+    };
+    let connections = args.connections as usize;
+    let tls = target.secure.then(|| tls::target(&args.tls, target.host(), protocol)).transpose()?;
+    // So many connections that each lives so long, to have so many new ones per second.
+    let by_rate = args.connects_per_second.map(|rate| f64::from(args.connections) / rate);
+    Ok(TargetOptions {
+        tls,
+        connections,
+        connection_life: args.connection_life.or_else(|| by_rate.map(Duration::from_secs_f64)),
+        connection_requests_max: args.requests_per_connection,
+        streams_max: streams as usize,
+        sources: args.sources.clone(),
+        ..TargetOptions::new(target.address()?, protocol)
+    })
+}
+
+fn options(
+    args: &LoadArgs,
+    targets: Vec<TargetOptions>,
+    classes: Vec<Class>,
+    seed: u64,
+) -> anyhow::Result<LoadOptions> {
+    let process = match args.arrivals {
+        ArrivalsArg::Constant => Process::Constant,
+        ArrivalsArg::Poisson => Process::Poisson,
+    };
+    let in_flight: usize =
+        targets.iter().map(|target| target.connections * target.streams_max).sum();
+    let mut duration = args.duration;
+    let mut warmup = args.warmup.unwrap_or(WARMUP);
+    let cooldown = args.cooldown;
+    let arrivals = match (&args.rate, &args.stages) {
+        (Some(rate), _) => {
+            Arrivals::Open(Schedule::constant(*rate, process, seed).with_tick(args.tick))
+        }
+        (None, Some(stages)) => {
+            let timing = Timing::Phases { phases: stages.0.clone(), process };
+            let schedule = Schedule { timing, tick: args.tick, seed };
+            let whole = schedule.duration().unwrap_or_default();
+            // The stages are the whole run: warm-up and cool-down are parts of them, if asked for.
+            warmup = args.warmup.unwrap_or_default();
+            ensure!(
+                warmup + cooldown < whole,
+                "warm-up and cool-down are {:?} and the stages are {whole:?} in all: nothing is \
+                 left to measure",
+                warmup + cooldown
+            );
+            duration = whole - warmup - cooldown;
+            Arrivals::Open(schedule)
+        }
+        (None, None) => Arrivals::Closed { in_flight, think: args.think },
+    };
+    let mut options = LoadOptions::new(
+        TargetOptions::new(targets[0].address, Protocol::Http1),
+        arrivals,
+        duration,
+    );
+    options.targets = targets;
+    options.classes = classes;
+    options.threads = args.threads as usize;
+    options.warmup = warmup;
+    options.cooldown = cooldown;
+    options.timeout = args.timeout;
+    options.retries = args.retries;
+    Ok(options)
+}
