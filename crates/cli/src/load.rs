@@ -9,6 +9,8 @@ mod machine;
 mod mix;
 mod output;
 mod plain;
+#[allow(dead_code, reason = "the flags for it come next")]
+mod source;
 mod stages;
 mod summary;
 mod target;

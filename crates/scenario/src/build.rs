@@ -58,6 +58,16 @@ impl Builder<'_, '_> {
         let empty = document::TableValue::default();
         let file = item.table().unwrap_or(&empty);
         let targets = self.targets(file.map("targets"));
+        if let (Some(item), true) = (file.get("targets"), self.surroundings.url.is_some())
+            && targets.len() > 1
+        {
+            self.report
+                .error(
+                    item.span,
+                    format!("a URL was given, and there are {} targets", targets.len()),
+                )
+                .remedy("give no URL, or keep one target");
+        }
         if let Some(Item { span, value: Value::Map(entries) }) = file.get("targets")
             && entries.is_empty()
         {

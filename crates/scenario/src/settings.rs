@@ -10,6 +10,8 @@ use crate::endpoint::Endpoint;
 
 /// What the parser cannot know or do itself.
 pub struct Surroundings<'a> {
+    /// Stands for the URL of the only target.
+    pub url: Option<&'a str>,
     /// Reads a file that the scenario names, relative to the scenario's own folder. The error is told to
     /// the user: `no such file`.
     pub read: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,

@@ -27,6 +27,7 @@ impl Connection {
         shared.stats.count(endpoint);
         shared.response.clear();
         shared.body.clear();
+        shared.head_only = request.method() == bulkhead_message::Method::Head;
         match answer {
             Answer::Feed(user) => {
                 feed::push_json(user, &mut shared.body);
@@ -80,7 +81,7 @@ impl Connection {
         let length = shared.body.len() as u64;
         prepare(&mut shared.response, status, content_type, Some(length));
         let Some(codec) = &mut self.codec else { return };
-        let end = length == 0;
+        let end = length == 0 || shared.head_only;
         if codec.respond(stream, &shared.response, end, &mut self.out).is_err() || end {
             return;
         }
@@ -143,7 +144,7 @@ impl Connection {
     fn begin_bytes(&mut self, stream: StreamId, length: u64, shared: &mut Shared) {
         prepare(&mut shared.response, 200, b"application/octet-stream", Some(length));
         let Some(codec) = &mut self.codec else { return };
-        let end = length == 0;
+        let end = length == 0 || shared.head_only;
         if codec.respond(stream, &shared.response, end, &mut self.out).is_err() || end {
             return;
         }
@@ -171,6 +172,7 @@ impl Connection {
             self.finish_exchange(stream, tag);
             shared.response.clear();
             shared.body.clear();
+            shared.head_only = false;
             shared.body.extend_from_slice(format!("after {ms} ms\n").as_bytes());
             self.reply(stream, 200, b"text/plain", shared);
         }

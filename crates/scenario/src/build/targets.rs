@@ -37,10 +37,15 @@ impl Builder<'_, '_> {
         if url.text().is_empty() {
             return None;
         }
-        let (endpoint, path) = match Endpoint::parse(url.text()) {
+        let given = self.surroundings.url;
+        let (endpoint, path) = match Endpoint::parse(given.unwrap_or_else(|| url.text())) {
             Ok(found) => found,
             Err(fault) => {
-                self.report.error(url.span, fault.to_string()).remedy(fault.remedy());
+                let message = match given {
+                    Some(given) => format!("{fault}: {} was given", quote(given)),
+                    None => fault.to_string(),
+                };
+                self.report.error(url.span, message).remedy(fault.remedy());
                 return None;
             }
         };
@@ -117,7 +122,17 @@ impl Builder<'_, '_> {
     }
 
     fn key(&mut self, table: &TableValue, algorithm: Algorithm) -> SigningKey {
-        let Some(item) = table.get("key_file") else { return SigningKey::Generated };
+        let Some(item) = table.get("key_file") else {
+            if let Some(item) = table.get("algorithm").filter(|_| algorithm == Algorithm::Hs256) {
+                self.report
+                    .error(
+                        item.span,
+                        "HS256 needs `key_file`: a secret that nobody knows checks nothing",
+                    )
+                    .remedy("add `key_file`, or use RS256, ES256 or EdDSA");
+            }
+            return SigningKey::Generated;
+        };
         let Some(key) = self.read(item, PEM_BYTES_MAX) else { return SigningKey::Generated };
         if algorithm == Algorithm::Hs256 && key.len() < SECRET_BYTES_MIN {
             self.report

@@ -20,7 +20,11 @@ fn outcome(text: &str, file: &str) -> String {
     let check_assertion = |text: &str| {
         if text.starts_with("p99<") { Ok(()) } else { Err("expected `METRIC<VALUE`".to_owned()) }
     };
-    match parse(text, file, &Surroundings { read: &read, check_assertion: &check_assertion }) {
+    match parse(
+        text,
+        file,
+        &Surroundings { url: None, read: &read, check_assertion: &check_assertion },
+    ) {
         Ok(scenario) => {
             let warnings = scenario.warnings.iter().map(|found| format!("{found}\n\n"));
             let warnings: String = warnings.collect();
@@ -62,7 +66,7 @@ fn scenarios_give_what_is_expected() {
 
 fn load(text: &str) -> LoadSettings {
     let text = format!("targets: {{a: 'http://a'}}\nrequests: [{{get: /}}]\nload: {text}");
-    let surroundings = Surroundings { read: &read, check_assertion: &|_| Ok(()) };
+    let surroundings = Surroundings { url: None, read: &read, check_assertion: &|_| Ok(()) };
     parse(&text, "a.yaml", &surroundings).unwrap().load.unwrap()
 }
 
@@ -91,7 +95,8 @@ fn every_example_can_be_used() {
             assert!(text.starts_with('#'), "{name} does not say what it shows");
             let read =
                 |name: &str| std::fs::read(folder.join(name)).map_err(|cause| cause.to_string());
-            let surroundings = Surroundings { read: &read, check_assertion: &|_| Ok(()) };
+            let surroundings =
+                Surroundings { url: None, read: &read, check_assertion: &|_| Ok(()) };
             let scenario = parse(&text, &name, &surroundings);
             let scenario = scenario.map_err(|errors| errors.to_string()).unwrap();
             assert!(scenario.warnings.is_empty(), "{name}: {:?}", scenario.warnings);
@@ -100,7 +105,7 @@ fn every_example_can_be_used() {
     assert!(count >= 2);
     let page = crate::format::introduction();
     let example = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    let surroundings = Surroundings { read: &read, check_assertion: &|_| Ok(()) };
+    let surroundings = Surroundings { url: None, read: &read, check_assertion: &|_| Ok(()) };
     parse(example, "docs/scenario.md", &surroundings).map_err(|e| e.to_string()).unwrap();
 }
 

@@ -5,7 +5,7 @@ use crate::{Surroundings, parse};
 
 fn workload(text: &str) -> PlanWorkload {
     let surroundings =
-        Surroundings { read: &|_| Err("none".to_owned()), check_assertion: &|_| Ok(()) };
+        Surroundings { url: None, read: &|_| Err("none".to_owned()), check_assertion: &|_| Ok(()) };
     let scenario = parse(text, "test.yaml", &surroundings).map_err(|e| e.to_string()).unwrap();
     let tokens = Tokens::new(scenario.tokens.iter().map(|_| vec!["signed".to_owned()]).collect());
     PlanWorkload::new(scenario.plan, tokens, 7)
