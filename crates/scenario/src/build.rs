@@ -1,6 +1,7 @@
 //! A checked scenario → [`Scenario`]: everything that looks at more than one value, and what needs files.
 
 mod expect;
+mod idle;
 mod load;
 mod pools;
 mod requests;
@@ -44,8 +45,10 @@ pub fn parse(
 struct Known {
     targets: Vec<TargetSettings>,
     pools: Vec<Pool>,
-    /// Names and sizes.
-    tokens: Vec<(String, u64)>,
+    /// Data that could not be read.
+    broken: Vec<String>,
+    /// Names of the token pools.
+    tokens: Vec<String>,
 }
 
 struct Builder<'b, 'r> {
@@ -76,14 +79,20 @@ impl Builder<'_, '_> {
                 .remedy("add one: `targets: {main: http://127.0.0.1:8080}`");
         }
         let tokens = self.tokens(file.map("tokens"));
+        let pools = self.pools(file.map("data"));
+        let names = |key: &str| file.map(key).iter().map(|(name, _)| name.text().to_owned());
+        let is_broken = |name: &String| !pools.iter().any(|pool| pool.name == *name);
         let known = Known {
             targets,
-            pools: self.pools(file.map("data")),
-            tokens: tokens.iter().map(|pool| (pool.name.clone(), pool.count)).collect(),
+            broken: names("data").filter(is_broken).collect(),
+            pools,
+            // Also those with a fault: with one, nothing is sent anyway.
+            tokens: names("tokens").collect(),
         };
         let load = file.table("load").map(|table| self.load(table));
         let mut plan = self.requests(file.list("requests"), &known);
         plan.pools = known.pools;
+        self.idle(file, &plan);
         for assertion in file.list("assertions") {
             self.assertion(assertion);
         }

@@ -23,6 +23,8 @@ pub(crate) enum From {
     Json(JsonPath),
     /// A header field, by its lower-case name.
     Header(String),
+    /// A cookie that the answer sets, by its name.
+    Cookie(String),
     /// The first group of the first match in the body, or the whole match without groups.
     Regex(Regex),
 }
@@ -42,6 +44,7 @@ impl Extract {
                 let value = answer.head.fields.get_named(name.as_bytes());
                 (value.map(<[u8]>::to_vec), Mismatch::Header)
             }
+            From::Cookie(name) => (cookie(answer, name).map(<[u8]>::to_vec), Mismatch::Header),
             From::Json(path) => {
                 let value = json.document().and_then(|document| path.find(document));
                 (value.map(|value| text_of(value).into_owned().into_bytes()), Mismatch::Body)
@@ -54,4 +57,16 @@ impl Extract {
         };
         value.filter(|value| value.len() <= EXTRACTED_BYTES_MAX).ok_or(wrong)
     }
+}
+
+/// The value of the last `set-cookie` field of that name (RFC 6265 §5.2).
+fn cookie<'a>(answer: &Answer<'a>, name: &str) -> Option<&'a [u8]> {
+    let fields = answer.head.fields.iter().filter(|field| field.name == b"set-cookie");
+    let pairs = fields.filter_map(|field| field.value.split(|byte| *byte == b';').next());
+    let mut values = pairs.filter_map(|pair| {
+        let at = pair.iter().position(|byte| *byte == b'=')?;
+        let (found, value) = pair.split_at(at);
+        (found.trim_ascii() == name.as_bytes()).then(|| value[1..].trim_ascii())
+    });
+    values.next_back()
 }

@@ -123,6 +123,13 @@ impl Builder<'_, '_> {
         if let Some(name) = table.text("header") {
             return Some(From::Header(name.to_owned()));
         }
+        if let Some(item) = table.get("cookie") {
+            let name = item.text();
+            if !bulkhead_message::is_token(name.as_bytes()) && !name.is_empty() {
+                self.report.error(item.span, format!("{} is no name of a cookie", quote(name)));
+            }
+            return Some(From::Cookie(name.to_owned()));
+        }
         let item = table.get("regex")?;
         if item.text().is_empty() {
             return None;

@@ -84,7 +84,7 @@ impl Builder<'_, '_> {
         table: &TableValue,
         known: &Known,
     ) -> Option<(Journey, Vec<Class>)> {
-        let mut scope = Scope::new(&known.pools, &known.tokens);
+        let mut scope = Scope { broken: &known.broken, ..Scope::new(&known.pools, &known.tokens) };
         let (step, target) = self.step(item.span, table, None, known, &mut scope)?;
         let name = class_name(table);
         let journey = Journey { variables: scope.variables, extracted: 0, steps: vec![step] };
@@ -105,7 +105,7 @@ impl Builder<'_, '_> {
             self.report.error(item.span, format!("more than {STEPS_MAX} steps"));
         }
         let name = table.string("name").unwrap_or_else(|| "journey".to_owned());
-        let mut scope = Scope::new(&known.pools, &known.tokens);
+        let mut scope = Scope { broken: &known.broken, ..Scope::new(&known.pools, &known.tokens) };
         let extracts = items.iter().filter_map(Item::table).flat_map(|step| step.map("extract"));
         scope.later = extracts.map(|(name, _)| name.text().to_owned()).collect();
         let (mut built, mut classes) = (Vec::<Step>::new(), Vec::<Class>::new());

@@ -114,12 +114,17 @@ static EXTRACT: Table = Table {
         optional("json", TEXT, "Path to a value of the JSON body, such as `$.items[0].id`."),
         optional("header", Shape::Scalar(Scalar::HeaderName), "Name of a header field."),
         optional(
+            "cookie",
+            TEXT,
+            "Name of a cookie that the answer sets (RFC 6265); send it as `headers: {cookie: 'NAME={x}'}`.",
+        ),
+        optional(
             "regex",
             Shape::Scalar(Scalar::Regex),
             "Regular expression for the body: its first group, or without groups all that it matches.",
         ),
     ],
-    rules: &[Rule::ExactlyOne(&["json", "header", "regex"])],
+    rules: &[Rule::ExactlyOne(&["json", "header", "cookie", "regex"])],
     hints: &[("body", "write `json: $.PATH` or `regex: PATTERN`")],
 };
 

@@ -197,6 +197,9 @@ fn declare(
 
 fn pick(arguments: &str, scope: &Scope<'_>) -> Result<(Draw, u64), TemplateFault> {
     let (name, column) = arguments.split_once('.').unwrap_or((arguments, ""));
+    if scope.broken.iter().any(|broken| broken == name) {
+        return Ok((Draw::Choice(Vec::new()), 0));
+    }
     let Some(index) = scope.pools.iter().position(|pool| pool.name == name) else {
         let names = scope.pools.iter().map(|pool| pool.name.as_str());
         return Err(fault(format!("`data` has no `{name}`")).near(name, names));
@@ -218,8 +221,8 @@ fn pick(arguments: &str, scope: &Scope<'_>) -> Result<(Draw, u64), TemplateFault
 
 fn token(arguments: &str, scope: &Scope<'_>) -> Result<(Draw, u64), TemplateFault> {
     let (name, part) = arguments.split_once('.').unwrap_or((arguments, ""));
-    let Some(pool) = scope.tokens.iter().position(|(known, _)| known == name) else {
-        let names = scope.tokens.iter().map(|(name, _)| name.as_str());
+    let Some(pool) = scope.tokens.iter().position(|known| known == name) else {
+        let names = scope.tokens.iter().map(String::as_str);
         return Err(fault(format!("`tokens` has no `{name}`")).near(name, names));
     };
     let draw = match part {

@@ -44,8 +44,10 @@ pub(crate) enum Draw {
 #[derive(Debug)]
 pub(crate) struct Scope<'a> {
     pub(crate) pools: &'a [Pool],
-    /// Names and sizes of the token pools.
-    pub(crate) tokens: &'a [(String, u64)],
+    /// Pools that could not be read, which was reported: what is picked from them is not.
+    pub(crate) broken: &'a [String],
+    /// Names of the token pools.
+    pub(crate) tokens: &'a [String],
     pub(crate) variables: Vec<Variable>,
     /// Values that answers give.
     pub(crate) extracted: usize,
@@ -54,8 +56,8 @@ pub(crate) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) const fn new(pools: &'a [Pool], tokens: &'a [(String, u64)]) -> Self {
-        Self { pools, tokens, variables: Vec::new(), extracted: 0, later: Vec::new() }
+    pub(crate) const fn new(pools: &'a [Pool], tokens: &'a [String]) -> Self {
+        Self { pools, broken: &[], tokens, variables: Vec::new(), extracted: 0, later: Vec::new() }
     }
 
     /// Index of the variable of that name.

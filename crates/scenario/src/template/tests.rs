@@ -11,8 +11,8 @@ fn pools() -> Vec<Pool> {
 }
 
 fn render(text: &str, place: Place, number: u64) -> Result<String, TemplateFault> {
-    let (pools, sizes) = (pools(), [("staff".to_owned(), 2)]);
-    let mut scope = Scope::new(&pools, &sizes);
+    let (pools, names) = (pools(), ["staff".to_owned()]);
+    let mut scope = Scope::new(&pools, &names);
     scope.extract("session").unwrap();
     let template = parse(text, &mut scope).map_err(|mut faults| faults.remove(0))?;
     let tokens = Tokens::new(vec![vec!["t0".to_owned(), "t1".to_owned()]]);

@@ -31,6 +31,8 @@ fn answer(
 ) -> Result<Option<Next>, Mismatch> {
     let mut head = ResponseHead::new(status);
     head.fields.push(b"location", b"http://x/items/9");
+    head.fields.push(b"set-cookie", b"other=1");
+    head.fields.push(b"set-cookie", b"sid=c=1; Path=/; HttpOnly");
     let trailers = Fields::new();
     let (class, key) = (request.class, request.key);
     let answer = Answer { class, key, head: &head, body: body.as_bytes(), trailers: &trailers };
@@ -100,10 +102,12 @@ requests:
           session: {json: $.session}
           item: {header: location}
           mark: {regex: '<m>(\w+)</m>'}
+          sid: {cookie: sid}
       - think: 20ms
       - think: 30ms
       - get: '/s/{session}?u={id}&m={mark}'
       - get: '{item}'
+        headers: {cookie: 'sid={sid}'}
 "#;
 
 #[test]
@@ -125,7 +129,7 @@ fn a_journey_carries_what_it_extracted() {
     let next = answer(&mut workload, &request, 200, "").unwrap().unwrap();
     request.clear();
     workload.follow(next.key, &mut request);
-    assert_eq!(line(&request), "GET a/items/9 []");
+    assert_eq!(line(&request), "GET a/items/9 cookie=sid=c=1 []");
     assert_eq!(answer(&mut workload, &request, 200, ""), Ok(None));
     assert_eq!(workload.journeys.len(), 0);
     let names: Vec<&str> = workload.plan.classes().iter().map(|c| c.name.as_str()).collect();
