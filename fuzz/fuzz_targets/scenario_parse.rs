@@ -21,7 +21,7 @@ fn write(mut workload: impl Workload) {
 fuzz_target!(|data: &[u8]| {
     let Ok((endpoint, _)) = Endpoint::parse("h2c://127.0.0.1:9") else { return };
     let target = Some(TargetSettings::new("fuzz", endpoint, 1));
-    let options = RecordingOptions { target, connections: 1, methods: Methods::All };
+    let options = RecordingOptions { target, connections: None, methods: Methods::All };
     if let Ok(recording) = bulkhead_scenario::access_log(data, "fuzz.log", &options) {
         write(recording.in_order(Judge::Recorded));
     }
@@ -40,7 +40,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let options = OpenApiOptions {
         target: options.target,
-        connections: 1,
+        connections: None,
         methods: Methods::All,
         fields: Vec::new(),
     };

@@ -30,8 +30,8 @@ pub struct OpenApiOptions {
     /// Where requests go; a path of its own takes the place of that of the description's server. `None`:
     /// to the first server of the description.
     pub target: Option<TargetSettings>,
-    /// Connections to the server of the description.
-    pub connections: usize,
+    /// Connections to the server of the description; `None`: as suits the load.
+    pub connections: Option<usize>,
     /// Which operations are kept.
     pub methods: Methods,
     /// Header fields of each request, such as credentials; names in lower case.

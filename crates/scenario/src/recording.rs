@@ -87,8 +87,8 @@ pub enum Methods {
 pub struct RecordingOptions {
     /// Where all of it goes. `None`, of a HAR file alone: to the servers that it names.
     pub target: Option<TargetSettings>,
-    /// Connections to each server that the file names.
-    pub connections: usize,
+    /// Connections to each server that the file names; `None`: as suits the load.
+    pub connections: Option<usize>,
     /// Which requests are kept.
     pub methods: Methods,
 }

@@ -34,8 +34,8 @@ pub struct TargetSettings {
     pub endpoint: Endpoint,
     /// Path that stands before those of the requests; empty or begins with `/`.
     pub base: String,
-    /// Connections over all threads.
-    pub connections: usize,
+    /// Connections over all threads; `None`: as suits the load.
+    pub connections: Option<usize>,
     /// Requests in flight per connection; `None`: as the generator chooses.
     pub streams: Option<usize>,
     /// Mean life of a connection; `None`: for ever.
@@ -50,12 +50,16 @@ pub struct TargetSettings {
 
 impl TargetSettings {
     /// One whose connections live for ever, with the certificate checked against the public web's.
-    pub fn new(name: impl Into<String>, endpoint: Endpoint, connections: usize) -> Self {
+    pub fn new(
+        name: impl Into<String>,
+        endpoint: Endpoint,
+        connections: impl Into<Option<usize>>,
+    ) -> Self {
         Self {
             name: name.into(),
             endpoint,
             base: String::new(),
-            connections,
+            connections: connections.into(),
             streams: None,
             connection_life: None,
             connection_requests: None,

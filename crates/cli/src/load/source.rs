@@ -69,9 +69,6 @@ pub(crate) struct FileSource {
     pub(crate) notes: Vec<String>,
 }
 
-/// Connections to each server that a file names without saying how many.
-const CONNECTIONS: usize = 10;
-
 /// Reads a YAML scenario, the files that it names, and signs its tokens.
 pub(crate) fn scenario(path: &Path, overrides: &Overrides<'_>) -> anyhow::Result<FileSource> {
     let text = files::read_text(path)?;
@@ -149,7 +146,7 @@ pub(crate) fn openapi(
     let name = path.display().to_string();
     let options = OpenApiOptions {
         target: target(overrides)?,
-        connections: overrides.connections.unwrap_or(CONNECTIONS),
+        connections: overrides.connections,
         methods,
         fields: fields.to_vec(),
     };
@@ -178,7 +175,7 @@ fn recording_options(
 ) -> anyhow::Result<RecordingOptions> {
     Ok(RecordingOptions {
         target: target(overrides)?,
-        connections: overrides.connections.unwrap_or(CONNECTIONS),
+        connections: overrides.connections,
         methods: replay.methods,
     })
 }
@@ -188,7 +185,7 @@ fn target(overrides: &Overrides<'_>) -> anyhow::Result<Option<TargetSettings>> {
     let Some(url) = overrides.url else { return Ok(None) };
     let (endpoint, path) = Endpoint::parse(url)
         .map_err(|fault| anyhow::anyhow!("{fault}: `{url}`; {}", fault.remedy()))?;
-    let connections = overrides.connections.unwrap_or(CONNECTIONS);
+    let connections = overrides.connections;
     let name = endpoint.authority.clone();
     let mut target = TargetSettings::new(name, endpoint, connections);
     target.base = path.trim_end_matches('/').to_owned();
@@ -236,8 +233,8 @@ fn source(
     workload: Arc<dyn Fn(usize) -> Box<dyn Workload> + Send + Sync>,
     description: String,
 ) -> anyhow::Result<Source> {
-    let closed = pacing.is_closed();
-    let targets = targets.iter().map(|target| connect::options(target, closed, overrides));
+    let clients = pacing.clients();
+    let targets = targets.iter().map(|target| connect::options(target, clients, overrides));
     let targets = targets.collect::<anyhow::Result<Vec<_>>>()?;
     let options = pacing.options(targets, classes.to_vec())?;
     Ok(Source { options, workload, description })

@@ -6,7 +6,7 @@ fn options(methods: Methods) -> RecordingOptions {
     let (endpoint, _) = Endpoint::parse("http://t.example/").unwrap();
     RecordingOptions {
         target: Some(TargetSettings::new("t", endpoint, 1)),
-        connections: 1,
+        connections: Some(1),
         methods,
     }
 }

@@ -12,8 +12,6 @@ use crate::settings::{Algorithm, SigningKey, TargetSettings, TlsSettings, TokenS
 const PEM_BYTES_MAX: usize = 4 << 20;
 /// Shortest secret of HS256 (RFC 7518 §3.2).
 const SECRET_BYTES_MIN: usize = 32;
-/// Connections of a target that is given as a URL alone.
-const CONNECTIONS: usize = 10;
 
 impl Builder<'_, '_> {
     pub(super) fn targets(&mut self, items: &[(Item, Item)]) -> Vec<TargetSettings> {
@@ -73,7 +71,7 @@ impl Builder<'_, '_> {
             name: name.to_owned(),
             base: path.trim_end_matches('/').to_owned(),
             endpoint,
-            connections: table.number("connections").unwrap_or(CONNECTIONS),
+            connections: table.number("connections"),
             streams: table.number("streams"),
             connection_life: table.duration("connection_life"),
             connection_requests: table.number("connection_requests"),

@@ -15,11 +15,17 @@ pub(super) static TARGET: Table = Table {
             "Scheme, host and port, and a path that stands before those of the requests. \
              `http://` and `https://` are HTTP/1.1, `h2c://` and `h2://` are HTTP/2.",
         ),
-        default("connections", integer(1, 100_000), "10", "Connections over all threads."),
+        optional(
+            "connections",
+            integer(1, 100_000),
+            "Connections over all threads. Left out: 10, or in a closed loop over HTTP/1.1 one for each \
+             client.",
+        ),
         optional(
             "streams",
             integer(1, 1_000_000),
-            "Requests in flight per HTTP/2 connection at most. Left out: 100.",
+            "Requests in flight per HTTP/2 connection at most. Left out: 100, or in a closed loop as \
+             many as its clients need.",
         ),
         optional(
             "connection_life",

@@ -8,7 +8,7 @@ fn entry(url: &str, more: &str) -> String {
 }
 
 fn read(entries: &[String]) -> Result<Recording, RecordingError> {
-    let options = RecordingOptions { target: None, connections: 6, methods: Methods::All };
+    let options = RecordingOptions { target: None, connections: Some(6), methods: Methods::All };
     har(&format!(r#"{{"log": {{"entries": [{}]}}}}"#, entries.join(",")), "a.har", &options)
 }
 
@@ -36,7 +36,8 @@ fn requests_go_to_the_servers_that_the_file_names() {
         .iter()
         .map(|target| (target.name.as_str(), target.endpoint.protocol, target.connections))
         .collect();
-    let expected = [("a.example", Protocol::Http2, 6), ("b.example:81", Protocol::Http1, 6)];
+    let expected =
+        [("a.example", Protocol::Http2, Some(6)), ("b.example:81", Protocol::Http1, Some(6))];
     assert_eq!(servers, expected);
     let [first, form, text] = recording.requests() else { panic!("{recording:?}") };
     assert_eq!((first.path.as_str(), first.authority.as_str()), ("/x%20y?z", "A.example"));
@@ -72,7 +73,7 @@ fn what_cannot_be_sent_is_counted_with_the_first_reason() {
 
 #[test]
 fn other_files_are_refused_with_the_place() {
-    let options = RecordingOptions { target: None, connections: 1, methods: Methods::All };
+    let options = RecordingOptions { target: None, connections: Some(1), methods: Methods::All };
     let found = har("{\n  \"log\": 5}", "a.har", &options).unwrap_err().to_string();
     assert!(found.starts_with("a.har:2:"), "{found}");
     assert!(matches!(read(&[]), Err(RecordingError::Empty { .. })));
@@ -83,7 +84,8 @@ fn all_can_go_to_one_target() {
     let (endpoint, _) = Endpoint::parse("h2c://127.0.0.1:1").unwrap();
     let mut target = TargetSettings::new("mine", endpoint, 2);
     target.base = "/base".to_owned();
-    let options = RecordingOptions { target: Some(target), connections: 1, methods: Methods::Safe };
+    let options =
+        RecordingOptions { target: Some(target), connections: Some(1), methods: Methods::Safe };
     let entries = [
         entry("https://a.example/x", r#""method": "GET""#),
         entry("http://a/", r#""method": "POST""#),

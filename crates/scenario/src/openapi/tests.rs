@@ -7,7 +7,7 @@ use crate::{PlanWorkload, Tokens};
 
 fn options(methods: Methods) -> OpenApiOptions {
     let fields = vec![("authorization".to_owned(), "Bearer x".to_owned())];
-    OpenApiOptions { target: None, connections: 3, methods, fields }
+    OpenApiOptions { target: None, connections: Some(3), methods, fields }
 }
 
 const PETS: &str = r##"
@@ -85,7 +85,10 @@ fn lines(requests: &OpenApiRequests) -> BTreeMap<String, String> {
 #[test]
 fn operations_become_the_smallest_requests_that_are_allowed() {
     let requests = openapi(PETS, "pets.yaml", &options(Methods::All)).unwrap();
-    assert_eq!((requests.target.name.as_str(), requests.target.connections), ("pets.example", 3));
+    assert_eq!(
+        (requests.target.name.as_str(), requests.target.connections),
+        ("pets.example", Some(3))
+    );
     let lines = lines(&requests);
     let list = &lines["listPets"];
     assert!(

@@ -74,7 +74,7 @@ fn write(mut workload: impl Workload) {
 fn try_all(bytes: &[u8]) {
     let (endpoint, _) = Endpoint::parse("h2c://127.0.0.1:9").expect("a URL");
     let target = Some(TargetSettings::new("t", endpoint, 1));
-    let options = RecordingOptions { target, connections: 1, methods: Methods::All };
+    let options = RecordingOptions { target, connections: None, methods: Methods::All };
     match access_log(bytes, "a.log", &options) {
         Ok(recording) => write(recording.in_order(Judge::Recorded)),
         Err(error) => assert!(!error.to_string().is_empty()),
@@ -95,7 +95,7 @@ fn try_all(bytes: &[u8]) {
     }
     let options = OpenApiOptions {
         target: options.target,
-        connections: 1,
+        connections: None,
         methods: Methods::All,
         fields: Vec::new(),
     };

@@ -9,29 +9,39 @@ use bulkhead_transport::{CertificatePem, ClientTls, ClientTlsOptions, ServerName
 
 use super::{Overrides, files};
 
+/// Connections of an open loop, unless told.
+const CONNECTIONS: usize = 10;
+/// Connections at most, unless told.
+const CONNECTIONS_MAX: usize = 100_000;
 /// Streams per HTTP/2 connection in an open loop, unless told.
 const STREAMS: usize = 100;
 
-/// Looks the server up; the first address counts.
+/// Looks the server up; the first address counts. `clients` are those of a closed loop: none of them is
+/// to wait for a stream, unless it was told so.
 pub(super) fn options(
     target: &TargetSettings,
-    closed: bool,
+    clients: Option<usize>,
     overrides: &Overrides<'_>,
 ) -> anyhow::Result<TargetOptions> {
     let endpoint = &target.endpoint;
     let found = (endpoint.host.as_str(), endpoint.port).to_socket_addrs();
     let mut found = found.with_context(|| format!("look up `{}`", endpoint.host))?;
     let address = found.next().with_context(|| format!("`{}` has no address", endpoint.host))?;
+    let usual = match (clients, endpoint.protocol) {
+        (Some(clients), Protocol::Http1) => clients.clamp(1, CONNECTIONS_MAX),
+        _ => CONNECTIONS,
+    };
+    let connections = overrides.connections.or(target.connections).unwrap_or(usual);
     let streams = match endpoint.protocol {
         Protocol::Http1 => 1,
         Protocol::Http2 => {
-            let usual = if closed { 1 } else { STREAMS };
+            let usual = clients.map_or(STREAMS, |clients| clients.div_ceil(connections).max(1));
             overrides.streams.or(target.streams).unwrap_or(usual)
         }
     };
     Ok(TargetOptions {
         tls: endpoint.tls.then(|| tls(target, overrides)).transpose()?,
-        connections: overrides.connections.unwrap_or(target.connections),
+        connections,
         connection_life: target.connection_life,
         connection_requests_max: target.connection_requests,
         streams_max: streams,

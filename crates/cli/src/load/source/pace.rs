@@ -114,8 +114,12 @@ impl Pacing {
         }
     }
 
-    pub(super) const fn is_closed(&self) -> bool {
-        matches!(self.arrivals, Arrivals::Closed { .. })
+    /// Of a closed loop.
+    pub(super) const fn clients(&self) -> Option<usize> {
+        match self.arrivals {
+            Arrivals::Closed { in_flight, .. } => Some(in_flight),
+            Arrivals::Open(_) => None,
+        }
     }
 
     pub(super) fn options(

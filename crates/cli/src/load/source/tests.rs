@@ -243,3 +243,61 @@ paths:
     let again = openapi(&path, Methods::Safe, &[], &paced).unwrap();
     assert_eq!((again.seed, again.source.options.classes.len()), (7, 2));
 }
+
+/// Options of a scenario with this target and load.
+fn options(target: &str, load: &str, overrides: &Overrides<'_>) -> bulkhead_load::LoadOptions {
+    let folder = Scratch::new();
+    let text = format!("targets: {{a: {target}}}\nload: {load}\nrequests: [{{get: /}}]\n");
+    let path = folder.write("a.yaml", text.as_bytes());
+    scenario(&path, overrides).unwrap().source.options
+}
+
+#[test]
+fn clients_of_a_closed_loop_do_not_wait_for_each_other() {
+    let closed = "{closed: {clients: 50, duration: 1s}}";
+    let open = "{phases: [{rate: 1, duration: 1s}]}";
+    let more = "{url: 'h2c://127.0.0.1:1', connections: 20, streams: 7}";
+    for (target, load, connections, streams) in [
+        ("'http://127.0.0.1:1'", closed, 50, 1),
+        ("'h2c://127.0.0.1:1'", closed, 10, 5),
+        ("'http://127.0.0.1:1'", open, 10, 1),
+        ("'h2c://127.0.0.1:1'", open, 10, 100),
+        (more, closed, 20, 7),
+    ] {
+        let options = options(target, load, &Overrides::default());
+        let target = &options.targets[0];
+        assert_eq!((target.connections, target.streams_max), (connections, streams), "{load}");
+    }
+}
+
+#[test]
+fn warm_up_and_cool_down_frame_the_phases_and_flags_go_before_the_file() {
+    let target = "'http://127.0.0.1:1'";
+    let phases = "arrivals: constant, seed: 3, phases: [{rate: 10, duration: 1s}, {from: 10, to: 20, duration: 1s}]";
+    let load = format!("{{{phases}, warmup: 500ms, cooldown: 500ms}}");
+    let options_of = |overrides: &Overrides<'_>| options(target, &load, overrides);
+    let framed = options_of(&Overrides::default());
+    let Arrivals::Open(schedule) = &framed.arrivals else { panic!() };
+    // 5, 10, 15 and 10 requests.
+    assert_eq!((schedule.times(0, 1).count(), schedule.seed), (40, 3));
+    let millis = |options: &bulkhead_load::LoadOptions| {
+        [options.warmup, options.duration, options.cooldown].map(|time| time.as_millis())
+    };
+    assert_eq!(millis(&framed), [500, 2_000, 500]);
+    let flags = Overrides {
+        rate: Some(5.0),
+        seed: Some(9),
+        duration: Some(Duration::from_secs(3)),
+        threads: Some(2),
+        ..Overrides::default()
+    };
+    let flagged = options_of(&flags);
+    let Arrivals::Open(schedule) = &flagged.arrivals else { panic!() };
+    assert_eq!((schedule.seed, schedule.duration(), flagged.threads), (9, None, 2));
+    assert_eq!(millis(&flagged), [500, 3_000, 500]);
+    let closed = options_of(&Overrides { clients: Some(4), ..flags });
+    assert!(matches!(closed.arrivals, Arrivals::Closed { in_flight: 4, .. }));
+    // Nothing can warm up at no rate.
+    let ramp = "{phases: [{from: 0, to: 10, duration: 2s}]}";
+    assert_eq!(millis(&options(target, ramp, &Overrides::default())), [0, 2_000, 0]);
+}
