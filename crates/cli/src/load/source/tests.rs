@@ -74,9 +74,10 @@ assertions: [p99<10s]
     assert!(file.source.description.ends_with("mix.yaml: a mix"), "{}", file.source.description);
     let report = run(&file);
     assert_eq!(report.failed, 0, "{:?}", report.failure_samples);
-    // 100 and 150 arrivals; a visit has a request more.
-    let visits = of_class(&report, "visit/open");
-    assert_eq!((report.ok, of_class(&report, "visit/read")), (250 + visits, visits));
+    // 100 and 150 arrivals; a visit has a request more, unless the run ends while it thinks.
+    let (opened, read) = (of_class(&report, "visit/open"), of_class(&report, "visit/read"));
+    assert_eq!(report.ok, 250 + read);
+    assert!((opened - 5..=opened).contains(&read), "{opened} {read}");
     for (origin, endpoint, class) in [
         (&http2, Counted::Feed, "feed"),
         (&http2, Counted::GrpcGet, "grpc"),
