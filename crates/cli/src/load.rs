@@ -5,10 +5,12 @@ mod args;
 mod assertion;
 mod document;
 mod drive;
+mod find_max;
 mod machine;
 mod mix;
 mod output;
 mod plain;
+mod saturate;
 #[allow(dead_code, reason = "the flags for it come next")]
 mod source;
 mod stages;
@@ -51,6 +53,13 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupt))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupt)))
             .context("watch for signals")?;
+    }
+    if let Some(objective) = &args.find_max {
+        let seed = args.seed.unwrap_or_else(seed_from_clock);
+        let source = plain::source(args, &args.url, seed)?;
+        drive::check_descriptors(&source.options)?;
+        drive::preflight(&source)?;
+        return saturate::execute(args, objective, &source, seed, &interrupt);
     }
     let (document, report) = run(args, &interrupt)?;
     write_results(args, &document, &report)?;
@@ -139,11 +148,15 @@ fn write_results(args: &LoadArgs, document: &Document, report: &LoadReport) -> a
     let provenance = Provenance::new(std::env::args().skip(1), document.seed);
     let contents = Contents { document, report, provenance: &provenance, curves: &[] };
     output::write_files(&args.output, &contents)?;
-    // Standard output belongs to whoever reads the JSON.
-    let to_stderr = args.json.as_deref() == Some(Path::new(STANDARD_OUTPUT));
-    let out: &mut dyn Write =
-        if to_stderr { &mut std::io::stderr().lock() } else { &mut std::io::stdout().lock() };
-    summary::print(document, out).context("write the summary")
+    summary::print(document, &mut summary_out(args)).context("write the summary")
+}
+
+/// Where the summary goes: standard output belongs to whoever reads the JSON.
+fn summary_out(args: &LoadArgs) -> Box<dyn Write> {
+    match args.json.as_deref() == Some(Path::new(STANDARD_OUTPUT)) {
+        true => Box::new(std::io::stderr()),
+        false => Box::new(std::io::stdout()),
+    }
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

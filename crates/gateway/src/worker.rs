@@ -5,6 +5,7 @@
 //! connection once. The state is a plain struct that outlives its loop: when the loop ends, by a
 //! fault or a panic, [`crate::evacuation`] moves what it served to the siblings.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -27,8 +28,10 @@ use crate::arena::{Arena, Key};
 use crate::clock::{self, DateCache};
 use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
 use crate::endpoints::Clusters;
+use crate::evacuation::Parcel;
 use crate::exchange_state::Exchange;
-use crate::faults::Faults;
+use crate::faults::{Fault, Faults};
+use crate::guard::InHand;
 use crate::mailbox::{Message, Slot};
 use crate::pump::READ_BYTES;
 use crate::shared::Shared;
@@ -88,7 +91,14 @@ pub(crate) struct Worker {
     pub(crate) heads: Heads,
     pub(crate) buffer: Vec<u8>,
     pub(crate) dirty: Vec<Key>,
+    /// How many of `dirty` were flushed in this turn.
+    pub(crate) flushed: usize,
     pub(crate) again: Vec<Key>,
+    /// Of killed siblings, not taken over yet; and of its own while it is evacuated.
+    pub(crate) parcels: VecDeque<Parcel>,
+    /// Downstream connections that an evacuation lost here.
+    pub(crate) lost: usize,
+    pub(crate) in_hand: InHand,
     pub(crate) now: Instant,
     pub(crate) unix_s: u64,
     pub(crate) date: DateCache,
@@ -133,7 +143,11 @@ impl Worker {
             heads: Heads::default(),
             buffer: vec![0; READ_BYTES],
             dirty: Vec::new(),
+            flushed: 0,
             again: Vec::new(),
+            parcels: VecDeque::new(),
+            lost: 0,
+            in_hand: InHand::NOTHING,
             now,
             unix_s: clock::unix().as_secs(),
             date: DateCache::default(),
@@ -153,6 +167,8 @@ impl Worker {
     /// Turns until the worker is told to stop or killed.
     pub(crate) fn run(&mut self) -> Exit {
         let mut events = Events::with_capacity(1024);
+        // What was parked before this worker was there to be woken.
+        self.read_mail();
         loop {
             if let Some(exit) = self.turn(&mut events) {
                 return exit;
@@ -180,9 +196,15 @@ impl Worker {
                 Token(token) if token > LISTENER_BASE - LISTENERS_MAX => {
                     self.accept(LISTENER_BASE - token);
                 }
-                Token(token) => self.connection_event(Key::from_tag(token as u64), event),
+                Token(token) => {
+                    let key = Key::from_tag(token as u64);
+                    self.in_hand = InHand::connection(key);
+                    self.faults.strike(Fault::LoopPanic);
+                    self.guard_connection(key, |worker| worker.connection_event(key, event));
+                }
             }
         }
+        self.absorb_some();
         self.pump_waiting();
         self.run_timers();
         self.flush_dirty();
@@ -191,7 +213,7 @@ impl Worker {
     }
 
     fn wait(&self) -> Option<Duration> {
-        if !self.again.is_empty() || !self.dirty.is_empty() {
+        if !self.again.is_empty() || !self.dirty.is_empty() || !self.parcels.is_empty() {
             return Some(Duration::ZERO);
         }
         let until = self.next_housekeeping.saturating_duration_since(self.now);
@@ -208,7 +230,7 @@ impl Worker {
         }
         let hung_up = event.is_read_closed() || event.is_error();
         if event.is_readable() || hung_up {
-            self.read_guarded(key, hung_up);
+            self.read(key, hung_up);
         }
         // Not only when writable: reading may have ended the handshake that writes waited for.
         self.touch_blocked(key);
@@ -228,9 +250,11 @@ impl Worker {
         for key in std::mem::take(&mut self.again) {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.again = false;
-            self.pump_pending_guarded(key);
-            self.read_guarded(key, false);
-            self.touch_blocked(key);
+            self.guard_connection(key, |worker| {
+                worker.pump_pending(key);
+                worker.read(key, false);
+                worker.touch_blocked(key);
+            });
         }
     }
 
@@ -340,7 +364,7 @@ impl Worker {
                 // Not a byte of the request has left: a pooled connection that was closed while idle.
                 failure.retry = Retry::Always;
             }
-            self.exchange_failed(exchange_key, failure);
+            self.guarded(exchange_key, |_| Err(failure));
         }
     }
 
@@ -362,14 +386,7 @@ impl Worker {
         let Some(mut connection) = self.connections.remove(key) else { return };
         self.timers.cancel(connection.timer);
         let _ = self.poll.registry().deregister(&mut connection.channel);
-        if is_downstream {
-            if let Some(version) = connection.version() {
-                self.shard.connection_closed(version, connection.channel.is_tls());
-            } else if connection.channel.is_handshaking() {
-                self.shard.handshake_failed();
-            }
-            self.shared.connection_left();
-        }
+        self.downstream_left(&connection);
     }
 
     // === Time ===
@@ -379,8 +396,19 @@ impl Worker {
         self.timers.advance(self.now, &mut fired);
         for owner in fired.drain(..) {
             match owner {
-                Owner::Exchange(key) => self.exchange_timer(key),
-                Owner::Connection(key) => self.connection_timer(key),
+                Owner::Exchange(key) => self.guarded(key, |worker| {
+                    worker.exchange_timer(key);
+                    Ok(())
+                }),
+                Owner::Connection(key) => {
+                    if let Some(connection) = self.connections.get_mut(key) {
+                        connection.timer = TimerId::NONE;
+                    }
+                    self.guard_connection(key, |worker| {
+                        worker.faults.strike(Fault::ConnectionTimerPanic);
+                        worker.connection_timer(key);
+                    });
+                }
             }
         }
         self.fired = fired;
@@ -481,6 +509,7 @@ impl Worker {
     // === Mail ===
 
     fn read_mail(&mut self) {
+        self.parcels.extend(self.shared.take_parked());
         while let Ok(message) = self.inbox.try_recv() {
             match message {
                 Message::Snapshot(snapshot) => self.install(snapshot),
@@ -493,7 +522,7 @@ impl Worker {
                     }
                 }
                 Message::AcceptQueue(queues) => self.drain_queues(&queues),
-                Message::Parcel(parcel) => self.absorb(*parcel),
+                Message::Parcels(parcels) => self.parcels.extend(parcels),
                 Message::Endpoints(cluster, addresses) => self.set_endpoints(cluster, &addresses),
                 Message::Drain { until } => self.begin_drain(until),
             }
@@ -527,11 +556,13 @@ impl Worker {
             if !connection.is_downstream() {
                 continue;
             }
+            self.in_hand = InHand::connection(key);
             if let Some(codec) = connection.codec.as_mut() {
                 codec.announce_close(&mut connection.out.bytes);
             }
             self.touch(key);
         }
+        self.in_hand = InHand::NOTHING;
     }
 
     fn finished_draining(&mut self) -> Option<Exit> {
@@ -543,6 +574,7 @@ impl Worker {
                 if !connection.is_downstream() {
                     continue;
                 }
+                self.in_hand = InHand::connection(key);
                 match connection.codec.as_mut() {
                     Some(codec) => {
                         codec.refuse_new(ErrorCode::NO_ERROR, &mut connection.out.bytes);
@@ -555,7 +587,8 @@ impl Worker {
             self.flush_dirty();
         }
         self.next_housekeeping = self.next_housekeeping.min(self.now + Duration::from_millis(20));
-        let done = self.refuse_at.is_none() && self.exchanges.len() == 0 && self.is_flushed();
+        let idle = self.exchanges.len() == 0 && self.parcels.is_empty() && self.is_flushed();
+        let done = self.refuse_at.is_none() && idle;
         (done || self.now >= until).then_some(Exit::Stopped)
     }
 
@@ -573,6 +606,7 @@ pub(crate) fn run_guarded(worker: &mut Worker) -> Exit {
     let run = catch_unwind(AssertUnwindSafe(|| worker.run()));
     run.unwrap_or_else(|_| {
         worker.shared.registry.worker_panicked();
+        worker.end_in_hand();
         Exit::Killed
     })
 }

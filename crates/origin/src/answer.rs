@@ -5,6 +5,7 @@ use bulkhead_message::RequestHead;
 use crate::feed;
 use crate::session;
 use crate::stats::Endpoint;
+use crate::websocket::Behaviour;
 
 /// Largest body that `/bytes/{n}` makes.
 const BYTES_MAX: u64 = 1 << 30;
@@ -36,6 +37,8 @@ pub(crate) enum Answer {
     Reset,
     /// Close the connection.
     Close,
+    /// Another protocol on this connection.
+    WebSocket(Behaviour),
 }
 
 /// The methods of `feed.v1.Feed`, one for each kind of call.
@@ -75,6 +78,9 @@ pub(crate) fn of(head: &RequestHead) -> (Endpoint, Answer) {
         b"/headers" => (Endpoint::Headers, Answer::Headers),
         b"/reset" => (Endpoint::Reset, Answer::Reset),
         b"/close" => (Endpoint::Close, Answer::Close),
+        b"/ws" => (Endpoint::WebSocket, Answer::WebSocket(Behaviour::Echo)),
+        b"/ws-silent" => (Endpoint::WebSocket, Answer::WebSocket(Behaviour::Silent)),
+        b"/ws-wrong" => (Endpoint::WebSocket, Answer::WebSocket(Behaviour::Wrong)),
         _ => numbered(path).unwrap_or((Endpoint::Unknown, Answer::Status(404))),
     }
 }
@@ -93,6 +99,8 @@ fn numbered(path: &[u8]) -> Option<(Endpoint, Answer)> {
             .map(|code| (Endpoint::Status, Answer::Status(code))),
         "delay" => (number <= DELAY_MS_MAX).then_some((Endpoint::Delay, Answer::Delay(number))),
         "bytes" => (number <= BYTES_MAX).then_some((Endpoint::Bytes, Answer::Bytes(number))),
+        "ws-close" => Some((Endpoint::WebSocket, Answer::WebSocket(Behaviour::CloseAfter(number)))),
+        "ws-cut" => Some((Endpoint::WebSocket, Answer::WebSocket(Behaviour::CutAfter(number)))),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bulkhead_load::Phase;
 
 use super::assertion::Assertion;
+use super::find_max::Objective;
 use super::mix::Mix;
 use super::output::OutputArgs;
 use super::stages;
@@ -17,9 +18,10 @@ use super::stages;
 /// time, so a slow answer cannot hide those that had to wait behind it. Every answer is checked;
 /// nothing is retried unless asked for.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("pace").required(true).args(["rate", "closed", "stages"])))]
+#[command(group(clap::ArgGroup::new("pace").required(true).args(["rate", "closed", "stages", "find_max"])))]
 #[command(after_help = "\
-Schemes: http:// and https:// (HTTP/1.1), h2c:// and h2:// (HTTP/2, in cleartext and over TLS).
+Schemes: http:// and https:// (HTTP/1.1), h2c:// and h2:// (HTTP/2, in cleartext and over TLS), ws://
+and wss:// (WebSocket: each request is a message, and its right answer is its echo).
 
 Assertions: METRIC<VALUE, with <, <=, > or >=.
   p50 p90 p99 p999 max             latency from the intended time, with a unit: us, ms, s
@@ -35,11 +37,13 @@ Examples:
   bulkhead load h2c://127.0.0.1:9000/feed.v1.Feed/Get --grpc --body @message.bin --rate 1000
   bulkhead load h2c://127.0.0.1:9000/api/v1/7/feed --mix http2=72,grpc=28 --rate 5000 \\
       --grpc-path /feed.v1.Feed/Get --grpc-body @message.bin
+  bulkhead load ws://127.0.0.1:9000/ws --rate 1000 --connections 50 --body hello
   bulkhead load https://127.0.0.1:8443/ --cacert ca.pem --rate 200 --connects-per-second 50
   bulkhead load http://127.0.0.1:9000/ --rate 200 --assert 'p99<10ms' --assert 'error_rate<0.1%'
+  bulkhead load h2c://127.0.0.1:9000/ --find-max 'p99<5ms,error_rate<0.1%' --duration 5s
   bulkhead load http://127.0.0.1:9000/ --closed --connections 50      capacity, never latency
 
-Exit status: 0 done and every assertion held, 1 an assertion failed, 2 could not be run, 3 the run is
+Exit status: 0 done and every assertion held (or a highest rate found), 1 an assertion failed, 2 could not be run, 3 the run is
 invalid: the generator or the machine was the limit, so its figures say nothing about the target.
 Ctrl-C ends early with a report of what was seen.")]
 pub(crate) struct LoadArgs {
@@ -56,6 +60,15 @@ pub(crate) struct LoadArgs {
     /// Send the next request when an earlier one has ended; does not measure what it waits for
     #[arg(long, help_heading = "Pace")]
     pub(crate) closed: bool,
+    /// Find the highest rate at which these assertions, divided by commas, hold
+    #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::parse, help_heading = "Pace")]
+    pub(crate) find_max: Option<Objective>,
+    /// With --find-max: rate of the first trial; each trial is as long as --duration
+    #[arg(long, value_name = "N", default_value = "100", value_parser = rate, requires = "find_max", help_heading = "Pace")]
+    pub(crate) find_max_start: f64,
+    /// With --find-max: time of all trials at most
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = positive, requires = "find_max", help_heading = "Pace")]
+    pub(crate) find_max_time: Duration,
     /// With --closed: time from an answer to the next request
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, conflicts_with_all = ["rate", "stages"], help_heading = "Pace")]
     pub(crate) think: Duration,
@@ -106,7 +119,7 @@ pub(crate) struct LoadArgs {
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 
-    /// Several kinds of requests by weight: http1, http2, grpc
+    /// Several kinds of requests by weight: http1, http2, grpc, websocket
     #[arg(long, value_name = "KIND=WEIGHT,…", value_parser = Mix::parse, conflicts_with = "grpc", help_heading = "Requests")]
     pub(crate) mix: Option<Mix>,
     /// Method [default: GET; POST with a body]
@@ -127,6 +140,9 @@ pub(crate) struct LoadArgs {
     /// Message of the gRPC call in a mix
     #[arg(long, value_name = "TEXT|@FILE", requires = "grpc_path", help_heading = "Requests")]
     pub(crate) grpc_body: Option<String>,
+    /// Path of the WebSocket in a mix
+    #[arg(long, value_name = "PATH", requires = "mix", help_heading = "Requests")]
+    pub(crate) ws_path: Option<String>,
     /// A request without its whole answer so long after its intended time has failed
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive, help_heading = "Requests")]
     pub(crate) timeout: Duration,

@@ -52,6 +52,7 @@ pub(crate) fn preflight(source: &Source) -> anyhow::Result<()> {
         (Protocol::Http2, false) => {
             ("HTTP/2 with prior knowledge", "http:// if it speaks HTTP/1.1, h2:// if TLS")
         }
+        (Protocol::WebSocket, _) => ("WebSocket", "http:// to see what it answers"),
         (Protocol::Http2, true) => ("HTTP/2", "https:// if it speaks HTTP/1.1"),
     };
     match kind {

@@ -10,10 +10,11 @@ pub(crate) enum Kind {
     Http1,
     Http2,
     Grpc,
+    WebSocket,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Http1, Self::Http2, Self::Grpc];
+    const ALL: [Self; 4] = [Self::Http1, Self::Http2, Self::Grpc, Self::WebSocket];
 
     /// As it is written, and as its class is called.
     pub(crate) const fn name(self) -> &'static str {
@@ -21,6 +22,7 @@ impl Kind {
             Self::Http1 => "http1",
             Self::Http2 => "http2",
             Self::Grpc => "grpc",
+            Self::WebSocket => "websocket",
         }
     }
 }
@@ -30,7 +32,7 @@ impl Kind {
 pub(crate) struct Mix(pub(crate) Vec<(Kind, f64)>);
 
 impl Mix {
-    /// Reads one; `h1` and `h2` are short for `http1` and `http2`.
+    /// Reads one; `h1`, `h2` and `ws` are short for `http1`, `http2` and `websocket`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut parts: Vec<(Kind, f64)> = Vec::new();
         for part in text.split(',') {
@@ -40,12 +42,12 @@ impl Mix {
             let long = match name.trim() {
                 "h1" => "http1",
                 "h2" => "http2",
+                "ws" => "websocket",
                 name => name,
             };
-            let kind = Kind::ALL
-                .into_iter()
-                .find(|kind| kind.name() == long)
-                .ok_or_else(|| format!("`{long}` is no kind; there are http1, http2 and grpc"))?;
+            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == long).ok_or_else(|| {
+                format!("`{long}` is no kind; there are http1, http2, grpc and websocket")
+            })?;
             let weight = weight.trim().parse::<f64>().ok().filter(|w| (0.001..=1e6).contains(w));
             let weight =
                 weight.ok_or_else(|| format!("the weight of `{long}` is no number over 0"))?;

@@ -10,9 +10,9 @@ use bulkhead_load::{
 
 use super::args::{ArrivalsArg, LoadArgs};
 use super::mix::{Kind, Mix, MixedWorkload};
-use super::target::Target;
+use super::target::{Target, Template};
 use super::tls;
-use super::workload::PlainWorkload;
+use super::workload::{self, PlainWorkload};
 
 /// Streams per HTTP/2 connection in an open loop, unless told.
 const STREAMS: u32 = 100;
@@ -43,9 +43,16 @@ pub(crate) fn source(args: &LoadArgs, url: &str, seed: u64) -> anyhow::Result<So
     let mut protocols: Vec<Protocol> = Vec::new();
     let mut classes = Vec::new();
     for &(kind, weight) in &kinds.0 {
+        let mut target = target.clone();
+        if kind == Kind::WebSocket
+            && let Some(path) = &args.ws_path
+        {
+            target.path = Template::parse(path)?;
+        }
         let protocol = match kind {
             Kind::Http1 => Protocol::Http1,
             Kind::Http2 | Kind::Grpc => Protocol::Http2,
+            Kind::WebSocket => Protocol::WebSocket,
         };
         let known = protocols.iter().position(|&known| known == protocol);
         let index = known.unwrap_or(protocols.len());
@@ -54,7 +61,7 @@ pub(crate) fn source(args: &LoadArgs, url: &str, seed: u64) -> anyhow::Result<So
         }
         let name = if args.mix.is_some() { kind.name() } else { "request" };
         classes.push(Class { name: name.to_owned(), target: index });
-        parts.push((weight, PlainWorkload::new(args, target.clone(), kind, seed)?));
+        parts.push((weight, PlainWorkload::new(args, target, kind, seed)?));
     }
     let targets = protocols
         .iter()
@@ -79,6 +86,7 @@ const fn kind_of(args: &LoadArgs, target: &Target) -> Kind {
         _ if args.grpc => Kind::Grpc,
         Protocol::Http1 => Kind::Http1,
         Protocol::Http2 => Kind::Http2,
+        Protocol::WebSocket => Kind::WebSocket,
     }
 }
 
@@ -89,13 +97,19 @@ fn target_options(
 ) -> anyhow::Result<TargetOptions> {
     let streams = match protocol {
         Protocol::Http1 => 1,
-        Protocol::Http2 => args.streams.unwrap_or(if args.closed { 1 } else { STREAMS }),
+        // Messages that wait for their echo, with WebSocket.
+        Protocol::Http2 | Protocol::WebSocket => {
+            args.streams.unwrap_or(if args.closed { 1 } else { STREAMS })
+        }
     };
     let connections = args.connections as usize;
     let tls = target.secure.then(|| tls::target(&args.tls, target.host(), protocol)).transpose()?;
     // So many connections that each lives so long, to have so many new ones per second.
     let by_rate = args.connects_per_second.map(|rate| f64::from(args.connections) / rate);
+    let websocket =
+        (protocol == Protocol::WebSocket).then(|| workload::upgrade(args, target)).transpose()?;
     Ok(TargetOptions {
+        websocket,
         tls,
         connections,
         connection_life: args.connection_life.or_else(|| by_rate.map(Duration::from_secs_f64)),
@@ -140,7 +154,12 @@ fn options(
             duration = whole - warmup - cooldown;
             Arrivals::Open(schedule)
         }
-        (None, None) => Arrivals::Closed { in_flight, think: args.think },
+        (None, None) if args.closed => Arrivals::Closed { in_flight, think: args.think },
+        // A search gives each trial a rate.
+        (None, None) => {
+            let schedule = Schedule::constant(args.find_max_start, process, seed);
+            Arrivals::Open(schedule.with_tick(args.tick))
+        }
     };
     let mut options = LoadOptions::new(
         TargetOptions::new(targets[0].address, Protocol::Http1),

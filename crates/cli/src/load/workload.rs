@@ -1,7 +1,7 @@
 //! The one kind of request that the plain form sends, and what its right answer is.
 
 use anyhow::{Context, bail, ensure};
-use bulkhead_load::{Answer, Mismatch, Protocol, Random, Request, Workload};
+use bulkhead_load::{Answer, Mismatch, Protocol, Random, Request, Upgrade, Workload};
 use bulkhead_message::Known;
 
 use super::args::LoadArgs;
@@ -12,6 +12,9 @@ use super::target::{Target, Template};
 const OWN_FIELDS: [&str; 6] =
     ["connection", "content-length", "keep-alive", "te", "transfer-encoding", "upgrade"];
 
+/// Message of a WebSocket, unless told.
+const ECHO: &str = "bulkhead";
+
 /// Requests from flags.
 #[derive(Clone, Debug)]
 pub(crate) struct PlainWorkload {
@@ -19,7 +22,7 @@ pub(crate) struct PlainWorkload {
     method: String,
     headers: Vec<(Known, String, String)>,
     body: Vec<u8>,
-    grpc: bool,
+    kind: Kind,
     expect_status: Option<u16>,
     expect_body: Option<Vec<u8>>,
     seed: u64,
@@ -47,16 +50,12 @@ impl PlainWorkload {
             target.path = Template::parse(path)?;
             body = args.grpc_body.as_deref();
         }
-        let mut headers = Vec::new();
-        for field in &args.headers {
-            let (name, value) = header(field)?;
-            match name.as_str() {
-                "host" => target.authority = value,
-                own if OWN_FIELDS.contains(&own) => bail!("--header `{own}` is set by load itself"),
-                _ => headers.push((Known::of(name.as_bytes()), name, value)),
-            }
-        }
-        let body = read_body(body.unwrap_or_default())?;
+        let headers = headers(args, &mut target)?
+            .into_iter()
+            .map(|(name, value)| (Known::of(name.as_bytes()), name, value))
+            .collect();
+        let echo = kind == Kind::WebSocket;
+        let body = read_body(body.unwrap_or(if echo { ECHO } else { "" }))?;
         let body = if grpc { grpc_message(&body)? } else { body };
         let usual = if body.is_empty() { "GET" } else { "POST" };
         let method = match &args.method {
@@ -68,19 +67,47 @@ impl PlainWorkload {
             !method.is_empty() && method.bytes().all(is_token) && method != "CONNECT",
             "--method `{method}` is no method that load can send"
         );
-        let expect_body = args.expect_body.as_deref().map(read_body).transpose()?;
+        let expect_body = match &args.expect_body {
+            Some(text) => Some(read_body(text)?),
+            None => echo.then(|| body.clone()),
+        };
         Ok(Self {
             target,
             method,
             headers,
             body,
-            grpc,
+            kind,
             expect_status: args.expect_status.filter(|_| !grpc || args.mix.is_none()),
             expect_body,
             seed,
             scratch: Vec::new(),
         })
     }
+}
+
+/// What the connections of a WebSocket target ask for.
+pub(crate) fn upgrade(args: &LoadArgs, target: &Target) -> anyhow::Result<Upgrade> {
+    let mut target = target.clone();
+    let headers = headers(args, &mut target)?;
+    let path = args.ws_path.as_deref().map(Template::parse).transpose()?;
+    let path = path.as_ref().unwrap_or(&target.path).fixed().context(
+        "the path of a WebSocket can have no placeholders: it is asked for once per connection",
+    )?;
+    Ok(Upgrade { headers, ..Upgrade::new(path, &target.authority) })
+}
+
+/// Fields from the flags; a `host` among them is the target's authority.
+fn headers(args: &LoadArgs, target: &mut Target) -> anyhow::Result<Vec<(String, String)>> {
+    let mut headers = Vec::new();
+    for field in &args.headers {
+        let (name, value) = header(field)?;
+        match name.as_str() {
+            "host" => target.authority = value,
+            own if OWN_FIELDS.contains(&own) => bail!("--header `{own}` is set by load itself"),
+            _ => headers.push((name, value)),
+        }
+    }
+    Ok(headers)
 }
 
 /// The text itself, or the content of the file after `@`.
@@ -100,7 +127,11 @@ impl Workload for PlainWorkload {
         head.set_method(self.method.as_bytes());
         head.set_authority(self.target.authority.as_bytes());
         head.set_target(&self.scratch);
-        if self.grpc {
+        if self.kind == Kind::WebSocket {
+            request.body.extend_from_slice(&self.body);
+            return;
+        }
+        if self.kind == Kind::Grpc {
             head.fields.push_known(Known::ContentType, b"application/grpc");
             head.fields.push_known(Known::Te, b"trailers");
         }
@@ -112,13 +143,17 @@ impl Workload for PlainWorkload {
 
     fn check(&mut self, answer: &Answer<'_>) -> Result<(), Mismatch> {
         let status = answer.head.status;
+        if self.kind == Kind::WebSocket {
+            let is_echo = self.expect_body.as_deref() == Some(answer.body);
+            return if is_echo { Ok(()) } else { Err(Mismatch::Body) };
+        }
         let right = self
             .expect_status
             .map_or_else(|| (200..300).contains(&status), |right| status == right);
         if !right {
             return Err(Mismatch::Status);
         }
-        if self.grpc {
+        if self.kind == Kind::Grpc {
             // An answer without messages may carry its status in the head.
             let in_head = || answer.head.fields.get(Known::GrpcStatus);
             if answer.trailers.get(Known::GrpcStatus).or_else(in_head) != Some(b"0") {

@@ -1,6 +1,6 @@
 //! From the schedule to a connection.
 
-use bulkhead_codec::{Codec, ErrorCode, OpenError, Tag};
+use bulkhead_codec::{ErrorCode, OpenError, Tag};
 use bulkhead_message::BodyLength;
 
 use super::Worker;
@@ -206,7 +206,7 @@ impl Worker {
 
 /// Goes on with uploads that flow control had held back.
 pub(super) fn resume_uploads(client: &mut Client, flights: &mut Flights) {
-    while let Some((stream, tag)) = Codec::next_writable(&mut client.codec) {
+    while let Some((stream, tag)) = client.codec.next_writable() {
         let Some(flight) = super::answers::place_of(tag).and_then(|place| flights.get(place))
         else {
             continue;

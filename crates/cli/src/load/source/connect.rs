@@ -1,13 +1,12 @@
 //! From the settings of a target to the generator's: names are looked up, TLS is set up.
 
-use std::net::ToSocketAddrs;
-
 use anyhow::Context;
 use bulkhead_load::{Protocol, TargetOptions};
 use bulkhead_scenario::TargetSettings;
 use bulkhead_transport::{CertificatePem, ClientTls, ClientTlsOptions, ServerName, TlsTarget};
 
 use super::{Overrides, files};
+use crate::load::target::Target;
 
 /// Connections of an open loop, unless told.
 const CONNECTIONS: usize = 10;
@@ -16,7 +15,7 @@ const CONNECTIONS_MAX: usize = 100_000;
 /// Streams per HTTP/2 connection in an open loop, unless told.
 const STREAMS: usize = 100;
 
-/// Looks the server up; the first address counts. `clients` are those of a closed loop: none of them is
+/// Looks the server up. `clients` are those of a closed loop: none of them is
 /// to wait for a stream, unless it was told so.
 pub(super) fn options(
     target: &TargetSettings,
@@ -24,16 +23,15 @@ pub(super) fn options(
     overrides: &Overrides<'_>,
 ) -> anyhow::Result<TargetOptions> {
     let endpoint = &target.endpoint;
-    let found = (endpoint.host.as_str(), endpoint.port).to_socket_addrs();
-    let mut found = found.with_context(|| format!("look up `{}`", endpoint.host))?;
-    let address = found.next().with_context(|| format!("`{}` has no address", endpoint.host))?;
+    let scheme = if endpoint.tls { "https" } else { "http" };
+    let address = Target::parse(&format!("{scheme}://{}/", endpoint.authority))?.address()?;
     let usual = match (clients, endpoint.protocol) {
         (Some(clients), Protocol::Http1) => clients.clamp(1, CONNECTIONS_MAX),
         _ => CONNECTIONS,
     };
     let connections = overrides.connections.or(target.connections).unwrap_or(usual);
     let streams = match endpoint.protocol {
-        Protocol::Http1 => 1,
+        Protocol::Http1 | Protocol::WebSocket => 1,
         Protocol::Http2 => {
             let usual = clients.map_or(STREAMS, |clients| clients.div_ceil(connections).max(1));
             overrides.streams.or(target.streams).unwrap_or(usual)
@@ -66,7 +64,7 @@ fn tls(target: &TargetSettings, overrides: &Overrides<'_>) -> anyhow::Result<Tls
         _ => None,
     };
     let alpn: &[u8] = match target.endpoint.protocol {
-        Protocol::Http1 => b"http/1.1",
+        Protocol::Http1 | Protocol::WebSocket => b"http/1.1",
         Protocol::Http2 => b"h2",
     };
     let config = ClientTls::with(&ClientTlsOptions {
