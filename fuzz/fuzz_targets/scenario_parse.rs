@@ -31,6 +31,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let surroundings = Surroundings {
         url: None,
+        encode_message: None,
         read: &|name| Ok(name.as_bytes().to_vec()),
         check_assertion: &|_| Ok(()),
     };

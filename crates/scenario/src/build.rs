@@ -1,5 +1,6 @@
 //! A checked scenario → [`Scenario`]: everything that looks at more than one value, and what needs files.
 
+mod body;
 mod expect;
 mod idle;
 mod load;

@@ -36,7 +36,7 @@ pub use recording::{
     RecordingWorkload, Skipped,
 };
 pub use settings::{
-    Algorithm, LoadSettings, Pace, SigningKey, Surroundings, TargetSettings, TlsSettings,
-    TokenSettings,
+    Algorithm, EncodeMessage, LoadSettings, Pace, SigningKey, Surroundings, TargetSettings,
+    TlsSettings, TokenSettings,
 };
 pub use workload::{PlanWorkload, Tokens};

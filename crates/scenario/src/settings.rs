@@ -15,9 +15,15 @@ pub struct Surroundings<'a> {
     /// Reads a file that the scenario names, relative to the scenario's own folder. The error is told to
     /// the user: `no such file`.
     pub read: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+    /// Encodes a gRPC message, without its prefix, from the path of the call and its JSON. The error is
+    /// told to the user. `None`: there are no descriptors to encode by.
+    pub encode_message: Option<&'a EncodeMessage<'a>>,
     /// Whether a text is an assertion on a run, such as `p99<10ms`. The error is told to the user.
     pub check_assertion: &'a dyn Fn(&str) -> Result<(), String>,
 }
+
+/// From the path of a gRPC call and the JSON of a message to its bytes.
+pub type EncodeMessage<'a> = dyn Fn(&str, &str) -> Result<Vec<u8>, String> + 'a;
 
 impl fmt::Debug for Surroundings<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

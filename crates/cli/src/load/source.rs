@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::Context;
 use bulkhead_load::{Class, Process, Workload};
 use bulkhead_scenario::{
-    Endpoint, Judge, Methods, OpenApiOptions, PlanWorkload, RecordingOptions, Skipped,
-    Surroundings, TargetSettings, Tokens,
+    EncodeMessage, Endpoint, Judge, Methods, OpenApiOptions, PlanWorkload, RecordingOptions,
+    Skipped, Surroundings, TargetSettings, Tokens,
 };
 
 use super::args::TlsArgs;
@@ -24,7 +24,7 @@ use super::plain::Source;
 use pace::Pacing;
 
 /// What flags say besides the file. What is left out is as the file says, or the default.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Overrides<'a> {
     /// Stands for the servers that the file names.
     pub(crate) url: Option<&'a str>,
@@ -47,6 +47,8 @@ pub(crate) struct Overrides<'a> {
     pub(crate) streams: Option<usize>,
     pub(crate) tick: Duration,
     pub(crate) tls: Option<&'a TlsArgs>,
+    /// Encodes the gRPC messages of a scenario that are given as JSON.
+    pub(crate) encode_message: Option<&'a EncodeMessage<'a>>,
 }
 
 /// How a recording is sent again.
@@ -76,6 +78,7 @@ pub(crate) fn scenario(path: &Path, overrides: &Overrides<'_>) -> anyhow::Result
     let name = path.display().to_string();
     let surroundings = Surroundings {
         url: overrides.url,
+        encode_message: overrides.encode_message,
         read: &|name| files::read_beside(folder, name),
         check_assertion: &|text| Assertion::parse(text).map(|_| ()),
     };

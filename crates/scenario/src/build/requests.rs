@@ -1,20 +1,16 @@
 //! `requests`: single ones and journeys.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bulkhead_config::document::{Item, Span, TableValue, nearest, quote, quote_name, words};
+use bulkhead_config::document::{Item, Span, TableValue, Value, nearest, quote_name, words};
 use bulkhead_load::{Class, Protocol};
 
-use super::texts::from_hex;
 use super::{Builder, Known};
 use crate::format::{METHODS, REQUESTS_MAX, STEPS_MAX};
-use crate::plan::{Body, Field, Journey, Plan, Step};
+use crate::plan::{Field, Journey, Plan, Step};
 use crate::template::{Scope, Template};
 
-/// Largest body of a request.
-const BODY_BYTES_MAX: usize = 16 << 20;
 /// Longest think time that is worth keeping: a run is no longer.
 const THINK_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// Fields that follow from the connection or the body; another value would break the framing.
@@ -92,7 +88,7 @@ impl Builder<'_, '_> {
     }
 
     fn journey(&mut self, table: &TableValue, known: &Known) -> Option<(Journey, Vec<Class>)> {
-        for key in ["headers", "body", "body_file", "body_hex", "expect"] {
+        for key in ["headers", "body", "body_file", "body_hex", "message", "expect"] {
             let given = table.get(key).filter(|item| item.span.line != 0 && !is_default(item, key));
             if let Some(item) = given {
                 self.report
@@ -245,48 +241,6 @@ impl Builder<'_, '_> {
         }
         fields
     }
-
-    fn body(&mut self, table: &TableValue, grpc: bool, scope: &mut Scope<'_>) -> Body {
-        let empty = Body::Template(Template::default());
-        let given = ["body", "body_file", "body_hex"].map(|key| (key, table.get(key)));
-        let mut given = given.into_iter().filter_map(|(key, item)| Some((key, item?)));
-        let Some((key, item)) = given.next() else {
-            return if grpc { Body::Bytes(grpc_message(&[])) } else { empty };
-        };
-        if let Some((second, other)) = given.next() {
-            self.report
-                .error(other.span, format!("`{second}` cannot stand beside `{key}`"))
-                .remedy("keep one of the two");
-        }
-        let bytes = match key {
-            "body" if !grpc => {
-                return self.template(item, scope).map_or(empty, Body::Template);
-            }
-            "body" => {
-                // A message is binary and has its length in front, so its text cannot vary.
-                let template = self.template(item, scope);
-                let literal = template.as_ref().and_then(Template::as_literal);
-                if template.is_some() && literal.is_none() {
-                    self.report
-                        .error(item.span, "a gRPC message has no placeholders")
-                        .remedy("write the message as `body_hex` or `body_file`");
-                }
-                literal.map(<[u8]>::to_vec)
-            }
-            "body_file" => self.read(item, BODY_BYTES_MAX),
-            _ => {
-                let bytes = from_hex(item.text());
-                if bytes.is_none() {
-                    let text = quote(item.text());
-                    self.report
-                        .error(item.span, format!("{text} is not made of hexadecimal digits"));
-                }
-                bytes
-            }
-        };
-        let bytes = bytes.unwrap_or_default();
-        Body::Bytes(if grpc { grpc_message(&bytes) } else { bytes.into() })
-    }
 }
 
 /// What a request without a name is counted under.
@@ -303,7 +257,6 @@ fn class_name(table: &TableValue) -> String {
 
 /// Whether a key of a request was filled in rather than given: mappings have an empty default.
 fn is_default(item: &Item, key: &str) -> bool {
-    use bulkhead_config::document::Value;
     match &item.value {
         Value::Map(entries) => key == "headers" && entries.is_empty(),
         Value::Table(table) => {
@@ -314,13 +267,4 @@ fn is_default(item: &Item, key: &str) -> bool {
         }
         _ => false,
     }
-}
-
-/// One message with its prefix: not compressed, length in four bytes.
-fn grpc_message(message: &[u8]) -> Arc<[u8]> {
-    let mut out = vec![0];
-    // A body is at most 16 MiB long.
-    out.extend_from_slice(&(message.len() as u32).to_be_bytes());
-    out.extend_from_slice(message);
-    out.into()
 }

@@ -23,7 +23,12 @@ fn outcome(text: &str, file: &str) -> String {
     match parse(
         text,
         file,
-        &Surroundings { url: None, read: &read, check_assertion: &check_assertion },
+        &Surroundings {
+            url: None,
+            encode_message: None,
+            read: &read,
+            check_assertion: &check_assertion,
+        },
     ) {
         Ok(scenario) => {
             let warnings = scenario.warnings.iter().map(|found| format!("{found}\n\n"));
@@ -66,7 +71,8 @@ fn scenarios_give_what_is_expected() {
 
 fn load(text: &str) -> LoadSettings {
     let text = format!("targets: {{a: 'http://a'}}\nrequests: [{{get: /}}]\nload: {text}");
-    let surroundings = Surroundings { url: None, read: &read, check_assertion: &|_| Ok(()) };
+    let surroundings =
+        Surroundings { url: None, encode_message: None, read: &read, check_assertion: &|_| Ok(()) };
     parse(&text, "a.yaml", &surroundings).unwrap().load.unwrap()
 }
 
@@ -95,8 +101,12 @@ fn every_example_can_be_used() {
             assert!(text.starts_with('#'), "{name} does not say what it shows");
             let read =
                 |name: &str| std::fs::read(folder.join(name)).map_err(|cause| cause.to_string());
-            let surroundings =
-                Surroundings { url: None, read: &read, check_assertion: &|_| Ok(()) };
+            let surroundings = Surroundings {
+                url: None,
+                encode_message: None,
+                read: &read,
+                check_assertion: &|_| Ok(()),
+            };
             let scenario = parse(&text, &name, &surroundings);
             let scenario = scenario.map_err(|errors| errors.to_string()).unwrap();
             assert!(scenario.warnings.is_empty(), "{name}: {:?}", scenario.warnings);
@@ -105,7 +115,8 @@ fn every_example_can_be_used() {
     assert!(count >= 2);
     let page = crate::format::introduction();
     let example = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    let surroundings = Surroundings { url: None, read: &read, check_assertion: &|_| Ok(()) };
+    let surroundings =
+        Surroundings { url: None, encode_message: None, read: &read, check_assertion: &|_| Ok(()) };
     parse(example, "docs/scenario.md", &surroundings).map_err(|e| e.to_string()).unwrap();
 }
 

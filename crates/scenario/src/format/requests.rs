@@ -30,6 +30,12 @@ const HEADERS: Key = default("headers", FIELDS, "{}", "Header fields. `host` is 
 const BODY: Key = optional("body", TEXT, "Body, with placeholders.");
 const BODY_FILE: Key = optional("body_file", FILE_NAME, "File whose content is the body as it is.");
 const BODY_HEX: Key = optional("body_hex", TEXT, "Body as hexadecimal digits.");
+const MESSAGE: Key = optional(
+    "message",
+    Shape::Json,
+    "Message of a gRPC call, encoded by the descriptors that are given beside the scenario; without \
+     placeholders.",
+);
 const EXPECT: Key = default("expect", Shape::Table(&EXPECTATION), "{}", "What is a right answer.");
 
 /// A request on its own, or a journey.
@@ -52,6 +58,7 @@ pub(super) static REQUEST: Table = Table {
         BODY,
         BODY_FILE,
         BODY_HEX,
+        MESSAGE,
         EXPECT,
         optional(
             "steps",
@@ -83,6 +90,7 @@ static STEP: Table = Table {
         BODY,
         BODY_FILE,
         BODY_HEX,
+        MESSAGE,
         EXPECT,
         default(
             "extract",

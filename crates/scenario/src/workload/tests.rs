@@ -4,8 +4,12 @@ use super::*;
 use crate::{Surroundings, parse};
 
 fn workload(text: &str) -> PlanWorkload {
-    let surroundings =
-        Surroundings { url: None, read: &|_| Err("none".to_owned()), check_assertion: &|_| Ok(()) };
+    let surroundings = Surroundings {
+        url: None,
+        encode_message: None,
+        read: &|_| Err("none".to_owned()),
+        check_assertion: &|_| Ok(()),
+    };
     let scenario = parse(text, "test.yaml", &surroundings).map_err(|e| e.to_string()).unwrap();
     let tokens = Tokens::new(scenario.tokens.iter().map(|_| vec!["signed".to_owned()]).collect());
     PlanWorkload::new(scenario.plan, tokens, 7)
@@ -162,4 +166,27 @@ fn a_journey_that_fails_is_forgotten() {
         workload.abandon(request.key);
     }
     assert_eq!((workload.journeys.len(), request.key), (0, 0));
+}
+
+#[test]
+fn a_message_is_encoded_by_whoever_has_the_descriptors() {
+    let encode = |path: &str, json: &str| match path {
+        "/p.S/M" => Ok(format!("<{json}>").into_bytes()),
+        _ => Err("there is no such method".to_owned()),
+    };
+    let surroundings = Surroundings {
+        url: None,
+        encode_message: Some(&encode),
+        read: &|_| Err("none".to_owned()),
+        check_assertion: &|_| Ok(()),
+    };
+    let text = |path: &str| {
+        format!("targets: {{a: 'h2c://a'}}\nrequests: [{{grpc: {path}, message: {{user: 7}}}}]")
+    };
+    let scenario = parse(&text("/p.S/M"), "a.yaml", &surroundings).unwrap();
+    let mut request = Request::default();
+    PlanWorkload::new(scenario.plan, Tokens::default(), 1).prepare(0, &mut request);
+    assert_eq!(request.body, b"\0\0\0\0\x0c<{\"user\":7}>");
+    let found = parse(&text("/p.S/N"), "a.yaml", &surroundings).unwrap_err().to_string();
+    assert!(found.contains("encode the message: there is no such method"), "{found}");
 }

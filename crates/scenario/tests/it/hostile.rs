@@ -86,6 +86,7 @@ fn try_all(bytes: &[u8]) {
     }
     let surroundings = Surroundings {
         url: None,
+        encode_message: None,
         read: &|_| Ok(b"id,name\n1,ann\n".to_vec()),
         check_assertion: &|_| Ok(()),
     };
@@ -120,6 +121,7 @@ fn changed_files_never_panic() {
 fn the_files_are_right_before_they_are_changed() {
     let surroundings = Surroundings {
         url: None,
+        encode_message: None,
         read: &|_| Ok(b"id,name\n1,ann\n".to_vec()),
         check_assertion: &|_| Ok(()),
     };

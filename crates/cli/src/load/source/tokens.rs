@@ -149,6 +149,7 @@ requests: [{get: /}]
         let secret = b"0123456789abcdef0123456789abcdef".to_vec();
         let surroundings = bulkhead_scenario::Surroundings {
             url: None,
+            encode_message: None,
             read: &|_| Ok(secret.clone()),
             check_assertion: &|_| Ok(()),
         };
