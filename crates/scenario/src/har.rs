@@ -103,7 +103,7 @@ pub fn har(
         file: file.to_owned(),
         line: fault.line(),
         column: fault.column(),
-        reason: fault.to_string(),
+        reason: json_reason(&fault),
     })?;
     let entries = har.log.entries;
     if entries.len() > REQUESTS_MAX {
@@ -122,6 +122,12 @@ pub fn har(
         }
     }
     Recording::new(file, targets, requests, skipped)
+}
+
+/// What the parser says, without the place, which is told in front.
+pub(crate) fn json_reason(fault: &serde_json::Error) -> String {
+    let text = fault.to_string();
+    text.rsplit_once(" at line ").map_or_else(|| text.clone(), |(reason, _)| reason.to_owned())
 }
 
 /// What is sent again, or why nothing is.

@@ -4,6 +4,7 @@ use bulkhead_config::document::{Kind, Node, tree};
 use serde_json::{Number, Value};
 
 use super::{OPENAPI_BYTES_MAX, OpenApiError};
+use crate::har::json_reason;
 
 /// References that follow one another at most.
 const HOPS_MAX: usize = 32;
@@ -24,7 +25,7 @@ impl Document {
                 file: file.to_owned(),
                 line: fault.line(),
                 column: fault.column(),
-                reason: fault.to_string(),
+                reason: json_reason(&fault),
             })?
         } else {
             json(&tree(text, file).map_err(OpenApiError::Yaml)?)
