@@ -12,7 +12,7 @@
 //! outlive the worker. A sibling accepts what waits in them, and the successor listens on.
 //!
 //! What is lost: only the connection or exchange that was being handled at the very moment of a
-//! panic (see [`crate::pump`]).
+//! panic (see [`crate::guard`]).
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -25,6 +25,7 @@ use bulkhead_upstream::ConnectionFacts;
 use crate::arena::Key;
 use crate::connection::{Connection, Side};
 use crate::exchange_state::{Exchange, Phase};
+use crate::faults::Fault;
 use crate::mailbox::{Message, Slot};
 use crate::shared::Shared;
 use crate::timer::TimerId;
@@ -59,7 +60,7 @@ pub struct KillReport {
 impl Worker {
     /// Takes everything out of this worker, as connected parts, largest first.
     fn pack(&mut self) -> (Vec<Parcel>, usize) {
-        let mut lost = 0;
+        let mut lost = self.lost;
         for key in self.connections.keys() {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             if self.poll.registry().deregister(&mut connection.channel).is_err() {
@@ -133,10 +134,15 @@ impl Worker {
             exchange_keys.insert(old, self.exchanges.insert(exchange));
         }
         for (key, facts) in moved {
-            self.absorb_connection(key, facts, &exchange_keys);
+            self.guard_connection(key, |worker| {
+                worker.absorb_connection(key, facts, &exchange_keys);
+            });
         }
         for &key in exchange_keys.values() {
-            self.absorb_exchange(key);
+            self.guarded(key, |worker| {
+                worker.absorb_exchange(key);
+                Ok(())
+            });
         }
         // The next evacuation looks here for who has least.
         self.slot.connections.store(self.connections.len(), Ordering::Relaxed);
@@ -148,6 +154,7 @@ impl Worker {
         facts: Option<ConnectionFacts>,
         exchanges: &HashMap<Key, Key>,
     ) {
+        self.faults.strike(Fault::AbsorbPanic);
         let now = self.now;
         let Some(connection) = self.connections.get_mut(key) else { return };
         let new_key = |old: Key| exchanges.get(&old).copied().unwrap_or(Key::NONE);
@@ -172,7 +179,7 @@ impl Worker {
                 false
             }
         };
-        if orphaned || self.register(key).is_err() {
+        if orphaned || self.faults.take(Fault::AbsorbError) || self.watch(key).is_err() {
             return self.connection_lost(key);
         }
         if let Some(connection) = self.connections.get_mut(key)

@@ -27,7 +27,8 @@ use crate::clock::{self, DateCache};
 use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
 use crate::endpoints::Clusters;
 use crate::exchange_state::Exchange;
-use crate::faults::Faults;
+use crate::faults::{Fault, Faults};
+use crate::guard::InHand;
 use crate::mailbox::{Message, Slot};
 use crate::pump::READ_BYTES;
 use crate::shared::Shared;
@@ -89,7 +90,12 @@ pub(crate) struct Worker {
     pub(crate) heads: Heads,
     pub(crate) buffer: Vec<u8>,
     pub(crate) dirty: Vec<Key>,
+    /// How many of `dirty` were flushed in this turn.
+    pub(crate) flushed: usize,
     pub(crate) again: Vec<Key>,
+    /// Downstream connections that an evacuation lost here.
+    pub(crate) lost: usize,
+    pub(crate) in_hand: InHand,
     pub(crate) now: Instant,
     pub(crate) unix_s: u64,
     pub(crate) date: DateCache,
@@ -134,7 +140,10 @@ impl Worker {
             heads: Heads::default(),
             buffer: vec![0; READ_BYTES],
             dirty: Vec::new(),
+            flushed: 0,
             again: Vec::new(),
+            lost: 0,
+            in_hand: InHand::NOTHING,
             now,
             unix_s: clock::unix().as_secs(),
             date: DateCache::default(),
@@ -181,7 +190,12 @@ impl Worker {
                 Token(token) if token > LISTENER_BASE - LISTENERS_MAX => {
                     self.accept(LISTENER_BASE - token);
                 }
-                Token(token) => self.connection_event(Key::from_tag(token as u64), event),
+                Token(token) => {
+                    let key = Key::from_tag(token as u64);
+                    self.in_hand = InHand::connection(key);
+                    self.faults.strike(Fault::LoopPanic);
+                    self.guard_connection(key, |worker| worker.connection_event(key, event));
+                }
             }
         }
         self.pump_waiting();
@@ -209,7 +223,7 @@ impl Worker {
         }
         let hung_up = event.is_read_closed() || event.is_error();
         if event.is_readable() || hung_up {
-            self.read_guarded(key, hung_up);
+            self.read(key, hung_up);
         }
         // Not only when writable: reading may have ended the handshake that writes waited for.
         self.touch_blocked(key);
@@ -229,9 +243,11 @@ impl Worker {
         for key in std::mem::take(&mut self.again) {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.again = false;
-            self.pump_pending_guarded(key);
-            self.read_guarded(key, false);
-            self.touch_blocked(key);
+            self.guard_connection(key, |worker| {
+                worker.pump_pending(key);
+                worker.read(key, false);
+                worker.touch_blocked(key);
+            });
         }
     }
 
@@ -341,7 +357,7 @@ impl Worker {
                 // Not a byte of the request has left: a pooled connection that was closed while idle.
                 failure.retry = Retry::Always;
             }
-            self.exchange_failed(exchange_key, failure);
+            self.guarded(exchange_key, |_| Err(failure));
         }
     }
 
@@ -363,14 +379,7 @@ impl Worker {
         let Some(mut connection) = self.connections.remove(key) else { return };
         self.timers.cancel(connection.timer);
         let _ = self.poll.registry().deregister(&mut connection.channel);
-        if is_downstream {
-            if let Some(version) = connection.version() {
-                self.shard.connection_closed(version, connection.channel.is_tls());
-            } else if connection.channel.is_handshaking() {
-                self.shard.handshake_failed();
-            }
-            self.shared.connection_left();
-        }
+        self.downstream_left(&connection);
     }
 
     // === Time ===
@@ -380,8 +389,19 @@ impl Worker {
         self.timers.advance(self.now, &mut fired);
         for owner in fired.drain(..) {
             match owner {
-                Owner::Exchange(key) => self.exchange_timer(key),
-                Owner::Connection(key) => self.connection_timer(key),
+                Owner::Exchange(key) => self.guarded(key, |worker| {
+                    worker.exchange_timer(key);
+                    Ok(())
+                }),
+                Owner::Connection(key) => {
+                    if let Some(connection) = self.connections.get_mut(key) {
+                        connection.timer = TimerId::NONE;
+                    }
+                    self.guard_connection(key, |worker| {
+                        worker.faults.strike(Fault::ConnectionTimerPanic);
+                        worker.connection_timer(key);
+                    });
+                }
             }
         }
         self.fired = fired;
@@ -521,11 +541,13 @@ impl Worker {
             if !connection.is_downstream() {
                 continue;
             }
+            self.in_hand = InHand::connection(key);
             if let Some(codec) = connection.codec.as_mut() {
                 codec.announce_close(&mut connection.out.bytes);
             }
             self.touch(key);
         }
+        self.in_hand = InHand::NOTHING;
     }
 
     fn finished_draining(&mut self) -> Option<Exit> {
@@ -537,6 +559,7 @@ impl Worker {
                 if !connection.is_downstream() {
                     continue;
                 }
+                self.in_hand = InHand::connection(key);
                 match connection.codec.as_mut() {
                     Some(codec) => {
                         codec.refuse_new(ErrorCode::NO_ERROR, &mut connection.out.bytes);
@@ -549,7 +572,8 @@ impl Worker {
             self.flush_dirty();
         }
         self.next_housekeeping = self.next_housekeeping.min(self.now + Duration::from_millis(20));
-        let done = self.refuse_at.is_none() && self.exchanges.len() == 0 && self.is_flushed();
+        let idle = self.exchanges.len() == 0 && self.is_flushed();
+        let done = self.refuse_at.is_none() && idle;
         (done || self.now >= until).then_some(Exit::Stopped)
     }
 
@@ -567,6 +591,7 @@ pub(crate) fn run_guarded(worker: &mut Worker) -> Exit {
     let run = catch_unwind(AssertUnwindSafe(|| worker.run()));
     run.unwrap_or_else(|_| {
         worker.shared.registry.worker_panicked();
+        worker.end_in_hand();
         Exit::Killed
     })
 }
