@@ -337,6 +337,7 @@ impl Gateway {
             // A worker that ended in a panic has nothing to drain either.
             let _ = thread.join();
         }
+        self.shared.lose_parked();
         self.shared.close_log();
         clock::now() < until
     }

@@ -156,7 +156,7 @@ impl Worker {
         }
         let Some(found) = self.connections.get(connection) else { return };
         if found.is_downstream() {
-            self.lost += 1;
+            self.count_lost(1);
         }
         self.connection_panicked(connection);
     }
@@ -186,14 +186,6 @@ impl Worker {
 
     /// Counts the end of a connection that is no longer in the arena, if it is a client's.
     pub(crate) fn downstream_left(&self, connection: &Connection) {
-        if !connection.is_downstream() {
-            return;
-        }
-        if let Some(version) = connection.version() {
-            self.shard.connection_closed(version, connection.channel.is_tls());
-        } else if connection.channel.is_handshaking() {
-            self.shard.handshake_failed();
-        }
-        self.shared.connection_left();
+        self.shared.downstream_left(connection, &self.shard);
     }
 }

@@ -5,6 +5,7 @@
 //! connection once. The state is a plain struct that outlives its loop: when the loop ends, by a
 //! fault or a panic, [`crate::evacuation`] moves what it served to the siblings.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::arena::{Arena, Key};
 use crate::clock::{self, DateCache};
 use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
 use crate::endpoints::Clusters;
+use crate::evacuation::Parcel;
 use crate::exchange_state::Exchange;
 use crate::faults::{Fault, Faults};
 use crate::guard::InHand;
@@ -93,6 +95,8 @@ pub(crate) struct Worker {
     /// How many of `dirty` were flushed in this turn.
     pub(crate) flushed: usize,
     pub(crate) again: Vec<Key>,
+    /// Of killed siblings, not taken over yet; and of its own while it is evacuated.
+    pub(crate) parcels: VecDeque<Parcel>,
     /// Downstream connections that an evacuation lost here.
     pub(crate) lost: usize,
     pub(crate) in_hand: InHand,
@@ -142,6 +146,7 @@ impl Worker {
             dirty: Vec::new(),
             flushed: 0,
             again: Vec::new(),
+            parcels: VecDeque::new(),
             lost: 0,
             in_hand: InHand::NOTHING,
             now,
@@ -163,6 +168,8 @@ impl Worker {
     /// Turns until the worker is told to stop or killed.
     pub(crate) fn run(&mut self) -> Exit {
         let mut events = Events::with_capacity(1024);
+        // What was parked before this worker was there to be woken.
+        self.read_mail();
         loop {
             if let Some(exit) = self.turn(&mut events) {
                 return exit;
@@ -198,6 +205,7 @@ impl Worker {
                 }
             }
         }
+        self.absorb_some();
         self.pump_waiting();
         self.run_timers();
         self.flush_dirty();
@@ -206,7 +214,7 @@ impl Worker {
     }
 
     fn wait(&self) -> Option<Duration> {
-        if !self.again.is_empty() || !self.dirty.is_empty() {
+        if !self.again.is_empty() || !self.dirty.is_empty() || !self.parcels.is_empty() {
             return Some(Duration::ZERO);
         }
         let until = self.next_housekeeping.saturating_duration_since(self.now);
@@ -495,6 +503,7 @@ impl Worker {
     // === Mail ===
 
     fn read_mail(&mut self) {
+        self.parcels.extend(self.shared.take_parked());
         while let Ok(message) = self.inbox.try_recv() {
             match message {
                 Message::Snapshot(snapshot) => self.install(snapshot),
@@ -507,7 +516,7 @@ impl Worker {
                     }
                 }
                 Message::AcceptQueue(queues) => self.drain_queues(&queues),
-                Message::Parcel(parcel) => self.absorb(*parcel),
+                Message::Parcels(parcels) => self.parcels.extend(parcels),
                 Message::Endpoints(cluster, addresses) => self.set_endpoints(cluster, &addresses),
                 Message::Drain { until } => self.begin_drain(until),
             }
@@ -572,7 +581,7 @@ impl Worker {
             self.flush_dirty();
         }
         self.next_housekeeping = self.next_housekeeping.min(self.now + Duration::from_millis(20));
-        let idle = self.exchanges.len() == 0 && self.is_flushed();
+        let idle = self.exchanges.len() == 0 && self.parcels.is_empty() && self.is_flushed();
         let done = self.refuse_at.is_none() && idle;
         (done || self.now >= until).then_some(Exit::Stopped)
     }
