@@ -133,6 +133,10 @@ impl Worker {
             // It went down with the read that had it.
             self.buffer.resize(READ_BYTES, 0);
         }
+        self.end_connection(key);
+    }
+
+    fn end_connection(&mut self, key: Key) {
         let end = AssertUnwindSafe(|| {
             if let Some(connection) = self.connections.get_mut(key)
                 && let Some(codec) = connection.codec.as_mut()
@@ -161,13 +165,16 @@ impl Worker {
         self.connection_panicked(connection);
     }
 
-    /// Takes an exchange out whose orderly end panics as well, and its client's connection with it:
-    /// nothing would end the stream.
+    /// Takes an exchange out whose orderly end panics as well, and ends its client's connection:
+    /// nothing else would end the stream.
     pub(crate) fn forget_exchange(&mut self, key: Key) {
+        // At worst the pool keeps a slot for a stream that is gone.
+        let detach = AssertUnwindSafe(|| self.detach_upstream(key, ErrorCode::INTERNAL_ERROR));
+        let _ = catch_unwind(detach);
         let Some(mut exchange) = self.exchanges.remove(key) else { return };
         self.timers.cancel(exchange.timer);
         if let Some(leg) = exchange.downstream.take() {
-            self.forget_connection(leg.connection);
+            self.end_connection(leg.connection);
         }
         exchange.failure = Some(FailureKind::Internal);
         // At worst one record is missing.

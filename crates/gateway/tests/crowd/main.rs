@@ -24,6 +24,7 @@ const DESCRIPTORS: u64 = 2 * CONNECTIONS as u64 + 500;
 static CROWD: Mutex<()> = Mutex::new(());
 
 /// Raises the limit of open files as far as it goes. False: that is not enough.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn enough_descriptors() -> bool {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
