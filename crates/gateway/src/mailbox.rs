@@ -12,7 +12,8 @@ use crate::evacuation::Parcel;
 use crate::snapshot::{ClusterId, Snapshot};
 use crate::worker::{WAKER, WorkerListener};
 
-/// Messages that may wait for a worker. Only the control plane and dying siblings write.
+/// Messages that may wait for a worker. Only the control plane and dying siblings write: a sibling one
+/// message, however much it served.
 const MESSAGES_MAX: usize = 4096;
 
 /// A message to a worker.

@@ -214,15 +214,15 @@ impl Shared {
             let _fresh = slot.send(Message::Endpoints(*cluster, addresses.clone()));
         }
         let _fresh = slot.send(Message::Listeners(listeners));
-        if state.slots.len() <= index {
-            state.slots.push(slot.clone());
-        } else {
-            state.slots[index] = slot.clone();
-        }
-        let shared = self.clone();
+        let (shared, own) = (self.clone(), slot.clone());
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || live(Worker::new(slot, inbox, poll, snapshot, shared)))?;
+            .spawn(move || live(Worker::new(own, inbox, poll, snapshot, shared)))?;
+        if state.slots.len() <= index {
+            state.slots.push(slot);
+        } else {
+            state.slots[index] = slot;
+        }
         state.threads.retain(|thread| !thread.is_finished());
         state.threads.push(thread);
         Ok(())

@@ -490,6 +490,8 @@ impl Worker {
         self.date.update(unix);
         self.expire_idle();
         self.accept_again();
+        // Whoever was woken for them may have died.
+        self.parcels.extend(self.shared.take_parked());
         let jwt = &self.caches.jwt;
         self.shard.set_jwt_cache(jwt.hits(), jwt.misses(), jwt.len() as u64);
         if let Some(log) = &mut self.access_log {
