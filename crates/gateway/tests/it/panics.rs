@@ -1,12 +1,13 @@
 //! Panics that cost one connection, and that one only, be it that they end the worker.
 
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use bulkhead_config::model::Protocol;
 use bulkhead_gateway::{Fault, Gateway};
 use bulkhead_testkit::RawClient;
 
-use crate::support::{PATIENCE, client, config, feed, origin, read_response, start};
+use crate::support::{PATIENCE, address, client, config, feed, origin, read_response, start};
 
 fn ask(client: &mut RawClient, user: u64) {
     client.send(format!("GET /api/v1/{user}/feed HTTP/1.1\r\nhost: a\r\n\r\n"));
@@ -161,4 +162,29 @@ fn what_cannot_be_taken_over_is_counted_as_lost_and_the_rest_goes_on() {
             assert_eq!((totals.panics, totals.workers_panicked), (panics, 0), "{fault:?}");
         }
     }
+}
+
+#[test]
+fn what_a_worker_loses_that_dies_in_a_drain_is_counted() {
+    let origin = origin();
+    let gateway = start(config(origin.addr(), Protocol::Http1, 1));
+    let (mut bystander, mut victim) = (client(&gateway), client(&gateway));
+    ask(&mut victim, 1);
+    // The drain waits for this one.
+    bystander.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\nabc");
+    bystander.read_until(b"\r\n\r\nabc");
+    let listening = address(&gateway);
+    std::thread::scope(|scope| {
+        scope.spawn(|| gateway.drain(PATIENCE));
+        // Its first step closes the listeners.
+        await_until(|| TcpStream::connect(listening).is_err());
+        gateway.inject(Fault::LoopPanic, 1);
+        // It may be closed already: then that is the event that strikes.
+        let _ = victim.try_send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        let _ = bystander.try_send("d");
+        bystander.read_to_end();
+    });
+    let totals = gateway.evacuation_totals();
+    assert_eq!((totals.killed, totals.lost_connections > 0), (1, true));
+    assert_eq!(gateway.registry().totals().connections_active(), 0);
 }
