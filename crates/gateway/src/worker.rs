@@ -490,6 +490,7 @@ impl Worker {
         self.accept_again();
         // Whoever was woken for them may have died.
         self.parcels.extend(self.shared.take_parked());
+        self.shared.fill_vacancies();
         let jwt = &self.caches.jwt;
         self.shard.set_jwt_cache(jwt.hits(), jwt.misses(), jwt.len() as u64);
         if let Some(log) = &mut self.access_log {
