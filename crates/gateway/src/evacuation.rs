@@ -186,7 +186,7 @@ impl Worker {
 }
 
 /// Moves what a dead worker served, and starts its successor. Runs on the dying thread.
-pub(crate) fn evacuate(worker: &mut Worker, ended: Instant) {
+pub(crate) fn evacuate(mut worker: Worker, ended: Instant) {
     let (shared, slot) = (worker.shared.clone(), worker.slot.clone());
     slot.close();
     let mut report = KillReport::default();
@@ -195,8 +195,10 @@ pub(crate) fn evacuate(worker: &mut Worker, ended: Instant) {
         // A bug in the evacuation itself: what it had not sent is lost, the worker is not.
         let _ = catch_unwind(AssertUnwindSafe(|| worker.lose_the_rest()));
     }
-    shared.respawn(&slot);
     report.connections_lost = worker.lost;
+    // Its descriptors are enough for a successor, even where there are no others.
+    drop(worker);
+    shared.respawn(&slot);
     report.duration = crate::clock::now().saturating_duration_since(ended);
     shared.totals.killed.fetch_add(1, Ordering::Relaxed);
     shared.registry.worker_killed();

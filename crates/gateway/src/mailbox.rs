@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use mio::{Poll, Waker};
@@ -12,7 +12,8 @@ use crate::evacuation::Parcel;
 use crate::snapshot::{ClusterId, Snapshot};
 use crate::worker::{WAKER, WorkerListener};
 
-/// Messages that may wait for a worker. Only the control plane and dying siblings write.
+/// Messages that may wait for a worker. Only the control plane and dying siblings write: a sibling one
+/// message, however much it served.
 const MESSAGES_MAX: usize = 4096;
 
 /// A message to a worker.
@@ -42,13 +43,26 @@ pub(crate) struct Slot {
     pub(crate) generation: u64,
     /// The kill fault: the loop ends at its next event.
     pub(crate) killed: AtomicBool,
-    /// Messages are still taken. Changed under the lock of `sender`.
-    sender: Mutex<Option<SyncSender<Message>>>,
-    waker: Waker,
+    /// `None`: no message is taken any more, and the waker's descriptor is given back.
+    door: Mutex<Option<Door>>,
     /// Kernel thread id; 0 until the thread runs.
     pub(crate) thread_id: AtomicU64,
     pub(crate) connections: AtomicUsize,
     pub(crate) exchanges: AtomicUsize,
+}
+
+/// Where messages are left.
+#[derive(Debug)]
+struct Door {
+    sender: SyncSender<Message>,
+    waker: Waker,
+}
+
+impl Door {
+    fn ring(&self) {
+        // A worker whose poll is gone needs no waking.
+        let _ = self.waker.wake();
+    }
 }
 
 impl Slot {
@@ -58,12 +72,12 @@ impl Slot {
         poll: &Poll,
     ) -> std::io::Result<(Arc<Self>, Receiver<Message>)> {
         let (sender, inbox) = sync_channel(MESSAGES_MAX);
+        let door = Door { sender, waker: Waker::new(poll.registry(), WAKER)? };
         let slot = Self {
             index,
             generation,
             killed: AtomicBool::new(false),
-            sender: Mutex::new(Some(sender)),
-            waker: Waker::new(poll.registry(), WAKER)?,
+            door: Mutex::new(Some(door)),
             thread_id: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             exchanges: AtomicUsize::new(0),
@@ -71,26 +85,29 @@ impl Slot {
         Ok((Arc::new(slot), inbox))
     }
 
+    fn door(&self) -> MutexGuard<'_, Option<Door>> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends a message; gives it back if the worker is dead or its mailbox is full.
     pub(crate) fn send(&self, message: Message) -> Result<(), Message> {
-        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(open) = sender.as_ref() else { return Err(message) };
-        open.try_send(message).map_err(|refused| match refused {
+        let door = self.door();
+        let Some(open) = door.as_ref() else { return Err(message) };
+        open.sender.try_send(message).map_err(|refused| match refused {
             std::sync::mpsc::TrySendError::Full(message)
             | std::sync::mpsc::TrySendError::Disconnected(message) => message,
         })?;
-        drop(sender);
-        self.wake();
+        open.ring();
         Ok(())
     }
 
     /// No message is taken from now on: what was sent is in the inbox, what comes later is refused.
     pub(crate) fn close(&self) {
-        *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.door() = None;
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.sender.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.door().is_some()
     }
 
     pub(crate) fn kill(&self) {
@@ -99,7 +116,8 @@ impl Slot {
     }
 
     pub(crate) fn wake(&self) {
-        // A worker whose poll is gone needs no waking.
-        let _ = self.waker.wake();
+        if let Some(door) = self.door().as_ref() {
+            door.ring();
+        }
     }
 }

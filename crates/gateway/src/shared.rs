@@ -20,6 +20,9 @@ use crate::mailbox::{Message, Slot};
 use crate::snapshot::{ClusterId, ListenerEntry, Snapshot};
 use crate::worker::{Exit, Worker, WorkerListener, run_guarded};
 
+/// How long the last thread waits before it tries again to start its successor.
+const VACANCY_RETRY: Duration = Duration::from_millis(50);
+
 /// The gateway's own listening sockets for one worker: they outlive it.
 #[derive(Debug)]
 pub(crate) struct HeldListener {
@@ -50,6 +53,8 @@ pub(crate) struct State {
     /// Parcels that no worker's mailbox took. As bounded as what they carry: `connections_max` and
     /// the pools' limits.
     parked: Vec<Parcel>,
+    /// Workers that could not be started: index and generation.
+    vacancies: Vec<(usize, u64)>,
     /// Who waits for the end of an evacuation, by worker index and generation.
     waiting: Vec<(usize, u64, SyncSender<KillReport>)>,
     /// No worker is started any more.
@@ -66,6 +71,8 @@ pub(crate) struct Shared {
     seed: AtomicU64,
     /// Whether `State::parked` may hold something; changed under its lock.
     has_parked: AtomicBool,
+    /// Whether `State::vacancies` may hold something.
+    has_vacancy: AtomicBool,
     access_log: Mutex<Option<AccessLog>>,
     state: Mutex<State>,
 }
@@ -79,6 +86,7 @@ impl Shared {
             connections: AtomicUsize::new(0),
             seed: AtomicU64::new(seed),
             has_parked: AtomicBool::new(false),
+            has_vacancy: AtomicBool::new(false),
             access_log: Mutex::new(access_log),
             state: Mutex::default(),
         }
@@ -185,20 +193,50 @@ impl Shared {
         self.registry.connections_lost(connections as u64);
     }
 
+    /// Another handle of each of a worker's listeners; fewer where descriptors are short.
     pub(crate) fn duplicate_listeners(&self, index: usize) -> Vec<WorkerListener> {
         let state = self.state();
-        duplicates(state.listeners.get(index).map_or(&[], Vec::as_slice))
+        duplicates(state.listeners.get(index).map_or(&[], Vec::as_slice)).flatten().collect()
     }
 
-    /// Starts the successor of a dead worker.
+    /// Starts the successor of a dead worker; if that fails its place is vacant.
     pub(crate) fn respawn(self: &Arc<Self>, dead: &Slot) {
-        if self.state().stopping {
+        let vacancy = (dead.index, dead.generation + 1);
+        if self.fill(vacancy) {
             return;
         }
-        // Without threads or descriptors the siblings go on alone, and the next kill tries again.
-        if self.spawn(dead.index, dead.generation + 1).is_ok() {
+        self.state().vacancies.push(vacancy);
+        self.has_vacancy.store(true, Ordering::Relaxed);
+        // A sibling tries again; where there is none this thread has to.
+        while self.siblings(dead.index).is_empty() && self.has_vacancy.load(Ordering::Relaxed) {
+            std::thread::sleep(VACANCY_RETRY);
+            self.fill_vacancies();
+        }
+    }
+
+    /// Tries again to start the workers that could not be started. No lock if there are none.
+    pub(crate) fn fill_vacancies(self: &Arc<Self>) {
+        if !self.has_vacancy.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let vacancies = std::mem::take(&mut self.state().vacancies);
+        let vacant: Vec<_> = vacancies.into_iter().filter(|&vacancy| !self.fill(vacancy)).collect();
+        if !vacant.is_empty() {
+            self.state().vacancies.extend(vacant);
+            self.has_vacancy.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// False: threads or descriptors are short.
+    fn fill(self: &Arc<Self>, (index, generation): (usize, u64)) -> bool {
+        if self.state().stopping {
+            return true;
+        }
+        let started = self.spawn(index, generation).is_ok();
+        if started {
             self.registry.worker_started();
         }
+        started
     }
 
     /// Starts a worker with the current snapshot on its own listeners.
@@ -209,20 +247,21 @@ impl Shared {
         // It may have begun to stop since the caller looked.
         let running = state.snapshot.clone().filter(|_| !state.stopping);
         let Some(snapshot) = running else { return Ok(()) };
-        let listeners = duplicates(state.listeners.get(index).map_or(&[], Vec::as_slice));
+        let held = state.listeners.get(index).map_or(&[][..], Vec::as_slice);
+        let listeners = duplicates(held).collect::<std::io::Result<_>>()?;
         for (cluster, addresses) in &state.endpoints {
             let _fresh = slot.send(Message::Endpoints(*cluster, addresses.clone()));
         }
         let _fresh = slot.send(Message::Listeners(listeners));
-        if state.slots.len() <= index {
-            state.slots.push(slot.clone());
-        } else {
-            state.slots[index] = slot.clone();
-        }
-        let shared = self.clone();
+        let (shared, own) = (self.clone(), slot.clone());
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || live(Worker::new(slot, inbox, poll, snapshot, shared)))?;
+            .spawn(move || live(Worker::new(own, inbox, poll, snapshot, shared)))?;
+        if state.slots.len() <= index {
+            state.slots.push(slot);
+        } else {
+            state.slots[index] = slot;
+        }
         state.threads.retain(|thread| !thread.is_finished());
         state.threads.push(thread);
         Ok(())
@@ -246,13 +285,10 @@ impl Shared {
     }
 }
 
-fn duplicates(held: &[HeldListener]) -> Vec<WorkerListener> {
-    held.iter()
-        .filter_map(|held| {
-            let socket = held.socket.duplicate().ok()?;
-            Some(WorkerListener { socket, entry: held.entry.clone() })
-        })
-        .collect()
+fn duplicates(held: &[HeldListener]) -> impl Iterator<Item = std::io::Result<WorkerListener>> {
+    held.iter().map(|held| {
+        Ok(WorkerListener { socket: held.socket.duplicate()?, entry: held.entry.clone() })
+    })
 }
 
 /// The life of a worker's thread.
@@ -266,7 +302,7 @@ fn live(mut worker: Worker) {
     worker.shared.totals.dead_cpu_ns.fetch_add(cpu_ns, Ordering::Relaxed);
     match exit {
         Exit::Stopped => evacuation::leave(&mut worker),
-        Exit::Killed => evacuation::evacuate(&mut worker, ended),
+        Exit::Killed => evacuation::evacuate(worker, ended),
     }
 }
 

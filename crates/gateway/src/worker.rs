@@ -45,8 +45,12 @@ const LISTENERS_MAX: usize = 1024;
 const ACCEPTS_PER_TURN: usize = 64;
 /// How often idle connections and the like are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// Between GOAWAY(2³¹−1) and the final one: a round trip, so that requests on their way are served.
-const DRAIN_GRACE: Duration = Duration::from_millis(250);
+/// A connection's timer looks at it at least this often while it is busy.
+const BUSY_CHECK: Duration = Duration::from_secs(30);
+/// How long a closed connection is given to read our last bytes.
+const LINGER: Duration = Duration::from_secs(2);
+/// How long a client may take nothing of what is waiting for it.
+const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
 
 /// A listening socket of this worker.
 #[derive(Debug)]
@@ -97,15 +101,15 @@ pub(crate) struct Worker {
     pub(crate) now: Instant,
     pub(crate) unix_s: u64,
     pub(crate) date: DateCache,
-    next_housekeeping: Instant,
+    pub(crate) next_housekeeping: Instant,
     pub(crate) rng: Rng,
     pub(crate) caches: Caches,
     pub(crate) shard: Arc<Shard>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) access_log: Option<AccessLogWriter>,
     pub(crate) draining: bool,
-    refuse_at: Option<Instant>,
-    drain_until: Option<Instant>,
+    pub(crate) refuse_at: Option<Instant>,
+    pub(crate) drain_until: Option<Instant>,
 }
 
 impl Worker {
@@ -271,7 +275,7 @@ impl Worker {
         }
     }
 
-    fn accept(&mut self, index: usize) {
+    pub(crate) fn accept(&mut self, index: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(listener) = self.listeners.get(index) else { return };
             match listener.socket.accept() {
@@ -419,6 +423,9 @@ impl Worker {
         self.date.update(unix);
         self.expire_idle();
         self.accept_again();
+        // Whoever was woken for them may have died.
+        self.parcels.extend(self.shared.take_parked());
+        self.shared.fill_vacancies();
         let jwt = &self.caches.jwt;
         self.shard.set_jwt_cache(jwt.hits(), jwt.misses(), jwt.len() as u64);
         if let Some(log) = &mut self.access_log {
@@ -459,68 +466,6 @@ impl Worker {
                 self.accepted(socket, peer, &queue.entry);
             }
         }
-    }
-
-    // === Drain ===
-
-    fn begin_drain(&mut self, until: Instant) {
-        self.draining = true;
-        // Whoever was connected by the kernel already gets an answer.
-        for index in 0..self.listeners.len() {
-            self.accept(index);
-        }
-        self.drop_listeners();
-        self.refuse_at = Some((self.now + DRAIN_GRACE).min(until));
-        self.drain_until = Some(until);
-        // The loop comes round for the second phase.
-        self.next_housekeeping = self.now;
-        for key in self.connections.keys() {
-            let Some(connection) = self.connections.get_mut(key) else { continue };
-            if !connection.is_downstream() {
-                continue;
-            }
-            self.in_hand = InHand::connection(key);
-            if let Some(codec) = connection.codec.as_mut() {
-                codec.announce_close(&mut connection.out.bytes);
-            }
-            self.touch(key);
-        }
-        self.in_hand = InHand::NOTHING;
-    }
-
-    fn finished_draining(&mut self) -> Option<Exit> {
-        let until = self.drain_until?;
-        if self.refuse_at.is_some_and(|at| at <= self.now) {
-            self.refuse_at = None;
-            for key in self.connections.keys() {
-                let Some(connection) = self.connections.get_mut(key) else { continue };
-                if !connection.is_downstream() {
-                    continue;
-                }
-                self.in_hand = InHand::connection(key);
-                match connection.codec.as_mut() {
-                    Some(codec) => {
-                        codec.refuse_new(ErrorCode::NO_ERROR, &mut connection.out.bytes);
-                    }
-                    // It has not said anything until now.
-                    None => connection.closing = true,
-                }
-                self.touch(key);
-            }
-            self.flush_dirty();
-        }
-        self.next_housekeeping = self.next_housekeeping.min(self.now + Duration::from_millis(20));
-        let idle = self.exchanges.len() == 0 && self.parcels.is_empty() && self.is_flushed();
-        let done = self.refuse_at.is_none() && idle;
-        (done || self.now >= until).then_some(Exit::Stopped)
-    }
-
-    fn is_flushed(&self) -> bool {
-        self.connections
-            .keys()
-            .into_iter()
-            .filter_map(|key| self.connections.get(key))
-            .all(|connection| connection.out.is_empty() && !connection.channel.wants_write())
     }
 }
 

@@ -94,6 +94,41 @@ fn survive(workers: usize, kills: &[usize]) {
 }
 
 #[test]
+fn a_worker_that_dies_when_all_descriptors_are_taken_has_a_successor() {
+    let _alone = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = getrlimit(Resource::Nofile);
+    for workers in [1, 2] {
+        let origin = origin();
+        let mut config = config(origin.addr(), Protocol::Http1, workers);
+        config.routes.clear();
+        let gateway = start(config);
+        let mut client = RawClient::connect(address(&gateway), PATIENCE);
+        ask(&mut client);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(400), ..before }).expect("a limit");
+        let taken: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        for kill in 0..3 {
+            gateway.kill_worker(kill % workers).expect("kill a worker");
+            ask(&mut client);
+            // A sibling may hold what the successor needs: then it comes a little later.
+            let started = Instant::now();
+            let successors =
+                || gateway.workers().iter().map(|worker| worker.generation).sum::<u64>();
+            while successors() <= kill as u64 && started.elapsed() < PATIENCE {
+                std::thread::yield_now();
+            }
+            assert_eq!(successors(), kill as u64 + 1, "{workers} workers");
+        }
+        drop(taken);
+        setrlimit(Resource::Nofile, before).expect("a limit");
+        assert_eq!(gateway.evacuation_totals().lost_connections, 0);
+        // The successors listen.
+        for _ in 0..20 {
+            ask(&mut RawClient::connect(address(&gateway), PATIENCE));
+        }
+    }
+}
+
+#[test]
 fn the_successor_of_the_only_worker_takes_nine_thousand_connections() {
     survive(1, &[0]);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulkhead_config::model::Protocol;
+use bulkhead_config::model::{PathMatch, Protocol};
 use bulkhead_gateway::{Fault, Gateway};
 use bulkhead_origin::Origin;
 use bytes::Bytes;
@@ -153,7 +153,11 @@ fn a_panic_on_one_stream_leaves_those_that_wait_for_the_upstream() {
 fn a_panic_in_a_timer_costs_the_exchange_that_it_belongs_to() {
     let origin = origin();
     let mut config = config(origin.addr(), Protocol::Http2, 1);
-    config.routes[0].timeouts.request = Some(Duration::from_millis(100));
+    let mut late = config.routes[0].clone();
+    late.name = "late".to_owned();
+    late.matches[0].path = PathMatch::Prefix("/delay".to_owned());
+    late.timeouts.request = Some(Duration::from_millis(100));
+    config.routes.push(late);
     let gateway = start(config);
     gateway.inject(Fault::ExchangeTimerPanic, 1);
     let mut clients: Vec<_> = (0..3).map(|_| client(&gateway)).collect();

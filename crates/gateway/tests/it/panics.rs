@@ -1,12 +1,13 @@
 //! Panics that cost one connection, and that one only, be it that they end the worker.
 
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use bulkhead_config::model::Protocol;
 use bulkhead_gateway::{Fault, Gateway};
 use bulkhead_testkit::RawClient;
 
-use crate::support::{PATIENCE, client, config, feed, origin, read_response, start};
+use crate::support::{PATIENCE, address, client, config, feed, origin, read_response, start};
 
 fn ask(client: &mut RawClient, user: u64) {
     client.send(format!("GET /api/v1/{user}/feed HTTP/1.1\r\nhost: a\r\n\r\n"));
@@ -57,11 +58,16 @@ fn a_panic_in_a_flush_costs_that_connection() {
     let mut config = config(origin.addr(), Protocol::Http2, 1);
     config.routes[0].hostnames = vec!["a".to_owned()];
     let gateway = start(config);
-    let mut bystanders = clients(&gateway, 3);
+    // Answered by the gateway, so that nothing is flushed but what these clients are told.
+    let request = "GET / HTTP/1.1\r\nhost: nowhere\r\n\r\n";
+    let mut bystanders: Vec<_> = (0..3).map(|_| client(&gateway)).collect();
+    for bystander in &mut bystanders {
+        bystander.send(request);
+        assert!(read_response(bystander).0.starts_with("HTTP/1.1 404"));
+    }
     let mut victim = client(&gateway);
     gateway.inject(Fault::FlushPanic, 1);
-    // Answered by the gateway, so that the first flush is the client's.
-    victim.send("GET / HTTP/1.1\r\nhost: nowhere\r\n\r\n");
+    victim.send(request);
     victim.read_to_end();
     assert_eq!(served(&mut bystanders), 3);
     await_open(&gateway, 3);
@@ -74,7 +80,7 @@ fn a_panic_in_a_connection_timer_costs_that_connection() {
     let origin = origin();
     let mut config = config(origin.addr(), Protocol::Http1, 1);
     // A connection is looked at this often.
-    config.limits.head_timeout = Duration::from_millis(50);
+    config.limits.head_timeout = Duration::from_secs(1);
     config.clusters.values_mut().for_each(|cluster| cluster.connections_max = 1);
     let gateway = start(config);
     let mut clients = clients(&gateway, 4);
@@ -89,30 +95,34 @@ fn a_panic_in_a_connection_timer_costs_that_connection() {
 
 #[test]
 fn a_panic_that_ends_the_loop_costs_the_connection_in_hand_and_no_heir() {
-    for workers in [1, 3] {
+    for (workers, protocol) in [(1, Protocol::Http2), (3, Protocol::Http2), (3, Protocol::Http1)] {
         let origin = origin();
-        let gateway = start(config(origin.addr(), Protocol::Http2, workers));
-        let mut bystanders = clients(&gateway, 6);
-        for bystander in &mut bystanders {
-            bystander.send("GET /delay/200 HTTP/1.1\r\nhost: a\r\n\r\n");
-        }
+        let mut config = config(origin.addr(), protocol, workers);
+        config.clusters.values_mut().for_each(|cluster| cluster.http2_connections = 1);
+        let gateway = start(config);
         let mut victim = client(&gateway);
         ask(&mut victim, 1);
-        // In flight, so that nothing but the victim speaks.
-        while origin.stats().requests_total() < 6 + 6 + 1 {
-            std::thread::yield_now();
+        // In flight, and quiet: each waits for what its client still has to send.
+        let mut bystanders = clients(&gateway, 6);
+        for bystander in &mut bystanders {
+            bystander.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\nabc");
+            assert!(bystander.read_until(b"\r\n\r\nabc").starts_with(b"HTTP/1.1 200"));
         }
         gateway.inject(Fault::LoopPanic, 1);
         victim.send("GET /api/v1/1/feed HTTP/1.1\r\nhost: a\r\n\r\n");
         victim.read_to_end();
         for bystander in &mut bystanders {
-            assert!(read_response(bystander).0.starts_with("HTTP/1.1 200"));
+            bystander.send("def");
+            assert_eq!(bystander.read_exact(3), b"def");
         }
         assert_eq!(served(&mut bystanders), 6);
         await_open(&gateway, 6);
+        // The dead worker's thread counts itself last.
+        await_until(|| gateway.evacuation_totals().killed > 0);
         let totals = gateway.evacuation_totals();
         assert_eq!((totals.killed, totals.lost_connections), (1, 1), "{workers} workers");
-        assert_eq!(gateway.registry().totals().workers_panicked, 1);
+        let totals = gateway.registry().totals();
+        assert_eq!((totals.workers_panicked, totals.exchanges_failed), (1, 0));
     }
 }
 
@@ -152,4 +162,29 @@ fn what_cannot_be_taken_over_is_counted_as_lost_and_the_rest_goes_on() {
             assert_eq!((totals.panics, totals.workers_panicked), (panics, 0), "{fault:?}");
         }
     }
+}
+
+#[test]
+fn what_a_worker_loses_that_dies_in_a_drain_is_counted() {
+    let origin = origin();
+    let gateway = start(config(origin.addr(), Protocol::Http1, 1));
+    let (mut bystander, mut victim) = (client(&gateway), client(&gateway));
+    ask(&mut victim, 1);
+    // The drain waits for this one.
+    bystander.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\nabc");
+    bystander.read_until(b"\r\n\r\nabc");
+    let listening = address(&gateway);
+    std::thread::scope(|scope| {
+        scope.spawn(|| gateway.drain(PATIENCE));
+        // Its first step closes the listeners.
+        await_until(|| TcpStream::connect(listening).is_err());
+        gateway.inject(Fault::LoopPanic, 1);
+        // It may be closed already: then that is the event that strikes.
+        let _ = victim.try_send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        let _ = bystander.try_send("d");
+        bystander.read_to_end();
+    });
+    let totals = gateway.evacuation_totals();
+    assert_eq!((totals.killed, totals.lost_connections > 0), (1, true));
+    assert_eq!(gateway.registry().totals().connections_active(), 0);
 }
