@@ -142,7 +142,7 @@ impl Worker {
                 && let Some(codec) = connection.codec.as_mut()
             {
                 codec.refuse_new(ErrorCode::INTERNAL_ERROR, &mut connection.out.bytes);
-                let _ = write_out(connection);
+                let _ = write_out(connection, self.now);
             }
             self.connection_lost(key);
         });

@@ -13,6 +13,7 @@ mod arena;
 mod chains;
 mod clock;
 mod connection;
+mod deadline;
 mod drain;
 mod endpoints;
 mod evacuation;

@@ -539,7 +539,7 @@ fn speaks_http(input: &[u8]) -> bool {
 }
 
 /// Writes as much as the socket takes. Gives how many bytes it took.
-pub(crate) fn write_out(connection: &mut Connection) -> std::io::Result<usize> {
+pub(crate) fn write_out(connection: &mut Connection, now: Instant) -> std::io::Result<usize> {
     let mut written = 0;
     let mut blocked = false;
     while !connection.out.is_empty() && !blocked {

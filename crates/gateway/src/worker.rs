@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use bulkhead_codec::{ErrorCode, Heads};
+use bulkhead_codec::Heads;
 use bulkhead_filter::Caches;
 use bulkhead_message::{Failure, FailureKind, Retry};
 use bulkhead_router::RouteTable;
@@ -45,12 +45,6 @@ const LISTENERS_MAX: usize = 1024;
 const ACCEPTS_PER_TURN: usize = 64;
 /// How often idle connections and the like are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// A connection's timer looks at it at least this often while it is busy.
-const BUSY_CHECK: Duration = Duration::from_secs(30);
-/// How long a closed connection is given to read our last bytes.
-const LINGER: Duration = Duration::from_secs(2);
-/// How long a client may take nothing of what is waiting for it.
-const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
 
 /// A listening socket of this worker.
 #[derive(Debug)]
