@@ -252,11 +252,13 @@ impl Worker {
         let Some(route) = exchange.route else { return Ok(()) };
         let snapshot = exchange.snapshot.clone();
         let route = snapshot.route(route);
-        if route.retry.statuses.contains(&head.status) && may_retry_status(exchange) {
-            let detail = "the upstream answered with a status that the route retries";
-            let kind = FailureKind::UpstreamReset;
-            return Err(Failure::upstream(kind, Retry::IfIdempotent, detail));
+        let status = head.status;
+        if route.retry.statuses.contains(&status) && self.retry_status(key, status, end) {
+            return Ok(());
         }
+        let Self { exchanges, heads, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
+        let head = &mut heads.response;
         exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
         strip_hop_by_hop(&mut head.fields);
         route.chain.on_response(head);
@@ -543,14 +545,6 @@ fn prepare_request(head: &mut RequestHead, client: &[u8], secure: bool) {
         fields.push_known(Known::XForwardedFor, client);
     }
     fields.set(Known::XForwardedProto, if secure { b"https" } else { b"http" });
-}
-
-/// Whether an answer with an error status may be thrown away for another attempt.
-fn may_retry_status(exchange: &Exchange) -> bool {
-    let retries = exchange.route.map_or(0, |route| exchange.snapshot.route(route).retry.retries);
-    exchange.request.method().is_idempotent()
-        && exchange.request_body.can_replay()
-        && exchange.attempts <= retries
 }
 
 fn grpc_status(value: Option<&[u8]>) -> Option<u8> {

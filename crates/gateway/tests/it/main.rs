@@ -8,6 +8,7 @@ mod http1;
 mod http2;
 mod limits;
 mod reload;
+mod retries;
 mod secure;
 mod smuggling;
 mod storm;

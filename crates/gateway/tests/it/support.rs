@@ -77,3 +77,9 @@ pub(crate) fn feed(user: u64) -> Vec<u8> {
     bulkhead_origin::feed::push_json(user, &mut body);
     body
 }
+
+/// The value of the sample whose name and labels are `sample`.
+pub(crate) fn value(metrics: &str, sample: &str) -> Option<f64> {
+    let line = metrics.lines().find(|line| line.starts_with(sample))?;
+    line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok()
+}

@@ -4,13 +4,7 @@ use bulkhead_config::model::{AccessLog, Protocol};
 use bulkhead_testkit::Scratch;
 
 use crate::smuggling::{frame, http2_request, until_over};
-use crate::support::{client, config, origin, read_response, start};
-
-/// The value of the sample whose name and labels are `sample`.
-fn value(metrics: &str, sample: &str) -> Option<f64> {
-    let line = metrics.lines().find(|line| line.starts_with(sample))?;
-    line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok()
-}
+use crate::support::{client, config, origin, read_response, start, value};
 
 #[test]
 fn each_exchange_has_one_record_whether_answered_failed_or_given_up() {
