@@ -122,7 +122,7 @@ static EJECTION: Table = Table {
             "consecutive_failures",
             integer(1, 10_000),
             "5",
-            "Failures in a row (5xx or failed connections) that eject an endpoint.",
+            "Failures in a row that eject an endpoint: no connection, no whole answer, or 502, 503, 504.",
         ),
         default(
             "duration",
