@@ -21,6 +21,7 @@ mod faults;
 mod flow;
 mod gateway;
 mod mailbox;
+mod names;
 mod outbox;
 mod pipe;
 mod pump;

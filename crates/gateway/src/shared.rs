@@ -1,8 +1,6 @@
 //! What all workers of a gateway have in common. Nothing here is touched on the request path, but
 //! for one counter of connections.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -17,7 +15,8 @@ use crate::clock;
 use crate::evacuation::{self, KillReport};
 use crate::faults::Faults;
 use crate::mailbox::{Message, Slot};
-use crate::snapshot::{ClusterId, ListenerEntry, Snapshot};
+use crate::names::{Names, has_names};
+use crate::snapshot::{ClusterEntry, ListenerEntry, Snapshot};
 use crate::worker::{Exit, Worker, WorkerListener, run_guarded};
 
 /// The gateway's own listening sockets for one worker: they outlive it.
@@ -45,14 +44,25 @@ pub(crate) struct State {
     pub(crate) threads: Vec<std::thread::JoinHandle<()>>,
     /// By worker index.
     pub(crate) listeners: Vec<Vec<HeldListener>>,
-    /// Addresses of clusters with DNS names, as last looked up.
-    pub(crate) endpoints: HashMap<ClusterId, Arc<[SocketAddr]>>,
+    /// Addresses of the endpoints' names.
+    pub(crate) names: Names,
     /// Parcels that found no living worker.
     parked: Vec<Message>,
     /// Who waits for the end of an evacuation, by worker index and generation.
     waiting: Vec<(usize, u64, SyncSender<KillReport>)>,
     /// No worker is started any more.
     pub(crate) stopping: bool,
+}
+
+impl State {
+    /// The current endpoints of the clusters in force that have names, as news for a worker.
+    pub(crate) fn named_endpoints(&self, which: impl Fn(&ClusterEntry) -> bool) -> Vec<Message> {
+        let clusters = self.snapshot.iter().flat_map(|snapshot| &snapshot.clusters);
+        clusters
+            .filter(|entry| has_names(&entry.config) && which(entry))
+            .map(|entry| Message::Endpoints(entry.id, self.names.endpoints(&entry.config).into()))
+            .collect()
+    }
 }
 
 /// See the module.
@@ -163,8 +173,8 @@ impl Shared {
         let mut state = self.state();
         let Some(snapshot) = state.snapshot.clone() else { return Ok(()) };
         let listeners = duplicates(state.listeners.get(index).map_or(&[], Vec::as_slice));
-        for (cluster, addresses) in &state.endpoints {
-            let _fresh = slot.send(Message::Endpoints(*cluster, addresses.clone()));
+        for message in state.named_endpoints(|_| true) {
+            let _fresh = slot.send(message);
         }
         let _fresh = slot.send(Message::Listeners(listeners));
         for parcel in state.parked.drain(..) {

@@ -488,7 +488,7 @@ impl Worker {
                 }
                 Message::AcceptQueue(queues) => self.drain_queues(&queues),
                 Message::Parcel(parcel) => self.absorb(*parcel),
-                Message::Endpoints(cluster, addresses) => self.set_endpoints(cluster, &addresses),
+                Message::Endpoints(cluster, endpoints) => self.set_endpoints(cluster, &endpoints),
                 Message::Drain { until } => self.begin_drain(until),
             }
         }
