@@ -73,3 +73,6 @@ impl Plane for GatewayPlane {
         self.gateway.registry().config_rejected();
     }
 }
+
+#[cfg(test)]
+mod tests;
