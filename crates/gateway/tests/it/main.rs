@@ -9,6 +9,7 @@ mod http2;
 mod limits;
 mod names;
 mod reload;
+mod retired;
 mod retries;
 mod secure;
 mod smuggling;
