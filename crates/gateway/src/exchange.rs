@@ -11,18 +11,19 @@ use bulkhead_codec::{ErrorCode, StreamId};
 use bulkhead_filter::{Context, Flow};
 use bulkhead_message::{
     BodyLength, Failure, FailureKind, Known, Method, RequestHead, ResponseHead, Retry, Version,
-    is_grpc, strip_hop_by_hop,
+    has_grpc_type, is_grpc, strip_hop_by_hop,
 };
 use bulkhead_upstream::AttemptOutcome;
 
 use crate::arena::Key;
 use crate::connection::Side;
 use crate::exchange_state::{Exchange, Leg, Phase};
-use crate::failure_response;
 use crate::flow::Direction;
+use crate::grpc_messages::GrpcMessages;
 use crate::timer::TimerId;
 use crate::worker::Worker;
 
+mod failing;
 mod retry;
 mod time_limits;
 
@@ -264,6 +265,11 @@ impl Worker {
         route.chain.on_response(head);
         if exchange.is_grpc {
             exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
+            // HTTP/1.0 has no trailers, and a length that was promised is to be kept.
+            let may_end_early = exchange.version > Version::Http10
+                && head.body == BodyLength::Unknown
+                && has_grpc_type(&head.fields);
+            exchange.grpc_messages = (!end && may_end_early).then(GrpcMessages::default);
         }
         exchange.request_body.forget();
         exchange.response_ended = end;
@@ -313,6 +319,9 @@ impl Worker {
         let Some(exchange) = self.exchanges.get_mut(key) else { return false };
         exchange.progressed = self.now;
         exchange.response_ended |= end;
+        if let Some(messages) = &mut exchange.grpc_messages {
+            messages.take(bytes);
+        }
         let kept = self.pass_on_response(key, bytes, flow, end);
         if end {
             self.upstream_ended(key);
@@ -436,47 +445,6 @@ impl Worker {
             self.reset_downstream(key, ErrorCode::NO_ERROR);
             self.finish(key);
         }
-    }
-
-    /// An attempt or the whole exchange failed: tries again where that is safe, else tells the client.
-    pub(crate) fn exchange_failed(&mut self, key: Key, failure: Failure) {
-        let Some(exchange) = self.exchanges.get(key) else { return };
-        if exchange.phase == Phase::Discarding {
-            // The answer was given; only the rest of the request is missing.
-            self.reset_downstream(key, ErrorCode::NO_ERROR);
-            return self.finish(key);
-        }
-        self.tell_endpoint(key, AttemptOutcome::of_failure(&failure));
-        self.detach_upstream(key, ErrorCode::CANCEL);
-        if self.try_again(key, &failure) {
-            return;
-        }
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        exchange.failure = Some(failure.kind);
-        if exchange.downstream.is_none() {
-            return self.finish(key);
-        }
-        if exchange.has_responded() {
-            self.reset_downstream(key, ErrorCode::INTERNAL_ERROR);
-            return self.finish(key);
-        }
-        let (head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());
-        self.respond(key, &head, body.as_bytes());
-    }
-
-    /// The client's stream is given up.
-    fn reset_downstream(&mut self, key: Key, code: ErrorCode) {
-        let Self { exchanges, connections, .. } = self;
-        let Some(leg) = exchanges.get_mut(key).and_then(|exchange| exchange.downstream.take())
-        else {
-            return;
-        };
-        if let Some(connection) = connections.get_mut(leg.connection)
-            && let Some(codec) = connection.codec.as_mut()
-        {
-            codec.reset(leg.stream, code, &mut connection.out.bytes);
-        }
-        self.touch(leg.connection);
     }
 
     /// The exchange is over: one record, exactly once, and its place is free.

@@ -20,6 +20,7 @@ mod failure_response;
 mod faults;
 mod flow;
 mod gateway;
+mod grpc_messages;
 mod mailbox;
 mod names;
 mod outbox;
