@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bulkhead_codec::StreamId;
-use bulkhead_message::{FailureKind, RequestHead, Version};
+use bulkhead_message::{Failure, RequestHead, Version};
 use bulkhead_upstream::{AttemptOutcome, EndpointId};
 
 use crate::arena::Key;
@@ -68,7 +68,7 @@ pub(crate) struct Exchange {
     /// Status sent downstream; 0: none yet.
     pub(crate) status: u16,
     /// Why it failed, if it did.
-    pub(crate) failure: Option<FailureKind>,
+    pub(crate) failure: Option<Failure>,
     /// The balancer counts an attempt of this exchange as in flight.
     pub(crate) attempt_open: bool,
     pub(crate) attempt_outcome: AttemptOutcome,

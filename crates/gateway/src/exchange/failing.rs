@@ -28,7 +28,7 @@ impl Worker {
         }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         // An answer that is being ended may fail once more; what counts is why it is ended.
-        exchange.failure.get_or_insert(failure.kind);
+        exchange.failure.get_or_insert(failure);
         if exchange.downstream.is_none() {
             return self.finish(key);
         }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use bulkhead_message::{Failure, FailureKind, Known, Retry, parse_grpc_timeout};
+use bulkhead_message::{Failure, FailureKind, Known, Retry, Side, parse_grpc_timeout};
 
 use crate::arena::Key;
 use crate::exchange_state::{Exchange, Phase};
@@ -20,21 +20,21 @@ impl Worker {
             exchange.retry_at = None;
             self.guarded(key, |worker| worker.attempt(key));
         } else if exchange.deadline.is_some_and(|at| at <= now) {
+            let (kind, side) = (FailureKind::DeadlineExceeded, awaited(exchange));
             let detail = "the exchange ran into its time limit";
-            self.exchange_failed(key, Failure::gateway(FailureKind::DeadlineExceeded, detail));
+            self.exchange_failed(key, Failure { kind, side, retry: Retry::Never, detail });
         } else if head_deadline(exchange).is_some_and(|at| at <= now) {
             let detail = "the upstream did not answer in time";
             let kind = FailureKind::HeadTimeout;
             self.exchange_failed(key, Failure::upstream(kind, Retry::IfIdempotent, detail));
         } else if exchange.progressed + exchange.idle_timeout <= now {
-            let failure = if exchange.request_body.ended || exchange.has_responded() {
-                let detail = "nothing moved for the idle time-out";
-                Failure::gateway(FailureKind::IdleTimeout, detail)
+            let side = awaited(exchange);
+            let (kind, detail) = if side == Side::Downstream && !exchange.has_responded() {
+                (FailureKind::RequestTimeout, "the request body did not come in time")
             } else {
-                let detail = "the request body did not come in time";
-                Failure::downstream(FailureKind::RequestTimeout, detail)
+                (FailureKind::IdleTimeout, "nothing moved for the idle time-out")
             };
-            self.exchange_failed(key, failure);
+            self.exchange_failed(key, Failure { kind, side, retry: Retry::Never, detail });
         }
         self.set_exchange_timer(key);
     }
@@ -69,6 +69,22 @@ pub(super) fn deadline(
         route
     };
     Ok(timeout.and_then(|timeout| now.checked_add(timeout)))
+}
+
+/// Who would have to do something for the exchange to go on.
+fn awaited(exchange: &Exchange) -> Side {
+    let request = &exchange.request_body;
+    match exchange.phase {
+        Phase::Begun => Side::Gateway,
+        // What came of the answer waits for the client to take it.
+        _ if !exchange.response_body.is_drained() => Side::Downstream,
+        Phase::Waiting | Phase::Pausing => Side::Upstream,
+        // What came of the request waits for the upstream to take it, or all of it was taken.
+        Phase::Sent | Phase::Responding if request.ended || !request.is_drained() => Side::Upstream,
+        Phase::Sent | Phase::Discarding => Side::Downstream,
+        // A conversation: either may be waiting for the other.
+        Phase::Responding => Side::Gateway,
+    }
 }
 
 fn head_deadline(exchange: &Exchange) -> Option<Instant> {
