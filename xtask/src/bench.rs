@@ -6,14 +6,21 @@
 //! fresh process, one second of warm-up and a check of the answer's body; what is shown is the
 //! median, with minimum and maximum. A run with a single wrong answer is an error, not a row.
 
+pub(crate) mod generators;
 mod install;
 mod load;
 mod machine;
+mod markers;
 mod options;
+mod packages;
 mod peers;
 mod process;
+mod process_tree;
+mod record;
 mod report;
 mod scenarios;
+mod spread;
+pub(crate) mod stall;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -50,7 +57,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let options = Options::parse(arguments)?;
     let scratch = target_directory().join("bench/run");
     fs::create_dir_all(&scratch).context("create the scratch directory")?;
-    install::require_tools(&options)?;
+    packages::require_tools(&options)?;
     let programs = install::locate(&options)?;
     let upstreams = Upstreams::start()?;
     tokens::write(&scratch).context("make the signing key and a token")?;

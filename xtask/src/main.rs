@@ -28,7 +28,11 @@ cargo xtask COMMAND
       --seconds N         length of a measurement (3)
       --only NAMES        these peers, by comma
       --scenario NAMES    these scenarios, by comma
-      --install           install what is missing (apt-get, pip, under target/bench)
+      --install           install what is missing (apt-get, pip, cargo, go; under target/bench)
+  bench load [OPTIONS]    CPU per request and memory of `bulkhead load` beside other load generators;
+                          the same options
+  bench stall [--dry]     what is told of a target that stalls, by theory, `bulkhead load` and wrk;
+                          writes it into docs/load.md, or with --dry nowhere
   conformance             h2spec against `bulkhead run`
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
   docs                    regenerate docs/config.md and the JSON Schema
@@ -51,6 +55,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["check", rest @ ..] => check::run(rest),
         ["tidy"] => tidy::run(),
         ["bench", "peers", rest @ ..] => bench::run(rest),
+        ["bench", "load", rest @ ..] => bench::generators::run(rest),
+        ["bench", "stall", rest @ ..] => bench::stall::run(rest),
         ["conformance"] => conformance::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["docs", rest @ ..] => docs::run(rest),

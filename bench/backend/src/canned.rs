@@ -58,7 +58,9 @@ impl Canned {
         indexed_name(&mut block, 33, DATE);
         indexed_name(&mut block, 31, "application/grpc");
         let mut message = vec![0, 0, 0, 0, MESSAGE_BYTES as u8];
-        message.extend(std::iter::repeat_n(b'm', MESSAGE_BYTES));
+        // A valid protobuf, for load generators that decode it: field 1, bytes, the rest of them.
+        message.extend_from_slice(&[0x0a, MESSAGE_BYTES as u8 - 2]);
+        message.extend(std::iter::repeat_n(b'm', MESSAGE_BYTES - 2));
         let mut trailers = Vec::new();
         new_name(&mut trailers, "grpc-status", "0");
         new_name(&mut trailers, "grpc-message", "");

@@ -3,12 +3,14 @@
 
 mod args;
 mod check;
+mod civil_time;
 mod completions;
 mod config_file;
 mod failure;
 mod load;
 mod log;
 mod origin;
+mod page;
 mod plane;
 mod prove;
 mod run;

@@ -127,6 +127,15 @@ impl Codec {
         either!(self, c => c.must_close())
     }
 
+    /// What happened on single streams since the last call; HTTP/1 has none.
+    #[inline]
+    pub fn take_counters(&mut self) -> Option<http2::Counters> {
+        match self {
+            Self::Http1(_) => None,
+            Self::Http2(connection) => connection.take_counters(),
+        }
+    }
+
     pub const fn is_http2(&self) -> bool {
         matches!(self, Self::Http2(_))
     }

@@ -134,6 +134,7 @@ fn limits(table: &TableValue) -> Limits {
         replay_bytes_max: table.number("replay_bytes_max").unwrap_or(default.replay_bytes_max),
         head_timeout: table.duration("head_timeout").unwrap_or(default.head_timeout),
         idle_timeout: table.duration("idle_timeout").unwrap_or(default.idle_timeout),
+        write_timeout: table.duration("write_timeout").unwrap_or(default.write_timeout),
         drain_timeout: table.duration("drain_timeout").unwrap_or(default.drain_timeout),
     }
 }

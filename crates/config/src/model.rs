@@ -446,6 +446,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Keep-alive connection without a request. Default 300 s.
     pub idle_timeout: Duration,
+    /// How long a peer may take nothing of what waits for it. Default 60 s.
+    pub write_timeout: Duration,
     /// Time that requests in flight get when the gateway drains. Default 30 s.
     pub drain_timeout: Duration,
 }
@@ -462,6 +464,7 @@ impl Default for Limits {
             replay_bytes_max: 65_536,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(300),
+            write_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(30),
         }
     }

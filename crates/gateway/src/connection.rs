@@ -78,8 +78,8 @@ pub(crate) struct Connection {
     pub(crate) again: bool,
     /// Not read until an exchange has drained.
     pub(crate) paused: bool,
-    /// The socket took less than there was; a writable event will come.
-    pub(crate) blocked: bool,
+    /// Since when the socket has taken nothing of what waits for it; a writable event will come.
+    pub(crate) blocked_since: Option<Instant>,
     /// The peer has ended its sending half.
     pub(crate) input_closed: bool,
     /// It has made a request.
@@ -108,7 +108,7 @@ impl Connection {
             dirty: false,
             again: false,
             paused: false,
-            blocked: false,
+            blocked_since: None,
             input_closed: false,
             spoke: false,
             closing: false,
@@ -137,6 +137,16 @@ impl Connection {
             Codec::Http1(_) => Version::Http11,
             Codec::Http2(_) => Version::Http2,
         })
+    }
+
+    /// What a time-out of it means, for the metrics.
+    pub(crate) const fn waits_for(&self) -> &'static str {
+        match &self.side {
+            _ if self.blocked_since.is_some() || self.closing => "write",
+            Side::Upstream(_) => "connect",
+            Side::Downstream(_) if self.codec.is_none() || self.head_since.is_some() => "head",
+            Side::Downstream(_) => "idle",
+        }
     }
 
     pub(crate) fn streams(&self) -> usize {

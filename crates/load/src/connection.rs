@@ -3,11 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use bulkhead_codec::{Codec, Role, http1, http2};
 use bulkhead_transport::{Channel, ConnectOptions, ReadOutcome};
 use mio::{Interest, Registry, Token};
 
-use crate::options::{Protocol, TargetOptions};
+use crate::options::TargetOptions;
+use crate::wire::Wire;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) enum State {
     Connecting,
     /// Waiting for TLS.
     Handshaking,
+    /// Waiting for the peer to agree to another protocol than HTTP.
+    Upgrading,
     /// Takes requests.
     Up,
     /// Takes no new requests; answers still come.
@@ -37,7 +39,7 @@ pub(crate) enum Input {
 #[derive(Debug)]
 pub(crate) struct Client {
     channel: Channel,
-    pub(crate) codec: Codec,
+    pub(crate) codec: Wire,
     pub(crate) state: State,
     /// Bytes that the codec could not decode yet.
     pub(crate) input: Vec<u8>,
@@ -61,20 +63,7 @@ impl Client {
         let connect = ConnectOptions { local, ..ConnectOptions::default() };
         let mut channel = Channel::connect_with(options.address, options.tls.as_ref(), &connect)?;
         registry.register(&mut channel, token, Interest::READABLE | Interest::WRITABLE)?;
-        let mut codec = match options.protocol {
-            Protocol::Http1 => {
-                let settings = http1::Settings::default();
-                Codec::Http1(Box::new(http1::Connection::new(Role::Client, &settings)))
-            }
-            Protocol::Http2 => {
-                let settings = http2::Settings {
-                    stream_window_bytes: 1 << 20,
-                    connection_window_bytes: 16 << 20,
-                    ..http2::Settings::default()
-                };
-                Codec::Http2(Box::new(http2::Connection::new(Role::Client, &settings)))
-            }
-        };
+        let mut codec = Wire::new(options);
         let mut out = Vec::new();
         codec.start(&mut out);
         Ok(Self {
@@ -105,11 +94,14 @@ impl Client {
     /// After a TLS handshake: whether a session was resumed. `None` in cleartext.
     ///
     /// # Errors
-    /// When the peer did not agree to HTTP/2.
+    /// When the peer did not agree to HTTP/2, or did where it must not.
     pub(crate) fn check_tls(&self) -> io::Result<Option<bool>> {
         let Some(info) = self.channel.tls_info() else { return Ok(None) };
         if self.codec.is_http2() && self.channel.alpn() != Some(b"h2") {
             return Err(io::Error::other("the server does not offer HTTP/2 (no `h2` in its ALPN)"));
+        }
+        if self.codec.must_upgrade() && self.channel.alpn() == Some(b"h2") {
+            return Err(io::Error::other("the server chose HTTP/2, and WebSocket needs HTTP/1.1"));
         }
         Ok(Some(info.resumed.unwrap_or(false)))
     }
@@ -137,7 +129,7 @@ impl Client {
         match self.state {
             State::Connecting => return Ok(()),
             State::Handshaking => return self.channel.flush().map(|_| ()),
-            State::Up | State::Draining => {}
+            State::Upgrading | State::Up | State::Draining => {}
         }
         while self.sent < self.out.len() {
             match self.channel.write(&self.out[self.sent..])? {
@@ -155,6 +147,11 @@ impl Client {
 
     /// Says goodbye and leaves the poll.
     pub(crate) fn close(mut self, registry: &Registry) {
+        self.codec.say_goodbye(&mut self.out);
+        if matches!(self.state, State::Up | State::Draining) {
+            // Who does not take it now will see the end of the connection.
+            let _unsent = self.flush();
+        }
         self.channel.close_notify();
         // The descriptor is closed with the drop, which leaves the poll in any case.
         let _left = registry.deregister(&mut self.channel);

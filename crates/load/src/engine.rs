@@ -1,6 +1,6 @@
 //! Starting and ending a run; rows come out while it goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub(crate) enum Message {
     Second(Box<Slice>),
     /// It has ended.
     Done(Box<Tally>),
+    /// It is gone: seconds from this one on, and the tally, come without it.
+    Lost(u64),
 }
 
 /// Why no connection to a target came up.
@@ -59,8 +61,12 @@ pub struct Load {
     threads: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
     started: Instant,
-    /// Seconds that not every thread has told of: parts missing, sum so far.
+    /// Threads, or agents, that each second has to come from.
+    parts: usize,
+    /// Seconds that not all of them have told of: parts missing, sum so far.
     pending: BTreeMap<u64, (usize, Slice)>,
+    /// Those that all have told of, not yet taken.
+    complete: VecDeque<Slice>,
     rows: Vec<Row>,
     /// Latencies of the last row.
     last: Latencies,
@@ -75,8 +81,16 @@ impl Load {
     /// If no connection comes up, or the system refuses what a thread needs.
     pub fn start(
         options: LoadOptions,
-        mut workload: impl FnMut(usize) -> Box<dyn Workload>,
+        workload: impl FnMut(usize) -> Box<dyn Workload>,
     ) -> Result<Self, LoadError> {
+        Ok(Self::prepare(options, workload)?.begin(Instant::now()))
+    }
+
+    /// Opens the connections, and waits until they are up.
+    pub(crate) fn prepare(
+        options: LoadOptions,
+        mut workload: impl FnMut(usize) -> Box<dyn Workload>,
+    ) -> Result<Prepared, LoadError> {
         let options = Arc::new(options);
         let threads = options.threads.max(1);
         let stop = Arc::new(AtomicBool::new(false));
@@ -102,23 +116,42 @@ impl Load {
             })?);
         }
         drop(sender);
-        let mut load = Self {
+        let mut load = Self::new(options, messages, handles, stop, threads);
+        load.await_ready(&starts)?;
+        Ok(Prepared { starts, load })
+    }
+
+    /// A run whose parts, threads or agents, send messages and look at `stop`.
+    pub(crate) fn new(
+        options: Arc<LoadOptions>,
+        messages: Receiver<Message>,
+        threads: Vec<JoinHandle<()>>,
+        stop: Arc<AtomicBool>,
+        parts: usize,
+    ) -> Self {
+        Self {
             tally: Tally::new(options.classes.len(), 0..u64::MAX),
             options,
             messages,
-            threads: handles,
+            threads,
             stop,
             started: Instant::now(),
+            parts,
             pending: BTreeMap::new(),
+            complete: VecDeque::new(),
             rows: Vec::new(),
             last: Latencies::default(),
-            running: threads,
-        };
-        load.begin(&starts)?;
-        Ok(load)
+            running: parts,
+        }
     }
 
-    fn begin(&mut self, starts: &[SyncSender<Instant>]) -> Result<(), LoadError> {
+    /// Says when the first request is due, for parts that have begun already.
+    pub(crate) const fn begun_at(mut self, started: Instant) -> Self {
+        self.started = started;
+        self
+    }
+
+    fn await_ready(&mut self, starts: &[SyncSender<Instant>]) -> Result<(), LoadError> {
         for _ in starts {
             let refusal = match self.messages.recv() {
                 Ok(Message::Ready(Ok(()))) => continue,
@@ -128,11 +161,6 @@ impl Load {
             let Refusal { target, cause, tls } = refusal;
             let address = self.options.targets[target].address;
             return Err(LoadError::Connect { address, cause, tls });
-        }
-        self.started = Instant::now();
-        for start in starts {
-            // A thread that has ended shows in its missing `Done`.
-            let _ended = start.send(self.started);
         }
         Ok(())
     }
@@ -150,48 +178,58 @@ impl Load {
     /// Waits at most `wait` for the next second to be complete. `None`: not yet, or all is over
     /// ([`Self::is_over`]).
     pub fn next_row(&mut self, wait: Duration) -> Option<&Row> {
+        let second = self.next_second(wait)?;
+        self.rows.push(Row::of(&second));
+        self.last = Latencies(second.latency);
+        self.rows.last()
+    }
+
+    /// As [`Self::next_row`], not yet summed up.
+    pub(crate) fn next_second(&mut self, wait: Duration) -> Option<Slice> {
         let until = Instant::now() + wait;
-        while self.running > 0 {
+        while self.running > 0 && self.complete.is_empty() {
             let left = until.saturating_duration_since(Instant::now());
             match self.messages.recv_timeout(left) {
-                Ok(message) => {
-                    if self.on_message(message) {
-                        return self.rows.last();
-                    }
-                }
+                Ok(message) => self.on_message(message),
                 Err(RecvTimeoutError::Timeout) => return None,
                 Err(RecvTimeoutError::Disconnected) => self.running = 0,
             }
         }
-        None
+        self.complete.pop_front()
     }
 
-    /// Whether a row was completed.
-    fn on_message(&mut self, message: Message) -> bool {
+    fn on_message(&mut self, message: Message) {
         match message {
-            Message::Ready(_) => false,
+            Message::Ready(_) => {}
             Message::Done(tally) => {
                 self.running = self.running.saturating_sub(1);
                 self.tally.merge(&tally);
-                false
             }
             Message::Second(slice) => {
                 let second = slice.second;
-                let threads = self.options.threads.max(1);
+                let parts = self.parts;
                 let (missing, sum) = self
                     .pending
                     .entry(second)
-                    .or_insert_with(|| (threads, Slice::new(second, slice.ok.len())));
-                *missing -= 1;
+                    .or_insert_with(|| (parts, Slice::new(second, slice.ok.len())));
+                *missing = missing.saturating_sub(1);
                 sum.merge(&slice);
-                let complete = *missing == 0;
-                if complete && let Some((_, sum)) = self.pending.remove(&second) {
-                    self.rows.push(Row::of(&sum));
-                    self.last = Latencies(sum.latency);
+                self.take_complete();
+            }
+            Message::Lost(from) => {
+                self.running = self.running.saturating_sub(1);
+                self.parts = self.parts.saturating_sub(1);
+                for (_, (missing, _)) in self.pending.range_mut(from..) {
+                    *missing = missing.saturating_sub(1);
                 }
-                complete
+                self.take_complete();
             }
         }
+    }
+
+    fn take_complete(&mut self) {
+        let complete = self.pending.extract_if(.., |_, (missing, _)| *missing == 0);
+        self.complete.extend(complete.map(|(_, (_, sum))| sum));
     }
 
     /// Whether every thread has ended.
@@ -206,20 +244,47 @@ impl Load {
 
     /// Waits for the end and tells what was seen.
     pub fn finish(mut self) -> LoadReport {
-        while !self.is_over() {
-            self.next_row(Duration::from_secs(1));
-        }
+        let (tally, seconds) = self.wait();
         let elapsed = self.started.elapsed().saturating_sub(self.options.warmup);
-        for (_, (_, sum)) in std::mem::take(&mut self.pending) {
-            self.rows.push(Row::of(&sum));
-        }
+        self.rows.extend(seconds.iter().map(Row::of));
         self.rows.sort_by_key(|row| row.second);
         // A run that was stopped did not have its whole duration.
         let scheduled = elapsed.min(self.options.duration);
         let rows = std::mem::take(&mut self.rows);
         let names: Vec<String> =
             self.options.classes.iter().map(|class| class.name.clone()).collect();
-        LoadReport::new(&self.tally, &names, rows, scheduled, elapsed)
+        LoadReport::new(&tally, &names, rows, scheduled, elapsed)
+    }
+
+    /// Waits for the end. Gives all that was seen, and the seconds that nobody has taken, in order.
+    pub(crate) fn wait(&mut self) -> (Tally, Vec<Slice>) {
+        let mut seconds = Vec::new();
+        while !self.is_over() {
+            seconds.extend(self.next_second(Duration::from_secs(1)));
+        }
+        seconds.extend(self.complete.drain(..));
+        let pending = std::mem::take(&mut self.pending);
+        seconds.extend(pending.into_values().map(|(_, sum)| sum));
+        seconds.sort_by_key(|slice| slice.second);
+        (std::mem::replace(&mut self.tally, Tally::new(0, 0..0)), seconds)
+    }
+}
+
+/// A run whose connections are up. Dropping it closes them.
+pub(crate) struct Prepared {
+    /// Before the load, so that no thread waits for its start while the load waits for the thread.
+    starts: Vec<SyncSender<Instant>>,
+    load: Load,
+}
+
+impl Prepared {
+    /// Lets the threads begin; `at` is when the first request is due, and not in the future.
+    pub(crate) fn begin(self, at: Instant) -> Load {
+        for start in &self.starts {
+            // A thread that has ended shows in its missing `Done`.
+            let _ended = start.send(at);
+        }
+        self.load.begun_at(at)
     }
 }
 

@@ -13,9 +13,14 @@ mod later;
 mod options;
 mod outcome;
 mod pool;
+pub mod remote;
 mod report;
+pub mod scalability;
 mod schedule;
+pub mod search;
 mod tally;
+mod websocket;
+mod wire;
 mod worker;
 mod workload;
 
@@ -28,4 +33,5 @@ pub use report::{
 };
 pub use schedule::{Phase, Process, Random, Schedule, Times, Timing};
 pub use tally::Excluded;
+pub use websocket::{MessageKind, Upgrade};
 pub use workload::{Answer, Next, Request, Workload};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bulkhead_transport::TlsTarget;
 
 use crate::schedule::Schedule;
+use crate::websocket::Upgrade;
 
 /// Protocol of the generator's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub enum Protocol {
     Http1,
     /// HTTP/2; in cleartext with prior knowledge, over TLS by ALPN.
     Http2,
+    /// WebSocket over HTTP/1.1 (RFC 6455): each request is a message, its body, and its answer the
+    /// message that comes back in the same place. The head of a request is not sent; that of an answer
+    /// has the status 101.
+    WebSocket,
 }
 
 /// When requests are sent.
@@ -51,6 +56,8 @@ pub struct TargetOptions {
     pub streams_max: usize,
     /// Local addresses, taken in turn; each has some 28,000 ports. Empty: the system chooses.
     pub sources: Vec<IpAddr>,
+    /// What a WebSocket is asked for with. `None`: `/` at the address.
+    pub websocket: Option<Upgrade>,
 }
 
 impl TargetOptions {
@@ -65,6 +72,7 @@ impl TargetOptions {
             connection_requests_max: None,
             streams_max: 100,
             sources: Vec::new(),
+            websocket: None,
         }
     }
 }

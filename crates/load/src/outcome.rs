@@ -14,7 +14,8 @@ pub enum Mismatch {
 }
 
 /// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(usize)]
 pub enum Outcome {
     /// With the right answer.

@@ -1,6 +1,7 @@
 //! When requests are to be sent. Pure: a seed gives the same times on every machine.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,6 +125,25 @@ impl Schedule {
             parts,
             tick_ns: self.tick.as_nanos() as u64,
             random: Random::new(self.seed ^ (part as u64).wrapping_mul(0x2545_f491_4f6c_dd1d)),
+        }
+    }
+}
+
+/// The rates, for people.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.timing {
+            Timing::Recorded(times) => write!(f, "{} recorded times", times.len()),
+            Timing::Phases { phases, .. } => {
+                for (place, Phase { from, to, .. }) in phases.iter().enumerate() {
+                    f.write_str(if place > 0 { ", " } else { "" })?;
+                    write!(f, "{from}")?;
+                    if from != to {
+                        write!(f, " to {to}")?;
+                    }
+                }
+                f.write_str(" requests/s")
+            }
         }
     }
 }

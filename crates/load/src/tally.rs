@@ -32,7 +32,7 @@ pub(crate) fn merge(into: &mut Histogram<u64>, other: &Histogram<u64>) {
 }
 
 /// What one class of requests did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct ClassTally {
     pub(crate) sent: u64,
     pub(crate) outcomes: [u64; Outcome::ALL.len()],
@@ -41,8 +41,10 @@ pub(crate) struct ClassTally {
     /// Bytes of their bodies.
     pub(crate) body_bytes: u64,
     /// From the intended time, of right answers.
+    #[serde(with = "crate::remote::sparse")]
     pub(crate) latency: Histogram<u64>,
     /// From the actual send time, of right answers.
+    #[serde(with = "crate::remote::sparse")]
     pub(crate) service: Histogram<u64>,
 }
 
@@ -60,7 +62,7 @@ impl ClassTally {
 }
 
 /// What happened in one second of the measured part.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Slice {
     pub(crate) second: u64,
     pub(crate) scheduled: u64,
@@ -68,6 +70,7 @@ pub(crate) struct Slice {
     pub(crate) ok: Vec<u64>,
     /// By outcome, right answers too.
     pub(crate) outcomes: [u64; Outcome::ALL.len()],
+    #[serde(with = "crate::remote::sparse")]
     pub(crate) latency: Histogram<u64>,
     /// Largest lag of the generator, in nanoseconds.
     pub(crate) lag_ns_max: u64,
@@ -105,7 +108,7 @@ impl Slice {
 }
 
 /// Requests outside the measured part: of warm-up and cool-down.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Excluded {
     /// Requests whose time came.
     pub scheduled: u64,
@@ -118,7 +121,7 @@ pub struct Excluded {
 }
 
 /// Connections, as counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Connections {
     pub(crate) opened: u64,
     pub(crate) lost: u64,
@@ -145,7 +148,7 @@ impl Connections {
 }
 
 /// A failed request, kept as an example.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Sample {
     pub(crate) at_ns: u64,
     pub(crate) class: usize,
@@ -154,9 +157,10 @@ pub(crate) struct Sample {
 }
 
 /// All that a thread has seen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Tally {
     /// Intended times that count, in nanoseconds since the start; the rest is warm-up and cool-down.
+    #[serde(skip)]
     pub(crate) window: Range<u64>,
     pub(crate) classes: Vec<ClassTally>,
     pub(crate) scheduled: u64,
@@ -165,6 +169,7 @@ pub(crate) struct Tally {
     pub(crate) retries: u64,
     pub(crate) excluded: Excluded,
     /// From the intended time to the moment when the generator took the request up.
+    #[serde(with = "crate::remote::sparse")]
     pub(crate) lag: Histogram<u64>,
     pub(crate) connections: Connections,
     pub(crate) cpu_ns: u64,

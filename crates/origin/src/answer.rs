@@ -4,6 +4,7 @@ use bulkhead_message::RequestHead;
 
 use crate::feed;
 use crate::stats::Endpoint;
+use crate::websocket::Behaviour;
 
 /// Largest body that `/bytes/{n}` makes.
 const BYTES_MAX: u64 = 1 << 30;
@@ -31,9 +32,11 @@ pub(crate) enum Answer {
     Reset,
     /// Close the connection.
     Close,
+    /// Another protocol on this connection.
+    WebSocket(Behaviour),
 }
 
-/// The methods of `feed.v1.Feed`, one for each kind of call.
+/// The methods of `feed.v1.Feed`, one for each kind of call, and server reflection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Method {
     /// Unary: the feed of the user.
@@ -45,6 +48,8 @@ pub(crate) enum Method {
     Upload,
     /// Bidirectional: a feed for each message, at once.
     Chat,
+    /// Bidirectional: an answer for each question about the service, at once.
+    Reflect,
 }
 
 /// Decides by the path alone; numbers out of range are a 404.
@@ -58,10 +63,17 @@ pub(crate) fn of(head: &RequestHead) -> (Endpoint, Answer) {
         b"/feed.v1.Feed/Watch" => (Endpoint::GrpcWatch, Answer::Grpc(Method::Watch)),
         b"/feed.v1.Feed/Upload" => (Endpoint::GrpcUpload, Answer::Grpc(Method::Upload)),
         b"/feed.v1.Feed/Chat" => (Endpoint::GrpcChat, Answer::Grpc(Method::Chat)),
+        b"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+        | b"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => {
+            (Endpoint::GrpcReflection, Answer::Grpc(Method::Reflect))
+        }
         b"/echo" => (Endpoint::Echo, Answer::Echo),
         b"/headers" => (Endpoint::Headers, Answer::Headers),
         b"/reset" => (Endpoint::Reset, Answer::Reset),
         b"/close" => (Endpoint::Close, Answer::Close),
+        b"/ws" => (Endpoint::WebSocket, Answer::WebSocket(Behaviour::Echo)),
+        b"/ws-silent" => (Endpoint::WebSocket, Answer::WebSocket(Behaviour::Silent)),
+        b"/ws-wrong" => (Endpoint::WebSocket, Answer::WebSocket(Behaviour::Wrong)),
         _ => numbered(path).unwrap_or((Endpoint::Unknown, Answer::Status(404))),
     }
 }
@@ -80,6 +92,8 @@ fn numbered(path: &[u8]) -> Option<(Endpoint, Answer)> {
             .map(|code| (Endpoint::Status, Answer::Status(code))),
         "delay" => (number <= DELAY_MS_MAX).then_some((Endpoint::Delay, Answer::Delay(number))),
         "bytes" => (number <= BYTES_MAX).then_some((Endpoint::Bytes, Answer::Bytes(number))),
+        "ws-close" => Some((Endpoint::WebSocket, Answer::WebSocket(Behaviour::CloseAfter(number)))),
+        "ws-cut" => Some((Endpoint::WebSocket, Answer::WebSocket(Behaviour::CutAfter(number)))),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ use bulkhead_message::{Fields, ResponseHead};
 use bulkhead_transport::{Channel, ReadOutcome};
 
 use crate::stats::OriginStats;
+use crate::websocket::WebSocket;
 
 mod exchange;
 mod reply;
@@ -56,6 +57,8 @@ pub(crate) enum Fate {
 pub(crate) struct Connection {
     channel: Channel,
     codec: Option<Codec>,
+    /// What the connection has become by an upgrade.
+    websocket: Option<Box<WebSocket>>,
     input: Vec<u8>,
     out: Vec<u8>,
     sent: usize,
@@ -73,6 +76,7 @@ impl Connection {
         Self {
             channel,
             codec: None,
+            websocket: None,
             input: Vec::new(),
             out: Vec::new(),
             sent: 0,
@@ -133,6 +137,10 @@ impl Connection {
 
     /// Decodes and answers; gives how many bytes at the end of `input` were left.
     fn decode(&mut self, mut input: &[u8], shared: &mut Shared) -> usize {
+        if let Some(websocket) = &mut self.websocket {
+            self.close |= websocket.take(input, &mut self.out, &shared.stats);
+            return 0;
+        }
         if self.codec.is_none() {
             match sniff(input) {
                 Some(codec) => self.codec.insert(codec).start(&mut self.out),
@@ -151,6 +159,9 @@ impl Connection {
             }
         }
         shared.heads = heads;
+        if self.websocket.is_some() {
+            return self.decode(input, shared);
+        }
         while let Some((stream, tag)) = self.codec.as_mut().and_then(Codec::next_writable) {
             self.pump(stream, tag, shared);
         }

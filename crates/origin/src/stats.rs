@@ -30,13 +30,17 @@ pub enum Endpoint {
     Reset,
     /// `/close`
     Close,
+    /// `/ws` and its variants: upgrades, not messages.
+    WebSocket,
+    /// Server reflection: calls, not questions.
+    GrpcReflection,
     /// Anything else: 404.
     Unknown,
 }
 
 impl Endpoint {
     /// Every endpoint, in the order of its discriminant.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Feed,
         Self::GrpcGet,
         Self::GrpcWatch,
@@ -49,6 +53,8 @@ impl Endpoint {
         Self::Headers,
         Self::Reset,
         Self::Close,
+        Self::WebSocket,
+        Self::GrpcReflection,
         Self::Unknown,
     ];
 }
@@ -59,6 +65,8 @@ pub struct OriginStats {
     requests: [AtomicU64; Endpoint::ALL.len()],
     pub(crate) connections: AtomicU64,
     pub(crate) resets: AtomicU64,
+    pub(crate) websocket_messages: AtomicU64,
+    pub(crate) websocket_goodbyes: AtomicU64,
 }
 
 impl OriginStats {
@@ -81,6 +89,16 @@ impl OriginStats {
     /// Connections accepted.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// WebSocket messages received, pings and the like left out.
+    pub fn websocket_messages(&self) -> u64 {
+        self.websocket_messages.load(Ordering::Relaxed)
+    }
+
+    /// WebSockets that the client closed in order, with a close frame.
+    pub fn websocket_goodbyes(&self) -> u64 {
+        self.websocket_goodbyes.load(Ordering::Relaxed)
     }
 
     /// Requests that the client gave up.

@@ -33,13 +33,16 @@ impl Default for Reasons {
 
 impl Reasons {
     pub(crate) fn count(&self, text: &'static str) {
+        self.add(text, 1);
+    }
+
+    pub(crate) fn add(&self, text: &'static str, count: u64) {
         for reason in &self.reasons {
             if *reason.text.get_or_init(|| text) == text {
-                reason.count.increment();
-                return;
+                return reason.count.add(count);
             }
         }
-        self.other.increment();
+        self.other.add(count);
     }
 
     pub(crate) fn add_to(&self, sum: &mut BTreeMap<&'static str, u64>) {

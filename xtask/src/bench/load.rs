@@ -1,7 +1,7 @@
 //! Drives `wrk` and `h2load`, checks answers with `curl`, and reads what they print.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -20,8 +20,16 @@ const FIELDS: [&str; 4] = [
     "user-agent: bench/1.0 (side by side)",
 ];
 const PATH: &str = "/api/v1/1/feed";
-const GRPC_PATH: &str = "/feed.v1.Feed/Get";
+/// The unary call.
+pub(crate) const GRPC_PATH: &str = "/feed.v1.Feed/Get";
 const BODY_BYTES: usize = 1024;
+/// What the messages of the gRPC call are, for those that want it described.
+pub(crate) const PROTO: &str = "bench/load/feed.proto";
+/// Size of the gRPC request's message.
+const MESSAGE_BYTES: usize = 64;
+/// Field 1 of that message, as JSON has it.
+pub(crate) const MESSAGE_BASE64: &str =
+    "cXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXFxcXE=";
 /// Prefix and message of the upstream's gRPC answer.
 const GRPC_BODY_BYTES: usize = 69;
 
@@ -113,18 +121,24 @@ fn h2load(scenario: &Scenario, port: u16, seconds: u32) -> Result<Measured> {
     }
     let text = output(command.arg(url(scenario, port)))?;
     let (requests, seconds) = parse_h2load(&text)?;
-    let log = fs::read_to_string(&log).context("read h2load's log")?;
-    let mut latencies: Vec<u64> =
-        log.lines().filter_map(|line| line.rsplit('\t').next()?.parse().ok()).collect();
-    ensure!(!latencies.is_empty(), "h2load logged no request");
-    latencies.sort_unstable();
-    let percentile =
-        |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize] as f64 / 1e3;
+    let latencies = h2load_latencies_ms(&log)?;
+    let percentile = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
     Ok(Measured { requests, seconds, p50_ms: percentile(0.50), p99_ms: percentile(0.99) })
 }
 
+/// Latencies of all requests in a log of h2load, sorted, milliseconds. There is at least one.
+pub(crate) fn h2load_latencies_ms(log: &Path) -> Result<Vec<f64>> {
+    let log = fs::read_to_string(log).context("read h2load's log")?;
+    let microseconds = |line: &str| line.rsplit('\t').next()?.parse::<u64>().ok();
+    let mut latencies: Vec<f64> =
+        log.lines().filter_map(microseconds).map(|number| number as f64 / 1e3).collect();
+    ensure!(!latencies.is_empty(), "h2load logged no request");
+    latencies.sort_by(f64::total_cmp);
+    Ok(latencies)
+}
+
 /// Reads wrk's summary.
-fn parse_wrk(text: &str) -> Result<Measured> {
+pub(crate) fn parse_wrk(text: &str) -> Result<Measured> {
     if let Some(line) =
         text.lines().find(|line| line.contains("Non-2xx") || line.contains("Socket errors"))
     {
@@ -150,7 +164,7 @@ fn parse_wrk(text: &str) -> Result<Measured> {
 }
 
 /// `1.23ms`, `950.00us`, `3.00s`, `1.5m` → milliseconds.
-fn milliseconds(text: &str) -> Option<f64> {
+pub(crate) fn milliseconds(text: &str) -> Option<f64> {
     for (suffix, factor) in [("us", 1e-3), ("ms", 1.0), ("s", 1e3), ("m", 60e3)] {
         if let Some(number) = text.strip_suffix(suffix)
             && let Ok(number) = number.parse::<f64>()
@@ -162,7 +176,7 @@ fn milliseconds(text: &str) -> Option<f64> {
 }
 
 /// Right answers and seconds, or an error if any answer was wrong.
-fn parse_h2load(text: &str) -> Result<(u64, f64)> {
+pub(crate) fn parse_h2load(text: &str) -> Result<(u64, f64)> {
     let number = |line: &str, name: &str| -> Option<u64> {
         let mut previous = "";
         for word in line.split([' ', ',']).filter(|word| !word.is_empty()) {
@@ -209,12 +223,14 @@ fn pinned(program: &str) -> Command {
     command
 }
 
-fn url(scenario: &Scenario, port: u16) -> String {
+/// Where the requests go.
+pub(crate) fn url(scenario: &Scenario, port: u16) -> String {
     let path = if scenario.traffic == Traffic::Grpc { GRPC_PATH } else { PATH };
     format!("http://127.0.0.1:{port}{path}")
 }
 
-fn fields(scenario: &Scenario) -> Result<Vec<String>> {
+/// Header fields of the requests.
+pub(crate) fn fields(scenario: &Scenario) -> Result<Vec<String>> {
     let mut fields: Vec<String> = if scenario.traffic == Traffic::Grpc {
         ["content-type: application/grpc", "te: trailers", "user-agent: grpc-bench/1.0"]
             .map(str::to_owned)
@@ -229,16 +245,33 @@ fn fields(scenario: &Scenario) -> Result<Vec<String>> {
     Ok(fields)
 }
 
-/// The gRPC request: flag, length, 64 bytes.
-fn message() -> Result<PathBuf> {
-    let path = scratch("message.bin");
-    let mut bytes = vec![0, 0, 0, 0, 64];
-    bytes.resize(5 + 64, b'q');
+/// The gRPC request: flag, length and message.
+pub(crate) fn message() -> Result<PathBuf> {
+    let mut bytes = vec![0, 0, 0, 0, MESSAGE_BYTES as u8];
+    bytes.extend(message_bytes());
+    write_message("message.bin", &bytes)
+}
+
+/// The message alone, for those that put flag and length before it themselves.
+pub(crate) fn bare_message() -> Result<PathBuf> {
+    write_message("bare-message.bin", &message_bytes())
+}
+
+/// A protobuf whose field 1 is all the rest.
+fn message_bytes() -> Vec<u8> {
+    let mut bytes = vec![0x0a, MESSAGE_BYTES as u8 - 2];
+    bytes.resize(MESSAGE_BYTES, b'q');
+    bytes
+}
+
+fn write_message(name: &str, bytes: &[u8]) -> Result<PathBuf> {
+    let path = scratch(name);
     fs::write(&path, bytes).context("write the gRPC message")?;
     Ok(path)
 }
 
-fn scratch(name: &str) -> PathBuf {
+/// A file of this run.
+pub(crate) fn scratch(name: &str) -> PathBuf {
     target_directory().join("bench/run").join(name)
 }
 

@@ -51,30 +51,48 @@ pub(crate) fn of(scenario: &Scenario, programs: &Programs) -> Vec<Peer> {
 fn setup(name: &str, scenario: &Scenario) -> Option<(Setup, &'static str)> {
     let http1 = scenario.traffic == Traffic::Http1;
     let file = |template, before, after| Setup::File { template, before, after };
-    let by_kind = |http1_template, http2_template, jwt_template| match (scenario.jwt, http1) {
-        (true, _) => jwt_template,
-        (false, true) => http1_template,
-        (false, false) => http2_template,
+    // For HTTP/1.1, for HTTP/2 and gRPC, and the same two with tokens.
+    let by_kind = |[plain1, plain2, jwt1, jwt2]: [&'static str; 4]| match (scenario.jwt, http1) {
+        (true, true) => jwt1,
+        (true, false) => jwt2,
+        (false, true) => plain1,
+        (false, false) => plain2,
     };
     let bulkhead = &["run", "--config"];
     Some(match name {
         "bulkhead" => {
-            let template =
-                by_kind("bulkhead-http1.yaml", "bulkhead-http2.yaml", "bulkhead-jwt.yaml");
+            let template = by_kind([
+                "bulkhead-http1.yaml",
+                "bulkhead-http2.yaml",
+                "bulkhead-http1-jwt.yaml",
+                "bulkhead-jwt.yaml",
+            ]);
             let note = if scenario.jwt { "verified tokens cached" } else { "" };
             (file(template, bulkhead, &[]), note)
         }
         "bulkhead-uncached" if scenario.jwt => {
             let note = "each token verified, as HAProxy 2.6 does";
-            (file("bulkhead-jwt-uncached.yaml", bulkhead, &[]), note)
+            let template =
+                by_kind(["", "", "bulkhead-http1-jwt-uncached.yaml", "bulkhead-jwt-uncached.yaml"]);
+            (file(template, bulkhead, &[]), note)
         }
         "haproxy" => {
-            let template = by_kind("haproxy-http1.cfg", "haproxy-http2.cfg", "haproxy-jwt.cfg");
+            let template = by_kind([
+                "haproxy-http1.cfg",
+                "haproxy-http2.cfg",
+                "haproxy-http1-jwt.cfg",
+                "haproxy-jwt.cfg",
+            ]);
             let note = if scenario.jwt { "has no cache of tokens" } else { "" };
             (file(template, &["-db", "-f"], &[]), note)
         }
         "envoy" => {
-            let template = by_kind("envoy-http1.yaml", "envoy-http2.yaml", "envoy-jwt.yaml");
+            let template = by_kind([
+                "envoy-http1.yaml",
+                "envoy-http2.yaml",
+                "envoy-http1-jwt.yaml",
+                "envoy-jwt.yaml",
+            ]);
             let note = if scenario.jwt { "verified tokens cached" } else { "" };
             let after = &["--concurrency", "1", "--log-level", "error", "--disable-hot-restart"];
             (file(template, &["-c"], after), note)
@@ -87,7 +105,7 @@ fn setup(name: &str, scenario: &Scenario) -> Option<(Setup, &'static str)> {
             Traffic::Grpc => (file("nginx-grpc.conf", &["-c"], &[]), "grpc_pass"),
         },
         "caddy" => {
-            let template = by_kind("caddy-http1.caddyfile", "caddy-http2.caddyfile", "");
+            let template = by_kind(["caddy-http1.caddyfile", "caddy-http2.caddyfile", "", ""]);
             (file(template, &["run", "--adapter", "caddyfile", "--config"], &[]), "")
         }
         "go" => {

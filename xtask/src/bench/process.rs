@@ -1,6 +1,5 @@
-//! Starts and stops proxies and upstreams, and reads what they used from `/proc`.
+//! Starts and stops proxies and upstreams. What they used, `/proc` tells.
 
-use std::collections::HashMap;
 use std::fs;
 use std::process::Command;
 
@@ -8,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::load::LOAD_CPU;
 use super::peers::Peer;
+use super::process_tree::{ProcessStat, process_tree, resident_memory};
 use super::scenarios::Traffic;
 use crate::command::{cargo, output, root, run, target_directory};
 use crate::gateway::{Guard, free_port};
@@ -28,8 +28,8 @@ impl Upstreams {
         let start = |kind: &str| -> Result<(u16, Guard)> {
             let port = free_port()?;
             let log = scratch.join(format!("upstream-{kind}.log"));
-            let mut command = Command::new("taskset");
-            command.args(["-c", LOAD_CPU]).arg(&program);
+            let mut command = with_descriptors("exec \"$@\"");
+            command.args(["taskset", "-c", LOAD_CPU]).arg(&program);
             command.arg(format!("127.0.0.1:{port}")).arg(kind);
             let mut guard = Guard::start(&mut command, &log)?;
             guard.wait_for(port, &log).context("start the upstream")?;
@@ -44,6 +44,14 @@ impl Upstreams {
     pub(crate) fn port(&self, traffic: Traffic) -> u16 {
         if traffic == Traffic::Grpc { self.grpc } else { self.http }
     }
+}
+
+/// A shell that takes all the descriptors that it may have, and then runs `script` with the arguments
+/// that follow.
+pub(crate) fn with_descriptors(script: &str) -> Command {
+    let mut command = Command::new("bash");
+    command.arg("-c").arg(format!("ulimit -Sn \"$(ulimit -Hn)\"; {script}")).arg("bash");
+    command
 }
 
 /// A proxy while it is measured.
@@ -82,68 +90,19 @@ impl Running {
 
     /// User and system time of the whole process tree so far.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
-        let mut ticks = 0;
-        for process in self.tree()? {
-            ticks += process.ticks;
-        }
+        let ticks: u64 = self.tree()?.iter().map(|process| process.ticks).sum();
         Ok(ticks as f64 / self.ticks_per_second)
     }
 
     /// Sum of the tree's peak resident memory, MB. Pages that processes share count in each.
     pub(crate) fn rss_mb(&self) -> Result<f64> {
-        let mut kilobytes = 0;
-        for process in self.tree()? {
-            let status = fs::read_to_string(format!("/proc/{}/status", process.id))?;
-            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let number = peak.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
-            kilobytes += number.context("read VmHWM")?;
-        }
-        Ok(kilobytes as f64 / 1024.0)
+        let tree = self.tree()?;
+        let peaks = tree.iter().map(|process| Ok(resident_memory(process.id)?.peak_mb));
+        // A sum of nothing is -0.
+        Ok(peaks.sum::<Result<f64>>()? + 0.0)
     }
 
     fn tree(&self) -> Result<Vec<ProcessStat>> {
-        let Some(guard) = &self.guard else { return Ok(Vec::new()) };
-        let mut all: HashMap<u32, ProcessStat> = HashMap::new();
-        for entry in fs::read_dir("/proc").context("list /proc")? {
-            let name = entry?.file_name();
-            let Some(id) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-            // A process may end while we look.
-            let Ok(text) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
-            if let Some(stat) = ProcessStat::parse(id, &text) {
-                all.insert(id, stat);
-            }
-        }
-        let mut tree = vec![all.remove(&guard.id()).context("find the proxy in /proc")?];
-        let mut index = 0;
-        while index < tree.len() {
-            let parent = tree[index].id;
-            let children: Vec<u32> =
-                all.values().filter(|stat| stat.parent == parent).map(|stat| stat.id).collect();
-            tree.extend(children.into_iter().filter_map(|id| all.remove(&id)));
-            index += 1;
-        }
-        Ok(tree)
+        self.guard.as_ref().map_or_else(|| Ok(Vec::new()), |guard| process_tree(guard.id()))
     }
 }
-
-/// What is needed of `/proc/ID/stat`.
-#[derive(Debug, PartialEq)]
-struct ProcessStat {
-    id: u32,
-    parent: u32,
-    ticks: u64,
-}
-
-impl ProcessStat {
-    fn parse(id: u32, text: &str) -> Option<Self> {
-        // The program's name stands in parentheses and may hold anything, spaces included.
-        let (_, rest) = text.rsplit_once(')')?;
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        let user: u64 = fields.get(11)?.parse().ok()?;
-        let system: u64 = fields.get(12)?.parse().ok()?;
-        Some(Self { id, parent: fields.get(1)?.parse().ok()?, ticks: user + system })
-    }
-}
-
-#[cfg(test)]
-mod tests;

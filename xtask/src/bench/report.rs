@@ -1,17 +1,16 @@
-//! Medians, tables and result files.
+//! Tables and bars of the side-by-side benchmark. Measures nothing.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::install::Programs;
 use super::options::Options;
+use super::record::Record;
 use super::scenarios::Scenario;
-use super::{Row, Sample, machine};
-use crate::command::{root, target_directory};
+use super::spread::{Spread, rounded};
+use super::{Row, Sample};
 
 /// CPU per request at most this share of the peer's, by scenario.
 const BARS: [(&str, &str, f64); 5] = [
@@ -21,41 +20,6 @@ const BARS: [(&str, &str, f64); 5] = [
     ("grpc", "haproxy", 0.75),
     ("grpc", "envoy", 0.2),
 ];
-
-/// Where results go, and what they have in common.
-pub(crate) struct Report {
-    directory: PathBuf,
-    date: String,
-    common: Value,
-}
-
-/// Median, least and most of one figure over the rounds.
-#[derive(Debug, PartialEq)]
-struct Spread {
-    median: f64,
-    min: f64,
-    max: f64,
-}
-
-impl Spread {
-    /// `None` where there were no rounds.
-    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
-        let middle = values.len() / 2;
-        let median = if values.len() % 2 == 1 {
-            values[middle]
-        } else {
-            f64::midpoint(values[middle - 1], values[middle])
-        };
-        Some(Self { median, min, max })
-    }
-
-    fn json(&self) -> Value {
-        json!({ "median": rounded(self.median), "min": rounded(self.min), "max": rounded(self.max) })
-    }
-}
 
 impl Row {
     fn spread(&self, figure: impl Fn(&Sample) -> f64) -> Option<Spread> {
@@ -67,29 +31,13 @@ impl Row {
     }
 }
 
+/// The results of a run, while they are told.
+pub(crate) struct Report(Record);
+
 impl Report {
-    /// Chooses the directory and notes machine, commit and versions.
+    /// Begins the record of `cargo xtask bench peers`.
     pub(crate) fn new(options: &Options, programs: &Programs) -> Result<Self> {
-        // Only a whole run may become the repository's record of the day.
-        let directory = if options.is_whole() {
-            root().join("bench/results")
-        } else {
-            target_directory().join("bench/results")
-        };
-        fs::create_dir_all(&directory).context("create the directory of results")?;
-        let date = machine::date();
-        let common = json!({
-            "date": date,
-            "commit": machine::commit(),
-            "machine": machine::describe(),
-            "load_average": machine::load_average(),
-            "versions": programs.versions(),
-            "rounds": options.rounds,
-            "seconds": options.seconds,
-            "command": "cargo xtask bench peers",
-        });
-        println!("\nMachine: {}\nVersions: {}\n", common["machine"], common["versions"]);
-        Ok(Self { directory, date, common })
+        Record::begin(options, programs, "cargo xtask bench peers").map(Self)
     }
 
     /// Prints a scenario's table and writes its file.
@@ -97,19 +45,7 @@ impl Report {
         let table = table(rows);
         println!("### {} (`{}`)\n\n{table}", scenario.title, scenario.name);
         let peers: Vec<Value> = rows.iter().map(row_json).collect();
-        let mut document = self.common.clone();
-        document["scenario"] = json!({
-            "name": scenario.name,
-            "title": scenario.title,
-            "connections": scenario.load.connections,
-            "streams": scenario.load.streams,
-            "requests_per_second": scenario.load.rate,
-            "jwt": scenario.jwt,
-        });
-        document["peers"] = Value::Array(peers);
-        let path = self.directory.join(format!("{}-{}.json", self.date, scenario.name));
-        let text = serde_json::to_string_pretty(&document)? + "\n";
-        fs::write(&path, text).with_context(|| format!("write {}", path.display()))
+        self.0.write(scenario.name, scenario, peers)
     }
 
     /// Says whether the project's own bars are met.
@@ -194,11 +130,3 @@ fn row_json(row: &Row) -> Value {
         "rounds": rounds,
     })
 }
-
-/// Three decimals: more would pretend to a precision that a round does not have.
-fn rounded(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
-}
-
-#[cfg(test)]
-mod tests;

@@ -42,7 +42,7 @@ pub(crate) struct Scenario {
 const FAST: &[&str] = &["bulkhead", "haproxy"];
 
 /// As fast as answers come.
-fn closed(
+pub(crate) fn closed(
     name: &'static str,
     title: &'static str,
     traffic: Traffic,
@@ -58,7 +58,7 @@ fn jwt(scenario: Scenario) -> Scenario {
 }
 
 /// At the same rate for all.
-fn at(rate: u32, peers: &'static [&'static str], scenario: Scenario) -> Scenario {
+pub(crate) fn at(rate: u32, peers: &'static [&'static str], scenario: Scenario) -> Scenario {
     Scenario { load: Load { rate: Some(rate), ..scenario.load }, peers, ..scenario }
 }
 
@@ -71,6 +71,9 @@ pub(crate) fn all() -> Vec<Scenario> {
         closed("http2-8", "HTTP/2, 10 connections × 8 streams, 1 KB", Http2, (10, 8)),
         closed("http2-32", "HTTP/2, 10 connections × 32 streams, 1 KB", Http2, (10, 32)),
         closed("grpc", "gRPC unary, 10 connections × 32 streams", Grpc, (10, 32)),
+        jwt(closed("http1-jwt", "The same HTTP/1.1 with an RS256 token", Http1, (64, 1))),
+        jwt(closed("http2-1-jwt", "HTTP/2, 10 × 1, with an RS256 token", Http2, (10, 1))),
+        jwt(closed("http2-8-jwt", "HTTP/2, 10 × 8, with an RS256 token", Http2, (10, 8))),
         jwt(closed("http2-32-jwt", "The same HTTP/2 with an RS256 token", Http2, (10, 32))),
         jwt(closed("grpc-jwt", "The same gRPC with an RS256 token", Grpc, (10, 32))),
         at(

@@ -8,7 +8,7 @@ use crate::command::{cargo, output};
 /// From the ground up. A crate may depend on those of lower rows, never on its own row's.
 const LAYERS: [&[&str]; 6] = [
     &["message", "config"],
-    &["router", "codec", "filter"],
+    &["router", "codec", "filter", "grpc"],
     &["transport", "telemetry"],
     &["upstream", "load", "origin", "chaos"],
     &["gateway", "control"],

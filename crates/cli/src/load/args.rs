@@ -7,7 +7,10 @@ use std::time::Duration;
 use bulkhead_load::Phase;
 
 use super::assertion::Assertion;
+use super::find_max::Objective;
+use super::grpc;
 use super::mix::Mix;
+use super::output::OutputArgs;
 use super::stages;
 
 /// Put load on a target and tell how it answered.
@@ -16,9 +19,10 @@ use super::stages;
 /// time, so a slow answer cannot hide those that had to wait behind it. Every answer is checked;
 /// nothing is retried unless asked for.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("pace").required(true).args(["rate", "closed", "stages"])))]
+#[command(group(clap::ArgGroup::new("pace").required(true).args(["rate", "closed", "stages", "find_max"])))]
 #[command(after_help = "\
-Schemes: http:// and https:// (HTTP/1.1), h2c:// and h2:// (HTTP/2, in cleartext and over TLS).
+Schemes: http:// and https:// (HTTP/1.1), h2c:// and h2:// (HTTP/2, in cleartext and over TLS), ws://
+and wss:// (WebSocket: each request is a message, and its right answer is its echo).
 
 Assertions: METRIC<VALUE, with <, <=, > or >=.
   p50 p90 p99 p999 max             latency from the intended time, with a unit: us, ms, s
@@ -34,11 +38,15 @@ Examples:
   bulkhead load h2c://127.0.0.1:9000/feed.v1.Feed/Get --grpc --body @message.bin --rate 1000
   bulkhead load h2c://127.0.0.1:9000/api/v1/7/feed --mix http2=72,grpc=28 --rate 5000 \\
       --grpc-path /feed.v1.Feed/Get --grpc-body @message.bin
+  bulkhead load h2c://127.0.0.1:9000/feed.v1.Feed/Get --grpc --reflection --rate 1000 \\
+      --body '{\"user_id\": \"{user:uniform(1,1000000)}\"}'
+  bulkhead load ws://127.0.0.1:9000/ws --rate 1000 --connections 50 --body hello
   bulkhead load https://127.0.0.1:8443/ --cacert ca.pem --rate 200 --connects-per-second 50
   bulkhead load http://127.0.0.1:9000/ --rate 200 --assert 'p99<10ms' --assert 'error_rate<0.1%'
+  bulkhead load h2c://127.0.0.1:9000/ --find-max 'p99<5ms,error_rate<0.1%' --duration 5s
   bulkhead load http://127.0.0.1:9000/ --closed --connections 50      capacity, never latency
 
-Exit status: 0 done and every assertion held, 1 an assertion failed, 2 could not be run, 3 the run is
+Exit status: 0 done and every assertion held (or a highest rate found), 1 an assertion failed, 2 could not be run, 3 the run is
 invalid: the generator or the machine was the limit, so its figures say nothing about the target.
 Ctrl-C ends early with a report of what was seen.")]
 pub(crate) struct LoadArgs {
@@ -55,6 +63,15 @@ pub(crate) struct LoadArgs {
     /// Send the next request when an earlier one has ended; does not measure what it waits for
     #[arg(long, help_heading = "Pace")]
     pub(crate) closed: bool,
+    /// Find the highest rate at which these assertions, divided by commas, hold
+    #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::parse, help_heading = "Pace")]
+    pub(crate) find_max: Option<Objective>,
+    /// With --find-max: rate of the first trial; each trial is as long as --duration
+    #[arg(long, value_name = "N", default_value = "100", value_parser = rate, requires = "find_max", help_heading = "Pace")]
+    pub(crate) find_max_start: f64,
+    /// With --find-max: time of all trials at most
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = positive, requires = "find_max", help_heading = "Pace")]
+    pub(crate) find_max_time: Duration,
     /// With --closed: time from an answer to the next request
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, conflicts_with_all = ["rate", "stages"], help_heading = "Pace")]
     pub(crate) think: Duration,
@@ -70,6 +87,10 @@ pub(crate) struct LoadArgs {
     /// How the gaps between requests are distributed
     #[arg(long, value_enum, default_value_t = ArrivalsArg::Constant, conflicts_with = "closed", help_heading = "Pace")]
     pub(crate) arrivals: ArrivalsArg,
+    /// Times are moved up to multiples of it, so that requests share a wake-up; latency counts from
+    /// the moved time. 0s: each at its own time, at several times the CPU time of the generator
+    #[arg(long, value_name = "TIME", default_value = "500us", value_parser = duration, conflicts_with = "closed", help_heading = "Pace")]
+    pub(crate) tick: Duration,
     /// Arrival times and placeholders are drawn from it [default: from the clock]
     #[arg(long, value_name = "N", help_heading = "Pace")]
     pub(crate) seed: Option<u64>,
@@ -101,7 +122,7 @@ pub(crate) struct LoadArgs {
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 
-    /// Several kinds of requests by weight: http1, http2, grpc
+    /// Several kinds of requests by weight: http1, http2, grpc, websocket
     #[arg(long, value_name = "KIND=WEIGHT,…", value_parser = Mix::parse, conflicts_with = "grpc", help_heading = "Requests")]
     pub(crate) mix: Option<Mix>,
     /// Method [default: GET; POST with a body]
@@ -113,7 +134,8 @@ pub(crate) struct LoadArgs {
     /// Body: the text itself, or @FILE
     #[arg(long, value_name = "TEXT|@FILE", help_heading = "Requests")]
     pub(crate) body: Option<String>,
-    /// Call gRPC: the body is sent as one message; right is only grpc-status 0
+    /// Call gRPC: the body is sent as one message, or is JSON if there are descriptors; right is only
+    /// grpc-status 0
     #[arg(long, help_heading = "Requests")]
     pub(crate) grpc: bool,
     /// Path of the gRPC method in a mix: /package.Service/Method
@@ -122,6 +144,17 @@ pub(crate) struct LoadArgs {
     /// Message of the gRPC call in a mix
     #[arg(long, value_name = "TEXT|@FILE", requires = "grpc_path", help_heading = "Requests")]
     pub(crate) grpc_body: Option<String>,
+    #[command(flatten)]
+    pub(crate) grpc_source: GrpcArgs,
+    /// Messages that a gRPC answer must have
+    #[arg(long, value_name = "N", requires = "descriptors", help_heading = "Requests")]
+    pub(crate) expect_messages: Option<usize>,
+    /// Messages that a gRPC answer must have, as JSON
+    #[arg(long, value_name = "TEXT|@FILE", requires = "descriptors", help_heading = "Requests")]
+    pub(crate) expect_json: Option<String>,
+    /// Path of the WebSocket in a mix
+    #[arg(long, value_name = "PATH", requires = "mix", help_heading = "Requests")]
+    pub(crate) ws_path: Option<String>,
     /// A request without its whole answer so long after its intended time has failed
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive, help_heading = "Requests")]
     pub(crate) timeout: Duration,
@@ -135,15 +168,50 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "TEXT|@FILE", conflicts_with = "mix", help_heading = "Requests")]
     pub(crate) expect_body: Option<String>,
 
-    /// Write the results as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    /// Write the results as JSON; `-`: to standard output, and the summary to standard error
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
     /// Write a line per second as CSV
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) csv: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
     /// What must hold, or the exit status is 1; may be given several times
-    #[arg(long = "assert", value_name = "ASSERTION", value_parser = Assertion::parse, help_heading = "Results")]
+    #[arg(long = "assert", value_name = "ASSERTION", value_parser = Assertion::parse, help_heading = "Output")]
     pub(crate) assertions: Vec<Assertion>,
+}
+
+/// Where gRPC descriptors come from, so that messages can be written as JSON.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Requests")]
+#[group(id = "descriptors", multiple = false, args = ["descriptor_set", "proto", "reflection"])]
+pub(crate) struct GrpcArgs {
+    /// gRPC descriptors: what `protoc --include_imports --descriptor_set_out` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) descriptor_set: Option<PathBuf>,
+    /// gRPC descriptors: this .proto file; several may be given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proto: Vec<PathBuf>,
+    /// Folder in which imports of .proto files are looked up [default: those of the files]
+    #[arg(long, value_name = "DIR", requires = "proto")]
+    pub(crate) proto_path: Vec<PathBuf>,
+    /// gRPC descriptors: the server tells them (server reflection)
+    #[arg(long)]
+    pub(crate) reflection: bool,
+}
+
+impl GrpcArgs {
+    /// What was chosen.
+    pub(crate) fn source(&self) -> Option<grpc::Source> {
+        Some(match (&self.descriptor_set, &*self.proto) {
+            (Some(file), _) => grpc::Source::DescriptorSet(file.clone()),
+            (None, files @ [_, ..]) => {
+                grpc::Source::Proto { files: files.to_vec(), folders: self.proto_path.clone() }
+            }
+            (None, []) if self.reflection => grpc::Source::Reflection,
+            (None, []) => return None,
+        })
+    }
 }
 
 /// TLS, for https:// and h2://.
@@ -174,6 +242,9 @@ pub(crate) struct TlsArgs {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stages(pub(crate) Vec<Phase>);
 
+/// The longest time of a flag, in microseconds.
+const DAY_US: u64 = 86_400_000_000;
+
 /// Distribution of the gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ArrivalsArg {
@@ -202,16 +273,18 @@ pub(super) fn positive(text: &str) -> Result<Duration, String> {
 
 /// A number with a unit; at most a day.
 fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || "expected a number with a unit: `500ms`, `10s`, `5m`, `1h`".to_owned();
+    let expected =
+        || "expected a number with a unit: `500us`, `20ms`, `10s`, `5m`, `1h`".to_owned();
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
+    let unit_us = match unit {
+        "us" => 1,
+        "ms" => 1_000,
+        "s" => 1_000_000,
+        "m" => 60_000_000,
+        "h" => 3_600_000_000,
         _ => return Err(expected()),
     };
-    let ms = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
-    ms.filter(|&ms| ms <= 86_400_000).map(Duration::from_millis).ok_or_else(expected)
+    let us = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_us));
+    us.filter(|&us| us <= DAY_US).map(Duration::from_micros).ok_or_else(expected)
 }

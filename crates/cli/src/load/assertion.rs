@@ -91,7 +91,7 @@ impl Metric {
         Ok(match (point, name) {
             (Some(point), _) if service => Self::Service(point),
             (Some(point), _) => Self::Latency(point),
-            (None, "error_rate") => Self::ErrorRate,
+            (None, "error_rate" | "errors") => Self::ErrorRate,
             (None, "throughput") => Self::Throughput,
             (None, "failed") => Self::Failed,
             (None, "unsent") => Self::Unsent,

@@ -170,16 +170,3 @@ impl Generator {
         reasons
     }
 }
-
-/// A line per second, with a head line.
-pub(crate) fn csv(report: &LoadReport) -> String {
-    let mut text = "second,scheduled,ok,failed,p50_ms,p90_ms,p99_ms,p999_ms,max_ms\n".to_owned();
-    for row in &report.rows {
-        let s = &row.latency_ms;
-        text += &format!(
-            "{},{},{},{},{},{},{},{},{}\n",
-            row.second, row.scheduled, row.ok, row.failed, s.p50, s.p90, s.p99, s.p999, s.max
-        );
-    }
-    text
-}

@@ -2,6 +2,8 @@
 
 use bulkhead_load::{Answer, Mismatch, Random, Request, Workload};
 
+use super::echo::EchoWorkload;
+use super::grpc::GrpcWorkload;
 use super::workload::PlainWorkload;
 
 /// A kind of request that a mix may hold.
@@ -10,10 +12,11 @@ pub(crate) enum Kind {
     Http1,
     Http2,
     Grpc,
+    WebSocket,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Http1, Self::Http2, Self::Grpc];
+    const ALL: [Self; 4] = [Self::Http1, Self::Http2, Self::Grpc, Self::WebSocket];
 
     /// As it is written, and as its class is called.
     pub(crate) const fn name(self) -> &'static str {
@@ -21,6 +24,7 @@ impl Kind {
             Self::Http1 => "http1",
             Self::Http2 => "http2",
             Self::Grpc => "grpc",
+            Self::WebSocket => "websocket",
         }
     }
 }
@@ -30,7 +34,7 @@ impl Kind {
 pub(crate) struct Mix(pub(crate) Vec<(Kind, f64)>);
 
 impl Mix {
-    /// Reads one; `h1` and `h2` are short for `http1` and `http2`.
+    /// Reads one; `h1`, `h2` and `ws` are short for `http1`, `http2` and `websocket`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut parts: Vec<(Kind, f64)> = Vec::new();
         for part in text.split(',') {
@@ -40,12 +44,12 @@ impl Mix {
             let long = match name.trim() {
                 "h1" => "http1",
                 "h2" => "http2",
+                "ws" => "websocket",
                 name => name,
             };
-            let kind = Kind::ALL
-                .into_iter()
-                .find(|kind| kind.name() == long)
-                .ok_or_else(|| format!("`{long}` is no kind; there are http1, http2 and grpc"))?;
+            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == long).ok_or_else(|| {
+                format!("`{long}` is no kind; there are http1, http2, grpc and websocket")
+            })?;
             let weight = weight.trim().parse::<f64>().ok().filter(|w| (0.001..=1e6).contains(w));
             let weight =
                 weight.ok_or_else(|| format!("the weight of `{long}` is no number over 0"))?;
@@ -58,16 +62,34 @@ impl Mix {
     }
 }
 
+/// The requests of one kind.
+#[derive(Clone, Debug)]
+pub(crate) enum PartWorkload {
+    Plain(PlainWorkload),
+    Grpc(GrpcWorkload),
+    Echo(EchoWorkload),
+}
+
+impl PartWorkload {
+    fn either(&mut self) -> &mut dyn Workload {
+        match self {
+            Self::Plain(workload) => workload,
+            Self::Grpc(workload) => workload,
+            Self::Echo(workload) => workload,
+        }
+    }
+}
+
 /// Draws a kind for each request. Class `n` is the `n`th workload's.
 #[derive(Clone, Debug)]
 pub(crate) struct MixedWorkload {
     /// With the sum of the weights up to it, as a share of all.
-    parts: Vec<(f64, PlainWorkload)>,
+    parts: Vec<(f64, PartWorkload)>,
     seed: u64,
 }
 
 impl MixedWorkload {
-    pub(crate) fn new(parts: Vec<(f64, PlainWorkload)>, seed: u64) -> Self {
+    pub(crate) fn new(parts: Vec<(f64, PartWorkload)>, seed: u64) -> Self {
         let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
         let mut sum = 0.0;
         let cumulate = |(weight, workload)| {
@@ -84,12 +106,12 @@ impl Workload for MixedWorkload {
         let draw = Random::new(!self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).unit();
         let last = self.parts.len() - 1;
         let class = self.parts.iter().position(|&(up_to, _)| draw < up_to).unwrap_or(last);
-        self.parts[class].1.prepare(number, request);
+        self.parts[class].1.either().prepare(number, request);
         request.class = class;
     }
 
     fn check(&mut self, answer: &Answer<'_>) -> Result<(), Mismatch> {
-        self.parts[answer.class].1.check(answer)
+        self.parts[answer.class].1.either().check(answer)
     }
 }
 

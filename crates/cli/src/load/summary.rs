@@ -7,7 +7,7 @@ use bulkhead_load::{Excluded, Summary};
 use super::document::Document;
 
 /// Writes the summary of a run.
-pub(crate) fn print(document: &Document, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn print(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     print_requests(document, out)?;
     print_times(document, out)?;
     print_answers(document, out)?;
@@ -24,7 +24,7 @@ pub(crate) fn print(document: &Document, out: &mut impl Write) -> io::Result<()>
     Ok(())
 }
 
-fn print_requests(document: &Document, out: &mut impl Write) -> io::Result<()> {
+fn print_requests(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     let requests = &document.requests;
     writeln!(out, "target       {} (seed {})", document.target, document.seed)?;
     writeln!(
@@ -47,7 +47,7 @@ fn print_requests(document: &Document, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "throughput   {:.1} ok/s", document.throughput_rps)
 }
 
-fn print_times(document: &Document, out: &mut impl Write) -> io::Result<()> {
+fn print_times(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     let generator = &document.generator;
     let heads = ["p50", "p90", "p99", "p999", "max"].map(|head| format!(" {head:>9}")).concat();
     writeln!(out, "ms          {heads}")?;
@@ -75,7 +75,7 @@ fn print_times(document: &Document, out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-fn print_answers(document: &Document, out: &mut impl Write) -> io::Result<()> {
+fn print_answers(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     let connections = &document.connections;
     if connections.tls_handshakes > 0 {
         writeln!(

@@ -206,6 +206,22 @@ fn tls_is_spoken_with_whom_it_trusts() {
 }
 
 #[test]
+fn websocket_messages_come_back_as_they_were_sent() {
+    let origin = Origin::start(OriginOptions::default()).unwrap();
+    let echo = measure(&format!("ws://{}/ws", origin.addr()), &["--body", "hello"]).unwrap();
+    assert_eq!((echo.requests.ok, echo.requests.failed), (100, 0), "{:?}", echo.failure_samples);
+    let wrong = measure(&format!("ws://{}/ws-wrong", origin.addr()), &[]).unwrap();
+    assert_eq!((wrong.requests.ok, wrong.errors.get("wrong_body")), (0, Some(&100)));
+    for (path, expected) in [("/status/404", "404"), ("/{a:uniform(1,2)}", "no placeholders")] {
+        let error = measure(&format!("ws://{}{path}", origin.addr()), &[]).unwrap_err();
+        assert!(format!("{error:#}").contains(expected), "{error:#}");
+    }
+    let mixed = ["--mix", "h2=1,ws=1", "--ws-path", "/ws", "--connections", "2"];
+    let mixed = measure(&format!("h2c://{}/status/200", origin.addr()), &mixed).unwrap();
+    assert_eq!((mixed.requests.ok, mixed.classes.len()), (100, 2), "{:?}", mixed.failure_samples);
+}
+
+#[test]
 fn bodies_are_compared_when_asked() {
     let origin = Origin::start(OriginOptions::default()).unwrap();
     let url = format!("http://{}/echo", origin.addr());

@@ -18,7 +18,7 @@ pub(crate) fn target(args: &TlsArgs, host: &str, protocol: Protocol) -> anyhow::
         _ => None,
     };
     let alpn: &[u8] = match protocol {
-        Protocol::Http1 => b"http/1.1",
+        Protocol::Http1 | Protocol::WebSocket => b"http/1.1",
         Protocol::Http2 => b"h2",
     };
     let config = ClientTls::with(&ClientTlsOptions {

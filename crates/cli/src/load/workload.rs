@@ -1,7 +1,7 @@
 //! The one kind of request that the plain form sends, and what its right answer is.
 
 use anyhow::{Context, bail, ensure};
-use bulkhead_load::{Answer, Mismatch, Protocol, Random, Request, Workload};
+use bulkhead_load::{Answer, Mismatch, Protocol, Random, Request, Upgrade, Workload};
 use bulkhead_message::Known;
 
 use super::args::LoadArgs;
@@ -47,15 +47,10 @@ impl PlainWorkload {
             target.path = Template::parse(path)?;
             body = args.grpc_body.as_deref();
         }
-        let mut headers = Vec::new();
-        for field in &args.headers {
-            let (name, value) = header(field)?;
-            match name.as_str() {
-                "host" => target.authority = value,
-                own if OWN_FIELDS.contains(&own) => bail!("--header `{own}` is set by load itself"),
-                _ => headers.push((Known::of(name.as_bytes()), name, value)),
-            }
-        }
+        let headers = headers(args, &mut target)?
+            .into_iter()
+            .map(|(name, value)| (Known::of(name.as_bytes()), name, value))
+            .collect();
         let body = read_body(body.unwrap_or_default())?;
         let body = if grpc { grpc_message(&body)? } else { body };
         let usual = if body.is_empty() { "GET" } else { "POST" };
@@ -83,8 +78,36 @@ impl PlainWorkload {
     }
 }
 
+/// What the connections of a WebSocket target ask for.
+pub(crate) fn upgrade(args: &LoadArgs, target: &Target) -> anyhow::Result<Upgrade> {
+    let mut target = target.clone();
+    let headers = headers(args, &mut target)?;
+    let path = args.ws_path.as_deref().map(Template::parse).transpose()?;
+    let path = path.as_ref().unwrap_or(&target.path).fixed().context(
+        "the path of a WebSocket can have no placeholders: it is asked for once per connection",
+    )?;
+    Ok(Upgrade { headers, ..Upgrade::new(path, &target.authority) })
+}
+
+/// Fields from the flags; a `host` among them is the target's authority.
+pub(crate) fn headers(
+    args: &LoadArgs,
+    target: &mut Target,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let mut headers = Vec::new();
+    for field in &args.headers {
+        let (name, value) = header(field)?;
+        match name.as_str() {
+            "host" => target.authority = value,
+            own if OWN_FIELDS.contains(&own) => bail!("--header `{own}` is set by load itself"),
+            _ => headers.push((name, value)),
+        }
+    }
+    Ok(headers)
+}
+
 /// The text itself, or the content of the file after `@`.
-fn read_body(text: &str) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read_body(text: &str) -> anyhow::Result<Vec<u8>> {
     match text.strip_prefix('@') {
         Some(path) => std::fs::read(path).with_context(|| format!("read the body `{path}`")),
         None => Ok(text.as_bytes().to_vec()),

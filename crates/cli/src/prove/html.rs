@@ -3,27 +3,23 @@
 
 use std::fmt::Write;
 
+use crate::civil_time::CivilTime;
+use crate::page::{self, Frame, escape, figure, grouped, number};
+
 use super::document::Document;
 use super::plan::CONNECTION_LIFE;
-use super::table::{mebibytes, number};
+use super::table::mebibytes;
 
 mod charts;
 mod tables;
 
 /// Renders the report; `json` is the document as `--json` writes it.
 pub(crate) fn render(document: &Document, json: &str) -> String {
-    let tone = document.verdict;
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>Bulkhead prove: {tone}</title>\n<style>\n{}</style>\n<main class=\"{tone}\">\n",
-        include_str!("html/style.css")
-    );
+    let mut page = String::new();
     header(&mut page, document);
     tiles(&mut page, document);
-    chart(&mut page, "Throughput", "Right answers in each second.", &charts::throughput(document));
-    chart(
+    figure(&mut page, "Throughput", "Right answers in each second.", &charts::throughput(document));
+    figure(
         &mut page,
         "Latency",
         "From the time at which each request was meant to be sent to its whole, checked answer. \
@@ -34,7 +30,7 @@ pub(crate) fn render(document: &Document, json: &str) -> String {
     tables::protocols(&mut page, document);
     tables::kills(&mut page, document);
     tables::failures(&mut page, document);
-    chart(
+    figure(
         &mut page,
         "Memory",
         "Of the whole process: gateway, load generator and upstreams together.",
@@ -44,16 +40,13 @@ pub(crate) fn render(document: &Document, json: &str) -> String {
     environment(&mut page, document);
     method(&mut page, document);
     page += "</div>\n";
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<section class=\"card\"><h2>Make the same run again</h2><pre>{}</pre></section>\n</main>\n\
-         <script type=\"application/json\" id=\"results\">{}</script>\n<script>\n{}</script>\n</html>\n",
-        escape(&document.command),
-        // `<` stands in texts only, and could end the element early or open a comment.
-        json.replace('<', "\\u003c"),
-        include_str!("html/script.js"),
+        "<section class=\"card\"><h2>Make the same run again</h2><pre>{}</pre></section>",
+        escape(&document.command)
     );
-    page
+    let tone = document.verdict;
+    Frame { title: &format!("Bulkhead prove: {tone}"), tone, json }.around(&page)
 }
 
 fn header(page: &mut String, document: &Document) {
@@ -123,18 +116,7 @@ fn tiles(page: &mut String, document: &Document) {
             format!("from {:.1} MiB", mebibytes(memory.rss_start_bytes as f64)),
         ),
     ];
-    *page += "<section class=\"tiles\">\n";
-    for (name, value, note) in tiles {
-        let _ = writeln!(
-            page,
-            "<div class=\"tile\"><span>{name}</span><b>{value}</b><small>{note}</small></div>"
-        );
-    }
-    *page += "</section>\n";
-}
-
-fn chart(page: &mut String, title: &str, note: &str, svg: &str) {
-    let _ = writeln!(page, "<section class=\"card\"><h2>{title}</h2><p>{note}</p>{svg}</section>");
+    page::tiles(page, &tiles);
 }
 
 fn environment(page: &mut String, document: &Document) {
@@ -145,15 +127,11 @@ fn environment(page: &mut String, document: &Document) {
         ("Processor", format!("{} × {}", environment.cpus, environment.cpu)),
         ("Memory", format!("{:.1} GiB", mebibytes(environment.memory_bytes as f64) / 1_024.0)),
         ("Kernel", format!("{} ({})", environment.kernel, environment.architecture)),
-        ("Ended", utc(document.ended_unix_s)),
+        ("Ended", CivilTime::from_unix(document.ended_unix_s).to_string()),
         ("Seed", document.seed.to_string()),
         ("Profile", document.profile.to_owned()),
     ];
-    *page += "<section class=\"card\"><h2>Where</h2><dl>\n";
-    for (name, value) in rows {
-        let _ = writeln!(page, "<dt>{name}</dt><dd>{}</dd>", escape(&value));
-    }
-    *page += "</dl></section>\n";
+    page::facts(page, "Where", &rows);
 }
 
 fn method(page: &mut String, document: &Document) {
@@ -192,38 +170,6 @@ fn method(page: &mut String, document: &Document) {
 /// Mebibytes with a sign that reads as one.
 fn signed_mebibytes(bytes: f64) -> String {
     format!("{:+.1} MiB", mebibytes(bytes)).replace('-', "−")
-}
-
-/// A number with its thousands apart.
-fn grouped(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `2026-11-24 04:05 UTC` from seconds since 1970 (civil-from-days, proleptic Gregorian).
-fn utc(unix_s: u64) -> String {
-    let (days, seconds) = (unix_s / 86_400, unix_s % 86_400);
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
-    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", seconds / 3_600, seconds % 3_600 / 60)
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

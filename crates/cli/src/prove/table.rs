@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::page::number;
+
 use super::document::Document;
 
 /// Prints figures, checks and verdict.
@@ -82,11 +84,6 @@ fn checks(document: &Document, out: &mut impl Write) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-/// A number as short as it is exact to three decimals.
-pub(crate) fn number(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.3}") }
 }
 
 /// Bytes in MiB.

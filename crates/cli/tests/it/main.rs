@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod commands;
+mod prove;
 mod run;
 
 use std::process::Command;

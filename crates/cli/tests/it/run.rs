@@ -136,13 +136,51 @@ fn reloads_on_hangup_and_keeps_the_old_on_error() {
     gateway.wait_for("applied as revision 2");
     assert!(get(web, "/").starts_with("HTTP/1.1 202 "));
 
+    // And by itself when the file changes.
+    scratch.write("gateway.yaml", text(203));
+    gateway.wait_for("applied as revision 3");
+    assert!(get(web, "/").starts_with("HTTP/1.1 203 "));
+
     scratch.write("gateway.yaml", text(99));
     gateway.signal(Signal::HUP);
     gateway.wait_for("refused, the one before stays in force");
-    assert!(get(web, "/").starts_with("HTTP/1.1 202 "));
+    assert!(get(web, "/").starts_with("HTTP/1.1 203 "));
 
     gateway.signal(Signal::INT);
     gateway.wait_for("drained");
     assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    origin.stop();
+}
+
+/// A drain under load costs no request: clients are told to go away and finish what they have begun.
+#[test]
+fn a_drain_under_load_loses_nothing() {
+    let origin = origin();
+    let upstream = format!("h2c://{}", origin.addr());
+    let mut gateway =
+        Running::start(&["--listen", "127.0.0.1:0", "--upstream", &upstream, "--workers", "2"]);
+    let web = address(&gateway.wait_for("ready:"), "on ");
+    let mut load = bulkhead()
+        .arg("load")
+        .arg(format!("h2c://{web}/delay/30"))
+        .args(["--rate", "300", "--duration", "60s", "--connections", "4", "--warmup", "0s"])
+        .args(["--timeout", "2s", "--json", "-"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut seconds = BufReader::new(load.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(seconds.any(|line| line.contains(" 1 s ")));
+    gateway.signal(Signal::TERM);
+    gateway.wait_for("drained");
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    kill_process(Pid::from_child(&load), Signal::INT).unwrap();
+    let output = load.wait_with_output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(document["requests"]["ok"].as_u64() > Some(200), "{document:#}");
+    // Those that came after the end found nobody; none that was taken was lost.
+    for (kind, count) in document["errors"].as_object().unwrap() {
+        assert!(["connect", "unsent"].contains(&kind.as_str()), "{kind}: {count}");
+    }
     origin.stop();
 }

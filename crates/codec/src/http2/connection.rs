@@ -263,9 +263,10 @@ impl Connection {
         self.role
     }
 
-    /// What the peer did that cost us, so far.
-    pub const fn counters(&self) -> Counters {
-        self.counters
+    /// What the peer did that cost us since the last call; `None`: nothing.
+    #[inline]
+    pub fn take_counters(&mut self) -> Option<Counters> {
+        (self.counters != Counters::default()).then(|| std::mem::take(&mut self.counters))
     }
 
     /// Removes a stream whose two halves are closed.

@@ -1,6 +1,6 @@
 //! What a connection counts for its owner.
 
-/// What the peer did that cost us, since the connection began. Which flood ended a connection stands in
+/// What the peer did that cost us, since it was last asked for. Which flood ended a connection stands in
 /// [`crate::ConnectionError::reason`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {

@@ -182,6 +182,12 @@ static LIMITS: Table = Table {
             "Connection kept open without a request.",
         ),
         default(
+            "write_timeout",
+            duration(100, 3_600 * SECOND),
+            "60s",
+            "How long a peer may take nothing of what waits for it before its connection is closed.",
+        ),
+        default(
             "drain_timeout",
             duration(0, DAY),
             "30s",

@@ -2,7 +2,7 @@
 //! the answer has begun, an end that cannot be taken for a good one.
 
 use bulkhead_codec::ErrorCode;
-use bulkhead_message::{Failure, Known};
+use bulkhead_message::{Failure, FailureKind, Known};
 use bulkhead_upstream::AttemptOutcome;
 
 use super::grpc_status;
@@ -51,7 +51,9 @@ impl Worker {
         // Once: what fails while the trailers wait for the client ends in a reset.
         let Some(messages) = exchange.grpc_messages.take() else { return false };
         let body = &mut exchange.response_body;
-        if body.ended || !body.drop_last(messages.incomplete_bytes()) {
+        // After a panic nobody knows which of the last bytes were passed on.
+        let uncertain = failure.kind == FailureKind::Internal;
+        if uncertain || body.ended || !body.drop_last(messages.incomplete_bytes()) {
             return false;
         }
         body.ended = true;

@@ -7,6 +7,7 @@ use bulkhead_message::{Failure, FailureKind, Known, Retry, Side, parse_grpc_time
 
 use crate::arena::Key;
 use crate::exchange_state::{Exchange, Phase};
+use crate::faults::Fault;
 use crate::timer::{Owner, TimerId};
 use crate::worker::Worker;
 
@@ -16,9 +17,11 @@ impl Worker {
         let now = self.now;
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.timer = TimerId::NONE;
+        self.faults.strike(Fault::ExchangeTimerPanic);
         if exchange.retry_at.is_some_and(|at| at <= now) && exchange.phase == Phase::Pausing {
             exchange.retry_at = None;
-            self.guarded(key, |worker| worker.attempt(key));
+            let attempted = self.attempt(key);
+            self.settle(key, attempted);
         } else if exchange.deadline.is_some_and(|at| at <= now) {
             let (kind, side) = (FailureKind::DeadlineExceeded, awaited(exchange));
             let detail = "the exchange ran into its time limit";

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use http::Request;
 
 use crate::http2::run;
-use crate::support::{address, client, config, feed, origin, read_response, start};
+use crate::support::{
+    address, client, config, feed, frame, origin, read_response, resident_bytes, start,
+};
 
 #[test]
 fn heads_beyond_their_limits_are_refused() {
@@ -124,11 +126,6 @@ fn a_client_that_grants_no_window_is_given_up_and_holds_little() {
     });
 }
 
-fn resident_bytes() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").expect("statm");
-    pages.split(' ').nth(1).and_then(|word| word.parse::<u64>().ok()).expect("a number") * 4096
-}
-
 #[test]
 fn a_slow_reader_gets_everything_and_the_gateway_holds_little() {
     let origin = origin();
@@ -152,4 +149,58 @@ fn a_slow_reader_gets_everything_and_the_gateway_holds_little() {
         }
         assert!(total > 40_000_000, "{protocol:?}: {total}");
     }
+}
+
+/// Clients that ask for much and read nothing at all, of either protocol: each is closed, though one of
+/// them goes on sending, and the metrics tell why.
+#[test]
+fn a_client_that_reads_nothing_is_closed_whatever_it_sends() {
+    let origin = origin();
+    for http2 in [false, true] {
+        let mut config = config(origin.addr(), Protocol::Http2, 1);
+        config.limits.write_timeout = Duration::from_millis(300);
+        let gateway = start(config);
+        let mut client = TcpStream::connect(address(&gateway)).expect("connect");
+        // Then WINDOW_UPDATE, or another request: input is no excuse for not reading.
+        let (request, more) = if http2 {
+            (http2_download(), frame(8, 0, 0, &1u32.to_be_bytes()))
+        } else {
+            let request = b"GET /bytes/100000000 HTTP/1.1\r\nhost: a\r\n\r\n".to_vec();
+            (request.clone(), request)
+        };
+        std::io::Write::write_all(&mut client, &request).expect("write");
+        client.set_nonblocking(true).expect("a socket option");
+        let expected = "bulkhead_connection_timeouts_total{reason=\"write\"} 1";
+        let counted = || gateway.registry().render().lines().any(|line| line == expected);
+        let began = std::time::Instant::now();
+        while !counted() {
+            assert!(began.elapsed() < crate::support::PATIENCE, "HTTP/2: {http2}");
+            // Fails once the gateway has closed, which the counter is about to show.
+            let _closed = std::io::Write::write(&mut client, &more);
+            std::thread::yield_now();
+        }
+        let open = "http_server_open_connections";
+        while gateway
+            .registry()
+            .render()
+            .lines()
+            .any(|line| line.starts_with(open) && !line.ends_with(" 0"))
+        {
+            assert!(began.elapsed() < crate::support::PATIENCE, "still open; HTTP/2: {http2}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Asks for 100 MB with windows of a gigabyte.
+fn http2_download() -> Vec<u8> {
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let gigabyte = (1u32 << 30).to_be_bytes();
+    // SETTINGS_INITIAL_WINDOW_SIZE.
+    bytes.extend(frame(4, 0, 0, &[&[0, 4], &gigabyte[..]].concat()));
+    bytes.extend(frame(8, 0, 0, &gigabyte));
+    let path = b"/bytes/100000000";
+    let head = [&[0x82, 0x86, 0x41, 1, b'a', 0x44, path.len() as u8][..], path].concat();
+    bytes.extend(frame(1, 0x1 | 0x4, 1, &head));
+    bytes
 }

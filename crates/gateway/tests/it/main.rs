@@ -2,18 +2,20 @@
 
 mod evacuation;
 mod faults;
-mod floods;
 mod grpc;
 mod grpc_failures;
 mod http1;
 mod http2;
 mod limits;
 mod names;
+mod panics;
 mod reload;
 mod retired;
 mod retries;
 mod secure;
+mod secure_evacuation;
 mod smuggling;
 mod storm;
 mod support;
 mod telemetry;
+mod tls_client;

@@ -143,7 +143,18 @@ fn check(name: &str, expect: Expect, attack: impl FnOnce(&mut RawClient)) {
     let gateway = start(config(recorder.address, Protocol::Http1, 1));
     let mut client = client(&gateway);
     attack(&mut client);
+    let metrics = gateway.registry().render();
     gateway.shutdown();
+    let is_counted = metrics.lines().any(|line| {
+        [
+            "bulkhead_protocol_errors_total{",
+            "bulkhead_stream_errors_total{",
+            "bulkhead_failures_total{",
+        ]
+        .iter()
+        .any(|counter| line.starts_with(counter))
+    });
+    assert!(is_counted || expect == Expect::One, "{name}: the metrics do not tell");
     let records = recorder.finish();
     let seen: Vec<_> = records.iter().map(|record| requests(record)).collect();
     let whole: usize = seen.iter().map(|(whole, _)| whole.len()).sum();

@@ -21,8 +21,11 @@ const BODY_BYTES_MAX: usize = 16 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Standing {
     Live,
-    /// The TLS handshake failed.
-    Refused(String),
+    /// It did not come up: TLS failed, or the upgrade.
+    Refused {
+        cause: String,
+        tls: bool,
+    },
     /// It is over: what was in flight on it ends so.
     Lost(Outcome),
 }
@@ -64,19 +67,26 @@ impl Worker {
             && let Err(cause) = client.flush()
         {
             standing = match client.state {
-                State::Handshaking => Standing::Refused(cause.to_string()),
+                State::Handshaking => Standing::Refused { cause: cause.to_string(), tls: true },
                 _ => Standing::Lost(Outcome::Closed),
             };
+        }
+        if client.state == State::Upgrading && matches!(standing, Standing::Lost(_)) {
+            let cause = client.codec.refusal();
+            let cause =
+                cause.unwrap_or_else(|| "the connection ended before its upgrade".to_owned());
+            standing = Standing::Refused { cause, tls: false };
         }
         let must_close = client.codec.must_close();
         let draining = client.state == State::Draining;
         let idle = client.codec.active_streams() == 0;
         self.slots[index].client = Some(client);
         match standing {
-            Standing::Refused(cause) => {
-                self.connect_failed(index, &io::Error::other(cause), true);
+            Standing::Refused { cause, tls } => {
+                self.connect_failed(index, &io::Error::other(cause), tls);
             }
             Standing::Lost(outcome) => self.lose(index, outcome),
+            Standing::Live if must_close && !idle => self.lose(index, Outcome::Closed),
             Standing::Live if must_close || (draining && idle) => self.retire(index),
             Standing::Live => self.list(index),
         }
@@ -117,12 +127,14 @@ impl Worker {
         input: Result<&Input, &io::Error>,
     ) -> Standing {
         match input {
-            Err(cause) => Standing::Refused(cause.to_string()),
-            Ok(Input::End) => Standing::Refused("the server ended the handshake".to_owned()),
+            Err(cause) => Standing::Refused { cause: cause.to_string(), tls: true },
+            Ok(Input::End) => {
+                Standing::Refused { cause: "the server ended the handshake".to_owned(), tls: true }
+            }
             Ok(_) if client.is_handshaking() => Standing::Live,
             Ok(_) => match self.on_up(index, client) {
                 Ok(()) => Standing::Live,
-                Err(cause) => Standing::Refused(cause.to_string()),
+                Err(cause) => Standing::Refused { cause: cause.to_string(), tls: true },
             },
         }
     }
@@ -179,7 +191,8 @@ impl Worker {
     ) {
         match event {
             Event::Response { tag, end, .. } => {
-                if heads.response.is_interim() {
+                // 101 is final: after it the connection is another protocol's.
+                if heads.response.is_interim() && heads.response.status != 101 {
                     return;
                 }
                 let Some(place) = place_of(tag) else { return };
@@ -227,6 +240,7 @@ impl Worker {
                     pool.want(now);
                 }
             }
+            Event::Ready if client.state == State::Upgrading => self.on_usable(target, client),
             Event::Request { .. } | Event::Ready | Event::Pong(_) => {}
         }
     }

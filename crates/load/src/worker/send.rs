@@ -1,6 +1,6 @@
 //! From the schedule to a connection.
 
-use bulkhead_codec::{Codec, ErrorCode, OpenError, Tag};
+use bulkhead_codec::{ErrorCode, OpenError, Tag};
 use bulkhead_message::BodyLength;
 
 use super::Worker;
@@ -167,6 +167,10 @@ impl Worker {
             client.dirty = true;
             self.dirty.push(index);
         }
+        if client.codec.is_spoilt() {
+            self.drain(index, now);
+        }
+        let Some(client) = self.slots[index].client.as_ref() else { return };
         let idle = client.codec.active_streams() == 0;
         if client.codec.must_close() || (client.state == State::Draining && idle) {
             self.retire(index);
@@ -206,7 +210,7 @@ impl Worker {
 
 /// Goes on with uploads that flow control had held back.
 pub(super) fn resume_uploads(client: &mut Client, flights: &mut Flights) {
-    while let Some((stream, tag)) = Codec::next_writable(&mut client.codec) {
+    while let Some((stream, tag)) = client.codec.next_writable() {
         let Some(flight) = super::answers::place_of(tag).and_then(|place| flights.get(place))
         else {
             continue;

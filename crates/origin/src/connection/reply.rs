@@ -7,6 +7,7 @@ use super::exchange::{Exchange, Finish, Intake};
 use super::{Connection, OUT_BYTES_MAX, Shared};
 use crate::answer::{self, Answer, Method};
 use crate::feed;
+use crate::websocket::{Behaviour, WebSocket};
 
 /// Request field that the feed repeats in its answer, so that a client can see which subject the
 /// gateway found in the token.
@@ -57,6 +58,9 @@ impl Connection {
                 }
             }
             Answer::Close => self.close = true,
+            Answer::WebSocket(behaviour) => {
+                self.begin_websocket(stream, request, behaviour, shared)
+            }
         }
     }
 
@@ -125,6 +129,24 @@ impl Connection {
         let Some(codec) = &mut self.codec else { return };
         if codec.respond(stream, &shared.response, end, &mut self.out).is_ok() && !end {
             self.start(stream, Intake::Echo, Method::Get);
+        }
+    }
+
+    /// The connection is a WebSocket from here on, or the request is refused.
+    fn begin_websocket(
+        &mut self,
+        stream: StreamId,
+        request: &RequestHead,
+        behaviour: Behaviour,
+        shared: &mut Shared,
+    ) {
+        if let Some(websocket) = WebSocket::accept(request, behaviour, &mut self.out) {
+            self.websocket = Some(Box::new(websocket));
+            self.codec = None;
+        } else {
+            shared.response.fields.push_known(Known::Upgrade, b"websocket");
+            shared.body.extend_from_slice(b"WebSocket only\n");
+            self.reply(stream, 426, b"text/plain", shared);
         }
     }
 

@@ -231,6 +231,51 @@ fn http1_shares_the_port_and_keeps_pipelined_answers_in_order() {
     assert_eq!(answer.matches("HTTP/1.1 200").count(), 3, "{answer}");
 }
 
+/// Upgrades, sends the bytes of frames and gives all that comes back until the end.
+fn websocket(origin: &Origin, path: &str, frames: &[u8]) -> Vec<u8> {
+    let mut stream = connect(origin);
+    let head = "host: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    // In one piece: what follows the head is the WebSocket's already.
+    let request = [format!("GET {path} HTTP/1.1\r\n{head}").as_bytes(), frames].concat();
+    stream.write_all(&request).unwrap();
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).unwrap();
+    let accept = "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let at = all.windows(accept.len()).position(|part| part == accept.as_bytes()).unwrap();
+    all.split_off(at + accept.len())
+}
+
+#[test]
+fn websocket_messages_come_back_as_the_path_says() {
+    // Masked with zeros: text "hi", twice, a ping between them, and a close frame.
+    let hi = b"\x81\x82\0\0\0\0hi";
+    let frames = [&hi[..], b"\x89\x80\0\0\0\0", hi, b"\x88\x80\0\0\0\0"].concat();
+    for (path, expected) in [
+        ("/ws", &b"\x81\x02hi\x8a\0\x81\x02hi\x88\0"[..]),
+        ("/ws-wrong", b"\x82\x02ii\x8a\0\x82\x02ii\x88\0"),
+        ("/ws-silent", b"\x8a\0\x88\0"),
+        ("/ws-cut/1", b"\x81\x02hi\x8a\0"),
+    ] {
+        let origin = origin();
+        assert_eq!(websocket(&origin, path, &frames), expected, "{path}");
+        let stats = origin.stats();
+        assert_eq!((stats.requests(Endpoint::WebSocket), stats.websocket_messages()), (1, 2));
+    }
+    let closed = websocket(&origin(), "/ws-close/1", &frames);
+    assert!(closed.starts_with(b"\x81\x02hi") && closed.ends_with(b"\x88\0"), "{closed:?}");
+    // Not masked: refused.
+    assert_eq!(websocket(&origin(), "/ws", b"\x81\x02hi"), b"");
+}
+
+#[test]
+fn a_websocket_needs_an_upgrade() {
+    let origin = origin();
+    assert_eq!(get(&origin, "/ws").status, 426);
+    let answer = http1(&origin, "GET /ws HTTP/1.1\r\nhost: a\r\n\r\n", "WebSocket only\n");
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+}
+
 #[test]
 fn a_close_closes_without_an_answer() {
     let origin = origin();

@@ -7,6 +7,8 @@ fn urls_are_taken_apart() {
         ("http://a.example?x=1", Protocol::Http1, "a.example", "a.example:80", "/?x=1"),
         ("https://a.example/", Protocol::Http1, "a.example", "a.example:443", "/"),
         ("h2://a.example:8443/", Protocol::Http2, "a.example:8443", "a.example:8443", "/"),
+        ("ws://a.example/ws", Protocol::WebSocket, "a.example", "a.example:80", "/ws"),
+        ("wss://a.example/ws", Protocol::WebSocket, "a.example", "a.example:443", "/ws"),
         ("h2c://127.0.0.1:9/b?c#d", Protocol::Http2, "127.0.0.1:9", "127.0.0.1:9", "/b?c"),
         ("http://[::1]/", Protocol::Http1, "[::1]", "[::1]:80", "/"),
         ("http://[::1]:81/", Protocol::Http1, "[::1]:81", "[::1]:81", "/"),
@@ -19,7 +21,8 @@ fn urls_are_taken_apart() {
             (protocol, authority, endpoint, path.as_bytes()),
             "{url}"
         );
-        assert_eq!(target.secure, url.starts_with("https") || url.starts_with("h2:"), "{url}");
+        let secure = ["https", "h2:", "wss"].iter().any(|scheme| url.starts_with(scheme));
+        assert_eq!(target.secure, secure, "{url}");
         assert!(!target.host().contains([']', '/']) && url.contains(target.host()), "{url}");
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::page::{escape, grouped, number};
+
 use super::super::document::Document;
-use super::super::table::number;
-use super::{escape, grouped};
 
 pub(super) fn checks(page: &mut String, document: &Document) {
     *page += "<section class=\"card\"><h2>Checks</h2><p>All must pass. The limits are fixed in the \

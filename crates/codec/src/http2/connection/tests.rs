@@ -252,7 +252,7 @@ fn either_side_may_reset() {
     pair.exchange();
     assert_eq!(pair.server.take_log(), "1 reset 8 by peer");
     assert_eq!(pair.client.take_log(), "3 reset 7 by peer");
-    assert_eq!(pair.server.connection.counters().resets_received, 1);
+    assert_eq!(pair.server.connection.take_counters().unwrap().resets_received, 1);
     // Late frames on a stream that was reset are ignored, by both sides.
     let server = &mut pair.server;
     assert_eq!(
@@ -318,7 +318,7 @@ fn streams_above_goaway_come_back_as_refused() {
     assert_eq!(pair.client.take_log(), "goaway 1 0\n3 reset 7 by peer\n5 reset 7 by peer");
     pair.exchange();
     assert_eq!(pair.server.take_log(), "1 GET http://example.test/a end");
-    assert_eq!(pair.server.connection.counters().streams_refused, 2);
+    assert_eq!(pair.server.connection.take_counters().unwrap().streams_refused, 2);
 }
 
 #[test]

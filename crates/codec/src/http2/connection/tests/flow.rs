@@ -363,7 +363,7 @@ fn made_you_reset() {
         pair.client.feed(&bytes, usize::MAX).unwrap();
     };
     assert_eq!((rounds, error.reason), (513, "too many streams in error"));
-    assert_eq!(pair.server.connection.counters().resets_forced, 512);
+    assert_eq!(pair.server.connection.take_counters().unwrap().resets_forced, 512);
 }
 
 #[test]
