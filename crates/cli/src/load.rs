@@ -3,6 +3,7 @@
 
 mod args;
 mod assertion;
+mod choice;
 mod document;
 mod drive;
 mod echo;
@@ -13,6 +14,7 @@ mod mix;
 mod output;
 mod plain;
 mod saturate;
+mod source;
 mod stages;
 mod summary;
 mod target;
@@ -32,10 +34,11 @@ use bulkhead_load::{Arrivals, Load, LoadReport, Random, Row};
 
 pub(crate) use args::LoadArgs;
 
-use document::Document;
+use document::{Document, Facts};
 use machine::CpuTicks;
 use output::{Contents, LivePlan, Provenance, Sinks};
 use plain::Source;
+use source::FileSource;
 
 /// Exit status when an assertion failed.
 const EXIT_FAILED: u8 = 1;
@@ -56,11 +59,10 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
             .context("watch for signals")?;
     }
     if let Some(objective) = &args.find_max {
-        let seed = args.seed.unwrap_or_else(seed_from_clock);
-        let source = plain::source(args, &args.url, seed)?;
-        drive::check_descriptors(&source.options)?;
-        drive::preflight(&source)?;
-        return saturate::execute(args, objective, &source, seed, &interrupt);
+        let chosen = choice::choose(args)?;
+        drive::check_descriptors(&chosen.source.options)?;
+        drive::preflight(&chosen.source)?;
+        return saturate::execute(args, objective, &chosen.source, chosen.seed, &interrupt);
     }
     let (document, report) = run(args, &interrupt)?;
     write_results(args, &document, &report)?;
@@ -74,8 +76,8 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn run(args: &LoadArgs, interrupt: &AtomicBool) -> anyhow::Result<(Document, LoadReport)> {
-    let seed = args.seed.unwrap_or_else(seed_from_clock);
-    let source = plain::source(args, &args.url, seed)?;
+    let FileSource { source, seed, assertions, notes } = choice::choose(args)?;
+    notes.iter().for_each(|note| say(note));
     drive::check_descriptors(&source.options)?;
     drive::preflight(&source)?;
     let classes: Vec<String> =
@@ -86,8 +88,8 @@ fn run(args: &LoadArgs, interrupt: &AtomicBool) -> anyhow::Result<(Document, Loa
     sinks.on_start(SystemTime::now() + source.options.warmup);
     let report = follow(load, interrupt, sinks);
     let steal_share = CpuTicks::now().steal_share_since(before);
-    let document = Document::new(args, &source.description, seed, steal_share, &report);
-    Ok((document, report))
+    let facts = Facts::of(&source, seed, steal_share, &assertions);
+    Ok((Document::new(&facts, &report), report))
 }
 
 fn live_plan(source: &Source) -> LivePlan {

@@ -3,6 +3,7 @@
 use bulkhead_message::RequestHead;
 
 use crate::feed;
+use crate::session;
 use crate::stats::Endpoint;
 use crate::websocket::Behaviour;
 
@@ -28,6 +29,10 @@ pub(crate) enum Answer {
     Bytes(u64),
     /// The received header fields as JSON.
     Headers,
+    /// A new session: its number as JSON.
+    OpenSession,
+    /// The session of that number as JSON.
+    Session(u64),
     /// Give the stream up.
     Reset,
     /// Close the connection.
@@ -58,7 +63,15 @@ pub(crate) fn of(head: &RequestHead) -> (Endpoint, Answer) {
     if let Some(user) = feed::user_of_json_path(path) {
         return (Endpoint::Feed, Answer::Feed(user));
     }
+    if let Some(text) = path.strip_prefix(b"/session/") {
+        let answer = session::number_of(text).map_or(Answer::Status(404), Answer::Session);
+        return (Endpoint::Session, answer);
+    }
     match path {
+        b"/session" if head.method() == bulkhead_message::Method::Post => {
+            (Endpoint::OpenSession, Answer::OpenSession)
+        }
+        b"/session" => (Endpoint::Session, Answer::Status(405)),
         b"/feed.v1.Feed/Get" => (Endpoint::GrpcGet, Answer::Grpc(Method::Get)),
         b"/feed.v1.Feed/Watch" => (Endpoint::GrpcWatch, Answer::Grpc(Method::Watch)),
         b"/feed.v1.Feed/Upload" => (Endpoint::GrpcUpload, Answer::Grpc(Method::Upload)),

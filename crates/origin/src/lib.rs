@@ -13,6 +13,7 @@ mod connection;
 mod grpc;
 mod reflection;
 mod server;
+mod session;
 mod stats;
 mod websocket;
 

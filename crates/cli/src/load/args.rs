@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bulkhead_load::Phase;
+use bulkhead_load::{Phase, Process};
 
 use super::assertion::Assertion;
 use super::find_max::Objective;
@@ -19,7 +19,8 @@ use super::stages;
 /// time, so a slow answer cannot hide those that had to wait behind it. Every answer is checked;
 /// nothing is retried unless asked for.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("pace").required(true).args(["rate", "closed", "stages", "find_max"])))]
+#[command(group(clap::ArgGroup::new("pace").args(["rate", "closed", "stages", "find_max"])))]
+#[command(group(clap::ArgGroup::new("file").args(["scenario", "har", "replay", "openapi"])))]
 #[command(after_help = "\
 Schemes: http:// and https:// (HTTP/1.1), h2c:// and h2:// (HTTP/2, in cleartext and over TLS), ws://
 and wss:// (WebSocket: each request is a message, and its right answer is its echo).
@@ -42,6 +43,9 @@ Examples:
       --body '{\"user_id\": \"{user:uniform(1,1000000)}\"}'
   bulkhead load ws://127.0.0.1:9000/ws --rate 1000 --connections 50 --body hello
   bulkhead load https://127.0.0.1:8443/ --cacert ca.pem --rate 200 --connects-per-second 50
+  bulkhead load --scenario examples/load/mixed.yaml
+  bulkhead load http://127.0.0.1:9000 --replay access.log --speed 2
+  bulkhead load http://127.0.0.1:9000 --openapi api.yaml --rate 100
   bulkhead load http://127.0.0.1:9000/ --rate 200 --assert 'p99<10ms' --assert 'error_rate<0.1%'
   bulkhead load h2c://127.0.0.1:9000/ --find-max 'p99<5ms,error_rate<0.1%' --duration 5s
   bulkhead load http://127.0.0.1:9000/ --closed --connections 50      capacity, never latency
@@ -50,12 +54,40 @@ Exit status: 0 done and every assertion held (or a highest rate found), 1 an ass
 invalid: the generator or the machine was the limit, so its figures say nothing about the target.
 Ctrl-C ends early with a report of what was seen.")]
 pub(crate) struct LoadArgs {
-    /// Where to; the path may hold placeholders: {name:uniform(1,1000)}
-    #[arg(value_name = "URL")]
-    pub(crate) url: String,
+    /// Where to; the path may hold placeholders: {name:uniform(1,1000)}. Beside a file: in place of the
+    /// servers that it names
+    #[arg(value_name = "URL", required_unless_present = "file")]
+    pub(crate) url: Option<String>,
+
+    /// Requests, pace and targets from a YAML scenario
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stages", "find_max"], help_heading = "Requests from files")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// What a browser recorded (HAR)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stages", "find_max"], help_heading = "Requests from files")]
+    pub(crate) har: Option<PathBuf>,
+    /// What an access log tells, of Bulkhead or in the Common or Combined Log Format
+    #[arg(long, value_name = "FILE", requires = "url", conflicts_with_all = ["stages", "find_max"], help_heading = "Requests from files")]
+    pub(crate) replay: Option<PathBuf>,
+    /// The operations of an OpenAPI description
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stages", "find_max"], help_heading = "Requests from files")]
+    pub(crate) openapi: Option<PathBuf>,
+    /// So many times as fast as it was recorded
+    #[arg(long, value_name = "N", value_parser = speed, conflicts_with_all = ["rate", "closed", "scenario", "openapi"], help_heading = "Requests from files")]
+    pub(crate) speed: Option<f64>,
+    /// Send what changes things, too: POST, PUT, PATCH, DELETE
+    #[arg(
+        long,
+        requires = "file",
+        conflicts_with = "scenario",
+        help_heading = "Requests from files"
+    )]
+    pub(crate) all_methods: bool,
+    /// Take any status below 400 for right, not only the recorded one
+    #[arg(long, requires = "file", conflicts_with_all = ["scenario", "openapi"], help_heading = "Requests from files")]
+    pub(crate) any_success: bool,
 
     /// Requests per second over all connections
-    #[arg(long, value_name = "N", value_parser = rate, help_heading = "Pace")]
+    #[arg(long, value_name = "N", value_parser = rate, required_unless_present_any = ["closed", "stages", "find_max", "file"], help_heading = "Pace")]
     pub(crate) rate: Option<f64>,
     /// Rates over time: RATE:DURATION or FROM..TO:DURATION, divided by commas
     #[arg(long, value_name = "STAGES", value_parser = parse_stages, conflicts_with = "duration", help_heading = "Pace")]
@@ -75,18 +107,18 @@ pub(crate) struct LoadArgs {
     /// With --closed: time from an answer to the next request
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, conflicts_with_all = ["rate", "stages"], help_heading = "Pace")]
     pub(crate) think: Duration,
-    /// How long is measured: 500ms, 10s, 5m, 1h
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive, help_heading = "Pace")]
-    pub(crate) duration: Duration,
+    /// How long is measured: 500ms, 10s, 5m, 1h [default: 10s, or as the file says]
+    #[arg(long, value_name = "TIME", value_parser = positive, help_heading = "Pace")]
+    pub(crate) duration: Option<Duration>,
     /// Load before the measured part, not counted [default: 1s; none with --stages, of which it is a part]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Pace")]
     pub(crate) warmup: Option<Duration>,
-    /// Load after the measured part, not counted; with --stages a part of them
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Pace")]
-    pub(crate) cooldown: Duration,
-    /// How the gaps between requests are distributed
-    #[arg(long, value_enum, default_value_t = ArrivalsArg::Constant, conflicts_with = "closed", help_heading = "Pace")]
-    pub(crate) arrivals: ArrivalsArg,
+    /// Load after the measured part, not counted; with --stages a part of them [default: none]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Pace")]
+    pub(crate) cooldown: Option<Duration>,
+    /// How the gaps between requests are distributed [default: constant, or as the file says]
+    #[arg(long, value_enum, conflicts_with = "closed", help_heading = "Pace")]
+    pub(crate) arrivals: Option<ArrivalsArg>,
     /// Times are moved up to multiples of it, so that requests share a wake-up; latency counts from
     /// the moved time. 0s: each at its own time, at several times the CPU time of the generator
     #[arg(long, value_name = "TIME", default_value = "500us", value_parser = duration, conflicts_with = "closed", help_heading = "Pace")]
@@ -94,13 +126,13 @@ pub(crate) struct LoadArgs {
     /// Arrival times and placeholders are drawn from it [default: from the clock]
     #[arg(long, value_name = "N", help_heading = "Pace")]
     pub(crate) seed: Option<u64>,
-    /// Threads of the generator
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256), help_heading = "Pace")]
-    pub(crate) threads: u32,
+    /// Threads of the generator [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256), help_heading = "Pace")]
+    pub(crate) threads: Option<u32>,
 
-    /// Connections, to each target of a mix
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Connections")]
-    pub(crate) connections: u32,
+    /// Connections, to each target of a mix [default: 10, or as the file says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Connections")]
+    pub(crate) connections: Option<u32>,
     /// Requests in flight per HTTP/2 connection at most [default: 100; 1 with --closed]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "Connections")]
     pub(crate) streams: Option<u32>,
@@ -155,12 +187,12 @@ pub(crate) struct LoadArgs {
     /// Path of the WebSocket in a mix
     #[arg(long, value_name = "PATH", requires = "mix", help_heading = "Requests")]
     pub(crate) ws_path: Option<String>,
-    /// A request without its whole answer so long after its intended time has failed
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive, help_heading = "Requests")]
-    pub(crate) timeout: Duration,
-    /// How often a request is sent again whose answer never came whole; counted apart
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100), help_heading = "Requests")]
-    pub(crate) retries: u32,
+    /// A request without its whole answer so long after its intended time has failed [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = positive, help_heading = "Requests")]
+    pub(crate) timeout: Option<Duration>,
+    /// How often a request is sent again whose answer never came whole; counted apart [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100), help_heading = "Requests")]
+    pub(crate) retries: Option<u32>,
     /// The status that is right [default: any 2xx]
     #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(200..=599), help_heading = "Requests")]
     pub(crate) expect_status: Option<u16>,
@@ -252,6 +284,22 @@ pub(crate) enum ArrivalsArg {
     Constant,
     /// Exponential, as from many independent clients
     Poisson,
+}
+
+impl ArrivalsArg {
+    pub(crate) const fn process(self) -> Process {
+        match self {
+            Self::Constant => Process::Constant,
+            Self::Poisson => Process::Poisson,
+        }
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.001..=1_000.0).contains(&speed) => Ok(speed),
+        _ => Err("expected a factor, 0.001 to 1000".to_owned()),
+    }
 }
 
 fn parse_stages(text: &str) -> Result<Stages, String> {

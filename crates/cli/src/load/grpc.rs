@@ -9,7 +9,7 @@ mod workload;
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bulkhead_grpc::{AskError, Expectation, Method, Schema};
 use bulkhead_load::TargetOptions;
 
@@ -100,7 +100,11 @@ impl Call {
     }
 }
 
-fn schema(source: &Source, server: Server<'_>, path: &str) -> anyhow::Result<Schema> {
+/// Descriptors that need no server.
+///
+/// # Errors
+/// If they cannot be read, or only a server could tell them.
+pub(crate) fn schema_of_files(source: &Source) -> anyhow::Result<Schema> {
     match source {
         Source::DescriptorSet(file) => {
             let bytes = std::fs::read(file)
@@ -108,6 +112,15 @@ fn schema(source: &Source, server: Server<'_>, path: &str) -> anyhow::Result<Sch
             Ok(Schema::from_descriptor_set(&bytes)?)
         }
         Source::Proto { files, folders } => sources::read(files, folders),
+        Source::Reflection => bail!(
+            "a scenario takes its descriptors from --descriptor-set or --proto, not --reflection"
+        ),
+    }
+}
+
+fn schema(source: &Source, server: Server<'_>, path: &str) -> anyhow::Result<Schema> {
+    match source {
+        Source::DescriptorSet(_) | Source::Proto { .. } => schema_of_files(source),
         Source::Reflection => {
             let service = path.trim_start_matches('/').split('/').next().unwrap_or(path);
             Ok(bulkhead_grpc::reflect(service, |path, body| ask_reflection(server, path, body))?)

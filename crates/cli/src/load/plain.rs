@@ -18,6 +18,10 @@ use super::workload::{self, PlainWorkload};
 
 /// Streams per HTTP/2 connection in an open loop, unless told.
 const STREAMS: u32 = 100;
+/// Connections, unless told.
+pub(crate) const CONNECTIONS: u32 = 10;
+/// Measured part, unless told.
+pub(crate) const DURATION: Duration = Duration::from_secs(10);
 /// Warm-up, unless told.
 const WARMUP: Duration = Duration::from_secs(1);
 
@@ -152,10 +156,10 @@ fn target_options(
             args.streams.unwrap_or(if args.closed { 1 } else { STREAMS })
         }
     };
-    let connections = args.connections as usize;
+    let connections = args.connections.unwrap_or(CONNECTIONS) as usize;
     let tls = target.secure.then(|| tls::target(&args.tls, target.host(), protocol)).transpose()?;
     // So many connections that each lives so long, to have so many new ones per second.
-    let by_rate = args.connects_per_second.map(|rate| f64::from(args.connections) / rate);
+    let by_rate = args.connects_per_second.map(|rate| connections as f64 / rate);
     let websocket =
         (protocol == Protocol::WebSocket).then(|| workload::upgrade(args, target)).transpose()?;
     Ok(TargetOptions {
@@ -176,15 +180,12 @@ fn options(
     classes: Vec<Class>,
     seed: u64,
 ) -> anyhow::Result<LoadOptions> {
-    let process = match args.arrivals {
-        ArrivalsArg::Constant => Process::Constant,
-        ArrivalsArg::Poisson => Process::Poisson,
-    };
+    let process = args.arrivals.map_or(Process::Constant, ArrivalsArg::process);
     let in_flight: usize =
         targets.iter().map(|target| target.connections * target.streams_max).sum();
-    let mut duration = args.duration;
+    let mut duration = args.duration.unwrap_or(DURATION);
     let mut warmup = args.warmup.unwrap_or(WARMUP);
-    let cooldown = args.cooldown;
+    let cooldown = args.cooldown.unwrap_or_default();
     let arrivals = match (&args.rate, &args.stages) {
         (Some(rate), _) => {
             Arrivals::Open(Schedule::constant(*rate, process, seed).with_tick(args.tick))
@@ -218,10 +219,10 @@ fn options(
     );
     options.targets = targets;
     options.classes = classes;
-    options.threads = args.threads as usize;
+    options.threads = args.threads.unwrap_or(1) as usize;
     options.warmup = warmup;
     options.cooldown = cooldown;
-    options.timeout = args.timeout;
-    options.retries = args.retries;
+    options.timeout = args.timeout.unwrap_or(options.timeout);
+    options.retries = args.retries.unwrap_or(0);
     Ok(options)
 }

@@ -12,11 +12,11 @@ use bulkhead_load::{Arrivals, LoadReport, Schedule, Timing};
 use serde::Serialize;
 
 use super::args::LoadArgs;
-use super::document::Document;
+use super::document::{Document, Facts};
 use super::find_max::{self, FindMaxDocument, Objective, TrialResult};
 use super::machine::CpuTicks;
 use super::output::{Contents, Curve, Provenance, Sinks};
-use super::plain::Source;
+use super::plain::{DURATION, Source};
 use super::{drive, follow, output, say, summary_out, write};
 
 /// Points of a fitted line.
@@ -43,7 +43,7 @@ pub(crate) fn execute(
 ) -> anyhow::Result<ExitCode> {
     let options = SearchOptions {
         rate_start: args.find_max_start,
-        trial: args.duration,
+        trial: args.duration.unwrap_or(DURATION),
         time_max: args.find_max_time,
         ..SearchOptions::default()
     };
@@ -103,7 +103,8 @@ fn run_trial(
     let load = drive::start(options, source)?;
     let report = follow(load, interrupt, Sinks::quiet());
     let steal_share = CpuTicks::now().steal_share_since(before);
-    Ok((Document::new(args, &source.description, seed, steal_share, &report), report))
+    let facts = Facts::of(source, seed, steal_share, &args.assertions);
+    Ok((Document::new(&facts, &report), report))
 }
 
 /// Latency over throughput, and throughput over concurrency with the fitted law.

@@ -89,6 +89,13 @@ pub(crate) fn upgrade(args: &LoadArgs, target: &Target) -> anyhow::Result<Upgrad
     Ok(Upgrade { headers, ..Upgrade::new(path, &target.authority) })
 }
 
+/// Fields from the flags, without `host`.
+pub(crate) fn fields(args: &LoadArgs) -> anyhow::Result<Vec<(String, String)>> {
+    let fields = args.headers.iter().map(|field| header(field));
+    let fields = fields.collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(fields.into_iter().filter(|(name, _)| name != "host").collect())
+}
+
 /// Fields from the flags; a `host` among them is the target's authority.
 pub(crate) fn headers(
     args: &LoadArgs,
