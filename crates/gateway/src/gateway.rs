@@ -129,7 +129,8 @@ impl Gateway {
     }
 
     /// Puts a configuration in force, all or nothing, and gives its revision. Clusters and listeners
-    /// that did not change keep their connections. The number of workers stays.
+    /// that did not change keep their connections, and names that there were before keep their
+    /// addresses ([`Gateway::set_addresses`]); new names are looked up. The number of workers stays.
     ///
     /// # Errors
     /// When it cannot be put in force; the old one then still is.

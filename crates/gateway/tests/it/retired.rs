@@ -9,7 +9,7 @@ use bulkhead_testkit::RawClient;
 use bytes::Bytes;
 
 use crate::http2::run;
-use crate::support::{PATIENCE, client, config, read_response, start};
+use crate::support::{PATIENCE, client, config, read_request, read_response, start};
 
 /// No cluster any more: all is answered with `gone`.
 fn without_clusters() -> Config {
@@ -48,12 +48,7 @@ fn its_connection_closes_after_the_last_answer_over_http1() {
     let mut client = ask(&gateway);
     let (mut socket, _) = upstream.accept().expect("a connection");
     socket.set_read_timeout(Some(PATIENCE)).expect("a limit");
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        socket.read_exact(&mut byte).expect("a request");
-        request.push(byte[0]);
-    }
+    read_request(&mut socket);
     retire(&gateway);
     socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlast").expect("answer");
     assert_eq!(read_response(&mut client).1, b"last");

@@ -1,5 +1,8 @@
 //! What is tried again and what is not, and which answers take an endpoint out of service.
 
+use std::io::Write;
+use std::net::TcpListener;
+
 use bulkhead_config::model::{
     Balance, Cluster, Config, Ejection, Endpoint, EndpointAddress, Protocol, RetryPolicy,
 };
@@ -7,7 +10,7 @@ use bulkhead_gateway::Gateway;
 use bulkhead_origin::Origin;
 use bulkhead_testkit::RawClient;
 
-use crate::support::{client, config, origin, read_response, start, value};
+use crate::support::{PATIENCE, client, config, origin, read_request, read_response, start, value};
 
 /// One route that retries `codes`, to these origins in turn.
 fn in_turn(origins: &[&Origin], codes: &[u16], ejection: Option<Ejection>) -> Config {
@@ -107,4 +110,24 @@ fn connections_that_fail_eject_an_endpoint() {
     }
     assert_eq!(count(&gateway, "bulkhead_ejections_total"), 1.0);
     assert_eq!(count(&gateway, "bulkhead_upstream_connect_failures_total"), 3.0);
+}
+
+#[test]
+fn an_answer_that_is_whole_leaves_its_connection_to_the_next_attempt() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let mut config = config(upstream.local_addr().expect("an address"), Protocol::Http1, 1);
+    config.routes[0].retry = Some(RetryPolicy { statuses: vec![503], ..RetryPolicy::default() });
+    let gateway = start(config);
+    let mut client = client(&gateway);
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    let (mut socket, _) = upstream.accept().expect("a connection");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    for answer in ["503 No\r\ncontent-length: 0\r\n\r\n", "200 OK\r\ncontent-length: 3\r\n\r\nyes"]
+    {
+        read_request(&mut socket);
+        socket.write_all(format!("HTTP/1.1 {answer}").as_bytes()).expect("answer");
+    }
+    let (head, body) = read_response(&mut client);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert_eq!(body, b"yes");
 }
