@@ -56,8 +56,8 @@ impl Plane for GatewayPlane {
         self.gateway.apply(config).map_err(|error| vec![chain(&anyhow::Error::new(error))])
     }
 
-    fn set_endpoints(&self, cluster: &str, addresses: Vec<SocketAddr>) {
-        self.gateway.set_endpoints(cluster, addresses);
+    fn set_addresses(&self, host: &str, port: u16, addresses: Vec<SocketAddr>) {
+        self.gateway.set_addresses(host, port, addresses);
     }
 
     fn metrics(&self) -> String {
@@ -73,3 +73,6 @@ impl Plane for GatewayPlane {
         self.gateway.registry().config_rejected();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use crate::admin::{self, AdminOptions, Pages};
 use crate::event::{Event, Listen};
 use crate::plane::Plane;
-use crate::resolver::{Lookup, Resolver, system_lookup};
+use crate::resolver::{Known, Lookup, Resolver, system_lookup};
 use crate::status::Status;
 use crate::store::{CONFIG_POLL_INTERVAL, ConfigSource, Outcome, Store};
 
@@ -113,6 +113,7 @@ impl Control {
             status: Arc::clone(&status),
             events: Arc::clone(&events),
             lookup: options.lookup.unwrap_or_else(system_lookup),
+            known: Arc::new(Known::default()),
         };
         let store = source.map(|(source, text)| {
             Store::new(source, text, config.clone(), plane, Arc::clone(&status), events)

@@ -51,9 +51,11 @@ pub enum Event {
     },
     /// A name resolves to other addresses than before.
     NameResolved {
-        /// The cluster.
+        /// A cluster that has the name.
         cluster: String,
-        /// All addresses of the cluster.
+        /// The name.
+        host: String,
+        /// All its addresses.
         addresses: Vec<SocketAddr>,
     },
     /// A name does not resolve any more; the last good addresses stay.
@@ -120,8 +122,8 @@ impl fmt::Display for Event {
             Self::NeedsRestart { key } => {
                 write!(formatter, "`{key}` has changed: restart the gateway for it to take effect")
             }
-            Self::NameResolved { cluster, addresses } => {
-                write!(formatter, "cluster `{cluster}` now has {} addresses:", addresses.len())?;
+            Self::NameResolved { cluster, host, addresses } => {
+                write!(formatter, "cluster `{cluster}`: name `{host}` now resolves to")?;
                 for address in addresses {
                     write!(formatter, " {address}")?;
                 }

@@ -25,8 +25,9 @@ pub trait Plane: Send + Sync + 'static {
     /// Everything that is wrong; the configuration before it stays in force.
     fn apply(&self, config: Config) -> Result<u64, Vec<String>>;
 
-    /// Makes these the addresses of a cluster, in place of the ones it has.
-    fn set_endpoints(&self, cluster: &str, addresses: Vec<SocketAddr>);
+    /// Makes these the addresses of a name, in place of the ones it has, wherever an endpoint has
+    /// this name and port. What is not told stays, also under another configuration.
+    fn set_addresses(&self, host: &str, port: u16, addresses: Vec<SocketAddr>);
 
     /// All metrics in the Prometheus text exposition format.
     fn metrics(&self) -> String;

@@ -297,19 +297,22 @@ impl Worker {
         connection.active = self.now;
         let endpoint = connection.upstream().map(|upstream| upstream.endpoint);
         let reusable = connection.codec.as_ref().is_some_and(|codec| !codec.must_close());
-        let Some(cluster) = clusters.get_mut(id) else { return };
-        match cluster.pool.release(leg.connection, self.now, reusable) {
+        let carries_nothing = connection.streams() == 0;
+        let cluster = clusters.get_mut(id);
+        let waiting = cluster.as_ref().is_some_and(|cluster| cluster.pool.waiting() > 0);
+        let released = cluster.map_or(Released::Unknown, |cluster| {
+            cluster.pool.release(leg.connection, self.now, reusable)
+        });
+        match released {
             Released::Keep => {
-                if cluster.pool.waiting() > 0
-                    && let Some(endpoint) = endpoint
-                {
+                if waiting && let Some(endpoint) = endpoint {
                     self.serve_waiters(id, endpoint);
                 }
             }
-            Released::Close => {
-                if let Some(connection) = self.connections.get_mut(leg.connection) {
-                    connection.closing = true;
-                }
+            // The configuration has its cluster no more: no pool ever closes it.
+            Released::Unknown if !carries_nothing => {}
+            Released::Close | Released::Unknown => {
+                connection.closing = true;
                 self.touch(leg.connection);
             }
         }

@@ -1,26 +1,33 @@
 //! **The story of a request**, top to bottom: route → request filters → cluster → attempt → response
-//! filters → record. Every decision about an exchange stands in this file; what it calls computes.
+//! filters → record. Every decision about an exchange stands here or in `exchange/`; what they call
+//! computes.
 //!
 //! A panic in a step costs this exchange and no other ([`crate::guard`]).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bulkhead_codec::{ErrorCode, StreamId};
 use bulkhead_filter::{Context, Flow};
 use bulkhead_message::{
     BodyLength, Failure, FailureKind, Known, Method, RequestHead, ResponseHead, Retry, Version,
-    is_grpc, parse_grpc_timeout, strip_hop_by_hop,
+    has_grpc_type, is_grpc, strip_hop_by_hop,
 };
-use bulkhead_upstream::{AttemptOutcome, Decision, FailedAttempt, GiveUp};
+use bulkhead_upstream::AttemptOutcome;
 
 use crate::arena::Key;
 use crate::connection::Side;
 use crate::exchange_state::{Exchange, Leg, Phase};
-use crate::failure_response;
 use crate::faults::Fault;
 use crate::flow::Direction;
-use crate::timer::{Owner, TimerId};
+use crate::grpc_messages::GrpcMessages;
+use crate::timer::TimerId;
 use crate::worker::Worker;
+
+mod failing;
+mod retry;
+mod time_limits;
+
+use time_limits::deadline;
 
 /// How much of a request body is thrown away after its answer: an HTTP/1 connection can be kept so,
 /// and an HTTP/2 client reads its answer before it sees a reset. A longer rest costs the connection,
@@ -239,16 +246,23 @@ impl Worker {
         let Some(route) = exchange.route else { return Ok(()) };
         let snapshot = exchange.snapshot.clone();
         let route = snapshot.route(route);
-        if route.retry.statuses.contains(&head.status) && may_retry_status(exchange) {
-            let detail = "the upstream answered with a status that the route retries";
-            let kind = FailureKind::UpstreamReset;
-            return Err(Failure::upstream(kind, Retry::IfIdempotent, detail));
+        let status = head.status;
+        if route.retry.statuses.contains(&status) && self.retry_status(key, status, end) {
+            return Ok(());
         }
+        let Self { exchanges, heads, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
+        let head = &mut heads.response;
         exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
         strip_hop_by_hop(&mut head.fields);
         route.chain.on_response(head);
         if exchange.is_grpc {
             exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
+            // HTTP/1.0 has no trailers, and a length that was promised is to be kept.
+            let may_end_early = exchange.version > Version::Http10
+                && head.body == BodyLength::Unknown
+                && has_grpc_type(&head.fields);
+            exchange.grpc_messages = (!end && may_end_early).then(GrpcMessages::default);
         }
         exchange.request_body.forget();
         exchange.response_ended = end;
@@ -299,6 +313,9 @@ impl Worker {
         let Some(exchange) = self.exchanges.get_mut(key) else { return false };
         exchange.progressed = self.now;
         exchange.response_ended |= end;
+        if let Some(messages) = &mut exchange.grpc_messages {
+            messages.take(bytes);
+        }
         let kept = self.pass_on_response(key, bytes, flow, end);
         if end {
             self.upstream_ended(key);
@@ -425,133 +442,6 @@ impl Worker {
         }
     }
 
-    /// An attempt or the whole exchange failed: tries again where that is safe, else tells the client.
-    pub(crate) fn exchange_failed(&mut self, key: Key, failure: Failure) {
-        let Some(exchange) = self.exchanges.get(key) else { return };
-        if exchange.phase == Phase::Discarding {
-            // The answer was given; only the rest of the request is missing.
-            self.reset_downstream(key, ErrorCode::NO_ERROR);
-            return self.finish(key);
-        }
-        self.tell_endpoint(key, AttemptOutcome::of_failure(&failure));
-        self.detach_upstream(key, ErrorCode::CANCEL);
-        if self.try_again(key, &failure) {
-            return;
-        }
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        exchange.failure = Some(failure.kind);
-        if exchange.downstream.is_none() {
-            return self.finish(key);
-        }
-        if exchange.has_responded() {
-            self.reset_downstream(key, ErrorCode::INTERNAL_ERROR);
-            return self.finish(key);
-        }
-        let (head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());
-        self.respond(key, &head, body.as_bytes());
-    }
-
-    /// Decides on another attempt, and starts it or sets its time.
-    fn try_again(&mut self, key: Key, failure: &Failure) -> bool {
-        let Self { exchanges, clusters, .. } = self;
-        let Some(exchange) = exchanges.get_mut(key) else { return false };
-        let (Some(route), Some(cluster)) = (exchange.route, exchange.cluster) else { return false };
-        let Some(cluster) = clusters.get_mut(cluster) else { return false };
-        let snapshot = exchange.snapshot.clone();
-        let policy = &snapshot.route(route).retry;
-        let possible =
-            exchange.downstream.is_some() && !exchange.has_responded() && exchange.attempts > 0;
-        if !possible {
-            return false;
-        }
-        let attempt = FailedAttempt {
-            method: exchange.request.method(),
-            retries_so_far: exchange.attempts - 1,
-            replayable: exchange.request_body.can_replay(),
-            time_left: exchange.deadline.map(|at| at.saturating_duration_since(self.now)),
-        };
-        let budget = cluster.pool.budget();
-        let decision = policy.after_failure(failure, &attempt, budget, self.now, &mut self.rng);
-        let pause = match decision {
-            Decision::Retry { after } => after,
-            Decision::GiveUp(reason) => {
-                if reason == GiveUp::BudgetExhausted {
-                    self.shard.retry_refused(cluster.entry.series);
-                }
-                return false;
-            }
-        };
-        exchange.request_body.rewind();
-        exchange.phase = Phase::Pausing;
-        self.shard.retried(cluster.entry.series);
-        if pause.is_zero() {
-            if let Err(failure) = self.attempt(key) {
-                self.exchange_failed(key, failure);
-            }
-        } else {
-            exchange.retry_at = Some(self.now + pause);
-            self.set_exchange_timer(key);
-        }
-        true
-    }
-
-    /// The client's stream is given up.
-    fn reset_downstream(&mut self, key: Key, code: ErrorCode) {
-        let Self { exchanges, connections, .. } = self;
-        let Some(leg) = exchanges.get_mut(key).and_then(|exchange| exchange.downstream.take())
-        else {
-            return;
-        };
-        if let Some(connection) = connections.get_mut(leg.connection)
-            && let Some(codec) = connection.codec.as_mut()
-        {
-            codec.reset(leg.stream, code, &mut connection.out.bytes);
-        }
-        self.touch(leg.connection);
-    }
-
-    /// Something is due for this exchange.
-    pub(crate) fn exchange_timer(&mut self, key: Key) {
-        let now = self.now;
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        exchange.timer = TimerId::NONE;
-        self.faults.strike(Fault::ExchangeTimerPanic);
-        if exchange.retry_at.is_some_and(|at| at <= now) && exchange.phase == Phase::Pausing {
-            exchange.retry_at = None;
-            let attempted = self.attempt(key);
-            self.settle(key, attempted);
-        } else if exchange.deadline.is_some_and(|at| at <= now) {
-            let detail = "the exchange ran into its time limit";
-            self.exchange_failed(key, Failure::gateway(FailureKind::DeadlineExceeded, detail));
-        } else if head_deadline(exchange).is_some_and(|at| at <= now) {
-            let detail = "the upstream did not answer in time";
-            let kind = FailureKind::HeadTimeout;
-            self.exchange_failed(key, Failure::upstream(kind, Retry::IfIdempotent, detail));
-        } else if exchange.progressed + exchange.idle_timeout <= now {
-            let failure = if exchange.request_body.ended || exchange.has_responded() {
-                let detail = "nothing moved for the idle time-out";
-                Failure::gateway(FailureKind::IdleTimeout, detail)
-            } else {
-                let detail = "the request body did not come in time";
-                Failure::downstream(FailureKind::RequestTimeout, detail)
-            };
-            self.exchange_failed(key, failure);
-        }
-        self.set_exchange_timer(key);
-    }
-
-    /// Sets the timer to whatever is due next.
-    pub(crate) fn set_exchange_timer(&mut self, key: Key) {
-        let Self { exchanges, timers, .. } = self;
-        let Some(exchange) = exchanges.get_mut(key) else { return };
-        timers.cancel(exchange.timer);
-        let mut due = exchange.progressed + exchange.idle_timeout;
-        for other in [exchange.deadline, exchange.retry_at, head_deadline(exchange)] {
-            due = other.map_or(due, |other| due.min(other));
-        }
-        exchange.timer = timers.set(due, Owner::Exchange(key));
-    }
-
     /// The exchange is over: one record, exactly once, and its place is free.
     pub(crate) fn finish(&mut self, key: Key) {
         self.detach_upstream(key, ErrorCode::CANCEL);
@@ -618,41 +508,6 @@ fn prepare_request(head: &mut RequestHead, client: &[u8], secure: bool) {
         fields.push_known(Known::XForwardedFor, client);
     }
     fields.set(Known::XForwardedProto, if secure { b"https" } else { b"http" });
-}
-
-/// When the whole exchange must be over. A gRPC call may be a stream of any length, so its limit is
-/// its client's `grpc-timeout`; the route's time-out then bounds the wait for the response head
-/// ([`head_deadline`]).
-fn deadline(
-    exchange: &Exchange,
-    route: Option<Duration>,
-    now: Instant,
-) -> Result<Option<Instant>, Failure> {
-    let timeout = if exchange.is_grpc {
-        let asked = exchange.request.fields.get(Known::GrpcTimeout).map(parse_grpc_timeout);
-        asked.transpose().map_err(|_| {
-            Failure::downstream(FailureKind::BadRequest, "grpc-timeout is malformed")
-        })?
-    } else {
-        route
-    };
-    Ok(timeout.and_then(|timeout| now.checked_add(timeout)))
-}
-
-/// Whether an answer with an error status may be thrown away for another attempt.
-fn may_retry_status(exchange: &Exchange) -> bool {
-    let retries = exchange.route.map_or(0, |route| exchange.snapshot.route(route).retry.retries);
-    exchange.request.method().is_idempotent()
-        && exchange.request_body.can_replay()
-        && exchange.attempts <= retries
-}
-
-fn head_deadline(exchange: &Exchange) -> Option<Instant> {
-    let waits = matches!(exchange.phase, Phase::Waiting | Phase::Sent);
-    let route = exchange.route.filter(|_| waits)?;
-    let timeouts = &exchange.snapshot.route(route).timeouts;
-    let of_grpc = timeouts.request.filter(|_| exchange.is_grpc && exchange.deadline.is_none());
-    exchange.attempt_started.checked_add(timeouts.backend_request.or(of_grpc)?)
 }
 
 fn grpc_status(value: Option<&[u8]>) -> Option<u8> {

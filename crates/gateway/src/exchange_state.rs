@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bulkhead_codec::StreamId;
-use bulkhead_message::{FailureKind, RequestHead, Version};
+use bulkhead_message::{Failure, RequestHead, Version};
 use bulkhead_upstream::{AttemptOutcome, EndpointId};
 
 use crate::arena::Key;
+use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
 use crate::timer::TimerId;
@@ -67,11 +68,13 @@ pub(crate) struct Exchange {
     /// Status sent downstream; 0: none yet.
     pub(crate) status: u16,
     /// Why it failed, if it did.
-    pub(crate) failure: Option<FailureKind>,
+    pub(crate) failure: Option<Failure>,
     /// The balancer counts an attempt of this exchange as in flight.
     pub(crate) attempt_open: bool,
     pub(crate) attempt_outcome: AttemptOutcome,
     pub(crate) grpc_status: Option<u8>,
+    /// Of the response's body, if it is one of gRPC that can be ended in trailers at any message.
+    pub(crate) grpc_messages: Option<GrpcMessages>,
     /// The upstream's answer has ended.
     pub(crate) response_ended: bool,
     pub(crate) started: Instant,
@@ -113,6 +116,7 @@ impl Exchange {
             attempt_open: false,
             attempt_outcome: AttemptOutcome::Neutral,
             grpc_status: None,
+            grpc_messages: None,
             response_ended: false,
             started: now,
             attempt_started: now,
@@ -145,6 +149,7 @@ impl Exchange {
         self.attempt_open = false;
         self.attempt_outcome = AttemptOutcome::Neutral;
         self.grpc_status = None;
+        self.grpc_messages = None;
         self.response_ended = false;
         self.started = now;
         self.attempt_started = now;

@@ -1,7 +1,9 @@
 //! The only place that turns a failure into what a client sees: a status with a fixed text, or for
-//! gRPC a trailers-only answer with `grpc-status`.
+//! gRPC a trailers-only answer with `grpc-status`, or trailers if the answer has begun.
 
-use bulkhead_message::{BodyLength, Failure, FailureKind, GrpcStatus, Known, ResponseHead, Side};
+use bulkhead_message::{
+    BodyLength, Failure, FailureKind, Fields, GrpcStatus, Known, ResponseHead, Side,
+};
 
 /// The answer to a failure. `date` is the current value of the `date` field.
 pub(crate) fn of(failure: &Failure, is_grpc: bool, date: &str) -> (ResponseHead, String) {
@@ -47,17 +49,27 @@ fn http(failure: &Failure, date: &str) -> (ResponseHead, String) {
 }
 
 fn grpc(failure: &Failure, date: &str) -> ResponseHead {
+    let mut head = ResponseHead::new(200);
+    head.fields.push_known(Known::ContentType, b"application/grpc");
+    push_grpc_status(failure, &mut head.fields);
+    head.fields.push_known(Known::Date, date.as_bytes());
+    head
+}
+
+/// Makes these the trailers of a gRPC call whose answer has begun.
+pub(crate) fn grpc_trailers(failure: &Failure, trailers: &mut Fields) {
+    trailers.clear();
+    push_grpc_status(failure, trailers);
+}
+
+fn push_grpc_status(failure: &Failure, fields: &mut Fields) {
     let status = match failure.kind {
         FailureKind::Overloaded => GrpcStatus::ResourceExhausted,
         FailureKind::BadRequest => GrpcStatus::Internal,
         _ => GrpcStatus::from_http(failure.status()),
     };
-    let mut head = ResponseHead::new(200);
-    head.fields.push_known(Known::ContentType, b"application/grpc");
-    head.fields.push_known(Known::GrpcStatus, status.as_str().as_bytes());
-    head.fields.push_known(Known::GrpcMessage, public_text(failure).as_bytes());
-    head.fields.push_known(Known::Date, date.as_bytes());
-    head
+    fields.push_known(Known::GrpcStatus, status.as_str().as_bytes());
+    fields.push_known(Known::GrpcMessage, public_text(failure).as_bytes());
 }
 
 #[cfg(test)]

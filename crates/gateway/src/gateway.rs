@@ -7,6 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use bulkhead_config::Config;
+use bulkhead_config::model::EndpointAddress;
 use bulkhead_telemetry::{AccessLog, AccessLogOptions, AccessLogTarget, Registry};
 use bulkhead_transport::{Listener, ListenerOptions, Ticketer};
 
@@ -15,8 +16,9 @@ use crate::clock;
 use crate::evacuation::KillReport;
 use crate::faults::Fault;
 use crate::mailbox::Message;
+use crate::names::{self, Names};
 use crate::shared::{HeldListener, Shared};
-use crate::snapshot::{ApplyError, ClusterIds, Compiler, ListenerEntry, Snapshot};
+use crate::snapshot::{ApplyError, ClusterEntry, ClusterIds, Compiler, ListenerEntry, Snapshot};
 use crate::worker::WorkerListener;
 
 /// Most workers that may be asked for.
@@ -127,15 +129,18 @@ impl Gateway {
     }
 
     /// Puts a configuration in force, all or nothing, and gives its revision. Clusters and listeners
-    /// that did not change keep their connections. The number of workers stays.
+    /// that did not change keep their connections, and names that there were before keep their
+    /// addresses ([`Gateway::set_addresses`]); new names are looked up. The number of workers stays.
     ///
     /// # Errors
     /// When it cannot be put in force; the old one then still is.
     pub fn apply(&self, config: Config) -> Result<u64, ApplyError> {
         let _one_at_a_time = self.changing.lock();
         let revision = self.revision.load(Ordering::Relaxed) + 1;
-        let applied = Snapshot::compile(&config, revision, &self.compiler)
-            .and_then(|snapshot| self.install(Arc::new(snapshot)));
+        let known = self.shared.state().names.clone();
+        let names = Names::of(&config, &known, names::look_up);
+        let applied = Snapshot::compile(&config, revision, &names, &self.compiler)
+            .and_then(|snapshot| self.install(Arc::new(snapshot), names));
         if let Err(error) = applied {
             self.shared.registry.config_rejected();
             return Err(error);
@@ -146,7 +151,7 @@ impl Gateway {
     }
 
     /// Opens what is new, then tells the workers. Nothing is changed before everything is opened.
-    fn install(&self, snapshot: Arc<Snapshot>) -> Result<(), ApplyError> {
+    fn install(&self, snapshot: Arc<Snapshot>, names: Names) -> Result<(), ApplyError> {
         let mut held: Vec<Vec<HeldListener>> = Vec::new();
         for worker in 0..self.workers {
             let mut listeners = Vec::new();
@@ -160,10 +165,13 @@ impl Gateway {
         let mut state = self.shared.state();
         state.snapshot = Some(snapshot.clone());
         state.listeners = held;
-        state.endpoints.clear();
+        state.names = names.succeed(&state.names);
         for slot in state.slots.clone() {
             // A worker that dies meanwhile has a successor that starts with this snapshot.
             let _ = slot.send(Message::Snapshot(snapshot.clone()));
+            for message in state.named_endpoints(|_| true) {
+                let _ = slot.send(message);
+            }
             let listeners = state.listeners[slot.index]
                 .iter()
                 .filter_map(|held| {
@@ -226,16 +234,24 @@ impl Gateway {
         self.revision.load(Ordering::Relaxed)
     }
 
-    /// Makes these the addresses of a cluster whose endpoints are DNS names. An unknown cluster is
-    /// ignored: it may have left the configuration meanwhile.
-    pub fn set_endpoints(&self, cluster: &str, addresses: Vec<SocketAddr>) {
-        let id = self.compiler.ids.of(cluster);
-        let addresses: Arc<[SocketAddr]> = addresses.into();
+    /// Makes these the addresses of a name, for all clusters that have endpoints of this name and
+    /// port. An unknown name is ignored: it may have left the configuration meanwhile.
+    pub fn set_addresses(&self, host: &str, port: u16, addresses: Vec<SocketAddr>) {
         let mut state = self.shared.state();
-        state.endpoints.insert(id, addresses.clone());
+        if !state.names.set(host, port, addresses) {
+            return;
+        }
+        let has_name = |entry: &ClusterEntry| {
+            entry.config.endpoints.iter().any(|endpoint| match &endpoint.address {
+                EndpointAddress::Name { host: name, port: of } => name == host && *of == port,
+                EndpointAddress::Socket(_) => false,
+            })
+        };
         for slot in &state.slots {
-            // A dead worker's successor gets it at its start.
-            let _ = slot.send(Message::Endpoints(id, addresses.clone()));
+            for message in state.named_endpoints(has_name) {
+                // A dead worker's successor gets it at its start.
+                let _ = slot.send(message);
+            }
         }
     }
 

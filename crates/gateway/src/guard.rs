@@ -176,7 +176,8 @@ impl Worker {
         if let Some(leg) = exchange.downstream.take() {
             self.end_connection(leg.connection);
         }
-        exchange.failure = Some(FailureKind::Internal);
+        let detail = "a panic in the gateway";
+        exchange.failure = Some(Failure::gateway(FailureKind::Internal, detail));
         // At worst one record is missing.
         let _ = catch_unwind(AssertUnwindSafe(|| self.record(&exchange)));
     }

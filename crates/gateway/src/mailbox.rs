@@ -1,11 +1,11 @@
 //! What the rest of the process may tell a worker, and the slot through which it is told.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use bulkhead_upstream::EndpointSpec;
 use mio::{Poll, Waker};
 
 use crate::evacuation::Parcel;
@@ -27,8 +27,8 @@ pub(crate) enum Message {
     AcceptQueue(Vec<WorkerListener>),
     /// Connections and exchanges of a killed sibling.
     Parcels(Vec<Parcel>),
-    /// A cluster's addresses were looked up.
-    Endpoints(ClusterId, Arc<[SocketAddr]>),
+    /// The addresses of a cluster's names have changed: all its endpoints.
+    Endpoints(ClusterId, Arc<[EndpointSpec]>),
     /// Finish what is under way, take nothing new, and stop.
     Drain {
         /// When to stop at the latest.

@@ -83,6 +83,15 @@ impl Pipe {
         }
     }
 
+    /// Takes back the last bytes that came in. False: some of them were passed on.
+    pub(crate) fn drop_last(&mut self, count: usize) -> bool {
+        let waiting = self.waiting().len();
+        if count <= waiting {
+            self.bytes.truncate(self.bytes.len() - count);
+        }
+        count <= waiting
+    }
+
     pub(crate) fn is_drained(&self) -> bool {
         self.sent == self.bytes.len()
     }
@@ -114,6 +123,17 @@ mod tests {
         pipe.rewind();
         assert_eq!(pipe.waiting(), b"abcdef");
         assert!(pipe.can_replay());
+    }
+
+    #[test]
+    fn only_what_was_not_passed_on_is_taken_back() {
+        let mut pipe = Pipe::default();
+        pipe.push(b"abcdef", 0);
+        pipe.advance(2);
+        assert!(pipe.drop_last(0) && pipe.drop_last(3));
+        assert_eq!(pipe.waiting(), b"c");
+        assert!(!pipe.drop_last(2));
+        assert_eq!(pipe.waiting(), b"c");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The one record of a finished exchange: metrics, and the access log where it is on.
 
-use bulkhead_message::{ExchangeRecord, Known, Outcome};
+use bulkhead_message::{ExchangeRecord, Failure, Known, Outcome};
 
 use crate::exchange_state::Exchange;
 use crate::worker::Worker;
@@ -29,7 +29,10 @@ impl Worker {
             endpoint: endpoint.as_deref().unwrap_or(""),
             status: exchange.status,
             grpc_status: exchange.grpc_status,
-            outcome: exchange.failure.map_or(Outcome::Complete, Outcome::Failed),
+            outcome: exchange.failure.map_or(
+                Outcome::Complete,
+                |Failure { kind, side, .. }| Outcome::Failed { kind, side },
+            ),
             attempts: exchange.attempts,
             request_bytes: exchange.request_body.total,
             response_bytes: exchange.response_body.total,

@@ -1,6 +1,5 @@
 //! A new snapshot arrives at a worker: what did not change keeps its state.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bulkhead_upstream::{Cluster, ConnectionState, EndpointSpec, Removed};
@@ -51,13 +50,10 @@ impl Worker {
         self.drop_removed(removed);
     }
 
-    /// The addresses of a cluster with names were looked up again.
-    pub(crate) fn set_endpoints(&mut self, id: ClusterId, addresses: &[SocketAddr]) {
+    /// The names of a cluster resolve to other addresses.
+    pub(crate) fn set_endpoints(&mut self, id: ClusterId, endpoints: &[EndpointSpec]) {
         let Some(state) = self.clusters.get_mut(id) else { return };
-        let weight = state.entry.config.endpoints.first().map_or(1, |endpoint| endpoint.weight);
-        let specs: Vec<EndpointSpec> =
-            addresses.iter().map(|&address| EndpointSpec { address, weight }).collect();
-        let removed = state.pool.update_endpoints(&specs);
+        let removed = state.pool.update_endpoints(endpoints);
         self.drop_removed(removed);
     }
 

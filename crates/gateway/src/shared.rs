@@ -1,8 +1,6 @@
 //! What all workers of a gateway have in common. Nothing here is touched on the request path, but
 //! for one counter of connections.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +15,8 @@ use crate::connection::Connection;
 use crate::evacuation::{self, KillReport, Parcel};
 use crate::faults::Faults;
 use crate::mailbox::{Message, Slot};
-use crate::snapshot::{ClusterId, ListenerEntry, Snapshot};
+use crate::names::{Names, has_names};
+use crate::snapshot::{ClusterEntry, ListenerEntry, Snapshot};
 use crate::worker::{Exit, Worker, WorkerListener, run_guarded};
 
 /// How long the last thread waits before it tries again to start its successor.
@@ -48,8 +47,8 @@ pub(crate) struct State {
     pub(crate) threads: Vec<std::thread::JoinHandle<()>>,
     /// By worker index.
     pub(crate) listeners: Vec<Vec<HeldListener>>,
-    /// Addresses of clusters with DNS names, as last looked up.
-    pub(crate) endpoints: HashMap<ClusterId, Arc<[SocketAddr]>>,
+    /// Addresses of the endpoints' names.
+    pub(crate) names: Names,
     /// Parcels that no worker's mailbox took. As bounded as what they carry: `connections_max` and
     /// the pools' limits.
     parked: Vec<Parcel>,
@@ -59,6 +58,17 @@ pub(crate) struct State {
     waiting: Vec<(usize, u64, SyncSender<KillReport>)>,
     /// No worker is started any more.
     pub(crate) stopping: bool,
+}
+
+impl State {
+    /// The current endpoints of the clusters in force that have names, as news for a worker.
+    pub(crate) fn named_endpoints(&self, which: impl Fn(&ClusterEntry) -> bool) -> Vec<Message> {
+        let clusters = self.snapshot.iter().flat_map(|snapshot| &snapshot.clusters);
+        clusters
+            .filter(|entry| has_names(&entry.config) && which(entry))
+            .map(|entry| Message::Endpoints(entry.id, self.names.endpoints(&entry.config).into()))
+            .collect()
+    }
 }
 
 /// See the module.
@@ -249,8 +259,8 @@ impl Shared {
         let Some(snapshot) = running else { return Ok(()) };
         let held = state.listeners.get(index).map_or(&[][..], Vec::as_slice);
         let listeners = duplicates(held).collect::<std::io::Result<_>>()?;
-        for (cluster, addresses) in &state.endpoints {
-            let _fresh = slot.send(Message::Endpoints(*cluster, addresses.clone()));
+        for message in state.named_endpoints(|_| true) {
+            let _fresh = slot.send(message);
         }
         let _fresh = slot.send(Message::Listeners(listeners));
         let (shared, own) = (self.clone(), slot.clone());

@@ -1,8 +1,8 @@
 //! A configuration, compiled for the request path: immutable, shared by all workers. An exchange
 //! keeps the snapshot that it began with to its end.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,6 +24,7 @@ use bulkhead_upstream::{
 };
 
 use crate::chains::{self, BuiltProviders};
+use crate::names::Names;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -217,6 +218,7 @@ impl Snapshot {
     pub(crate) fn compile(
         config: &Config,
         revision: u64,
+        names: &Names,
         compiler: &Compiler,
     ) -> Result<Self, ApplyError> {
         let specs: Vec<RouteSpec> = config.routes.iter().map(route_spec).collect();
@@ -239,7 +241,7 @@ impl Snapshot {
         let clusters = config
             .clusters
             .values()
-            .map(|cluster| Ok(Arc::new(cluster_entry(cluster, compiler)?)))
+            .map(|cluster| Ok(Arc::new(cluster_entry(cluster, names, compiler)?)))
             .collect::<Result<Vec<_>, ApplyError>>()?;
         Ok(Self {
             revision,
@@ -360,6 +362,7 @@ fn listener_entry(
 
 fn cluster_entry(
     cluster: &model::Cluster,
+    names: &Names,
     compiler: &Compiler,
 ) -> Result<ClusterEntry, ApplyError> {
     let tls = match &cluster.tls {
@@ -400,7 +403,7 @@ fn cluster_entry(
     Ok(ClusterEntry {
         id: compiler.ids.of(&cluster.name),
         server_name: server_name(cluster)?,
-        endpoints: resolve(cluster),
+        endpoints: names.endpoints(cluster),
         series: compiler.registry.cluster(&cluster.name),
         config: cluster.clone(),
         settings,
@@ -420,26 +423,6 @@ fn server_name(cluster: &model::Cluster) -> Result<Option<ServerName<'static>>, 
     ServerName::try_from(name.clone())
         .map(Some)
         .map_err(|_| ApplyError::ServerName { cluster: cluster.name.clone(), name })
-}
-
-/// Addresses of a cluster as far as they are known now. Names are looked up once here, so that the
-/// gateway is ready when it says so, and again by the control plane while it runs. A name that does
-/// not resolve is no error: its endpoints are missing until it does.
-fn resolve(cluster: &model::Cluster) -> Vec<EndpointSpec> {
-    let mut specs = BTreeMap::new();
-    for endpoint in &cluster.endpoints {
-        match &endpoint.address {
-            EndpointAddress::Socket(address) => {
-                specs.insert(*address, endpoint.weight);
-            }
-            EndpointAddress::Name { host, port } => {
-                for address in (host.as_str(), *port).to_socket_addrs().into_iter().flatten() {
-                    specs.insert(address, endpoint.weight);
-                }
-            }
-        }
-    }
-    specs.into_iter().map(|(address, weight)| EndpointSpec { address, weight }).collect()
 }
 
 pub(crate) fn read_file(what: &'static str, path: &Path) -> Result<Vec<u8>, ApplyError> {

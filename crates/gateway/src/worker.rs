@@ -447,7 +447,7 @@ impl Worker {
                 }
                 Message::AcceptQueue(queues) => self.drain_queues(&queues),
                 Message::Parcels(parcels) => self.parcels.extend(parcels),
-                Message::Endpoints(cluster, addresses) => self.set_endpoints(cluster, &addresses),
+                Message::Endpoints(cluster, endpoints) => self.set_endpoints(cluster, &endpoints),
                 Message::Drain { until } => self.begin_drain(until),
             }
         }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::{Known, RequestHead};
+use crate::{Fields, Known, RequestHead};
 
 /// gRPC status codes that a gateway itself gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +62,15 @@ impl GrpcStatus {
     }
 }
 
-/// Whether a request is gRPC: content type `application/grpc`, alone or followed by `+` or `;`.
+/// Whether a request is gRPC.
 pub fn is_grpc(head: &RequestHead) -> bool {
+    has_grpc_type(&head.fields)
+}
+
+/// Whether a head is one of gRPC: content type `application/grpc`, alone or followed by `+` or `;`.
+pub fn has_grpc_type(fields: &Fields) -> bool {
     const PREFIX: &[u8] = b"application/grpc";
-    head.fields.get(Known::ContentType).is_some_and(|value| {
+    fields.get(Known::ContentType).is_some_and(|value| {
         value.len() >= PREFIX.len()
             && value[..PREFIX.len()].eq_ignore_ascii_case(PREFIX)
             && matches!(value.get(PREFIX.len()), None | Some(b'+' | b';' | b' '))

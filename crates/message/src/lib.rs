@@ -16,7 +16,7 @@ mod syntax;
 
 pub use failure::{Failure, FailureKind, Retry, Side};
 pub use fields::{FieldRef, Fields};
-pub use grpc::{GrpcStatus, GrpcTimeoutError, is_grpc, parse_grpc_timeout};
+pub use grpc::{GrpcStatus, GrpcTimeoutError, has_grpc_type, is_grpc, parse_grpc_timeout};
 pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Version};
 pub use hop_by_hop::strip_hop_by_hop;
 pub use known::Known;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::{FailureKind, Version};
+use crate::{FailureKind, Side, Version};
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,12 @@ pub enum Outcome {
     /// The whole response was handed to the client's connection.
     Complete,
     /// It ended otherwise.
-    Failed(FailureKind),
+    Failed {
+        /// What happened.
+        kind: FailureKind,
+        /// Whose side it was on.
+        side: Side,
+    },
 }
 
 /// Facts of one finished exchange, borrowed from it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulkhead_message::{ExchangeRecord, FailureKind, Outcome, Side, Version};
+use bulkhead_message::{ExchangeRecord, Outcome, Side, Version};
 
 use crate::counter::Counter;
 use crate::histogram::{FineHistogram, micros};
@@ -70,32 +70,6 @@ const fn side_index(side: Side) -> usize {
     }
 }
 
-/// The side that a kind of failure is on: a record keeps the kind only.
-const fn side_of(kind: FailureKind) -> Side {
-    match kind {
-        FailureKind::BadRequest
-        | FailureKind::HeadTooLarge
-        | FailureKind::BodyTooLarge
-        | FailureKind::NoRoute
-        | FailureKind::Unauthenticated
-        | FailureKind::Forbidden
-        | FailureKind::Refused
-        | FailureKind::ClientAborted
-        | FailureKind::RequestTimeout => Side::Downstream,
-        FailureKind::NoEndpoint
-        | FailureKind::Connect
-        | FailureKind::UpstreamTls
-        | FailureKind::UpstreamClosed
-        | FailureKind::UpstreamReset
-        | FailureKind::UpstreamRefused
-        | FailureKind::UpstreamProtocol
-        | FailureKind::HeadTimeout
-        | FailureKind::DeadlineExceeded
-        | FailureKind::IdleTimeout => Side::Upstream,
-        _ => Side::Gateway,
-    }
-}
-
 impl Default for Shard {
     fn default() -> Self {
         Self {
@@ -149,9 +123,9 @@ impl Shard {
         cells.response_bytes.add(record.response_bytes);
         self.latency.record(micros);
         self.exchanges_finished.increment();
-        if let Outcome::Failed(kind) = record.outcome {
+        if let Outcome::Failed { kind, side } = record.outcome {
             self.exchanges_failed.increment();
-            self.failures[side_index(side_of(kind))].count(kind.as_str());
+            self.failures[side_index(side)].count(kind.as_str());
         }
     }
 

@@ -46,10 +46,16 @@ impl AttemptOutcome {
     }
 
     /// What a failed attempt says. A refused stream or GOAWAY is how an endpoint leaves in good
-    /// order, so it says nothing.
+    /// order, so it says nothing; neither do the limits of the whole exchange, which the client may
+    /// have chosen, and which an answer that is a long stream may reach in good health.
     pub fn of_failure(failure: &Failure) -> Self {
         match (failure.side, failure.kind) {
-            (Side::Upstream, FailureKind::UpstreamRefused) => Self::Neutral,
+            (
+                Side::Upstream,
+                FailureKind::UpstreamRefused
+                | FailureKind::DeadlineExceeded
+                | FailureKind::IdleTimeout,
+            ) => Self::Neutral,
             (Side::Upstream, _) => Self::Failure,
             (Side::Downstream | Side::Gateway, _) => Self::Neutral,
         }

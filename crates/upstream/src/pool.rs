@@ -133,12 +133,12 @@ impl<K: Copy + Eq + Hash> Pool<K> {
             }
     }
 
-    /// Gives back one stream. An unknown key is ignored: its connection was closed before.
+    /// Gives back one stream.
     #[inline]
     pub(crate) fn release(&mut self, key: K, now: Instant, reusable: bool) -> Released {
-        let Some(&slot) = self.by_key.get(&key) else { return Released::Keep };
+        let Some(&slot) = self.by_key.get(&key) else { return Released::Unknown };
         let Some(Some(connection)) = self.slots.get_mut(slot as usize) else {
-            return Released::Keep;
+            return Released::Unknown;
         };
         let facts = &mut connection.facts;
         debug_assert!(facts.streams_in_use > 0, "a stream is released once");

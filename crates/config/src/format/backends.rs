@@ -89,10 +89,16 @@ pub(crate) static CLUSTER: Table = Table {
 
 static ENDPOINT: Table = Table {
     name: "endpoint",
-    about: "One endpoint. A name is resolved to all its addresses.",
+    about: "One endpoint. A name is resolved to all its addresses, and keeps the last ones while it \
+            does not resolve.",
     keys: &[
         required("address", ENDPOINT_ADDRESS, "IP address or name, and port."),
-        default("weight", integer(1, 1_000), "1", "Relative share of the requests."),
+        default(
+            "weight",
+            integer(1, 1_000),
+            "1",
+            "Relative share of the requests; of a name, of each address.",
+        ),
     ],
     rules: &[],
     hints: &[("port", "write host and port together: `address: name:8080`")],
@@ -122,7 +128,7 @@ static EJECTION: Table = Table {
             "consecutive_failures",
             integer(1, 10_000),
             "5",
-            "Failures in a row (5xx or failed connections) that eject an endpoint.",
+            "Failures in a row that eject an endpoint: no connection, no whole answer, or 502, 503, 504.",
         ),
         default(
             "duration",

@@ -9,7 +9,7 @@ use super::*;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Told {
     Applied(Box<Config>),
-    Endpoints(String, Vec<SocketAddr>),
+    Addresses(String, Vec<SocketAddr>),
 }
 
 pub(crate) struct FakePlane {
@@ -78,8 +78,8 @@ impl Plane for FakePlane {
         Ok(*revision)
     }
 
-    fn set_endpoints(&self, cluster: &str, addresses: Vec<SocketAddr>) {
-        self.tell(Told::Endpoints(cluster.to_owned(), addresses));
+    fn set_addresses(&self, host: &str, port: u16, addresses: Vec<SocketAddr>) {
+        self.tell(Told::Addresses(format!("{host}:{port}"), addresses));
     }
 
     fn metrics(&self) -> String {

@@ -40,6 +40,7 @@ fn fixture() -> Fixture {
             assert_eq!(port, 80);
             asked.lock().unwrap().get(host).cloned().ok_or_else(|| io::Error::other("no such name"))
         }),
+        known: Arc::default(),
     };
     Fixture { resolver, answers, told, events }
 }
@@ -51,34 +52,38 @@ impl Fixture {
     }
 
     #[track_caller]
-    fn check_told(&self, expected: &[u8]) {
-        let expected = expected.iter().copied().map(address).collect();
-        assert_eq!(self.told.try_recv(), Ok(Told::Endpoints("api".to_owned(), expected)));
+    fn check_told(&self, expected: &[(&str, &[u8])]) {
+        for (host, addresses) in expected {
+            let addresses = addresses.iter().copied().map(address).collect();
+            assert_eq!(self.told.try_recv(), Ok(Told::Addresses(format!("{host}:80"), addresses)));
+        }
+        assert!(self.told.try_recv().is_err());
     }
 }
 
 #[tokio::test]
-async fn changed_addresses_are_told_and_failures_keep_the_last() {
+async fn answers_are_told_name_by_name_and_failures_keep_the_last() {
     let fixture = fixture();
-    let (cluster, mut known) = (cluster(), Known::default());
-    fixture.answer("a.test", &[3, 2]);
+    let cluster = cluster();
+    fixture.answer("a.test", &[3, 2, 3]);
     fixture.answer("b.test", &[9]);
-    assert!(!fixture.resolver.refresh(&cluster, &mut known).await);
-    fixture.check_told(&[1, 2, 3, 9]);
+    assert!(!fixture.resolver.refresh(&cluster).await);
+    fixture.check_told(&[("a.test", &[2, 3]), ("b.test", &[9])]);
     assert!(fixture.events.lock().unwrap().is_empty(), "the first answer is no change");
 
     // Another order is no change.
     fixture.answer("a.test", &[2, 3]);
-    assert!(!fixture.resolver.refresh(&cluster, &mut known).await);
-    assert!(fixture.told.try_recv().is_err());
+    assert!(!fixture.resolver.refresh(&cluster).await);
+    fixture.check_told(&[("a.test", &[2, 3]), ("b.test", &[9])]);
+    assert!(fixture.events.lock().unwrap().is_empty());
 
-    // A name that fails keeps its addresses, and is told once.
+    // A name that fails is not told, so that it keeps its addresses; the log hears of it once.
     fixture.answers.lock().unwrap().remove("a.test");
     fixture.answer("b.test", &[]);
     for _ in 0..2 {
-        assert!(fixture.resolver.refresh(&cluster, &mut known).await);
+        assert!(fixture.resolver.refresh(&cluster).await);
     }
-    assert!(fixture.told.try_recv().is_err());
+    fixture.check_told(&[]);
     let reasons: Vec<String> =
         fixture.events.lock().unwrap().drain(..).map(|event| event.to_string()).collect();
     assert_eq!(reasons.len(), 2, "{reasons:?}");
@@ -86,12 +91,32 @@ async fn changed_addresses_are_told_and_failures_keep_the_last() {
     assert!(reasons[1].contains("`b.test`") && reasons[1].contains("no address"), "{reasons:?}");
     assert_eq!(fixture.resolver.status.to_json()["unresolved"][0]["host"], "a.test");
 
+    // What changed is told to the log, also after a reload.
+    fixture.resolver.watch(&config(cluster.clone())).abort_all();
     fixture.answer("a.test", &[4]);
     fixture.answer("b.test", &[9]);
-    assert!(!fixture.resolver.refresh(&cluster, &mut known).await);
-    fixture.check_told(&[1, 4, 9]);
-    assert!(matches!(fixture.events.lock().unwrap().as_slice(), [Event::NameResolved { .. }]));
+    assert!(!fixture.resolver.refresh(&cluster).await);
+    fixture.check_told(&[("a.test", &[4]), ("b.test", &[9])]);
+    let events: Vec<String> =
+        fixture.events.lock().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(events, ["cluster `api`: name `a.test` now resolves to 10.0.0.4:80"]);
     assert_eq!(fixture.resolver.status.to_json()["unresolved"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_name_that_left_the_configuration_is_new_when_it_comes_back() {
+    let fixture = fixture();
+    fixture.answer("a.test", &[2]);
+    fixture.answer("b.test", &[3]);
+    fixture.resolver.refresh(&cluster()).await;
+    fixture.resolver.watch(&Config::default()).abort_all();
+    fixture.answer("a.test", &[4]);
+    fixture.resolver.refresh(&cluster()).await;
+    assert!(fixture.events.lock().unwrap().is_empty());
+}
+
+fn config(cluster: Cluster) -> Config {
+    Config { clusters: [(cluster.name.clone(), cluster)].into(), ..Config::default() }
 }
 
 #[tokio::test]

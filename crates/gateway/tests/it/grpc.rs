@@ -9,13 +9,16 @@ use crate::http2::{Client, connect, run};
 use crate::support::{address, config, origin, start};
 
 /// A length-prefixed message that asks for a user's feed.
-fn request(user: u64) -> Bytes {
+pub(crate) fn request(user: u64) -> Bytes {
     let mut message = Vec::new();
     bulkhead_origin::feed::push_grpc_request(user, &mut message);
     message.into()
 }
 
-async fn call(client: &Client, method: &str) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
+pub(crate) async fn call(
+    client: &Client,
+    method: &str,
+) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
     let head = Request::post(format!("http://a.example/feed.v1.Feed/{method}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -26,13 +29,13 @@ async fn call(client: &Client, method: &str) -> (h2::client::ResponseFuture, Sen
 }
 
 /// The next bytes of the answer, released at once.
-async fn next(body: &mut RecvStream) -> Option<Bytes> {
+pub(crate) async fn next(body: &mut RecvStream) -> Option<Bytes> {
     let piece = body.data().await?.expect("no failure");
     body.flow_control().release_capacity(piece.len()).expect("a live stream");
     Some(piece)
 }
 
-async fn rest(body: &mut RecvStream) -> (usize, HeaderMap) {
+pub(crate) async fn rest(body: &mut RecvStream) -> (usize, HeaderMap) {
     let mut bytes = 0;
     while let Some(piece) = next(body).await {
         bytes += piece.len();

@@ -3,11 +3,15 @@
 mod evacuation;
 mod faults;
 mod grpc;
+mod grpc_failures;
 mod http1;
 mod http2;
 mod limits;
+mod names;
 mod panics;
 mod reload;
+mod retired;
+mod retries;
 mod secure;
 mod secure_evacuation;
 mod smuggling;

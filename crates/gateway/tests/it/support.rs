@@ -1,6 +1,7 @@
 //! A gateway in front of an embedded origin.
 
-use std::net::SocketAddr;
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bulkhead_config::Config;
@@ -78,6 +79,12 @@ pub(crate) fn feed(user: u64) -> Vec<u8> {
     body
 }
 
+/// The value of the sample whose name and labels are `sample`.
+pub(crate) fn value(metrics: &str, sample: &str) -> Option<f64> {
+    let line = metrics.lines().find(|line| line.starts_with(sample))?;
+    line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok()
+}
+
 /// Memory of this process, in bytes.
 pub(crate) fn resident_bytes() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").expect("statm");
@@ -91,4 +98,14 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     frame.extend_from_slice(&stream.to_be_bytes());
     frame.extend_from_slice(payload);
     frame
+}
+
+/// Reads a request of HTTP/1.1 without a body, as an upstream.
+pub(crate) fn read_request(socket: &mut TcpStream) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).expect("a request");
+        request.push(byte[0]);
+    }
 }

@@ -1,16 +1,15 @@
 //! Every exchange is counted and logged exactly once, however it ends.
 
+use std::time::Duration;
+
 use bulkhead_config::model::{AccessLog, Protocol};
+use bulkhead_gateway::Gateway;
 use bulkhead_testkit::Scratch;
+use bytes::Bytes;
 
+use crate::http2::{get, run};
 use crate::smuggling::{frame, http2_request, until_over};
-use crate::support::{client, config, origin, read_response, start};
-
-/// The value of the sample whose name and labels are `sample`.
-fn value(metrics: &str, sample: &str) -> Option<f64> {
-    let line = metrics.lines().find(|line| line.starts_with(sample))?;
-    line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok()
-}
+use crate::support::{PATIENCE, address, client, config, origin, read_response, start, value};
 
 #[test]
 fn each_exchange_has_one_record_whether_answered_failed_or_given_up() {
@@ -45,7 +44,7 @@ fn each_exchange_has_one_record_whether_answered_failed_or_given_up() {
     let mut other = crate::support::client(&gateway);
     until_over(&mut other, &http2_request(&fields("/api/v1/7/feed"), None));
 
-    assert!(gateway.drain(crate::support::PATIENCE), "nothing is left to be cut off");
+    assert!(gateway.drain(PATIENCE), "nothing is left to be cut off");
     let metrics = registry.render();
     for (status, count) in [("200", 6.0), ("404", 2.0), ("503", 1.0), ("502", 1.0)] {
         let sample = format!(
@@ -69,4 +68,57 @@ fn each_exchange_has_one_record_whether_answered_failed_or_given_up() {
         log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
     assert_eq!(lines.len(), 11, "{log}");
     assert!(lines.iter().all(serde_json::Value::is_object), "{log}");
+}
+
+/// How many failures of this kind are booked on downstream, upstream and gateway, once all is over.
+fn sides(gateway: &Gateway, kind: &str) -> [f64; 3] {
+    assert!(gateway.drain(PATIENCE), "nothing is left to be cut off");
+    let metrics = gateway.registry().render();
+    ["downstream", "upstream", "gateway"].map(|side| {
+        let sample = format!("bulkhead_failures_total{{kind=\"{kind}\",side=\"{side}\"}}");
+        value(&metrics, &sample).unwrap_or(0.0)
+    })
+}
+
+#[test]
+fn who_was_late_is_blamed() {
+    // Nobody ever takes a connection from its queue, nor answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    let upstream = silent.local_addr().expect("an address");
+    for (request, expect) in [
+        ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", [0.0, 1.0, 0.0]),
+        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc", [0.0, 1.0, 0.0]),
+        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc", [1.0, 0.0, 0.0]),
+    ] {
+        let mut config = config(upstream, Protocol::Http1, 1);
+        config.routes[0].timeouts.request = Some(Duration::from_millis(300));
+        let gateway = start(config);
+        let mut client = client(&gateway);
+        client.send(request);
+        assert!(read_response(&mut client).0.starts_with("HTTP/1.1 504"), "{request}");
+        drop(client);
+        assert_eq!(sides(&gateway, "deadline_exceeded"), expect, "{request}");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_take_its_answer_is_blamed() {
+    run(async {
+        let origin = origin();
+        let mut config = config(origin.addr(), Protocol::Http2, 1);
+        config.routes[0].timeouts.request = Some(Duration::from_secs(1));
+        let gateway = start(config);
+        let socket = tokio::net::TcpStream::connect(address(&gateway)).await.expect("connect");
+        let (client, connection) = h2::client::Builder::new()
+            .initial_window_size(0)
+            .handshake::<_, Bytes>(socket)
+            .await
+            .expect("shake hands");
+        tokio::spawn(connection);
+        let mut ready = client.ready().await.expect("a ready connection");
+        let (answer, _) = ready.send_request(get("/bytes/100"), true).expect("a stream");
+        let mut body = answer.await.expect("a head").into_body();
+        assert!(body.data().await.expect("an outcome").is_err());
+        assert_eq!(sides(&gateway, "deadline_exceeded"), [1.0, 0.0, 0.0]);
+    });
 }

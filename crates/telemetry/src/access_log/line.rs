@@ -71,7 +71,7 @@ pub(super) fn write(
     }
     match record.outcome {
         Outcome::Complete => text(out, "outcome", b"complete"),
-        Outcome::Failed(kind) => {
+        Outcome::Failed { kind, .. } => {
             text(out, "outcome", b"failed");
             text(out, "failure", kind.as_str().as_bytes());
         }

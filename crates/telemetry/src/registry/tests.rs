@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bulkhead_message::{ExchangeRecord, FailureKind, Outcome};
+use bulkhead_message::{ExchangeRecord, FailureKind, Outcome, Side};
 
 use super::*;
 
@@ -47,7 +47,7 @@ fn exchanges_are_summed_over_workers() {
     shard.record(
         &ExchangeSeries::NONE,
         &ExchangeRecord {
-            outcome: Outcome::Failed(FailureKind::NoRoute),
+            outcome: Outcome::Failed { kind: FailureKind::NoRoute, side: Side::Downstream },
             ..record(404, Version::Http11, 20)
         },
     );

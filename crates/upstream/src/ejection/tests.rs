@@ -149,6 +149,8 @@ fn outcomes_follow_status_and_failure() {
         (upstream(FailureKind::UpstreamReset), AttemptOutcome::Failure),
         (upstream(FailureKind::HeadTimeout), AttemptOutcome::Failure),
         (upstream(FailureKind::UpstreamRefused), AttemptOutcome::Neutral),
+        (upstream(FailureKind::DeadlineExceeded), AttemptOutcome::Neutral),
+        (upstream(FailureKind::IdleTimeout), AttemptOutcome::Neutral),
         (Failure::downstream(FailureKind::ClientAborted, ""), AttemptOutcome::Neutral),
         (Failure::gateway(FailureKind::Overloaded, ""), AttemptOutcome::Neutral),
     ] {

@@ -50,6 +50,8 @@ pub enum Released {
     Keep,
     /// It is of no further use and carries nothing: close it, then say `closed`.
     Close,
+    /// It is not of this cluster: close it when it carries nothing.
+    Unknown,
 }
 
 /// What the pool knows of a connection: what moves with it to another worker.

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use bulkhead_message::{FailureKind, Version};
+use bulkhead_message::{FailureKind, Side, Version};
 use serde_json::{Value, json};
 
 use super::*;
@@ -56,7 +56,7 @@ fn failed_grpc_exchange() {
         client: None,
         status: 503,
         grpc_status: Some(14),
-        outcome: Outcome::Failed(FailureKind::NoEndpoint),
+        outcome: Outcome::Failed { kind: FailureKind::NoEndpoint, side: Side::Gateway },
         request_id: None,
         target: b"/svc/Method",
         ..record()
