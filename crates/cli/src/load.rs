@@ -1,12 +1,18 @@
 //! `bulkhead load`: requests at a rate that does not bend to the answers, and an honest account of
 //! them. Says that a run is invalid rather than blame the target for what the generator could not do.
 
+#[allow(dead_code, reason = "its command comes with the new command line")]
+mod agent;
 mod args;
 mod assertion;
+#[allow(dead_code, reason = "its flag comes with the new command line")]
+mod coordinator;
 mod document;
 mod drive;
 #[allow(dead_code, reason = "its flag comes with the new command line")]
 mod find_max;
+#[allow(dead_code, reason = "its flag comes with the new command line")]
+mod job;
 mod machine;
 mod mix;
 mod output;

@@ -17,7 +17,7 @@ mod sinks;
 pub(crate) use csv::csv;
 pub(crate) use {
     args::OutputArgs,
-    html::Contents,
+    html::{Contents, Curve},
     live::LivePlan,
     provenance::Provenance,
     sinks::{Sinks, write_files},
