@@ -1,5 +1,5 @@
-//! `bulkhead load agent`: lets a coordinator run load from this machine. What a job comes to is the
-//! caller's to say; who may give one, and against whom, is said here.
+//! `bulkhead load agent`: lets a coordinator run load from this machine. Who may give a job,
+//! and against whom, is said here; what it comes to, by [`plan`].
 
 mod plan;
 
@@ -54,18 +54,14 @@ pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Secret> {
     Secret::new(&bytes).with_context(|| format!("take the secret `{}`", path.display()))
 }
 
-/// Serves until SIGINT or SIGTERM. `build` makes a run of a job; `steal_share_max` is the share of stolen
-/// CPU time from which on this machine's part is in doubt.
-pub(crate) fn execute(
-    args: &AgentArgs,
-    steal_share_max: f64,
-    build: impl Fn(&Job) -> anyhow::Result<(LoadOptions, WorkloadFactory)> + Send + Sync + 'static,
-) -> anyhow::Result<ExitCode> {
+/// Serves until SIGINT or SIGTERM. `steal_share_max` is the share of stolen CPU time from which on this
+/// machine's part is in doubt.
+pub(crate) fn execute(args: &AgentArgs, steal_share_max: f64) -> anyhow::Result<ExitCode> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("watch for signals")?;
     }
-    let agent = start(args, steal_share_max, build)?;
+    let agent = start(args, steal_share_max, plan)?;
     writeln!(std::io::stdout(), "agent listens on {}", agent.address())
         .context("write to stdout")?;
     while !stop.load(Ordering::Relaxed) {
@@ -74,6 +70,7 @@ pub(crate) fn execute(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Listens. `build` makes a run of a job.
 pub(super) fn start(
     args: &AgentArgs,
     steal_share_max: f64,

@@ -36,7 +36,7 @@ impl FindMaxDocument {
             self.curve.iter().map(|point| (point.concurrency, point.throughput_rps)).collect();
         let note = match (&self.usl, &self.usl_refused) {
             (Some(usl), _) => format!(
-                "Universal scalability law: λ {:.1}/s, σ {:.5}, κ {:.7}; R² {:.3}.",
+                "Universal scalability law: λ {:.1}/s, σ {:.5}, κ {:.3e}; R² {:.3}.",
                 usl.law.lambda, usl.law.sigma, usl.law.kappa, usl.law.r_squared
             ),
             (None, refused) => {

@@ -70,7 +70,7 @@ impl FindMaxDocument {
                 let law = &usl.law;
                 writeln!(
                     out,
-                    "scalability  lambda {:.1}/s, sigma {:.5}, kappa {:.7} (R2 {:.3}, {} points)",
+                    "scalability  lambda {:.1}/s, sigma {:.5}, kappa {:.3e} (R2 {:.3}, {} points)",
                     law.lambda, law.sigma, law.kappa, law.r_squared, usl.points
                 )?;
                 match law.peak {
