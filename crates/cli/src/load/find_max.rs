@@ -76,6 +76,7 @@ fn observe(
         throughput_rps: throughput(report, duration),
         error_share: report.failed as f64 / report.scheduled.max(1) as f64,
         latency: report.latency.clone(),
+        service: report.service.clone(),
         elapsed,
     }
 }

@@ -63,6 +63,7 @@ impl Simulated {
             verdict,
             throughput_rps: proposal.rate.min(capacity),
             error_share: 0.0,
+            service: latency.clone(),
             latency,
             elapsed: proposal.duration,
         }
@@ -88,6 +89,7 @@ fn seen(verdict: Verdict) -> Observation {
         throughput_rps: 1.0,
         error_share: 0.0,
         latency: Latencies::default(),
+        service: Latencies::default(),
         elapsed: Duration::from_secs(1),
     }
 }

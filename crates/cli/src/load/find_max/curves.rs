@@ -54,7 +54,7 @@ impl FindMaxDocument {
         Curve {
             title: "Throughput by concurrency".to_owned(),
             note,
-            x_unit: "requests in the system".to_owned(),
+            x_unit: "requests at the target".to_owned(),
             y_unit: "right answers/s".to_owned(),
             points_name: "measured".to_owned(),
             line_name: "by the law".to_owned(),

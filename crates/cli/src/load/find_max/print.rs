@@ -49,7 +49,7 @@ impl FindMaxDocument {
         writeln!(
             out,
             "{:>10} {:>6} {:>10} {:>9} {:>9} {:>9} {:>9} {:>8}",
-            "rate/s", "trials", "ok/s", "mean ms", "p50 ms", "p99 ms", "errors", "in use"
+            "rate/s", "trials", "ok/s", "mean ms", "p50 ms", "p99 ms", "errors", "at once"
         )?;
         for point in &self.curve {
             writeln!(
@@ -76,7 +76,7 @@ impl FindMaxDocument {
                 match law.peak {
                     Some(peak) => writeln!(
                         out,
-                        "peak         {:.1}/s with {:.1} requests in the system, by that law",
+                        "peak         {:.1}/s with {:.1} requests at once, by that law",
                         peak.throughput_rps, peak.concurrency
                     )?,
                     None => writeln!(out, "peak         none: no crosstalk was seen")?,

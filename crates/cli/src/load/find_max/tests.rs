@@ -20,6 +20,7 @@ fn queue(capacity: f64) -> impl FnMut(f64, Duration) -> anyhow::Result<TrialResu
                 .map(|second| Row { second, ok: rate.min(capacity) as u64, ..Row::default() })
                 .collect(),
             latency_ms: Summary::of(&latency.0),
+            service: latency.clone(),
             latency,
             ..LoadReport::default()
         };
