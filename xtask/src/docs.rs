@@ -5,12 +5,12 @@ use anyhow::{Result, bail};
 
 use crate::command::{cargo, run as run_command};
 
-/// Rewrites docs/config.md and docs/config.schema.json.
+/// Rewrites the references and schemas of the configuration and of scenarios in docs/.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if !arguments.is_empty() {
         bail!("unknown arguments `{}`", arguments.join(" "));
     }
     let mut command = cargo();
-    command.args(["test", "-q", "-p", "bulkhead-config"]);
+    command.args(["test", "-q", "-p", "bulkhead-config", "-p", "bulkhead-scenario"]);
     run_command(command.env("UPDATE_EXPECT", "1"))
 }

@@ -5,22 +5,27 @@
 mod agent;
 mod args;
 mod assertion;
+mod choice;
 #[allow(dead_code, reason = "its flag comes with the new command line")]
 mod coordinator;
 mod document;
 mod drive;
-#[allow(dead_code, reason = "its flag comes with the new command line")]
+mod echo;
 mod find_max;
+mod grpc;
 #[allow(dead_code, reason = "its flag comes with the new command line")]
 mod job;
 mod machine;
 mod mix;
 mod output;
 mod plain;
+mod saturate;
+mod source;
 mod stages;
 mod summary;
 mod target;
 mod tls;
+mod variations;
 mod workload;
 
 use std::io::Write;
@@ -35,10 +40,11 @@ use bulkhead_load::{Arrivals, Load, LoadReport, Random, Row};
 
 pub(crate) use args::LoadArgs;
 
-use document::Document;
+use document::{Document, Facts};
 use machine::CpuTicks;
 use output::{Contents, LivePlan, Provenance, Sinks};
 use plain::Source;
+use source::FileSource;
 
 /// Exit status when an assertion failed.
 const EXIT_FAILED: u8 = 1;
@@ -58,6 +64,12 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupt)))
             .context("watch for signals")?;
     }
+    if let Some(objective) = &args.find_max {
+        let chosen = choice::choose(args)?;
+        drive::check_descriptors(&chosen.source.options)?;
+        drive::preflight(&chosen.source)?;
+        return saturate::execute(args, objective, &chosen.source, chosen.seed, &interrupt);
+    }
     let (document, report) = run(args, &interrupt)?;
     write_results(args, &document, &report)?;
     Ok(if !document.valid {
@@ -70,8 +82,8 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn run(args: &LoadArgs, interrupt: &AtomicBool) -> anyhow::Result<(Document, LoadReport)> {
-    let seed = args.seed.unwrap_or_else(seed_from_clock);
-    let source = plain::source(args, &args.url, seed)?;
+    let FileSource { source, seed, assertions, notes } = choice::choose(args)?;
+    notes.iter().for_each(|note| say(note));
     drive::check_descriptors(&source.options)?;
     drive::preflight(&source)?;
     let classes: Vec<String> =
@@ -82,8 +94,8 @@ fn run(args: &LoadArgs, interrupt: &AtomicBool) -> anyhow::Result<(Document, Loa
     sinks.on_start(SystemTime::now() + source.options.warmup);
     let report = follow(load, interrupt, sinks);
     let steal_share = CpuTicks::now().steal_share_since(before);
-    let document = Document::new(args, &source.description, seed, steal_share, &report);
-    Ok((document, report))
+    let facts = Facts::of(&source, seed, steal_share, &assertions);
+    Ok((Document::new(&facts, &report), report))
 }
 
 fn live_plan(source: &Source) -> LivePlan {
@@ -145,11 +157,15 @@ fn write_results(args: &LoadArgs, document: &Document, report: &LoadReport) -> a
     let provenance = Provenance::new(std::env::args().skip(1), document.seed);
     let contents = Contents { document, report, provenance: &provenance, curves: &[] };
     output::write_files(&args.output, &contents)?;
-    // Standard output belongs to whoever reads the JSON.
-    let to_stderr = args.json.as_deref() == Some(Path::new(STANDARD_OUTPUT));
-    let out: &mut dyn Write =
-        if to_stderr { &mut std::io::stderr().lock() } else { &mut std::io::stdout().lock() };
-    summary::print(document, out).context("write the summary")
+    summary::print(document, &mut summary_out(args)).context("write the summary")
+}
+
+/// Where the summary goes: standard output belongs to whoever reads the JSON.
+fn summary_out(args: &LoadArgs) -> Box<dyn Write> {
+    match args.json.as_deref() == Some(Path::new(STANDARD_OUTPUT)) {
+        true => Box::new(std::io::stderr()),
+        false => Box::new(std::io::stdout()),
+    }
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -11,9 +11,10 @@ use anyhow::Context;
 use bulkhead_origin::{Origin, OriginOptions};
 
 /// Serves predictable answers over HTTP/1.1 and HTTP/2 (prior knowledge) on one port:
-/// `/api/v1/{user_id}/feed` (1 KB of JSON), gRPC `/feed.v1.Feed/{Get,Watch,Upload,Chat}`, `/echo`,
-/// `/headers`, `/status/{code}`, `/delay/{ms}`, `/bytes/{count}`, `/reset`, `/close`; WebSocket over
-/// HTTP/1.1: `/ws` (echo), `/ws-wrong`, `/ws-silent`, `/ws-close/{n}`, `/ws-cut/{n}`.
+/// `/api/v1/{user_id}/feed` (1 KB of JSON), gRPC `/feed.v1.Feed/{Get,Watch,Upload,Chat}` with server
+/// reflection, `/echo`, `/headers`, `/session`, `/status/{code}`, `/delay/{ms}`, `/bytes/{count}`,
+/// `/reset`, `/close`; WebSocket over HTTP/1.1: `/ws` (echo), `/ws-wrong`, `/ws-silent`,
+/// `/ws-close/{n}`, `/ws-cut/{n}`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   bulkhead origin --listen 127.0.0.1:9000 &

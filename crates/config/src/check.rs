@@ -16,7 +16,7 @@ use crate::yaml::{Kind, Node};
 
 /// Checks the tree of a whole file.
 pub(crate) fn check(root: &Node, table: &'static Table, report: &mut Report<'_>) -> Item {
-    Checker { report, path: Vec::new() }.table(root, table)
+    Checker { report, file: table, path: Vec::new() }.table(root, table)
 }
 
 /// The keys that a table was given.
@@ -28,6 +28,8 @@ struct Given {
 
 struct Checker<'r, 'a> {
     report: &'r mut Report<'a>,
+    /// The table of the whole file.
+    file: &'static Table,
     /// The way from the root, for messages.
     path: Vec<String>,
 }
@@ -65,6 +67,7 @@ impl Checker<'_, '_> {
             (Shape::OrOff(inner), _) => self.node(node, inner),
             (Shape::Either(first, _), Kind::Scalar { .. }) => self.node(node, first),
             (Shape::Either(_, second), Kind::Mapping(_)) => self.node(node, second),
+            (Shape::Either(_, second @ Shape::List { .. }), _) => self.node(node, second),
             (Shape::Json, Kind::Mapping(_)) => {
                 Item { span: node.span(), value: Value::Json(json(node).to_string()) }
             }
@@ -166,7 +169,7 @@ impl Checker<'_, '_> {
             let Some(known) = table.key(name) else {
                 let place = self.place();
                 value.unknown_keys = true;
-                meant.extend(unknown_key(self.report, key, name, table, &place));
+                meant.extend(unknown_key(self.report, key, (self.file, table), &place));
                 continue;
             };
             if let Some((_, first)) = given.iter().find(|(given, _)| *given == known.name) {
@@ -209,7 +212,7 @@ impl Checker<'_, '_> {
                     ));
                 }
                 Need::Default(text) => {
-                    let item = default_item(text, &key.shape, span, self.report);
+                    let item = default_item(text, key, span, self.file, self.report);
                     value.entries.push((key.name, item));
                 }
             }
@@ -283,8 +286,15 @@ impl Checker<'_, '_> {
 }
 
 /// What stands for a key that was left out. Declared defaults are valid; a test reads each.
-fn default_item(text: &str, shape: &Shape, span: Span, report: &mut Report<'_>) -> Item {
-    let mut checker = Checker { report, path: Vec::new() };
+fn default_item(
+    text: &str,
+    key: &Key,
+    span: Span,
+    file: &'static Table,
+    report: &mut Report<'_>,
+) -> Item {
+    let mut checker = Checker { report, file, path: Vec::new() };
+    let shape = &key.shape;
     match (text, shape) {
         ("[]", _) => Item { span, value: Value::List(Vec::new()) },
         ("{}", Shape::Map { .. }) => Item { span, value: Value::Map(Vec::new()) },

@@ -4,16 +4,19 @@
 
 mod report;
 
-pub(crate) use report::Report;
+pub use report::Report;
 
 use std::fmt;
 
 /// A place in the file: from 1, in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Span {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-    pub(crate) width: usize,
+pub struct Span {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+    /// Characters.
+    pub width: usize,
 }
 
 /// Whether the configuration can be used in spite of a diagnostic.
@@ -58,10 +61,12 @@ pub struct Diagnostic {
 
 /// How much of its line a diagnostic shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Show {
+pub enum Show {
+    /// All of it.
     Line,
     /// What follows the key may be a secret.
     UpToKey,
+    /// Nothing.
     Nothing,
 }
 
@@ -86,25 +91,25 @@ impl Diagnostic {
     }
 
     /// Says what may stand there.
-    pub(crate) fn expected(&mut self, expected: impl Into<String>) -> &mut Self {
+    pub fn expected(&mut self, expected: impl Into<String>) -> &mut Self {
         self.expected = Some(expected.into());
         self
     }
 
     /// Says what was probably meant.
-    pub(crate) fn suggest(&mut self, suggestion: impl Into<String>) -> &mut Self {
+    pub fn suggest(&mut self, suggestion: impl Into<String>) -> &mut Self {
         self.suggestion = Some(suggestion.into());
         self
     }
 
     /// Says what to do.
-    pub(crate) fn remedy(&mut self, remedy: impl Into<String>) -> &mut Self {
+    pub fn remedy(&mut self, remedy: impl Into<String>) -> &mut Self {
         self.remedy = Some(remedy.into());
         self
     }
 
     /// Limits how much of the line is shown.
-    pub(crate) fn show(&mut self, show: Show) -> &mut Self {
+    pub fn show(&mut self, show: Show) -> &mut Self {
         self.show = show;
         self
     }
@@ -171,12 +176,12 @@ impl fmt::Display for Diagnostics {
 impl std::error::Error for Diagnostics {}
 
 /// `text` in backticks, shortened, without control characters; nothing of it if it may be a secret.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     if looks_secret(text) { "this text".to_owned() } else { quote_name(text) }
 }
 
 /// The name of a key in backticks. It may say `secret` without being one.
-pub(crate) fn quote_name(text: &str) -> String {
+pub fn quote_name(text: &str) -> String {
     const CHARACTERS_MAX: usize = 60;
     if text.is_empty() {
         return "the empty text".to_owned();

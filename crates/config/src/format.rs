@@ -11,32 +11,35 @@ use crate::scalar::Scalar;
 
 /// A mapping with known keys.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub struct Table {
     /// Identifier in the schema and heading in the reference, e.g. `listener`.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// One or two sentences for the reference.
-    pub(crate) about: &'static str,
+    pub about: &'static str,
     /// In the order of the reference.
-    pub(crate) keys: &'static [Key],
+    pub keys: &'static [Key],
     /// What must hold between keys.
-    pub(crate) rules: &'static [Rule],
+    pub rules: &'static [Rule],
     /// Keys that people write here and that do not exist, each with what to do instead.
-    pub(crate) hints: &'static [(&'static str, &'static str)],
+    pub hints: &'static [(&'static str, &'static str)],
 }
 
 /// A key of a table.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key {
-    pub(crate) name: &'static str,
-    pub(crate) shape: Shape,
-    pub(crate) need: Need,
+pub struct Key {
+    /// As it stands in the file.
+    pub name: &'static str,
+    /// What its value looks like.
+    pub shape: Shape,
+    /// Whether it must be there.
+    pub need: Need,
     /// One sentence for the reference, with units and limits that the shape does not say.
-    pub(crate) about: &'static str,
+    pub about: &'static str,
 }
 
 /// Whether a key must be there.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Need {
+pub enum Need {
     /// Must be given.
     Required,
     /// May be left out, and means what the description says then.
@@ -47,7 +50,7 @@ pub(crate) enum Need {
 
 /// What must hold between the keys of a table.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Rule {
+pub enum Rule {
     /// Exactly one of these keys is given.
     ExactlyOne(&'static [&'static str]),
     /// At least one of these keys is given.
@@ -56,7 +59,7 @@ pub(crate) enum Rule {
 
 /// What a value looks like.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// A single value.
     Scalar(Scalar),
     /// A mapping with known keys.
@@ -70,12 +73,13 @@ pub(crate) enum Shape {
     },
     /// A mapping with free keys.
     Map {
-        /// Shape of each key.
+        /// Kind of each key.
         key: Scalar,
         /// Shape of each value.
         value: &'static Self,
     },
-    /// The first shape if the value is a scalar, the second otherwise.
+    /// The first shape if the value is a scalar, the second if it is a mapping or, where the second
+    /// is a list, a list.
     Either(&'static Self, &'static Self),
     /// The shape, or the word `off`.
     OrOff(&'static Self),
@@ -118,9 +122,9 @@ impl Table {
     }
 }
 
-/// Calls `visit` with the path and the table of each table of the format, the file itself first.
+/// Calls `visit` with the path and the table of each table below `root`, the file itself first.
 /// A table that stands in several places is visited at each.
-pub(crate) fn visit_tables(visit: &mut dyn FnMut(&str, &'static Table)) {
+pub(crate) fn visit_tables(root: &'static Table, visit: &mut dyn FnMut(&str, &'static Table)) {
     fn walk(path: &str, table: &'static Table, visit: &mut dyn FnMut(&str, &'static Table)) {
         visit(path, table);
         for key in table.keys {
@@ -131,13 +135,13 @@ pub(crate) fn visit_tables(visit: &mut dyn FnMut(&str, &'static Table)) {
             }
         }
     }
-    walk("", &FILE, visit);
+    walk("", root, visit);
 }
 
-/// Paths of the tables that know the key `name`; the file itself is the empty path.
-pub(crate) fn homes(name: &str) -> Vec<String> {
+/// Paths of the tables below `root` that know the key `name`; the file itself is the empty path.
+pub(crate) fn homes(root: &'static Table, name: &str) -> Vec<String> {
     let mut homes = Vec::new();
-    visit_tables(&mut |path, table| {
+    visit_tables(root, &mut |path, table| {
         if table.key(name).is_some() {
             homes.push(path.to_owned());
         }
@@ -146,17 +150,17 @@ pub(crate) fn homes(name: &str) -> Vec<String> {
 }
 
 /// A key that must be given.
-pub(crate) const fn required(name: &'static str, shape: Shape, about: &'static str) -> Key {
+pub const fn required(name: &'static str, shape: Shape, about: &'static str) -> Key {
     Key { name, shape, need: Need::Required, about }
 }
 
 /// A key that may be left out.
-pub(crate) const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Key {
+pub const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Key {
     Key { name, shape, need: Need::Optional, about }
 }
 
 /// A key with a default.
-pub(crate) const fn default(
+pub const fn default(
     name: &'static str,
     shape: Shape,
     text: &'static str,
@@ -166,33 +170,42 @@ pub(crate) const fn default(
 }
 
 /// A duration in milliseconds between the two, inclusive.
-pub(crate) const fn duration(min_ms: u64, max_ms: u64) -> Shape {
+pub const fn duration(min_ms: u64, max_ms: u64) -> Shape {
     Shape::Scalar(Scalar::Duration { min_ms, max_ms })
 }
 
 /// A whole number between the two, inclusive.
-pub(crate) const fn integer(min: u64, max: u64) -> Shape {
+pub const fn integer(min: u64, max: u64) -> Shape {
     Shape::Scalar(Scalar::Integer { min, max })
 }
 
 /// A size in bytes between the two, inclusive.
-pub(crate) const fn size(min: u64, max: u64) -> Shape {
+pub const fn size(min: u64, max: u64) -> Shape {
     Shape::Scalar(Scalar::Size { min, max })
 }
 
-pub(crate) const TEXT: Shape = Shape::Scalar(Scalar::Text);
-pub(crate) const BOOL: Shape = Shape::Scalar(Scalar::Bool);
-pub(crate) const FILE_NAME: Shape = Shape::Scalar(Scalar::File);
+/// Any text.
+pub const TEXT: Shape = Shape::Scalar(Scalar::Text);
+/// `true` or `false`.
+pub const BOOL: Shape = Shape::Scalar(Scalar::Bool);
+/// Name of a file.
+pub const FILE_NAME: Shape = Shape::Scalar(Scalar::File);
 pub(crate) const ENVIRONMENT: Shape = Shape::Scalar(Scalar::Environment);
 pub(crate) const ADDRESS: Shape = Shape::Scalar(Scalar::Address);
-pub(crate) const NAME: Shape = Shape::Scalar(Scalar::Name);
+/// Name of something in the file.
+pub const NAME: Shape = Shape::Scalar(Scalar::Name);
 pub(crate) const HOST: Shape = Shape::Scalar(Scalar::Host);
 pub(crate) const PATH: Shape = Shape::Scalar(Scalar::Path);
 
+/// A decimal number between the two, inclusive.
+pub const fn decimal(min: f64, max: f64) -> Shape {
+    Shape::Scalar(Scalar::Decimal { min, max })
+}
+
 /// Milliseconds in a second.
-pub(crate) const SECOND: u64 = 1_000;
+pub const SECOND: u64 = 1_000;
 /// Milliseconds in a day: no time-out may be longer.
-pub(crate) const DAY: u64 = 24 * 3_600 * SECOND;
+pub const DAY: u64 = 24 * 3_600 * SECOND;
 
 #[cfg(test)]
 mod tests;

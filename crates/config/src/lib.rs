@@ -12,6 +12,7 @@
 mod build;
 mod check;
 mod diagnostic;
+pub mod document;
 mod format;
 pub mod model;
 mod nearest;
@@ -27,7 +28,8 @@ pub use model::Config;
 pub use reference::reference;
 pub use schema::schema;
 
-use diagnostic::Report;
+/// What an empty file is told.
+const NEEDED: &str = "a configuration has at least `listeners` and `routes`";
 
 /// A configuration that can be used, and what is odd about it.
 #[derive(Clone, Debug)]
@@ -45,16 +47,6 @@ pub struct Checked {
 /// # Errors
 /// Everything found wrong, in the order of the file, up to 100.
 pub fn parse(text: &str, file: &str) -> Result<Checked, Diagnostics> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut report = Report::new(file, text);
-    let tree = yaml::read(text, &mut report);
-    let config = tree.as_ref().map(|tree| {
-        let item = check::check(tree, &format::FILE, &mut report);
-        build::build(&item, &mut report)
-    });
-    let (errors, warnings) = report.finish(tree.as_ref());
-    match config {
-        Some(config) if errors.is_empty() => Ok(Checked { config, warnings }),
-        _ => Err(Diagnostics(errors)),
-    }
+    document::read(text, file, &format::FILE, NEEDED, build::build)
+        .map(|(config, warnings)| Checked { config, warnings })
 }

@@ -1,7 +1,7 @@
 //! The valid name that somebody probably meant.
 
 /// The name in `valid` nearest to `text`, if it is near enough to be a slip.
-pub(crate) fn nearest<'a>(text: &str, valid: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(text: &str, valid: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = normal(text);
     if wanted.is_empty() || wanted.len() > 128 {
         return None;

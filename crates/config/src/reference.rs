@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::format::{Key, Need, Rule, Shape, Table, visit_tables};
+use crate::format::{FILE, Key, Need, Rule, Shape, Table, visit_tables};
 use crate::scalar::words;
 
 const INTRODUCTION: &str = "\
@@ -28,15 +28,20 @@ Limits: 16 MiB, 200,000 values (an alias counts as what it stands for), 64 level
 
 /// The reference of the configuration file, in Markdown.
 pub fn reference() -> String {
+    reference_of(&FILE, INTRODUCTION)
+}
+
+/// The reference of a declared format, in Markdown, behind `introduction`.
+pub fn reference_of(file: &'static Table, introduction: &str) -> String {
     let mut sections: Vec<(&'static Table, Vec<String>)> = Vec::new();
-    visit_tables(&mut |path, table| {
+    visit_tables(file, &mut |path, table| {
         let path = path.to_owned();
         match sections.iter_mut().find(|(known, _)| known.name == table.name) {
             Some((_, paths)) => paths.push(path),
             None => sections.push((table, vec![path])),
         }
     });
-    let mut page = INTRODUCTION.to_owned();
+    let mut page = introduction.to_owned();
     for (table, paths) in sections {
         page.push_str(&section(table, &paths));
     }

@@ -14,7 +14,7 @@ use crate::value::Value;
 
 /// Kind of a single value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Scalar {
+pub enum Scalar {
     /// Any text.
     Text,
     /// `true` or `false`.
@@ -22,15 +22,42 @@ pub(crate) enum Scalar {
     /// Only `true`.
     True,
     /// A whole number between the two, inclusive.
-    Integer { min: u64, max: u64 },
+    Integer {
+        /// Smallest.
+        min: u64,
+        /// Largest.
+        max: u64,
+    },
+    /// A decimal number between the two, inclusive.
+    Decimal {
+        /// Smallest.
+        min: f64,
+        /// Largest.
+        max: f64,
+    },
     /// One of these numbers.
     Status(&'static [u64]),
     /// `250ms`, `1m30s`, between the two, inclusive.
-    Duration { min_ms: u64, max_ms: u64 },
+    Duration {
+        /// Shortest, in milliseconds.
+        min_ms: u64,
+        /// Longest, in milliseconds.
+        max_ms: u64,
+    },
     /// `64KiB`, `1MB`, or bytes, between the two, inclusive.
-    Size { min: u64, max: u64 },
+    Size {
+        /// Smallest, in bytes.
+        min: u64,
+        /// Largest, in bytes.
+        max: u64,
+    },
     /// `20%`, between the two, inclusive.
-    Percent { min: u64, max: u64 },
+    Percent {
+        /// Smallest.
+        min: u64,
+        /// Largest.
+        max: u64,
+    },
     /// One of these words.
     Choice(&'static [&'static str]),
     /// IP address and port.
@@ -108,6 +135,7 @@ impl Scalar {
             Self::Text => Ok(Value::Text(text.to_owned())),
             Self::Bool | Self::True => self.read_bool(text, plain),
             Self::Integer { min, max } => read_integer(text, plain, min, max).map(Value::Integer),
+            Self::Decimal { min, max } => read_decimal(text, min, max).map(Value::Decimal),
             Self::Status(allowed) => match text.parse() {
                 Ok(status) if allowed.contains(&status) => Ok(Value::Integer(status)),
                 _ => Err(Fault::not(text, "a known value")),
@@ -187,6 +215,7 @@ impl Scalar {
             Self::Integer { min, max } => {
                 return format!("whole number, {min} to {max}").into();
             }
+            Self::Decimal { min, max } => return format!("number, {min} to {max}").into(),
             Self::Status(allowed) => return words(allowed.iter().map(u64::to_string)).into(),
             Self::Duration { min_ms, max_ms } => {
                 let (min, max) = (units::duration_text(min_ms), units::duration_text(max_ms));
@@ -223,7 +252,7 @@ impl Scalar {
 }
 
 /// `` `a`, `b` or `c` ``
-pub(crate) fn words(list: impl Iterator<Item = String>) -> String {
+pub fn words(list: impl Iterator<Item = String>) -> String {
     let quoted: Vec<String> = list.map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),
@@ -247,6 +276,18 @@ fn read_integer(text: &str, plain: bool, min: u64, max: u64) -> Result<u64, Faul
         Ok(number) if number < min => Err(Fault::new(format!("`{text}` is too small"))),
         Ok(number) if number <= max => Ok(number),
         _ => Err(Fault::new(format!("{} is too large", quote(text)))),
+    }
+}
+
+fn read_decimal(text: &str, min: f64, max: f64) -> Result<f64, Fault> {
+    let digits = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    match text.parse::<f64>() {
+        Ok(number) if text.bytes().all(digits) => match number {
+            _ if number < min => Err(Fault::new(format!("`{text}` is too small"))),
+            _ if number > max => Err(Fault::new(format!("`{text}` is too large"))),
+            _ => Ok(number),
+        },
+        _ => Err(Fault::not(text, "a number")),
     }
 }
 

@@ -12,16 +12,21 @@ use crate::scalar::Scalar;
 
 /// JSON Schema (draft 2020-12) of the configuration file.
 pub fn schema() -> Value {
+    schema_of(&FILE, "Bulkhead configuration")
+}
+
+/// JSON Schema (draft 2020-12) of a declared format.
+pub fn schema_of(file: &'static Table, title: &str) -> Value {
     let mut tables: BTreeMap<&str, Value> = BTreeMap::new();
-    visit_tables(&mut |path, table| {
+    visit_tables(file, &mut |path, table| {
         if !path.is_empty() {
             tables.entry(table.name).or_insert_with(|| table_schema(table));
         }
     });
     let mut root = Map::new();
     root.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
-    root.insert("title".into(), json!("Bulkhead configuration"));
-    if let Value::Object(file) = table_schema(&FILE) {
+    root.insert("title".into(), json!(title));
+    if let Value::Object(file) = table_schema(file) {
         root.extend(file);
     }
     root.insert("$defs".into(), json!(tables));
@@ -109,6 +114,9 @@ fn scalar_schema(scalar: Scalar) -> Value {
         Scalar::True => json!({ "const": true }),
         Scalar::Integer { min, max } => {
             json!({ "type": "integer", "minimum": min, "maximum": max })
+        }
+        Scalar::Decimal { min, max } => {
+            json!({ "type": "number", "minimum": min, "maximum": max })
         }
         Scalar::Status(allowed) => json!({ "enum": allowed }),
         Scalar::Duration { min_ms, .. } => {

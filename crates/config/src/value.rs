@@ -11,34 +11,47 @@ use crate::model::EndpointAddress;
 
 /// A checked value with its place.
 #[derive(Clone, Debug)]
-pub(crate) struct Item {
-    pub(crate) span: Span,
-    pub(crate) value: Value,
+pub struct Item {
+    /// Where it stands.
+    pub span: Span,
+    /// What it is.
+    pub value: Value,
 }
 
 /// A checked value.
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
+pub enum Value {
     /// A diagnostic was written about it.
     Invalid,
     /// `off`.
     Off,
+    /// Text.
     Text(String),
     /// Whole numbers, bytes, percent.
     Integer(u64),
+    /// Decimal numbers.
+    Decimal(f64),
+    /// A truth value.
     Bool(bool),
+    /// A duration.
     Duration(Duration),
+    /// IP address and port.
     Address(SocketAddr),
+    /// Address or name, and port.
     Endpoint(EndpointAddress),
+    /// A mapping of any content, as JSON text.
     Json(String),
+    /// A list.
     List(Vec<Item>),
+    /// A mapping with free keys.
     Map(Vec<(Item, Item)>),
+    /// A mapping with known keys.
     Table(TableValue),
 }
 
 /// A checked mapping with known keys. Keys that were left out have their default in it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TableValue {
+pub struct TableValue {
     pub(crate) entries: Vec<(&'static str, Item)>,
     /// It had keys that the format does not know, so that what is missing may have been meant.
     pub(crate) unknown_keys: bool,
@@ -46,12 +59,12 @@ pub(crate) struct TableValue {
 
 impl Item {
     /// The text, or the empty text.
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         if let Value::Text(text) = &self.value { text } else { "" }
     }
 
     /// The number, or 0. Shapes keep numbers in the range of the type that they go to.
-    pub(crate) fn number<N: TryFrom<u64> + Default>(&self) -> N {
+    pub fn number<N: TryFrom<u64> + Default>(&self) -> N {
         if let Value::Integer(number) = self.value {
             N::try_from(number).unwrap_or_default()
         } else {
@@ -60,19 +73,19 @@ impl Item {
     }
 
     /// The table, or none.
-    pub(crate) fn table(&self) -> Option<&TableValue> {
+    pub fn table(&self) -> Option<&TableValue> {
         if let Value::Table(table) = &self.value { Some(table) } else { None }
     }
 }
 
 impl TableValue {
     /// The item of a key that was given or has a default.
-    pub(crate) fn get(&self, key: &str) -> Option<&Item> {
+    pub fn get(&self, key: &str) -> Option<&Item> {
         self.entries.iter().find(|(name, _)| *name == key).map(|(_, item)| item)
     }
 
     /// Text of a key.
-    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+    pub fn text(&self, key: &str) -> Option<&str> {
         match &self.get(key)?.value {
             Value::Text(text) | Value::Json(text) => Some(text),
             _ => None,
@@ -80,38 +93,43 @@ impl TableValue {
     }
 
     /// Text of a key, owned.
-    pub(crate) fn string(&self, key: &str) -> Option<String> {
+    pub fn string(&self, key: &str) -> Option<String> {
         self.text(key).map(str::to_owned)
     }
 
     /// Number of a key; `None` also for `off`.
-    pub(crate) fn number<N: TryFrom<u64> + Default>(&self, key: &str) -> Option<N> {
+    pub fn number<N: TryFrom<u64> + Default>(&self, key: &str) -> Option<N> {
         let item = self.get(key)?;
         matches!(item.value, Value::Integer(_)).then(|| item.number())
     }
 
+    /// Decimal number of a key.
+    pub fn decimal(&self, key: &str) -> Option<f64> {
+        if let Value::Decimal(number) = self.get(key)?.value { Some(number) } else { None }
+    }
+
     /// Duration of a key; `None` also for `off`.
-    pub(crate) fn duration(&self, key: &str) -> Option<Duration> {
+    pub fn duration(&self, key: &str) -> Option<Duration> {
         if let Value::Duration(duration) = self.get(key)?.value { Some(duration) } else { None }
     }
 
     /// Whether a key is given and true.
-    pub(crate) fn flag(&self, key: &str) -> bool {
+    pub fn flag(&self, key: &str) -> bool {
         matches!(self.get(key), Some(Item { value: Value::Bool(true), .. }))
     }
 
     /// Address of a key.
-    pub(crate) fn address(&self, key: &str) -> Option<SocketAddr> {
+    pub fn address(&self, key: &str) -> Option<SocketAddr> {
         if let Value::Address(address) = self.get(key)?.value { Some(address) } else { None }
     }
 
     /// Table of a key; `None` also for `off`.
-    pub(crate) fn table(&self, key: &str) -> Option<&Self> {
+    pub fn table(&self, key: &str) -> Option<&Self> {
         self.get(key)?.table()
     }
 
     /// Items of a key; none if it is left out.
-    pub(crate) fn list(&self, key: &str) -> &[Item] {
+    pub fn list(&self, key: &str) -> &[Item] {
         match self.get(key) {
             Some(Item { value: Value::List(items), .. }) => items,
             _ => &[],
@@ -119,12 +137,12 @@ impl TableValue {
     }
 
     /// Texts of a key's list.
-    pub(crate) fn strings(&self, key: &str) -> Vec<String> {
+    pub fn strings(&self, key: &str) -> Vec<String> {
         self.list(key).iter().map(|item| item.text().to_owned()).collect()
     }
 
     /// Entries of a key's mapping; none if it is left out.
-    pub(crate) fn map(&self, key: &str) -> &[(Item, Item)] {
+    pub fn map(&self, key: &str) -> &[(Item, Item)] {
         match self.get(key) {
             Some(Item { value: Value::Map(entries), .. }) => entries,
             _ => &[],
@@ -132,13 +150,13 @@ impl TableValue {
     }
 
     /// Entries of a key's mapping as texts.
-    pub(crate) fn pairs(&self, key: &str) -> Vec<(String, String)> {
+    pub fn pairs(&self, key: &str) -> Vec<(String, String)> {
         let text = |item: &Item| item.text().to_owned();
         self.map(key).iter().map(|(name, value)| (text(name), text(value))).collect()
     }
 
     /// Whether a key is left out, as far as one can tell: neither wrong nor misspelled.
-    pub(crate) fn lacks(&self, key: &str) -> bool {
+    pub fn lacks(&self, key: &str) -> bool {
         !self.unknown_keys
             && match self.get(key).map(|item| &item.value) {
                 None => true,
@@ -148,7 +166,7 @@ impl TableValue {
     }
 
     /// The entries, in the order of the file, defaults last.
-    pub(crate) fn entries(&self) -> &[(&'static str, Item)] {
+    pub fn entries(&self) -> &[(&'static str, Item)] {
         &self.entries
     }
 }

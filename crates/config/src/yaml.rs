@@ -25,7 +25,7 @@ const DEPTH_MAX: usize = 64;
 
 /// A node of the tree. Cloning shares it.
 #[derive(Clone, Debug)]
-pub(crate) struct Node(Rc<Inner>);
+pub struct Node(Rc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -41,25 +41,28 @@ struct Inner {
 
 /// What a node is.
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Text, number, truth value, nothing: what it is decides who reads it.
     Scalar {
+        /// What stands there, without quotes.
         text: String,
         /// Without quotes, in one line.
         plain: bool,
     },
+    /// A list.
     Sequence(Vec<Node>),
+    /// Keys and values, in the order of the file.
     Mapping(Vec<(Node, Node)>),
 }
 
 impl Node {
     /// Its place. For a sequence or mapping, where its first item begins.
-    pub(crate) fn span(&self) -> Span {
+    pub fn span(&self) -> Span {
         self.0.span
     }
 
     /// What it is.
-    pub(crate) fn kind(&self) -> &Kind {
+    pub fn kind(&self) -> &Kind {
         &self.0.kind
     }
 
@@ -79,7 +82,7 @@ impl Node {
     }
 
     /// Whether it is nothing: an empty value, `~` or `null`.
-    pub(crate) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         matches!(self.kind(), Kind::Scalar { text, plain: true }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
@@ -114,8 +117,9 @@ struct Open {
     items: Vec<Node>,
 }
 
-/// Reads the only document of `text`, which stands in `report`'s file. `None`: an error was reported.
-pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
+/// Reads the only document of `text`, which stands in `report`'s file and should have what `needed`
+/// says. `None`: an error was reported.
+pub(crate) fn read(text: &str, needed: &str, report: &mut Report<'_>) -> Option<Node> {
     let start = Span { line: 1, column: 1, width: 1 };
     if text.len() > FILE_BYTES_MAX {
         report.error(start, format!("the file is larger than {} MiB", FILE_BYTES_MAX >> 20));
@@ -157,9 +161,7 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
     match builder.root {
         Some(root) if !root.is_null() => Some(root),
         _ => {
-            report
-                .error(start, "the file is empty")
-                .remedy("a configuration has at least `listeners` and `routes`");
+            report.error(start, "the file is empty").remedy(needed);
             None
         }
     }

@@ -140,20 +140,22 @@ impl Worker {
         Ok(())
     }
 
-    /// Puts a connection into this worker's poll.
+    /// Puts a new connection into this worker's poll; one that the poll refuses is gone.
     pub(crate) fn register(&mut self, key: Key) -> std::io::Result<()> {
+        let watched = self.watch(key);
+        if watched.is_err() {
+            self.connections.remove(key);
+        }
+        watched
+    }
+
+    /// Puts a connection into this worker's poll.
+    pub(crate) fn watch(&mut self, key: Key) -> std::io::Result<()> {
         let Self { connections, poll, .. } = self;
         let Some(connection) = connections.get_mut(key) else { return Ok(()) };
         let token = Token(key.to_tag() as usize);
-        let registered = poll.registry().register(
-            &mut connection.channel,
-            token,
-            Interest::READABLE | Interest::WRITABLE,
-        );
-        if registered.is_err() {
-            connections.remove(key);
-        }
-        registered
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        poll.registry().register(&mut connection.channel, token, interest)
     }
 
     /// An upstream connection is up, with TLS if it has any.
@@ -248,7 +250,7 @@ impl Worker {
         for _ in 0..waiting {
             let Some(cluster) = self.clusters.get_mut(id) else { return };
             let Some(waiter) = cluster.pool.pop_waiter(endpoint) else { return };
-            self.exchange_failed(Key::from_tag(waiter), failure);
+            self.guarded(Key::from_tag(waiter), |_| Err(failure));
         }
     }
 
@@ -273,16 +275,13 @@ impl Worker {
                     .map(|cluster| cluster.pool.release(connection, self.now, true));
                 continue;
             }
-            match self.send_request(key, connection) {
-                Ok(Sent::Yes) => {}
-                Ok(Sent::Unable) => {
-                    self.slot_unusable(id, connection);
-                    if let Err(failure) = self.acquire(key) {
-                        self.exchange_failed(key, failure);
-                    }
+            self.guarded(key, |worker| {
+                if worker.send_request(key, connection)? == Sent::Unable {
+                    worker.slot_unusable(id, connection);
+                    worker.acquire(key)?;
                 }
-                Err(failure) => self.exchange_failed(key, failure),
-            }
+                Ok(())
+            });
         }
     }
 
@@ -341,7 +340,7 @@ impl Worker {
         for id in self.clusters.ids() {
             let Some(cluster) = self.clusters.get_mut(id) else { continue };
             for key in cluster.pool.expire_idle(self.now) {
-                self.connection_lost(key);
+                self.guard_connection(key, |worker| worker.connection_lost(key));
             }
         }
     }

@@ -3,32 +3,40 @@
 //! A connection with its codec, TLS session, buffered bytes and socket is plain data, and so is an
 //! exchange; they refer to each other by key only. So the dying worker cuts its graph of connections
 //! and exchanges into connected parts (clients that share an upstream connection belong together),
-//! and hands each part to a sibling as a [`Parcel`]. The sibling gives everything new keys, rewrites
-//! the references, puts the sockets into its own poll, and pumps each connection once, since edges
-//! that were due may have been lost with the old poll. No byte is lost: what was read is in the
-//! codec or in `pending`, what was not written is in `out`.
+//! and hands each part to a sibling as a [`Parcel`]: one message to each sibling, however many parts.
+//! The sibling takes them over in slices, between its own turns ([`absorb`](self)): it gives
+//! everything new keys, rewrites the references, puts the sockets into its own poll, and pumps each
+//! connection once, since edges that were due may have been lost with the old poll. No byte is lost:
+//! what was read is in the codec or in `pending`, what was not written is in `out`.
 //!
 //! The listening sockets need no moving: the gateway holds a duplicate of each, so their queues
 //! outlive the worker. A sibling accepts what waits in them, and the successor listens on.
 //!
 //! What is lost: only the connection or exchange that was being handled at the very moment of a
-//! panic (see [`crate::pump`]).
+//! panic (see [`crate::guard`]). A parcel is never dropped without being counted: what no mailbox
+//! takes is parked until a worker comes by.
+
+mod absorb;
+mod parts;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use bulkhead_telemetry::Shard;
 use bulkhead_upstream::ConnectionFacts;
 
 use crate::arena::Key;
-use crate::connection::{Connection, Side};
-use crate::exchange_state::{Exchange, Phase};
+use crate::connection::Connection;
+use crate::exchange_state::Exchange;
 use crate::mailbox::{Message, Slot};
 use crate::shared::Shared;
 use crate::timer::TimerId;
 use crate::worker::Worker;
+use parts::{Node, Parts};
 
 /// A connected part of a worker's graph, on its way to a sibling.
 #[derive(Debug, Default)]
@@ -41,6 +49,19 @@ impl Parcel {
     fn is_empty(&self) -> bool {
         self.connections.is_empty() && self.exchanges.is_empty()
     }
+
+    /// Its downstream connections.
+    fn clients(&self) -> usize {
+        self.connections.iter().filter(|(_, connection, _)| connection.is_downstream()).count()
+    }
+
+    /// Ends what cannot be delivered; exchanges in it end without a record. `shard`: one that no other thread writes to now.
+    pub(crate) fn lose(self, shared: &Shared, shard: &Shard) {
+        shared.count_lost(self.clients());
+        for (_, connection, _) in &self.connections {
+            shared.downstream_left(connection, shard);
+        }
+    }
 }
 
 /// What an evacuation did.
@@ -50,7 +71,8 @@ pub struct KillReport {
     pub connections_moved: usize,
     /// Exchanges in flight that go on at a sibling.
     pub exchanges_moved: usize,
-    /// Downstream connections that could not be moved.
+    /// Downstream connections that could not be moved. What a sibling loses while it takes over
+    /// comes later, and is in [`crate::EvacuationTotals`] alone.
     pub connections_lost: usize,
     /// From the end of the loop to the last parcel sent.
     pub duration: Duration,
@@ -58,13 +80,11 @@ pub struct KillReport {
 
 impl Worker {
     /// Takes everything out of this worker, as connected parts, largest first.
-    fn pack(&mut self) -> (Vec<Parcel>, usize) {
-        let mut lost = 0;
+    fn pack(&mut self) {
         for key in self.connections.keys() {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             if self.poll.registry().deregister(&mut connection.channel).is_err() {
-                lost += usize::from(connection.is_downstream());
-                self.connection_lost(key);
+                self.evacuee_lost(key);
             }
         }
         let mut parts = Parts::default();
@@ -100,180 +120,129 @@ impl Worker {
             let parcel = parcels.entry(parts.root(Node::Exchange(key))).or_default();
             parcel.exchanges.push((key, exchange, address));
         }
-        let mut parcels: Vec<_> = parcels.into_values().filter(|p| !p.is_empty()).collect();
+        self.parcels.extend(parcels.into_values().filter(|parcel| !parcel.is_empty()));
+        let parcels = self.parcels.make_contiguous();
         parcels.sort_by_key(|parcel| std::cmp::Reverse(parcel.exchanges.len()));
-        (parcels, lost)
     }
 
-    /// Takes over what a killed sibling served.
-    pub(crate) fn absorb(&mut self, parcel: Parcel) {
-        let mut connection_keys = HashMap::with_capacity(parcel.connections.len());
-        let mut moved = Vec::with_capacity(parcel.connections.len());
-        for (old, connection, facts) in parcel.connections {
-            let new = self.connections.insert(connection);
-            connection_keys.insert(old, new);
-            moved.push((new, facts));
-        }
-        let mut exchange_keys = HashMap::with_capacity(parcel.exchanges.len());
-        for (old, mut exchange, address) in parcel.exchanges {
-            let exchange_ref = &mut *exchange;
-            let legs = [&mut exchange_ref.downstream, &mut exchange_ref.upstream];
-            for leg in legs.into_iter().flatten() {
-                leg.connection = connection_keys.get(&leg.connection).copied().unwrap_or(Key::NONE);
+    /// Mail that the dead worker has not read: its parcels go on to a sibling, the rest is for its
+    /// successor, who starts with the current state anyway.
+    fn keep_parcels(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            if let Message::Parcels(parcels) = message {
+                self.parcels.extend(parcels);
             }
-            let cluster = exchange.cluster.and_then(|id| self.clusters.get_mut(id));
-            exchange.endpoint = cluster.and_then(|cluster| {
-                let endpoint = cluster.pool.endpoint_at(address?)?;
-                if exchange.attempt_open {
-                    cluster.pool.started(endpoint);
-                }
-                Some(endpoint)
-            });
-            exchange.attempt_open &= exchange.endpoint.is_some();
-            exchange_keys.insert(old, self.exchanges.insert(exchange));
         }
-        for (key, facts) in moved {
-            self.absorb_connection(key, facts, &exchange_keys);
-        }
-        for &key in exchange_keys.values() {
-            self.absorb_exchange(key);
-        }
-        // The next evacuation looks here for who has least.
-        self.slot.connections.store(self.connections.len(), Ordering::Relaxed);
+        // They came in here, though they leave as they came.
+        self.shard.evacuated_in(self.clients_packed());
     }
 
-    fn absorb_connection(
-        &mut self,
-        key: Key,
-        facts: Option<ConnectionFacts>,
-        exchanges: &HashMap<Key, Key>,
-    ) {
-        let now = self.now;
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        let new_key = |old: Key| exchanges.get(&old).copied().unwrap_or(Key::NONE);
-        if let Some(codec) = connection.codec.as_mut() {
-            codec.for_each_stream(|_, tag| *tag = new_key(Key::from_tag(*tag)).to_tag());
+    fn clients_packed(&self) -> u64 {
+        self.parcels.iter().map(Parcel::clients).sum::<usize>() as u64
+    }
+
+    /// Hands everything to siblings, or to the successor if there are none.
+    fn move_out(&mut self, report: &mut KillReport) {
+        self.keep_parcels();
+        self.pack();
+        for parcel in &self.parcels {
+            report.connections_moved += parcel.connections.len();
+            report.exchanges_moved += parcel.exchanges.len();
         }
-        for stalled in &mut connection.stalled {
-            *stalled = new_key(*stalled);
+        let clients = self.clients_packed();
+        self.shared.totals.evacuated_connections.fetch_add(clients, Ordering::Relaxed);
+        self.shard.evacuated_out(clients);
+        let siblings = self.shared.siblings(self.slot.index);
+        deliver(&self.shared, self.parcels.drain(..), &siblings);
+        drain_queues(&self.shared, &self.slot, &siblings);
+    }
+
+    /// What an evacuation that went wrong has left behind is lost.
+    fn lose_the_rest(&mut self) {
+        for parcel in std::mem::take(&mut self.parcels) {
+            self.lost += parcel.clients();
+            parcel.lose(&self.shared, &self.shard);
         }
-        let orphaned = match (&mut connection.side, facts) {
-            (Side::Upstream(upstream), Some(facts)) => {
-                let cluster = self.clusters.get_mut(upstream.cluster);
-                let adopted = cluster.and_then(|c| c.pool.adopt(upstream.address, key, facts, now));
-                if let Some(endpoint) = adopted {
-                    upstream.endpoint = endpoint;
-                }
-                adopted.is_none() && facts.streams_in_use == 0
-            }
-            (Side::Upstream(_), None) => connection.streams() == 0,
-            (Side::Downstream(_), _) => {
-                self.shard.evacuated_in(1);
-                false
-            }
-        };
-        if orphaned || self.register(key).is_err() {
-            return self.connection_lost(key);
+        for key in self.connections.keys() {
+            self.evacuee_lost(key);
         }
-        if let Some(connection) = self.connections.get_mut(key)
-            && self.draining
-            && connection.is_downstream()
-            && let Some(codec) = connection.codec.as_mut()
-        {
-            codec.announce_close(&mut connection.out.bytes);
-        }
-        self.set_connection_timer(key);
-        self.pump_again(key);
-        if let Some(connection) = self.connections.get_mut(key)
-            && !connection.dirty
-        {
-            connection.dirty = true;
-            self.dirty.push(key);
+        for key in self.exchanges.keys() {
+            self.forget_exchange(key);
         }
     }
 
-    fn absorb_exchange(&mut self, key: Key) {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        let begun = exchange.phase == Phase::Begun;
-        if exchange.phase == Phase::Waiting || (begun && exchange.route.is_some()) {
-            // Its place in the queue is gone with the worker: a new one, at an endpoint known here.
-            if !exchange.attempt_open {
-                exchange.attempts = exchange.attempts.saturating_sub(1);
-                if let Err(failure) = self.attempt(key) {
-                    self.exchange_failed(key, failure);
-                }
-            } else if let Err(failure) = self.acquire(key) {
-                self.exchange_failed(key, failure);
-            }
+    /// A connection that cannot be moved, or that ended the loop: gone, and counted.
+    fn evacuee_lost(&mut self, key: Key) {
+        if self.connections.get(key).is_some_and(|connection| connection.is_downstream()) {
+            self.count_lost(1);
         }
-        self.set_exchange_timer(key);
+        self.connection_lost(key);
+    }
+
+    pub(crate) fn count_lost(&mut self, connections: usize) {
+        self.lost += connections;
+        self.shared.count_lost(connections);
     }
 }
 
 /// Moves what a dead worker served, and starts its successor. Runs on the dying thread.
-pub(crate) fn evacuate(mut worker: Worker, ended: Instant) {
-    let shared = worker.shared.clone();
-    let slot = worker.slot.clone();
+pub(crate) fn evacuate(worker: &mut Worker, ended: Instant) {
+    let (shared, slot) = (worker.shared.clone(), worker.slot.clone());
     slot.close();
-    forward_mail(&mut worker);
-    let (parcels, lost) = worker.pack();
-    let mut report = KillReport { connections_lost: lost, ..KillReport::default() };
-    for parcel in &parcels {
-        report.connections_moved += parcel.connections.len();
-        report.exchanges_moved += parcel.exchanges.len();
-        let clients = parcel.connections.iter().filter(|(_, c, _)| c.is_downstream()).count();
-        shared.totals.evacuated_connections.fetch_add(clients as u64, Ordering::Relaxed);
-        worker.shard.evacuated_out(clients as u64);
+    let mut report = KillReport::default();
+    let moved = AssertUnwindSafe(|| worker.move_out(&mut report));
+    if catch_unwind(moved).is_err() {
+        // A bug in the evacuation itself: what it had not sent is lost, the worker is not.
+        let _ = catch_unwind(AssertUnwindSafe(|| worker.lose_the_rest()));
     }
-    let mut siblings = shared.siblings(slot.index);
-    if siblings.is_empty() {
-        // The only worker there was: its successor takes everything.
-        shared.respawn(&slot);
-        siblings = shared.siblings(usize::MAX);
-        deliver(&shared, parcels, &siblings);
-    } else {
-        deliver(&shared, parcels, &siblings);
-        drain_queues(&shared, &slot, &siblings);
-        shared.respawn(&slot);
-    }
+    shared.respawn(&slot);
+    report.connections_lost = worker.lost;
     report.duration = crate::clock::now().saturating_duration_since(ended);
     shared.totals.killed.fetch_add(1, Ordering::Relaxed);
-    shared.totals.lost_connections.fetch_add(lost as u64, Ordering::Relaxed);
     shared.registry.worker_killed();
-    shared.registry.connections_lost(lost as u64);
     shared.evacuated(&slot, report);
 }
 
-/// Mail that the dead worker has not read: parcels go on to a sibling, the rest is for its successor,
-/// who starts with the current state anyway.
-fn forward_mail(worker: &mut Worker) {
-    while let Ok(message) = worker.inbox.try_recv() {
-        if let Message::Parcel(parcel) = message {
-            worker.absorb(*parcel);
-        }
-    }
+/// The end of a worker that was told to stop: parcels that came too late for it go to a sibling.
+pub(crate) fn leave(worker: &mut Worker) {
+    worker.slot.close();
+    worker.keep_parcels();
+    worker.shard.evacuated_out(worker.clients_packed());
+    let siblings = worker.shared.siblings(worker.slot.index);
+    deliver(&worker.shared, worker.parcels.drain(..), &siblings);
 }
 
-/// Spreads parcels over the siblings, the largest to whoever has least.
-fn deliver(shared: &Shared, parcels: Vec<Parcel>, siblings: &[Arc<Slot>]) {
-    let mut loads: Vec<usize> =
-        siblings.iter().map(|slot| slot.connections.load(Ordering::Relaxed)).collect();
+/// Spreads parcels over the siblings, the largest to whoever has least. What no sibling takes waits
+/// for a successor.
+fn deliver(shared: &Shared, parcels: impl Iterator<Item = Parcel>, siblings: &[Arc<Slot>]) {
+    let mut loads: Vec<(usize, Vec<Parcel>)> = siblings
+        .iter()
+        .map(|slot| (slot.connections.load(Ordering::Relaxed), Vec::new()))
+        .collect();
+    let mut parked = Vec::new();
     for parcel in parcels {
-        let size = parcel.connections.len();
-        let mut order: Vec<usize> = (0..siblings.len()).collect();
-        order.sort_by_key(|&index| loads[index]);
-        let mut unsent = Some(Message::Parcel(Box::new(parcel)));
-        for index in order {
-            let Some(message) = unsent.take() else { break };
-            match siblings[index].send(message) {
-                Ok(()) => loads[index] += size,
-                Err(refused) => unsent = Some(refused),
+        match loads.iter_mut().min_by_key(|(load, _)| *load) {
+            Some((load, parcels)) => {
+                *load += parcel.connections.len();
+                parcels.push(parcel);
             }
+            None => parked.push(parcel),
         }
-        if let Some(message) = unsent {
-            // Every sibling died meanwhile: whoever comes next takes it.
-            shared.park(message);
+    }
+    for (slot, (load, parcels)) in siblings.iter().zip(loads) {
+        if parcels.is_empty() {
+            continue;
         }
+        match slot.send(Message::Parcels(parcels)) {
+            // The next evacuation looks here for who has least.
+            Ok(()) => slot.connections.store(load, Ordering::Relaxed),
+            // It died meanwhile, or is flooded: whoever reads its mail next takes them.
+            Err(Message::Parcels(refused)) => parked.extend(refused),
+            Err(_) => {}
+        }
+    }
+    if !parked.is_empty() {
+        shared.park(parked);
     }
 }
 
@@ -284,57 +253,5 @@ fn drain_queues(shared: &Shared, slot: &Slot, siblings: &[Arc<Slot>]) {
             // If it died meanwhile the queue waits for the successor.
             let _ = sibling.send(Message::AcceptQueue(queues));
         }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Node {
-    Connection(Key),
-    Exchange(Key),
-}
-
-/// Union-find over connections and exchanges.
-#[derive(Debug, Default)]
-struct Parts(HashMap<Node, Node>);
-
-impl Parts {
-    fn root(&mut self, node: Node) -> Node {
-        let mut root = node;
-        while let Some(&parent) = self.0.get(&root) {
-            root = parent;
-        }
-        let mut at = node;
-        while at != root {
-            let Some(parent) = self.0.insert(at, root) else { break };
-            at = parent;
-        }
-        root
-    }
-
-    fn join(&mut self, one: Node, other: Node) {
-        let (one, other) = (self.root(one), self.root(other));
-        if one != other {
-            self.0.insert(one, other);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_hangs_together_stays_together() {
-        let key = Key::from_tag;
-        let mut parts = Parts::default();
-        for (exchange, connection) in [(1, 10), (1, 20), (2, 11), (2, 20), (3, 12), (3, 21)] {
-            parts.join(Node::Exchange(key(exchange)), Node::Connection(key(connection)));
-        }
-        let mut root = |connection| parts.root(Node::Connection(key(connection)));
-        assert_eq!(root(10), root(11));
-        assert_eq!(root(10), root(20));
-        assert_eq!(root(12), root(21));
-        assert_ne!(root(10), root(12));
-        assert_ne!(root(13), root(12));
     }
 }

@@ -1,9 +1,8 @@
 //! **The story of a request**, top to bottom: route → request filters → cluster → attempt → response
 //! filters → record. Every decision about an exchange stands in this file; what it calls computes.
 //!
-//! Each step runs guarded: a panic in it costs this exchange and no other.
+//! A panic in a step costs this exchange and no other ([`crate::guard`]).
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use bulkhead_codec::{ErrorCode, StreamId};
@@ -18,6 +17,7 @@ use crate::arena::Key;
 use crate::connection::Side;
 use crate::exchange_state::{Exchange, Leg, Phase};
 use crate::failure_response;
+use crate::faults::Fault;
 use crate::flow::Direction;
 use crate::timer::{Owner, TimerId};
 use crate::worker::Worker;
@@ -33,20 +33,9 @@ impl Worker {
     /// A request head was decoded into `heads.request`.
     pub(crate) fn request_begins(&mut self, connection: Key, stream: StreamId, end: bool) {
         let Some(key) = self.new_exchange(connection, stream, end) else { return };
-        self.guarded(key, |worker| worker.route(key, end));
-    }
-
-    /// Runs one step of an exchange. Its failure, or its panic, ends this exchange only.
-    fn guarded(&mut self, key: Key, step: impl FnOnce(&mut Self) -> Result<(), Failure>) {
-        match catch_unwind(AssertUnwindSafe(|| step(self))) {
-            Ok(Ok(())) => {}
-            Ok(Err(failure)) => self.exchange_failed(key, failure),
-            Err(_) => {
-                self.shard.panicked();
-                let detail = "a panic in the gateway";
-                self.exchange_failed(key, Failure::gateway(FailureKind::Internal, detail));
-            }
-        }
+        self.in_hand.exchange = key;
+        let routed = self.route(key, end);
+        self.settle(key, routed);
     }
 
     fn new_exchange(&mut self, connection: Key, stream: StreamId, end: bool) -> Option<Key> {
@@ -79,7 +68,7 @@ impl Worker {
 
     /// Route → request filters → cluster.
     fn route(&mut self, key: Key, end: bool) -> Result<(), Failure> {
-        self.faults.exchange_panics.strike("an exchange");
+        self.faults.strike(Fault::RoutePanic);
         let Self { exchanges, connections, snapshot, caches, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(leg) = exchange.downstream else { return Ok(()) };
@@ -183,6 +172,7 @@ impl Worker {
 
     /// A piece of request body. True: its flow-control bytes are kept back until it was passed on.
     pub(crate) fn request_data(&mut self, key: Key, bytes: &[u8], flow: u32, end: bool) -> bool {
+        self.faults.strike(Fault::RequestDataPanic);
         let limits = &self.snapshot.limits;
         let Some(exchange) = self.exchanges.get_mut(key) else { return false };
         exchange.progressed = self.now;
@@ -201,6 +191,7 @@ impl Worker {
                 exchange.expects_continue = false;
                 body.push(bytes, limits.replay_bytes_max as usize);
                 body.owed += flow;
+                self.in_hand.flow_bytes = 0;
                 self.flush_pipe(key, Direction::Request);
                 return true;
             }
@@ -224,10 +215,12 @@ impl Worker {
 
     /// A response head, interim or final, was decoded into `heads.response`.
     pub(crate) fn response_begins(&mut self, key: Key, end: bool) {
-        self.guarded(key, |worker| worker.accept_response(key, end));
+        let accepted = self.accept_response(key, end);
+        self.settle(key, accepted);
     }
 
     fn accept_response(&mut self, key: Key, end: bool) -> Result<(), Failure> {
+        self.faults.strike(Fault::ResponseHeadPanic);
         let Self { exchanges, heads, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let head = &mut heads.response;
@@ -302,6 +295,7 @@ impl Worker {
 
     /// A piece of response body. True: its flow-control bytes are kept back until it was passed on.
     pub(crate) fn response_data(&mut self, key: Key, bytes: &[u8], flow: u32, end: bool) -> bool {
+        self.faults.strike(Fault::ResponseDataPanic);
         let Some(exchange) = self.exchanges.get_mut(key) else { return false };
         exchange.progressed = self.now;
         exchange.response_ended |= end;
@@ -315,6 +309,7 @@ impl Worker {
 
     /// The response ends with the trailers in `heads.trailers`.
     pub(crate) fn response_trailers(&mut self, key: Key) {
+        self.faults.strike(Fault::ResponseTrailersPanic);
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.progressed = self.now;
         exchange.response_ended = true;
@@ -520,9 +515,11 @@ impl Worker {
         let now = self.now;
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.timer = TimerId::NONE;
+        self.faults.strike(Fault::ExchangeTimerPanic);
         if exchange.retry_at.is_some_and(|at| at <= now) && exchange.phase == Phase::Pausing {
             exchange.retry_at = None;
-            self.guarded(key, |worker| worker.attempt(key));
+            let attempted = self.attempt(key);
+            self.settle(key, attempted);
         } else if exchange.deadline.is_some_and(|at| at <= now) {
             let detail = "the exchange ran into its time limit";
             self.exchange_failed(key, Failure::gateway(FailureKind::DeadlineExceeded, detail));

@@ -8,6 +8,7 @@ use bulkhead_message::{Failure, FailureKind, Retry};
 use crate::arena::Key;
 use crate::connection::OUT_BYTES_MAX;
 use crate::exchange_state::{Leg, Phase};
+use crate::faults::Fault;
 use crate::worker::Worker;
 
 /// Which body.
@@ -59,6 +60,7 @@ impl Worker {
         }
         body.push(&bytes[taken..], 0);
         body.owed += flow;
+        self.in_hand.flow_bytes = 0;
         self.flush_pipe(key, Direction::Response);
         true
     }
@@ -66,6 +68,7 @@ impl Worker {
     /// Passes on what waits in a pipe, as far as the receiving side takes it, and grants the sending
     /// side as much again.
     pub(crate) fn flush_pipe(&mut self, key: Key, direction: Direction) {
+        self.faults.strike(Fault::PipePanic);
         let Self { exchanges, connections, dirty, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         let (body, to, from) = match direction {

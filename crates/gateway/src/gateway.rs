@@ -13,6 +13,7 @@ use bulkhead_transport::{Listener, ListenerOptions, Ticketer};
 use crate::chains::BuiltProviders;
 use crate::clock;
 use crate::evacuation::KillReport;
+use crate::faults::Fault;
 use crate::mailbox::Message;
 use crate::shared::{HeldListener, Shared};
 use crate::snapshot::{ApplyError, ClusterIds, Compiler, ListenerEntry, Snapshot};
@@ -263,12 +264,17 @@ impl Gateway {
 
     /// The next `count` exchanges panic while they are routed: a fault, for the chaos lab and tests.
     pub fn panic_exchanges(&self, count: u32) {
-        self.shared.faults.exchange_panics.add(count);
+        self.inject(Fault::RoutePanic, count);
     }
 
     /// The next `count` connections that have something to say panic while it is handled: a fault.
     pub fn panic_connections(&self, count: u32) {
-        self.shared.faults.connection_panics.add(count);
+        self.inject(Fault::InputPanic, count);
+    }
+
+    /// This fault strikes the next `count` times that a worker comes by its place: for tests.
+    pub fn inject(&self, fault: Fault, count: u32) {
+        self.shared.faults.add(fault, count);
     }
 
     /// The workers, by index.
@@ -331,6 +337,7 @@ impl Gateway {
             // A worker that ended in a panic has nothing to drain either.
             let _ = thread.join();
         }
+        self.shared.lose_parked();
         self.shared.close_log();
         clock::now() < until
     }

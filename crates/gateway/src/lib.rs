@@ -3,7 +3,8 @@
 //!
 //! Read it in the order of a request: [`worker`](self) (event loop) → `pump.rs` (bytes ⇄ events) →
 //! `exchange.rs` (the story) → `flow.rs` (bodies) → `endpoints.rs` (upstream connections) →
-//! `record.rs`. Then `evacuation.rs`, which is what the data structures are made for.
+//! `record.rs`. Then `guard.rs` (what a panic costs) and `evacuation.rs`, which is what the data
+//! structures are made for.
 //!
 //! It never waits: no async, no lock and no other thread on the path of a request. It knows nothing
 //! of the control plane, which drives it through [`Gateway`].
@@ -12,6 +13,7 @@ mod arena;
 mod chains;
 mod clock;
 mod connection;
+mod deadline;
 mod endpoints;
 mod evacuation;
 mod exchange;
@@ -20,6 +22,7 @@ mod failure_response;
 mod faults;
 mod flow;
 mod gateway;
+mod guard;
 mod mailbox;
 mod outbox;
 mod pipe;
@@ -32,6 +35,7 @@ mod timer;
 mod worker;
 
 pub use evacuation::KillReport;
+pub use faults::Fault;
 pub use gateway::{
     EvacuationTotals, Gateway, GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
 };

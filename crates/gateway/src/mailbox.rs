@@ -25,7 +25,7 @@ pub(crate) enum Message {
     /// Accept what waits in a killed sibling's queues.
     AcceptQueue(Vec<WorkerListener>),
     /// Connections and exchanges of a killed sibling.
-    Parcel(Box<Parcel>),
+    Parcels(Vec<Parcel>),
     /// A cluster's addresses were looked up.
     Endpoints(ClusterId, Arc<[SocketAddr]>),
     /// Finish what is under way, take nothing new, and stop.
@@ -98,7 +98,7 @@ impl Slot {
         self.wake();
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // A worker whose poll is gone needs no waking.
         let _ = self.waker.wake();
     }

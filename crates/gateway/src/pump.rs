@@ -11,6 +11,8 @@ use bulkhead_transport::ReadOutcome;
 
 use crate::arena::Key;
 use crate::connection::{Connection, OUT_BYTES_MAX, PENDING_BYTES_MAX, Side, UpstreamPhase};
+use crate::faults::Fault;
+use crate::guard::InHand;
 use crate::outbox::Outbox;
 use crate::worker::Worker;
 
@@ -22,16 +24,8 @@ const READS_PER_TURN: usize = 8;
 const LINE_BYTES_MAX: usize = 8 * 1024;
 
 impl Worker {
-    /// Reads and handles what a connection has to say. A panic inside costs this connection only.
-    pub(crate) fn read_guarded(&mut self, key: Key, hung_up: bool) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.read(key, hung_up)));
-        if outcome.is_err() {
-            self.buffer.resize(READ_BYTES, 0);
-            self.connection_panicked(key);
-        }
-    }
-
-    fn read(&mut self, key: Key, hung_up: bool) {
+    /// Reads and handles what a connection has to say.
+    pub(crate) fn read(&mut self, key: Key, hung_up: bool) {
         // Out of the worker for the time of the pump: events borrow from it while the worker changes.
         let mut buffer = std::mem::take(&mut self.buffer);
         for round in 0..=READS_PER_TURN {
@@ -80,15 +74,12 @@ impl Worker {
     }
 
     /// Handles input that waited, without reading.
-    pub(crate) fn pump_pending_guarded(&mut self, key: Key) {
+    pub(crate) fn pump_pending(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let pending = std::mem::take(&mut connection.pending);
         let input_closed = connection.input_closed;
         if !pending.is_empty() {
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.pump_and_keep(key, &pending)));
-            if outcome.is_err() {
-                self.connection_panicked(key);
-            }
+            self.pump_and_keep(key, &pending);
         }
         if input_closed
             && let Some(connection) = self.connections.get_mut(key)
@@ -100,7 +91,7 @@ impl Worker {
     }
 
     fn pump_and_keep(&mut self, key: Key, input: &[u8]) {
-        self.faults.connection_panics.strike("a connection");
+        self.faults.strike(Fault::InputPanic);
         let left = self.pump(key, input);
         let now = self.now;
         let Some(connection) = self.connections.get_mut(key) else { return };
@@ -125,14 +116,26 @@ impl Worker {
         if connection.codec.is_none() && !self.choose_codec(key, rest) {
             return rest.len();
         }
+        self.each_guarded(key, |worker| worker.pump_events(key, is_downstream, input, &mut rest))
+    }
+
+    /// Can be entered again after a panic: `rest` then begins behind the event that was in hand.
+    fn pump_events(
+        &mut self,
+        key: Key,
+        is_downstream: bool,
+        input: &[u8],
+        rest: &mut &[u8],
+    ) -> usize {
         loop {
+            self.in_hand = InHand::connection(key);
             let Self { connections, heads, .. } = self;
             let Some(connection) = connections.get_mut(key) else { return 0 };
             if connection.closing || connection.lingering {
                 return 0;
             }
             let Some(codec) = connection.codec.as_mut() else { return rest.len() };
-            match codec.next_event(&mut rest, heads, &mut connection.out.bytes) {
+            match codec.next_event(rest, heads, &mut connection.out.bytes) {
                 Ok(Some(event)) if is_downstream => self.downstream_event(key, event),
                 Ok(Some(event)) => self.upstream_event(key, event),
                 Ok(None) => break,
@@ -171,12 +174,14 @@ impl Worker {
     }
 
     /// What has to be looked at whenever a codec has worked: streams that can go on, output, the end.
-    pub(crate) fn after_codec(&mut self, key: Key) {
+    fn after_codec(&mut self, key: Key) {
         while let Some(connection) = self.connections.get_mut(key) {
             let Some((_, tag)) = connection.codec.as_mut().and_then(Codec::next_writable) else {
                 break;
             };
-            self.stream_writable(key, Key::from_tag(tag));
+            let exchange = self.take_in_hand(tag, 0, 0);
+            self.stream_writable(key, exchange);
+            self.in_hand.exchange = Key::NONE;
         }
         self.touch(key);
     }
@@ -278,18 +283,31 @@ impl Worker {
         }
     }
 
+    /// Notes that the exchange of a stream is handled from now on.
+    #[inline]
+    fn take_in_hand(&mut self, tag: u64, stream: u32, flow_bytes: u32) -> Key {
+        let exchange = Key::from_tag(tag);
+        self.in_hand.exchange = exchange;
+        self.in_hand.stream = stream;
+        self.in_hand.flow_bytes = flow_bytes;
+        exchange
+    }
+
     fn downstream_event(&mut self, key: Key, event: Event<'_>) {
         match event {
             Event::Request { stream, end } => self.request_begins(key, stream, end),
             Event::Data { tag, bytes, flow_bytes, end, stream } => {
-                let exchange = Key::from_tag(tag);
+                let exchange = self.take_in_hand(tag, stream, flow_bytes);
                 if !self.request_data(exchange, bytes, flow_bytes, end) {
                     self.release(key, stream, flow_bytes);
                 }
             }
-            Event::Trailers { tag, .. } => self.request_trailers(Key::from_tag(tag)),
+            Event::Trailers { tag, .. } => {
+                let exchange = self.take_in_hand(tag, 0, 0);
+                self.request_trailers(exchange);
+            }
             Event::Reset { tag, by_peer, .. } => {
-                let exchange = Key::from_tag(tag);
+                let exchange = self.take_in_hand(tag, 0, 0);
                 if let Some(exchange) = self.exchanges.get_mut(exchange) {
                     exchange.downstream = None;
                 }
@@ -306,16 +324,23 @@ impl Worker {
 
     fn upstream_event(&mut self, key: Key, event: Event<'_>) {
         match event {
-            Event::Response { tag, end, .. } => self.response_begins(Key::from_tag(tag), end),
+            Event::Response { tag, end, .. } => {
+                let exchange = self.take_in_hand(tag, 0, 0);
+                self.response_begins(exchange, end);
+            }
             Event::Data { tag, bytes, flow_bytes, end, stream } => {
-                let exchange = Key::from_tag(tag);
+                let exchange = self.take_in_hand(tag, stream, flow_bytes);
                 if !self.response_data(exchange, bytes, flow_bytes, end) {
                     self.release(key, stream, flow_bytes);
                 }
             }
-            Event::Trailers { tag, .. } => self.response_trailers(Key::from_tag(tag)),
+            Event::Trailers { tag, .. } => {
+                let exchange = self.take_in_hand(tag, 0, 0);
+                self.response_trailers(exchange);
+            }
             Event::Reset { tag, code, by_peer, .. } => {
-                self.upstream_reset(Key::from_tag(tag), code, by_peer);
+                let exchange = self.take_in_hand(tag, 0, 0);
+                self.upstream_reset(exchange, code, by_peer);
             }
             Event::GoAway { .. } => self.pool_draining(key),
             Event::Ready => self.pool_settings(key),
@@ -323,7 +348,7 @@ impl Worker {
         }
     }
 
-    fn release(&mut self, key: Key, stream: u32, flow_bytes: u32) {
+    pub(crate) fn release(&mut self, key: Key, stream: u32, flow_bytes: u32) {
         if flow_bytes > 0
             && let Some(connection) = self.connections.get_mut(key)
             && let Some(codec) = connection.codec.as_mut()
@@ -372,18 +397,8 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let is_downstream = connection.is_downstream();
         let rest = connection.pending.clone();
-        loop {
-            let Some(connection) = self.connections.get_mut(key) else { return };
-            let Some(codec) = connection.codec.as_mut() else { break };
-            match codec.end_of_input(&rest) {
-                Ok(Some(event)) if is_downstream => self.downstream_event(key, event),
-                Ok(Some(event)) => self.upstream_event(key, event),
-                Ok(None) => break,
-                Err(error) => {
-                    self.shard.protocol_error(error.reason);
-                    return self.connection_lost(key);
-                }
-            }
+        if !self.each_guarded(key, |worker| worker.end_events(key, is_downstream, &rest)) {
+            return self.connection_lost(key);
         }
         let Some(connection) = self.connections.get_mut(key) else { return };
         let is_http1 = matches!(connection.codec, Some(Codec::Http1(_)));
@@ -397,20 +412,47 @@ impl Worker {
         self.connection_lost(key);
     }
 
-    /// Flushes what is dirty: one write per connection and turn.
-    pub(crate) fn flush_dirty(&mut self) {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        while !dirty.is_empty() {
-            for key in dirty.drain(..) {
-                self.flush(key);
+    /// Handles what the end of the input means. False: the peer ended in the middle of something.
+    fn end_events(&mut self, key: Key, is_downstream: bool, rest: &[u8]) -> bool {
+        loop {
+            self.in_hand = InHand::connection(key);
+            let Some(connection) = self.connections.get_mut(key) else { return true };
+            let Some(codec) = connection.codec.as_mut() else { return true };
+            match codec.end_of_input(rest) {
+                Ok(Some(event)) if is_downstream => self.downstream_event(key, event),
+                Ok(Some(event)) => self.upstream_event(key, event),
+                Ok(None) => return true,
+                Err(error) => {
+                    self.shard.protocol_error(error.reason);
+                    return false;
+                }
             }
-            // Flushing may have let stalled exchanges go on.
-            std::mem::swap(&mut dirty, &mut self.dirty);
         }
-        self.dirty = dirty;
     }
 
-    pub(crate) fn flush(&mut self, key: Key) {
+    /// Flushes what is dirty: one write per connection and turn.
+    pub(crate) fn flush_dirty(&mut self) {
+        // Each round ends one connection.
+        while catch_unwind(AssertUnwindSafe(|| self.flush_all())).is_err() {
+            self.connection_panicked(self.in_hand.connection);
+        }
+        self.in_hand = InHand::NOTHING;
+    }
+
+    /// Can be entered again after a panic: goes on behind the connection that was in hand.
+    fn flush_all(&mut self) {
+        // Flushing may let stalled exchanges go on, and they add to the list.
+        while let Some(&key) = self.dirty.get(self.flushed) {
+            self.flushed += 1;
+            self.in_hand = InHand::connection(key);
+            self.flush(key);
+        }
+        self.dirty.clear();
+        self.flushed = 0;
+    }
+
+    fn flush(&mut self, key: Key) {
+        self.faults.strike(Fault::FlushPanic);
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.dirty = false;
         match write_out(connection, self.now) {
@@ -425,7 +467,10 @@ impl Worker {
         }
         if connection.out.len() < OUT_BYTES_MAX / 2 && !connection.stalled.is_empty() {
             for exchange in std::mem::take(&mut connection.stalled) {
-                self.stream_writable(key, exchange);
+                self.guarded(exchange, |worker| {
+                    worker.stream_writable(key, exchange);
+                    Ok(())
+                });
             }
             return self.touch(key);
         }
@@ -475,24 +520,12 @@ impl Worker {
             if connection.channel.is_handshaking() && connection.channel.flush().is_err() {
                 return self.connection_lost(key);
             }
-            self.read_guarded(key, false);
+            self.read(key, false);
             let up = self.connections.get(key).is_some_and(|c| !c.channel.is_handshaking());
             if up {
                 self.pool_ready(key);
             }
         }
-    }
-
-    /// A panic while this connection was being handled: it is lost, and all that hangs on it.
-    fn connection_panicked(&mut self, key: Key) {
-        self.shard.panicked();
-        if let Some(connection) = self.connections.get_mut(key)
-            && let Some(codec) = connection.codec.as_mut()
-        {
-            codec.refuse_new(ErrorCode::INTERNAL_ERROR, &mut connection.out.bytes);
-            let _ = write_out(connection, self.now);
-        }
-        self.connection_lost(key);
     }
 }
 
@@ -506,7 +539,7 @@ fn speaks_http(input: &[u8]) -> bool {
 }
 
 /// Writes as much as the socket takes. Gives how many bytes it took.
-fn write_out(connection: &mut Connection, now: Instant) -> std::io::Result<usize> {
+pub(crate) fn write_out(connection: &mut Connection, now: Instant) -> std::io::Result<usize> {
     let mut written = 0;
     let mut blocked = false;
     while !connection.out.is_empty() && !blocked {

@@ -96,16 +96,14 @@ impl Worker {
 
     /// An exchange that waited for an endpoint which is gone picks another.
     fn requeue(&mut self, key: Key) {
-        if let Err(failure) = self.attempt(key) {
-            self.exchange_failed(key, failure);
-        }
+        self.guarded(key, |worker| worker.attempt(key));
     }
 
     fn close_idle(&mut self, keys: Vec<Key>) {
         for key in keys {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             if connection.streams() == 0 {
-                self.connection_lost(key);
+                self.guard_connection(key, |worker| worker.connection_lost(key));
             }
         }
     }

@@ -3,18 +3,18 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bulkhead_telemetry::{AccessLog, AccessLogWriter, Registry};
+use bulkhead_telemetry::{AccessLog, AccessLogWriter, Registry, Shard};
 use bulkhead_transport::Listener;
 use mio::Poll;
 
 use crate::clock;
-use crate::evacuation::{self, KillReport};
+use crate::connection::Connection;
+use crate::evacuation::{self, KillReport, Parcel};
 use crate::faults::Faults;
 use crate::mailbox::{Message, Slot};
 use crate::snapshot::{ClusterId, ListenerEntry, Snapshot};
@@ -47,8 +47,9 @@ pub(crate) struct State {
     pub(crate) listeners: Vec<Vec<HeldListener>>,
     /// Addresses of clusters with DNS names, as last looked up.
     pub(crate) endpoints: HashMap<ClusterId, Arc<[SocketAddr]>>,
-    /// Parcels that found no living worker.
-    parked: Vec<Message>,
+    /// Parcels that no worker's mailbox took. As bounded as what they carry: `connections_max` and
+    /// the pools' limits.
+    parked: Vec<Parcel>,
     /// Who waits for the end of an evacuation, by worker index and generation.
     waiting: Vec<(usize, u64, SyncSender<KillReport>)>,
     /// No worker is started any more.
@@ -63,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) totals: Totals,
     connections: AtomicUsize,
     seed: AtomicU64,
+    /// Whether `State::parked` may hold something; changed under its lock.
+    has_parked: AtomicBool,
     access_log: Mutex<Option<AccessLog>>,
     state: Mutex<State>,
 }
@@ -75,6 +78,7 @@ impl Shared {
             totals: Totals::default(),
             connections: AtomicUsize::new(0),
             seed: AtomicU64::new(seed),
+            has_parked: AtomicBool::new(false),
             access_log: Mutex::new(access_log),
             state: Mutex::default(),
         }
@@ -123,6 +127,19 @@ impl Shared {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Counts the end of a connection, if it is a client's.
+    pub(crate) fn downstream_left(&self, connection: &Connection, shard: &Shard) {
+        if !connection.is_downstream() {
+            return;
+        }
+        if let Some(version) = connection.version() {
+            shard.connection_closed(version, connection.channel.is_tls());
+        } else if connection.channel.is_handshaking() {
+            shard.handshake_failed();
+        }
+        self.connection_left();
+    }
+
     /// Living workers but the one at `index`.
     pub(crate) fn siblings(&self, index: usize) -> Vec<Arc<Slot>> {
         let state = self.state();
@@ -135,9 +152,37 @@ impl Shared {
             .collect()
     }
 
-    /// Keeps a parcel until the next worker starts.
-    pub(crate) fn park(&self, message: Message) {
-        self.state().parked.push(message);
+    /// Keeps parcels for whichever worker reads its mail first: a living one is woken, and one that
+    /// starts looks here.
+    pub(crate) fn park(&self, parcels: Vec<Parcel>) {
+        let mut state = self.state();
+        state.parked.extend(parcels);
+        self.has_parked.store(true, Ordering::Relaxed);
+        state.slots.iter().filter(|slot| slot.is_open()).for_each(|slot| slot.wake());
+    }
+
+    /// Takes what is parked; no lock if that is nothing.
+    pub(crate) fn take_parked(&self) -> Vec<Parcel> {
+        if !self.has_parked.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let mut state = self.state();
+        self.has_parked.store(false, Ordering::Relaxed);
+        std::mem::take(&mut state.parked)
+    }
+
+    /// No worker is left or will come: what is parked is lost.
+    pub(crate) fn lose_parked(&self) {
+        for parcel in self.take_parked() {
+            // No worker writes to its shard any more.
+            parcel.lose(self, &self.registry.shard(0));
+        }
+    }
+
+    /// Counts downstream connections that an evacuation could not move.
+    pub(crate) fn count_lost(&self, connections: usize) {
+        self.totals.lost_connections.fetch_add(connections as u64, Ordering::Relaxed);
+        self.registry.connections_lost(connections as u64);
     }
 
     pub(crate) fn duplicate_listeners(&self, index: usize) -> Vec<WorkerListener> {
@@ -161,15 +206,14 @@ impl Shared {
         let poll = Poll::new()?;
         let (slot, inbox) = Slot::new(index, generation, &poll)?;
         let mut state = self.state();
-        let Some(snapshot) = state.snapshot.clone() else { return Ok(()) };
+        // It may have begun to stop since the caller looked.
+        let running = state.snapshot.clone().filter(|_| !state.stopping);
+        let Some(snapshot) = running else { return Ok(()) };
         let listeners = duplicates(state.listeners.get(index).map_or(&[], Vec::as_slice));
         for (cluster, addresses) in &state.endpoints {
             let _fresh = slot.send(Message::Endpoints(*cluster, addresses.clone()));
         }
         let _fresh = slot.send(Message::Listeners(listeners));
-        for parcel in state.parked.drain(..) {
-            let _fresh = slot.send(parcel);
-        }
         if state.slots.len() <= index {
             state.slots.push(slot.clone());
         } else {
@@ -217,22 +261,12 @@ fn live(mut worker: Worker) {
     worker.slot.thread_id.store(thread as u64, Ordering::Relaxed);
     let exit = run_guarded(&mut worker);
     let ended = clock::now();
-    let shared = worker.shared.clone();
     worker.slot.thread_id.store(0, Ordering::Relaxed);
-    shared.totals.dead_cpu_ns.fetch_add(thread_cpu().as_nanos() as u64, Ordering::Relaxed);
+    let cpu_ns = thread_cpu().as_nanos() as u64;
+    worker.shared.totals.dead_cpu_ns.fetch_add(cpu_ns, Ordering::Relaxed);
     match exit {
-        Exit::Stopped => worker.slot.close(),
-        Exit::Killed => {
-            let slot = worker.slot.clone();
-            let moved = AssertUnwindSafe(|| evacuation::evacuate(worker, ended));
-            if catch_unwind(moved).is_err() {
-                // A bug in the evacuation itself: its connections are lost, the worker is not.
-                let lost = slot.connections.load(Ordering::Relaxed) as u64;
-                shared.totals.lost_connections.fetch_add(lost, Ordering::Relaxed);
-                shared.respawn(&slot);
-                shared.evacuated(&slot, KillReport::default());
-            }
-        }
+        Exit::Stopped => evacuation::leave(&mut worker),
+        Exit::Killed => evacuation::evacuate(&mut worker, ended),
     }
 }
 

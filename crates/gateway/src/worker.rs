@@ -5,6 +5,7 @@
 //! connection once. The state is a plain struct that outlives its loop: when the loop ends, by a
 //! fault or a panic, [`crate::evacuation`] moves what it served to the siblings.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use bulkhead_codec::{ErrorCode, Heads};
-use bulkhead_config::model::Limits;
 use bulkhead_filter::Caches;
 use bulkhead_message::{Failure, FailureKind, Retry};
 use bulkhead_router::RouteTable;
@@ -27,8 +27,10 @@ use crate::arena::{Arena, Key};
 use crate::clock::{self, DateCache};
 use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
 use crate::endpoints::Clusters;
+use crate::evacuation::Parcel;
 use crate::exchange_state::Exchange;
-use crate::faults::Faults;
+use crate::faults::{Fault, Faults};
+use crate::guard::InHand;
 use crate::mailbox::{Message, Slot};
 use crate::pump::READ_BYTES;
 use crate::shared::Shared;
@@ -43,10 +45,6 @@ const LISTENERS_MAX: usize = 1024;
 const ACCEPTS_PER_TURN: usize = 64;
 /// How often idle connections and the like are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// A connection's timer looks at it at least this often while it is busy.
-const BUSY_CHECK: Duration = Duration::from_secs(30);
-/// How long a closed connection is given to read our last bytes.
-const LINGER: Duration = Duration::from_secs(2);
 /// Between GOAWAY(2³¹−1) and the final one: a round trip, so that requests on their way are served.
 const DRAIN_GRACE: Duration = Duration::from_millis(250);
 
@@ -88,7 +86,14 @@ pub(crate) struct Worker {
     pub(crate) heads: Heads,
     pub(crate) buffer: Vec<u8>,
     pub(crate) dirty: Vec<Key>,
+    /// How many of `dirty` were flushed in this turn.
+    pub(crate) flushed: usize,
     pub(crate) again: Vec<Key>,
+    /// Of killed siblings, not taken over yet; and of its own while it is evacuated.
+    pub(crate) parcels: VecDeque<Parcel>,
+    /// Downstream connections that an evacuation lost here.
+    pub(crate) lost: usize,
+    pub(crate) in_hand: InHand,
     pub(crate) now: Instant,
     pub(crate) unix_s: u64,
     pub(crate) date: DateCache,
@@ -133,7 +138,11 @@ impl Worker {
             heads: Heads::default(),
             buffer: vec![0; READ_BYTES],
             dirty: Vec::new(),
+            flushed: 0,
             again: Vec::new(),
+            parcels: VecDeque::new(),
+            lost: 0,
+            in_hand: InHand::NOTHING,
             now,
             unix_s: clock::unix().as_secs(),
             date: DateCache::default(),
@@ -153,6 +162,8 @@ impl Worker {
     /// Turns until the worker is told to stop or killed.
     pub(crate) fn run(&mut self) -> Exit {
         let mut events = Events::with_capacity(1024);
+        // What was parked before this worker was there to be woken.
+        self.read_mail();
         loop {
             if let Some(exit) = self.turn(&mut events) {
                 return exit;
@@ -180,9 +191,15 @@ impl Worker {
                 Token(token) if token > LISTENER_BASE - LISTENERS_MAX => {
                     self.accept(LISTENER_BASE - token);
                 }
-                Token(token) => self.connection_event(Key::from_tag(token as u64), event),
+                Token(token) => {
+                    let key = Key::from_tag(token as u64);
+                    self.in_hand = InHand::connection(key);
+                    self.faults.strike(Fault::LoopPanic);
+                    self.guard_connection(key, |worker| worker.connection_event(key, event));
+                }
             }
         }
+        self.absorb_some();
         self.pump_waiting();
         self.run_timers();
         self.flush_dirty();
@@ -191,7 +208,7 @@ impl Worker {
     }
 
     fn wait(&self) -> Option<Duration> {
-        if !self.again.is_empty() || !self.dirty.is_empty() {
+        if !self.again.is_empty() || !self.dirty.is_empty() || !self.parcels.is_empty() {
             return Some(Duration::ZERO);
         }
         let until = self.next_housekeeping.saturating_duration_since(self.now);
@@ -208,7 +225,7 @@ impl Worker {
         }
         let hung_up = event.is_read_closed() || event.is_error();
         if event.is_readable() || hung_up {
-            self.read_guarded(key, hung_up);
+            self.read(key, hung_up);
         }
         // Not only when writable: reading may have ended the handshake that writes waited for.
         self.touch_blocked(key);
@@ -228,9 +245,11 @@ impl Worker {
         for key in std::mem::take(&mut self.again) {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.again = false;
-            self.pump_pending_guarded(key);
-            self.read_guarded(key, false);
-            self.touch_blocked(key);
+            self.guard_connection(key, |worker| {
+                worker.pump_pending(key);
+                worker.read(key, false);
+                worker.touch_blocked(key);
+            });
         }
     }
 
@@ -340,7 +359,7 @@ impl Worker {
                 // Not a byte of the request has left: a pooled connection that was closed while idle.
                 failure.retry = Retry::Always;
             }
-            self.exchange_failed(exchange_key, failure);
+            self.guarded(exchange_key, |_| Err(failure));
         }
     }
 
@@ -362,14 +381,7 @@ impl Worker {
         let Some(mut connection) = self.connections.remove(key) else { return };
         self.timers.cancel(connection.timer);
         let _ = self.poll.registry().deregister(&mut connection.channel);
-        if is_downstream {
-            if let Some(version) = connection.version() {
-                self.shard.connection_closed(version, connection.channel.is_tls());
-            } else if connection.channel.is_handshaking() {
-                self.shard.handshake_failed();
-            }
-            self.shared.connection_left();
-        }
+        self.downstream_left(&connection);
     }
 
     // === Time ===
@@ -379,83 +391,22 @@ impl Worker {
         self.timers.advance(self.now, &mut fired);
         for owner in fired.drain(..) {
             match owner {
-                Owner::Exchange(key) => self.exchange_timer(key),
-                Owner::Connection(key) => self.connection_timer(key),
+                Owner::Exchange(key) => self.guarded(key, |worker| {
+                    worker.exchange_timer(key);
+                    Ok(())
+                }),
+                Owner::Connection(key) => {
+                    if let Some(connection) = self.connections.get_mut(key) {
+                        connection.timer = TimerId::NONE;
+                    }
+                    self.guard_connection(key, |worker| {
+                        worker.faults.strike(Fault::ConnectionTimerPanic);
+                        worker.connection_timer(key);
+                    });
+                }
             }
         }
         self.fired = fired;
-    }
-
-    fn connection_timer(&mut self, key: Key) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        connection.timer = TimerId::NONE;
-        if self.connection_deadline(key).is_none_or(|due| due > self.now) {
-            return self.set_connection_timer(key);
-        }
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        let what = connection.waits_for();
-        let closing = connection.closing || connection.blocked_since.is_some();
-        let idle = connection.is_downstream() && connection.streams() == 0;
-        let polite = idle && !closing && !connection.lingering && connection.codec.is_some();
-        if !connection.lingering {
-            self.shard.connection_timed_out(what);
-        }
-        if polite && connection.pending.is_empty() {
-            if let Some(codec) = connection.codec.as_mut() {
-                codec.refuse_new(ErrorCode::NO_ERROR, &mut connection.out.bytes);
-            }
-            connection.closing = true;
-            self.touch(key);
-            self.set_connection_timer(key);
-        } else {
-            self.connection_lost(key);
-        }
-    }
-
-    /// When this connection has waited too long for what it waits for.
-    fn connection_deadline(&self, key: Key) -> Option<Instant> {
-        let connection = self.connections.get(key)?;
-        let limits = &self.snapshot.limits;
-        if connection.lingering {
-            return Some(connection.active + LINGER);
-        }
-        if let Some(since) = connection.blocked_since {
-            return Some(since + limits.write_timeout);
-        }
-        if connection.closing {
-            return Some(connection.active + limits.write_timeout);
-        }
-        match &connection.side {
-            Side::Upstream(upstream) => {
-                let connect = self
-                    .clusters
-                    .get(upstream.cluster)
-                    .map_or(Duration::from_secs(5), |cluster| cluster.entry.config.connect_timeout);
-                (upstream.phase != UpstreamPhase::Ready).then_some(connection.opened + connect)
-            }
-            Side::Downstream(_) if connection.codec.is_none() => {
-                Some(connection.opened + limits.head_timeout)
-            }
-            Side::Downstream(_) if connection.streams() > 0 => None,
-            Side::Downstream(_) => Some(
-                connection.head_since.map_or(connection.active + limits.idle_timeout, |since| {
-                    since + limits.head_timeout
-                }),
-            ),
-        }
-    }
-
-    /// Sets the timer to when the connection is to be looked at next.
-    pub(crate) fn set_connection_timer(&mut self, key: Key) {
-        let due = self.connection_deadline(key);
-        let Limits { head_timeout, write_timeout, .. } = self.snapshot.limits;
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        self.timers.cancel(connection.timer);
-        // What a connection waits for changes without touching its timer, so the timer comes round
-        // often enough for the shortest of the limits.
-        let latest = self.now + head_timeout.min(write_timeout).min(BUSY_CHECK);
-        let at = due.map_or(latest, |due| due.min(latest));
-        connection.timer = self.timers.set(at, Owner::Connection(key));
     }
 
     fn housekeeping(&mut self) {
@@ -481,6 +432,7 @@ impl Worker {
     // === Mail ===
 
     fn read_mail(&mut self) {
+        self.parcels.extend(self.shared.take_parked());
         while let Ok(message) = self.inbox.try_recv() {
             match message {
                 Message::Snapshot(snapshot) => self.install(snapshot),
@@ -493,7 +445,7 @@ impl Worker {
                     }
                 }
                 Message::AcceptQueue(queues) => self.drain_queues(&queues),
-                Message::Parcel(parcel) => self.absorb(*parcel),
+                Message::Parcels(parcels) => self.parcels.extend(parcels),
                 Message::Endpoints(cluster, addresses) => self.set_endpoints(cluster, &addresses),
                 Message::Drain { until } => self.begin_drain(until),
             }
@@ -527,11 +479,13 @@ impl Worker {
             if !connection.is_downstream() {
                 continue;
             }
+            self.in_hand = InHand::connection(key);
             if let Some(codec) = connection.codec.as_mut() {
                 codec.announce_close(&mut connection.out.bytes);
             }
             self.touch(key);
         }
+        self.in_hand = InHand::NOTHING;
     }
 
     fn finished_draining(&mut self) -> Option<Exit> {
@@ -543,6 +497,7 @@ impl Worker {
                 if !connection.is_downstream() {
                     continue;
                 }
+                self.in_hand = InHand::connection(key);
                 match connection.codec.as_mut() {
                     Some(codec) => {
                         codec.refuse_new(ErrorCode::NO_ERROR, &mut connection.out.bytes);
@@ -555,7 +510,8 @@ impl Worker {
             self.flush_dirty();
         }
         self.next_housekeeping = self.next_housekeeping.min(self.now + Duration::from_millis(20));
-        let done = self.refuse_at.is_none() && self.exchanges.len() == 0 && self.is_flushed();
+        let idle = self.exchanges.len() == 0 && self.parcels.is_empty() && self.is_flushed();
+        let done = self.refuse_at.is_none() && idle;
         (done || self.now >= until).then_some(Exit::Stopped)
     }
 
@@ -573,6 +529,7 @@ pub(crate) fn run_guarded(worker: &mut Worker) -> Exit {
     let run = catch_unwind(AssertUnwindSafe(|| worker.run()));
     run.unwrap_or_else(|_| {
         worker.shared.registry.worker_panicked();
+        worker.end_in_hand();
         Exit::Killed
     })
 }

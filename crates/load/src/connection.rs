@@ -94,11 +94,14 @@ impl Client {
     /// After a TLS handshake: whether a session was resumed. `None` in cleartext.
     ///
     /// # Errors
-    /// When the peer did not agree to HTTP/2.
+    /// When the peer did not agree to HTTP/2, or did where it must not.
     pub(crate) fn check_tls(&self) -> io::Result<Option<bool>> {
         let Some(info) = self.channel.tls_info() else { return Ok(None) };
         if self.codec.is_http2() && self.channel.alpn() != Some(b"h2") {
             return Err(io::Error::other("the server does not offer HTTP/2 (no `h2` in its ALPN)"));
+        }
+        if self.codec.must_upgrade() && self.channel.alpn() == Some(b"h2") {
+            return Err(io::Error::other("the server chose HTTP/2, and WebSocket needs HTTP/1.1"));
         }
         Ok(Some(info.resumed.unwrap_or(false)))
     }

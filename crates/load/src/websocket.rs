@@ -182,6 +182,11 @@ impl WebSocket {
         }
     }
 
+    /// Whether an answer was given up.
+    pub(crate) const fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing)
+    }
+
     /// Why there was no upgrade.
     pub(crate) fn take_refusal(&mut self) -> Option<String> {
         self.refusal.take()

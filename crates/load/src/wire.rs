@@ -149,6 +149,11 @@ impl Wire {
         matches!(self, Self::WebSocket(_))
     }
 
+    /// Whether it takes no new requests since one was given up, and others may still be answered.
+    pub(crate) const fn is_spoilt(&self) -> bool {
+        matches!(self, Self::WebSocket(socket) if socket.is_closing())
+    }
+
     /// Why the peer did not agree, if that is known.
     pub(crate) fn refusal(&mut self) -> Option<String> {
         match self {

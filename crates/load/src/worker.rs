@@ -25,6 +25,8 @@ mod answers;
 mod connections;
 mod send;
 
+use connections::Look;
+
 const ALARM: Token = Token(usize::MAX);
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Time for the first connections to come up before the run.
@@ -54,8 +56,8 @@ pub(crate) struct Worker {
     /// Slots without a connection.
     vacant: Vec<usize>,
     pools: Vec<Pool>,
-    /// When connections have had their life: time, slot, generation.
-    lives: BinaryHeap<Reverse<(u64, usize, u32)>>,
+    /// When connections have had their time: time, slot, generation, and what for.
+    lives: BinaryHeap<Reverse<(u64, usize, u32, Look)>>,
     /// Decides how long each connection lives.
     random: Random,
     dirty: Vec<usize>,
@@ -153,6 +155,7 @@ impl Worker {
         loop {
             let now = since(self.start);
             self.open_due(now);
+            self.retire_old(now);
             // The first refusal of an address where nobody listens is enough to know.
             let refused = self.pools.iter().any(|pool| pool.up == 0 && pool.error.is_some());
             if refused || now >= until || self.pools.iter().all(Pool::is_complete) {
@@ -182,7 +185,7 @@ impl Worker {
         self.pools.iter_mut().for_each(Pool::reset_clock);
         self.lives.clear();
         for index in 0..self.slots.len() {
-            self.give_life(index, 0);
+            self.give_time(index, 0);
         }
         let end = self.options.whole().as_nanos() as u64;
         let mut events = Events::with_capacity(1_024);

@@ -3,6 +3,7 @@
 use bulkhead_message::RequestHead;
 
 use crate::feed;
+use crate::session;
 use crate::stats::Endpoint;
 use crate::websocket::Behaviour;
 
@@ -28,6 +29,10 @@ pub(crate) enum Answer {
     Bytes(u64),
     /// The received header fields as JSON.
     Headers,
+    /// A new session: its number as JSON.
+    OpenSession,
+    /// The session of that number as JSON.
+    Session(u64),
     /// Give the stream up.
     Reset,
     /// Close the connection.
@@ -36,7 +41,7 @@ pub(crate) enum Answer {
     WebSocket(Behaviour),
 }
 
-/// The methods of `feed.v1.Feed`, one for each kind of call.
+/// The methods of `feed.v1.Feed`, one for each kind of call, and server reflection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Method {
     /// Unary: the feed of the user.
@@ -48,6 +53,8 @@ pub(crate) enum Method {
     Upload,
     /// Bidirectional: a feed for each message, at once.
     Chat,
+    /// Bidirectional: an answer for each question about the service, at once.
+    Reflect,
 }
 
 /// Decides by the path alone; numbers out of range are a 404.
@@ -56,11 +63,23 @@ pub(crate) fn of(head: &RequestHead) -> (Endpoint, Answer) {
     if let Some(user) = feed::user_of_json_path(path) {
         return (Endpoint::Feed, Answer::Feed(user));
     }
+    if let Some(text) = path.strip_prefix(b"/session/") {
+        let answer = session::number_of(text).map_or(Answer::Status(404), Answer::Session);
+        return (Endpoint::Session, answer);
+    }
     match path {
+        b"/session" if head.method() == bulkhead_message::Method::Post => {
+            (Endpoint::OpenSession, Answer::OpenSession)
+        }
+        b"/session" => (Endpoint::Session, Answer::Status(405)),
         b"/feed.v1.Feed/Get" => (Endpoint::GrpcGet, Answer::Grpc(Method::Get)),
         b"/feed.v1.Feed/Watch" => (Endpoint::GrpcWatch, Answer::Grpc(Method::Watch)),
         b"/feed.v1.Feed/Upload" => (Endpoint::GrpcUpload, Answer::Grpc(Method::Upload)),
         b"/feed.v1.Feed/Chat" => (Endpoint::GrpcChat, Answer::Grpc(Method::Chat)),
+        b"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+        | b"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => {
+            (Endpoint::GrpcReflection, Answer::Grpc(Method::Reflect))
+        }
         b"/echo" => (Endpoint::Echo, Answer::Echo),
         b"/headers" => (Endpoint::Headers, Answer::Headers),
         b"/reset" => (Endpoint::Reset, Answer::Reset),

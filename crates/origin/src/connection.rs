@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) stats: Arc<OriginStats>,
     /// Waits to begin: milliseconds, stream, tag.
     pub(crate) delays: Vec<(u64, StreamId, Tag)>,
+    /// The request is a HEAD: its answer has no body (RFC 9110 §9.3.2).
+    head_only: bool,
     heads: Heads,
     response: ResponseHead,
     body: Vec<u8>,
@@ -36,6 +38,7 @@ impl Shared {
         Self {
             stats,
             delays: Vec::new(),
+            head_only: false,
             heads: Heads::default(),
             response: ResponseHead::default(),
             body: Vec::new(),

@@ -80,10 +80,10 @@ pub fn push_grpc_response(user_id: u64, out: &mut Vec<u8>) {
     });
 }
 
-/// The user's id in a gRPC request message (without prefix): field 1, varint; other fields are skipped
-/// if they are varints. `None` if the message is none of these.
+/// The user's id in a gRPC request message (without prefix): field 1, varint, 0 if it is left out; other
+/// fields are skipped if they are varints. `None` if the message is none of these.
 pub fn user_of_grpc_message(mut message: &[u8]) -> Option<u64> {
-    let mut user = None;
+    let mut user = 0;
     while !message.is_empty() {
         let key = take_varint(&mut message)?;
         if key & 7 != 0 {
@@ -91,10 +91,10 @@ pub fn user_of_grpc_message(mut message: &[u8]) -> Option<u64> {
         }
         let value = take_varint(&mut message)?;
         if key >> 3 == 1 {
-            user = Some(value);
+            user = value;
         }
     }
-    user
+    Some(user)
 }
 
 /// SplitMix64's finaliser over both words: neighbouring users have nothing in common.
@@ -105,7 +105,7 @@ const fn mix(user_id: u64, item: u64) -> u64 {
     word ^ (word >> 31)
 }
 
-fn push_grpc_message(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn push_grpc_message(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; 5]);
     write(out);
@@ -115,7 +115,7 @@ fn push_grpc_message(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-fn push_varint(mut value: u64, out: &mut Vec<u8>) {
+pub(crate) fn push_varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -123,7 +123,7 @@ fn push_varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-fn take_varint(message: &mut &[u8]) -> Option<u64> {
+pub(crate) fn take_varint(message: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = message.split_first()?;

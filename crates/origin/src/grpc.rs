@@ -1,8 +1,9 @@
-//! The four methods of `feed.v1.Feed`: length-prefixed messages in, length-prefixed messages out.
-//! Knows no connection and no stream.
+//! The four methods of `feed.v1.Feed`, and server reflection: length-prefixed messages in,
+//! length-prefixed messages out. Knows no connection and no stream.
 
 use crate::answer::Method;
 use crate::feed;
+use crate::reflection;
 
 /// Largest request message.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -57,13 +58,19 @@ impl Call {
                 return Err(INVALID_ARGUMENT);
             }
             let Some((message, rest)) = rest.split_at_checked(length) else { break };
+            bytes = rest;
+            if self.method == Method::Reflect {
+                let mut known = Some(());
+                feed::push_grpc_message(out, |out| known = reflection::answer(message, out));
+                known.ok_or(INVALID_ARGUMENT)?;
+                continue;
+            }
             let user = feed::user_of_grpc_message(message).ok_or(INVALID_ARGUMENT)?;
             self.users = self.users.wrapping_add(user);
             self.messages += 1;
             if self.method == Method::Chat {
                 feed::push_grpc_response(user, out);
             }
-            bytes = rest;
         }
         Ok(bytes)
     }
@@ -80,7 +87,7 @@ impl Call {
                 .for_each(|step| feed::push_grpc_response(self.users.wrapping_add(step), out)),
             Method::Get | Method::Watch => return INVALID_ARGUMENT,
             Method::Upload => feed::push_grpc_response(self.users, out),
-            Method::Chat => {}
+            Method::Chat | Method::Reflect => {}
         }
         OK
     }

@@ -11,7 +11,9 @@ pub mod feed;
 mod answer;
 mod connection;
 mod grpc;
+mod reflection;
 mod server;
+mod session;
 mod stats;
 mod websocket;
 

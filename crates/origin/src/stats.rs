@@ -26,6 +26,10 @@ pub enum Endpoint {
     Bytes,
     /// `/headers`
     Headers,
+    /// `POST /session`
+    OpenSession,
+    /// `/session/{id}`
+    Session,
     /// `/reset`
     Reset,
     /// `/close`
@@ -40,7 +44,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint, in the order of its discriminant.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Feed,
         Self::GrpcGet,
         Self::GrpcWatch,
@@ -51,6 +55,8 @@ impl Endpoint {
         Self::Delay,
         Self::Bytes,
         Self::Headers,
+        Self::OpenSession,
+        Self::Session,
         Self::Reset,
         Self::Close,
         Self::WebSocket,
@@ -65,6 +71,7 @@ pub struct OriginStats {
     requests: [AtomicU64; Endpoint::ALL.len()],
     pub(crate) connections: AtomicU64,
     pub(crate) resets: AtomicU64,
+    pub(crate) sessions: AtomicU64,
     pub(crate) websocket_messages: AtomicU64,
     pub(crate) websocket_goodbyes: AtomicU64,
 }

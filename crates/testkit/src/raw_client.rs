@@ -110,6 +110,22 @@ impl RawClient {
         }
     }
 
+    /// Waits until something comes, which can then be read, or the peer closes. True: it has closed.
+    ///
+    /// # Panics
+    /// If the deadline passes before.
+    #[track_caller]
+    pub fn is_over(&mut self) -> bool {
+        if !self.pending.is_empty() {
+            return false;
+        }
+        match self.fill() {
+            Ok(count) => count == 0,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => true,
+            Err(error) => panic!("waiting for anything: {error}"),
+        }
+    }
+
     fn fill(&mut self) -> io::Result<usize> {
         assert!(self.pending.len() < RAW_BYTES_MAX, "more than {RAW_BYTES_MAX} bytes came");
         self.stream.set_read_timeout(Some(self.remaining()))?;

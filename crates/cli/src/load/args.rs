@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bulkhead_load::Phase;
+use bulkhead_load::{Phase, Process};
 
 use super::assertion::Assertion;
+use super::find_max::Objective;
+use super::grpc;
 use super::mix::Mix;
 use super::output::OutputArgs;
 use super::stages;
@@ -17,7 +19,8 @@ use super::stages;
 /// time, so a slow answer cannot hide those that had to wait behind it. Every answer is checked;
 /// nothing is retried unless asked for.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("pace").required(true).args(["rate", "closed", "stages"])))]
+#[command(group(clap::ArgGroup::new("pace").args(["rate", "closed", "stages", "find_max"])))]
+#[command(group(clap::ArgGroup::new("file").args(["scenario", "har", "replay", "openapi"])))]
 #[command(after_help = "\
 Schemes: http:// and https:// (HTTP/1.1), h2c:// and h2:// (HTTP/2, in cleartext and over TLS), ws://
 and wss:// (WebSocket: each request is a message, and its right answer is its echo).
@@ -36,21 +39,55 @@ Examples:
   bulkhead load h2c://127.0.0.1:9000/feed.v1.Feed/Get --grpc --body @message.bin --rate 1000
   bulkhead load h2c://127.0.0.1:9000/api/v1/7/feed --mix http2=72,grpc=28 --rate 5000 \\
       --grpc-path /feed.v1.Feed/Get --grpc-body @message.bin
+  bulkhead load h2c://127.0.0.1:9000/feed.v1.Feed/Get --grpc --reflection --rate 1000 \\
+      --body '{\"user_id\": \"{user:uniform(1,1000000)}\"}'
   bulkhead load ws://127.0.0.1:9000/ws --rate 1000 --connections 50 --body hello
   bulkhead load https://127.0.0.1:8443/ --cacert ca.pem --rate 200 --connects-per-second 50
+  bulkhead load --scenario examples/load/mixed.yaml
+  bulkhead load http://127.0.0.1:9000 --replay access.log --speed 2
+  bulkhead load http://127.0.0.1:9000 --openapi api.yaml --rate 100
   bulkhead load http://127.0.0.1:9000/ --rate 200 --assert 'p99<10ms' --assert 'error_rate<0.1%'
+  bulkhead load h2c://127.0.0.1:9000/ --find-max 'p99<5ms,error_rate<0.1%' --duration 5s
   bulkhead load http://127.0.0.1:9000/ --closed --connections 50      capacity, never latency
 
-Exit status: 0 done and every assertion held, 1 an assertion failed, 2 could not be run, 3 the run is
+Exit status: 0 done and every assertion held (or a highest rate found), 1 an assertion failed, 2 could not be run, 3 the run is
 invalid: the generator or the machine was the limit, so its figures say nothing about the target.
 Ctrl-C ends early with a report of what was seen.")]
 pub(crate) struct LoadArgs {
-    /// Where to; the path may hold placeholders: {name:uniform(1,1000)}
-    #[arg(value_name = "URL")]
-    pub(crate) url: String,
+    /// Where to; the path may hold placeholders: {name:uniform(1,1000)}. Beside a file: in place of the
+    /// servers that it names
+    #[arg(value_name = "URL", required_unless_present = "file")]
+    pub(crate) url: Option<String>,
+
+    /// Requests, pace and targets from a YAML scenario
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stages", "find_max"], help_heading = "Requests from files")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// What a browser recorded (HAR)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stages", "find_max"], help_heading = "Requests from files")]
+    pub(crate) har: Option<PathBuf>,
+    /// What an access log tells, of Bulkhead or in the Common or Combined Log Format
+    #[arg(long, value_name = "FILE", requires = "url", conflicts_with_all = ["stages", "find_max"], help_heading = "Requests from files")]
+    pub(crate) replay: Option<PathBuf>,
+    /// The operations of an OpenAPI description
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stages", "find_max"], help_heading = "Requests from files")]
+    pub(crate) openapi: Option<PathBuf>,
+    /// So many times as fast as it was recorded
+    #[arg(long, value_name = "N", value_parser = speed, conflicts_with_all = ["rate", "closed", "scenario", "openapi"], help_heading = "Requests from files")]
+    pub(crate) speed: Option<f64>,
+    /// Send what changes things, too: POST, PUT, PATCH, DELETE
+    #[arg(
+        long,
+        requires = "file",
+        conflicts_with = "scenario",
+        help_heading = "Requests from files"
+    )]
+    pub(crate) all_methods: bool,
+    /// Take any status below 400 for right, not only the recorded one
+    #[arg(long, requires = "file", conflicts_with_all = ["scenario", "openapi"], help_heading = "Requests from files")]
+    pub(crate) any_success: bool,
 
     /// Requests per second over all connections
-    #[arg(long, value_name = "N", value_parser = rate, help_heading = "Pace")]
+    #[arg(long, value_name = "N", value_parser = rate, required_unless_present_any = ["closed", "stages", "find_max", "file"], help_heading = "Pace")]
     pub(crate) rate: Option<f64>,
     /// Rates over time: RATE:DURATION or FROM..TO:DURATION, divided by commas
     #[arg(long, value_name = "STAGES", value_parser = parse_stages, conflicts_with = "duration", help_heading = "Pace")]
@@ -58,21 +95,30 @@ pub(crate) struct LoadArgs {
     /// Send the next request when an earlier one has ended; does not measure what it waits for
     #[arg(long, help_heading = "Pace")]
     pub(crate) closed: bool,
+    /// Find the highest rate at which these assertions, divided by commas, hold
+    #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::parse, help_heading = "Pace")]
+    pub(crate) find_max: Option<Objective>,
+    /// With --find-max: rate of the first trial; each trial is as long as --duration
+    #[arg(long, value_name = "N", default_value = "100", value_parser = rate, requires = "find_max", help_heading = "Pace")]
+    pub(crate) find_max_start: f64,
+    /// With --find-max: time of all trials at most
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = positive, requires = "find_max", help_heading = "Pace")]
+    pub(crate) find_max_time: Duration,
     /// With --closed: time from an answer to the next request
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, conflicts_with_all = ["rate", "stages"], help_heading = "Pace")]
     pub(crate) think: Duration,
-    /// How long is measured: 500ms, 10s, 5m, 1h
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive, help_heading = "Pace")]
-    pub(crate) duration: Duration,
+    /// How long is measured: 500ms, 10s, 5m, 1h [default: 10s, or as the file says]
+    #[arg(long, value_name = "TIME", value_parser = positive, help_heading = "Pace")]
+    pub(crate) duration: Option<Duration>,
     /// Load before the measured part, not counted [default: 1s; none with --stages, of which it is a part]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Pace")]
     pub(crate) warmup: Option<Duration>,
-    /// Load after the measured part, not counted; with --stages a part of them
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Pace")]
-    pub(crate) cooldown: Duration,
-    /// How the gaps between requests are distributed
-    #[arg(long, value_enum, default_value_t = ArrivalsArg::Constant, conflicts_with = "closed", help_heading = "Pace")]
-    pub(crate) arrivals: ArrivalsArg,
+    /// Load after the measured part, not counted; with --stages a part of them [default: none]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Pace")]
+    pub(crate) cooldown: Option<Duration>,
+    /// How the gaps between requests are distributed [default: constant, or as the file says]
+    #[arg(long, value_enum, conflicts_with = "closed", help_heading = "Pace")]
+    pub(crate) arrivals: Option<ArrivalsArg>,
     /// Times are moved up to multiples of it, so that requests share a wake-up; latency counts from
     /// the moved time. 0s: each at its own time, at several times the CPU time of the generator
     #[arg(long, value_name = "TIME", default_value = "500us", value_parser = duration, conflicts_with = "closed", help_heading = "Pace")]
@@ -80,13 +126,13 @@ pub(crate) struct LoadArgs {
     /// Arrival times and placeholders are drawn from it [default: from the clock]
     #[arg(long, value_name = "N", help_heading = "Pace")]
     pub(crate) seed: Option<u64>,
-    /// Threads of the generator
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256), help_heading = "Pace")]
-    pub(crate) threads: u32,
+    /// Threads of the generator [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256), help_heading = "Pace")]
+    pub(crate) threads: Option<u32>,
 
-    /// Connections, to each target of a mix
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Connections")]
-    pub(crate) connections: u32,
+    /// Connections, to each target of a mix [default: 10, or as the file says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Connections")]
+    pub(crate) connections: Option<u32>,
     /// Requests in flight per HTTP/2 connection at most [default: 100; 1 with --closed]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "Connections")]
     pub(crate) streams: Option<u32>,
@@ -120,7 +166,8 @@ pub(crate) struct LoadArgs {
     /// Body: the text itself, or @FILE
     #[arg(long, value_name = "TEXT|@FILE", help_heading = "Requests")]
     pub(crate) body: Option<String>,
-    /// Call gRPC: the body is sent as one message; right is only grpc-status 0
+    /// Call gRPC: the body is sent as one message, or is JSON if there are descriptors; right is only
+    /// grpc-status 0
     #[arg(long, help_heading = "Requests")]
     pub(crate) grpc: bool,
     /// Path of the gRPC method in a mix: /package.Service/Method
@@ -129,15 +176,23 @@ pub(crate) struct LoadArgs {
     /// Message of the gRPC call in a mix
     #[arg(long, value_name = "TEXT|@FILE", requires = "grpc_path", help_heading = "Requests")]
     pub(crate) grpc_body: Option<String>,
+    #[command(flatten)]
+    pub(crate) grpc_source: GrpcArgs,
+    /// Messages that a gRPC answer must have
+    #[arg(long, value_name = "N", requires = "descriptors", help_heading = "Requests")]
+    pub(crate) expect_messages: Option<usize>,
+    /// Messages that a gRPC answer must have, as JSON
+    #[arg(long, value_name = "TEXT|@FILE", requires = "descriptors", help_heading = "Requests")]
+    pub(crate) expect_json: Option<String>,
     /// Path of the WebSocket in a mix
     #[arg(long, value_name = "PATH", requires = "mix", help_heading = "Requests")]
     pub(crate) ws_path: Option<String>,
-    /// A request without its whole answer so long after its intended time has failed
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive, help_heading = "Requests")]
-    pub(crate) timeout: Duration,
-    /// How often a request is sent again whose answer never came whole; counted apart
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100), help_heading = "Requests")]
-    pub(crate) retries: u32,
+    /// A request without its whole answer so long after its intended time has failed [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = positive, help_heading = "Requests")]
+    pub(crate) timeout: Option<Duration>,
+    /// How often a request is sent again whose answer never came whole; counted apart [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100), help_heading = "Requests")]
+    pub(crate) retries: Option<u32>,
     /// The status that is right [default: any 2xx]
     #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(200..=599), help_heading = "Requests")]
     pub(crate) expect_status: Option<u16>,
@@ -156,6 +211,39 @@ pub(crate) struct LoadArgs {
     /// What must hold, or the exit status is 1; may be given several times
     #[arg(long = "assert", value_name = "ASSERTION", value_parser = Assertion::parse, help_heading = "Output")]
     pub(crate) assertions: Vec<Assertion>,
+}
+
+/// Where gRPC descriptors come from, so that messages can be written as JSON.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Requests")]
+#[group(id = "descriptors", multiple = false, args = ["descriptor_set", "proto", "reflection"])]
+pub(crate) struct GrpcArgs {
+    /// gRPC descriptors: what `protoc --include_imports --descriptor_set_out` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) descriptor_set: Option<PathBuf>,
+    /// gRPC descriptors: this .proto file; several may be given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proto: Vec<PathBuf>,
+    /// Folder in which imports of .proto files are looked up [default: those of the files]
+    #[arg(long, value_name = "DIR", requires = "proto")]
+    pub(crate) proto_path: Vec<PathBuf>,
+    /// gRPC descriptors: the server tells them (server reflection)
+    #[arg(long)]
+    pub(crate) reflection: bool,
+}
+
+impl GrpcArgs {
+    /// What was chosen.
+    pub(crate) fn source(&self) -> Option<grpc::Source> {
+        Some(match (&self.descriptor_set, &*self.proto) {
+            (Some(file), _) => grpc::Source::DescriptorSet(file.clone()),
+            (None, files @ [_, ..]) => {
+                grpc::Source::Proto { files: files.to_vec(), folders: self.proto_path.clone() }
+            }
+            (None, []) if self.reflection => grpc::Source::Reflection,
+            (None, []) => return None,
+        })
+    }
 }
 
 /// TLS, for https:// and h2://.
@@ -196,6 +284,22 @@ pub(crate) enum ArrivalsArg {
     Constant,
     /// Exponential, as from many independent clients
     Poisson,
+}
+
+impl ArrivalsArg {
+    pub(crate) const fn process(self) -> Process {
+        match self {
+            Self::Constant => Process::Constant,
+            Self::Poisson => Process::Poisson,
+        }
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.001..=1_000.0).contains(&speed) => Ok(speed),
+        _ => Err("expected a factor, 0.001 to 1000".to_owned()),
+    }
 }
 
 fn parse_stages(text: &str) -> Result<Stages, String> {

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use bulkhead_load::{ClassReport, ConnectionReport, Excluded, FailureSample, LoadReport, Summary};
+use bulkhead_load::{
+    Arrivals, ClassReport, ConnectionReport, Excluded, FailureSample, LoadReport, Summary,
+};
 use serde::Serialize;
 
-use super::args::LoadArgs;
+use super::assertion::Assertion;
+use super::plain::Source;
 
 /// Largest lag of the generator at P99, in milliseconds.
 const LAG_P99_MS_MAX: f64 = 1.0;
@@ -46,6 +49,35 @@ pub(crate) struct Document {
     pub(crate) duration_s: f64,
 }
 
+/// What is known of a run besides what it measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'a> {
+    target: &'a str,
+    seed: u64,
+    closed: bool,
+    threads: usize,
+    steal_share: f64,
+    assertions: &'a [Assertion],
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn of(
+        source: &'a Source,
+        seed: u64,
+        steal_share: f64,
+        assertions: &'a [Assertion],
+    ) -> Self {
+        Self {
+            target: &source.description,
+            seed,
+            closed: matches!(source.options.arrivals, Arrivals::Closed { .. }),
+            threads: source.options.threads,
+            steal_share,
+            assertions,
+        }
+    }
+}
+
 /// Counts. `scheduled = ok + failed`; what was never sent is among the failed.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Requests {
@@ -68,7 +100,7 @@ pub(crate) struct Generator {
     pub(crate) cpu_us_per_request: f64,
     /// Of one core, over the measured part, of the thread that used most.
     pub(crate) cpu_share: f64,
-    pub(crate) threads: u32,
+    pub(crate) threads: usize,
     pub(crate) steal_share: f64,
 }
 
@@ -80,19 +112,13 @@ pub(crate) struct Judged {
 }
 
 impl Document {
-    pub(crate) fn new(
-        args: &LoadArgs,
-        target: &str,
-        seed: u64,
-        steal_share: f64,
-        report: &LoadReport,
-    ) -> Self {
+    pub(crate) fn new(facts: &Facts<'_>, report: &LoadReport) -> Self {
         let generator = Generator {
             lag_ms: report.generator_lag_ms,
             cpu_us_per_request: report.generator_cpu_s * 1e6 / report.sent.max(1) as f64,
             cpu_share: report.generator_cpu_s_max / report.duration_s.max(f64::MIN_POSITIVE),
-            threads: args.threads,
-            steal_share,
+            threads: facts.threads,
+            steal_share: facts.steal_share,
         };
         let (mut errors, mut statuses) = (BTreeMap::new(), BTreeMap::new());
         for class in &report.classes {
@@ -103,7 +129,7 @@ impl Document {
                 *statuses.entry(format!("{}xx", status / 100)).or_insert(0) += count;
             }
         }
-        let judge = |assertion: &super::assertion::Assertion| Judged {
+        let judge = |assertion: &Assertion| Judged {
             assertion: assertion.text().to_owned(),
             holds: assertion.holds(report).unwrap_or(false),
         };
@@ -116,9 +142,9 @@ impl Document {
             ));
         }
         Self {
-            target: target.to_owned(),
-            seed,
-            arrivals: if args.closed { "closed" } else { "open" },
+            target: facts.target.to_owned(),
+            seed: facts.seed,
+            arrivals: if facts.closed { "closed" } else { "open" },
             valid: invalid_reasons.is_empty(),
             invalid_reasons,
             requests: Requests {
@@ -140,7 +166,7 @@ impl Document {
             generator,
             connections: report.connections,
             classes: report.classes.clone(),
-            assertions: args.assertions.iter().map(judge).collect(),
+            assertions: facts.assertions.iter().map(judge).collect(),
             failure_samples: report.failure_samples.clone(),
             duration_s: report.duration_s,
         }

@@ -1,7 +1,6 @@
 //! `--find-max`: makes the trials that the search proposes, tells of each, and gives the result. How a
 //! trial is run is the caller's; what to try next is `bulkhead_load::search`'s.
 
-mod curves;
 mod document;
 mod objective;
 mod print;

@@ -22,12 +22,22 @@ pub(crate) enum Naming {
     Path,
     /// By `@` and its path; anything else is no file.
     At,
-    /// It is written or is a secret, and stays here.
+    /// It is written, is a secret, or says what to do with results: it stays here.
     Kept,
+    /// It may lead to further files, which do not travel yet.
+    Refused,
 }
 
 /// The flags of `load` that name a file.
-pub(crate) const FILE_FLAGS: [(&str, Naming); 19] = [
+pub(crate) const FILE_FLAGS: [(&str, Naming); 29] = [
+    ("--scenario", Naming::Refused),
+    ("--proto", Naming::Refused),
+    ("--proto-path", Naming::Refused),
+    ("--har", Naming::Path),
+    ("--replay", Naming::Path),
+    ("--openapi", Naming::Path),
+    ("--descriptor-set", Naming::Path),
+    ("--expect-json", Naming::At),
     ("--body", Naming::At),
     ("--grpc-body", Naming::At),
     ("--expect-body", Naming::At),
@@ -45,6 +55,8 @@ pub(crate) const FILE_FLAGS: [(&str, Naming); 19] = [
     ("--label", Naming::Kept),
     ("--assert", Naming::Kept),
     ("--find-max", Naming::Kept),
+    ("--find-max-start", Naming::Kept),
+    ("--find-max-time", Naming::Kept),
     ("--agents", Naming::Kept),
     ("--agent-secret-file", Naming::Kept),
 ];
@@ -74,6 +86,9 @@ pub(crate) fn gather(
         };
         let (prefix, path) = match (naming, value.strip_prefix('@')) {
             (Naming::Kept, _) => continue,
+            (Naming::Refused, _) => {
+                bail!("{name} may lead to further files, which do not go to agents yet")
+            }
             (Naming::Path, _) => ("", Some(value.as_str())),
             (Naming::At, path) => ("@", path),
         };
@@ -155,7 +170,7 @@ fn check(argument: &str, flags: &[(&str, Naming)]) -> anyhow::Result<()> {
     let (name, value) = argument.split_once('=').map_or((argument, None), |(n, v)| (n, Some(v)));
     let Some((_, naming)) = flags.iter().find(|(flag, _)| *flag == name) else { return Ok(()) };
     let harmless = value.is_some_and(|value| match (naming, value.strip_prefix('@')) {
-        (Naming::Kept, _) => false,
+        (Naming::Kept | Naming::Refused, _) => false,
         (Naming::At, None) => true,
         (Naming::At, Some(path)) => path.starts_with(MARK),
         (Naming::Path, _) => value.starts_with(MARK),

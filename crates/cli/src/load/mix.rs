@@ -2,6 +2,8 @@
 
 use bulkhead_load::{Answer, Mismatch, Random, Request, Workload};
 
+use super::echo::EchoWorkload;
+use super::grpc::GrpcWorkload;
 use super::workload::PlainWorkload;
 
 /// A kind of request that a mix may hold.
@@ -60,16 +62,34 @@ impl Mix {
     }
 }
 
+/// The requests of one kind.
+#[derive(Clone, Debug)]
+pub(crate) enum PartWorkload {
+    Plain(PlainWorkload),
+    Grpc(GrpcWorkload),
+    Echo(EchoWorkload),
+}
+
+impl PartWorkload {
+    fn either(&mut self) -> &mut dyn Workload {
+        match self {
+            Self::Plain(workload) => workload,
+            Self::Grpc(workload) => workload,
+            Self::Echo(workload) => workload,
+        }
+    }
+}
+
 /// Draws a kind for each request. Class `n` is the `n`th workload's.
 #[derive(Clone, Debug)]
 pub(crate) struct MixedWorkload {
     /// With the sum of the weights up to it, as a share of all.
-    parts: Vec<(f64, PlainWorkload)>,
+    parts: Vec<(f64, PartWorkload)>,
     seed: u64,
 }
 
 impl MixedWorkload {
-    pub(crate) fn new(parts: Vec<(f64, PlainWorkload)>, seed: u64) -> Self {
+    pub(crate) fn new(parts: Vec<(f64, PartWorkload)>, seed: u64) -> Self {
         let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
         let mut sum = 0.0;
         let cumulate = |(weight, workload)| {
@@ -86,12 +106,12 @@ impl Workload for MixedWorkload {
         let draw = Random::new(!self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).unit();
         let last = self.parts.len() - 1;
         let class = self.parts.iter().position(|&(up_to, _)| draw < up_to).unwrap_or(last);
-        self.parts[class].1.prepare(number, request);
+        self.parts[class].1.either().prepare(number, request);
         request.class = class;
     }
 
     fn check(&mut self, answer: &Answer<'_>) -> Result<(), Mismatch> {
-        self.parts[answer.class].1.check(answer)
+        self.parts[answer.class].1.either().check(answer)
     }
 }
 

@@ -3,19 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use bulkhead_load::{
     Arrivals, Class, LoadOptions, Process, Protocol, Schedule, TargetOptions, Timing, Workload,
 };
 
 use super::args::{ArrivalsArg, LoadArgs};
-use super::mix::{Kind, Mix, MixedWorkload};
-use super::target::{Target, Template};
+use super::echo::EchoWorkload;
+use super::grpc::{self, GrpcWorkload};
+use super::mix::{Kind, Mix, MixedWorkload, PartWorkload};
+use super::target::Target;
 use super::tls;
 use super::workload::{self, PlainWorkload};
 
 /// Streams per HTTP/2 connection in an open loop, unless told.
 const STREAMS: u32 = 100;
+/// Connections, unless told.
+pub(crate) const CONNECTIONS: u32 = 10;
+/// Measured part, unless told.
+pub(crate) const DURATION: Duration = Duration::from_secs(10);
 /// Warm-up, unless told.
 const WARMUP: Duration = Duration::from_secs(1);
 
@@ -29,7 +35,8 @@ pub(crate) struct Source {
     pub(crate) description: String,
 }
 
-/// Puts the flags together; reads the files that they name and looks the host up.
+/// Puts the flags together; reads the files that they name, looks the host up, and asks it for gRPC
+/// descriptors if it is to tell them.
 pub(crate) fn source(args: &LoadArgs, url: &str, seed: u64) -> anyhow::Result<Source> {
     let mut target = Target::parse(url)?;
     if let Some(endpoint) = &args.connect_to {
@@ -39,38 +46,28 @@ pub(crate) fn source(args: &LoadArgs, url: &str, seed: u64) -> anyhow::Result<So
         Some(mix) => mix.clone(),
         None => Mix(vec![(kind_of(args, &target), 1.0)]),
     };
-    let mut parts = Vec::new();
-    let mut protocols: Vec<Protocol> = Vec::new();
-    let mut classes = Vec::new();
-    for &(kind, weight) in &kinds.0 {
-        let mut target = target.clone();
-        if kind == Kind::WebSocket
-            && let Some(path) = &args.ws_path
-        {
-            target.path = Template::parse(path)?;
-        }
+    let mut targets: Vec<TargetOptions> = Vec::new();
+    let (mut parts, mut classes) = (Vec::new(), Vec::new());
+    for (class, &(kind, weight)) in kinds.0.iter().enumerate() {
         let protocol = match kind {
             Kind::Http1 => Protocol::Http1,
             Kind::Http2 | Kind::Grpc => Protocol::Http2,
             Kind::WebSocket => Protocol::WebSocket,
         };
-        let known = protocols.iter().position(|&known| known == protocol);
-        let index = known.unwrap_or(protocols.len());
+        let known = targets.iter().position(|known| known.protocol == protocol);
+        let index = known.unwrap_or(targets.len());
         if known.is_none() {
-            protocols.push(protocol);
+            targets.push(target_options(args, &target, protocol)?);
         }
         let name = if args.mix.is_some() { kind.name() } else { "request" };
         classes.push(Class { name: name.to_owned(), target: index });
-        parts.push((weight, PlainWorkload::new(args, target, kind, seed)?));
+        let part = part(args, &target, &targets[index], kind, class, seed)?;
+        parts.push((weight, part));
     }
-    let targets = protocols
-        .iter()
-        .map(|&protocol| target_options(args, &target, protocol))
-        .collect::<anyhow::Result<Vec<_>>>()?;
     let options = options(args, targets, classes, seed)?;
-    let workload: Arc<dyn Fn(usize) -> Box<dyn Workload> + Send + Sync> = match parts.len() {
-        1 => {
-            let only = parts.remove(0).1;
+    let workload: Arc<dyn Fn(usize) -> Box<dyn Workload> + Send + Sync> = match &*parts {
+        [(_, PartWorkload::Plain(only))] => {
+            let only = only.clone();
             Arc::new(move |_| Box::new(only.clone()))
         }
         _ => {
@@ -79,6 +76,63 @@ pub(crate) fn source(args: &LoadArgs, url: &str, seed: u64) -> anyhow::Result<So
         }
     };
     Ok(Source { options, workload, description: url.to_owned() })
+}
+
+/// The requests of one kind.
+fn part(
+    args: &LoadArgs,
+    target: &Target,
+    options: &TargetOptions,
+    kind: Kind,
+    class: usize,
+    seed: u64,
+) -> anyhow::Result<PartWorkload> {
+    let described = args.grpc_source.source();
+    Ok(match (kind, described) {
+        (Kind::WebSocket, _) => PartWorkload::Echo(match args.body.as_deref() {
+            None => EchoWorkload::numbered(class),
+            Some(text) if text.starts_with('@') => {
+                EchoWorkload::bytes(workload::read_body(text)?, class)
+            }
+            Some(text) => EchoWorkload::text(text, seed, class)?,
+        }),
+        (Kind::Grpc, Some(source)) => {
+            PartWorkload::Grpc(described_call(args, target, options, &source, class, seed)?)
+        }
+        _ => PartWorkload::Plain(PlainWorkload::new(args, target.clone(), kind, seed)?),
+    })
+}
+
+/// A gRPC call whose messages are JSON.
+fn described_call(
+    args: &LoadArgs,
+    target: &Target,
+    options: &TargetOptions,
+    source: &grpc::Source,
+    class: usize,
+    seed: u64,
+) -> anyhow::Result<GrpcWorkload> {
+    let mut target = target.clone();
+    let headers = workload::headers(args, &mut target)?;
+    let (path, body) = match &args.mix {
+        Some(_) => (args.grpc_path.as_deref(), args.grpc_body.as_deref()),
+        None => (target.path.fixed(), args.body.as_deref()),
+    };
+    let path = path.context("the path of a gRPC call is /package.Service/Method")?;
+    let data = workload::read_body(body.unwrap_or("{}"))?;
+    let data = String::from_utf8(data).context("the gRPC message is JSON, but not UTF-8")?;
+    let server = grpc::Server { target: options, authority: &target.authority, headers: &headers };
+    let mut call = grpc::resolve(source, server, path, &data, seed)?;
+    let (kind, messages) = (call.method.kind(), call.messages);
+    super::say(&format!("{} is {kind:?}, with {messages} messages in each call", call.path));
+    if let Some(count) = args.expect_messages {
+        call.expect_count(count);
+    }
+    if let Some(json) = &args.expect_json {
+        let json = String::from_utf8(workload::read_body(json)?);
+        call.expect_messages(&json.context("the expected messages are JSON, but not UTF-8")?)?;
+    }
+    Ok(GrpcWorkload::new(call, server, class))
 }
 
 const fn kind_of(args: &LoadArgs, target: &Target) -> Kind {
@@ -102,10 +156,10 @@ fn target_options(
             args.streams.unwrap_or(if args.closed { 1 } else { STREAMS })
         }
     };
-    let connections = args.connections as usize;
+    let connections = args.connections.unwrap_or(CONNECTIONS) as usize;
     let tls = target.secure.then(|| tls::target(&args.tls, target.host(), protocol)).transpose()?;
     // So many connections that each lives so long, to have so many new ones per second.
-    let by_rate = args.connects_per_second.map(|rate| f64::from(args.connections) / rate);
+    let by_rate = args.connects_per_second.map(|rate| connections as f64 / rate);
     let websocket =
         (protocol == Protocol::WebSocket).then(|| workload::upgrade(args, target)).transpose()?;
     Ok(TargetOptions {
@@ -126,15 +180,12 @@ fn options(
     classes: Vec<Class>,
     seed: u64,
 ) -> anyhow::Result<LoadOptions> {
-    let process = match args.arrivals {
-        ArrivalsArg::Constant => Process::Constant,
-        ArrivalsArg::Poisson => Process::Poisson,
-    };
+    let process = args.arrivals.map_or(Process::Constant, ArrivalsArg::process);
     let in_flight: usize =
         targets.iter().map(|target| target.connections * target.streams_max).sum();
-    let mut duration = args.duration;
+    let mut duration = args.duration.unwrap_or(DURATION);
     let mut warmup = args.warmup.unwrap_or(WARMUP);
-    let cooldown = args.cooldown;
+    let cooldown = args.cooldown.unwrap_or_default();
     let arrivals = match (&args.rate, &args.stages) {
         (Some(rate), _) => {
             Arrivals::Open(Schedule::constant(*rate, process, seed).with_tick(args.tick))
@@ -154,7 +205,12 @@ fn options(
             duration = whole - warmup - cooldown;
             Arrivals::Open(schedule)
         }
-        (None, None) => Arrivals::Closed { in_flight, think: args.think },
+        (None, None) if args.closed => Arrivals::Closed { in_flight, think: args.think },
+        // A search gives each trial a rate.
+        (None, None) => {
+            let schedule = Schedule::constant(args.find_max_start, process, seed);
+            Arrivals::Open(schedule.with_tick(args.tick))
+        }
     };
     let mut options = LoadOptions::new(
         TargetOptions::new(targets[0].address, Protocol::Http1),
@@ -163,10 +219,10 @@ fn options(
     );
     options.targets = targets;
     options.classes = classes;
-    options.threads = args.threads as usize;
+    options.threads = args.threads.unwrap_or(1) as usize;
     options.warmup = warmup;
     options.cooldown = cooldown;
-    options.timeout = args.timeout;
-    options.retries = args.retries;
+    options.timeout = args.timeout.unwrap_or(options.timeout);
+    options.retries = args.retries.unwrap_or(0);
     Ok(options)
 }

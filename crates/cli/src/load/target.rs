@@ -1,9 +1,13 @@
 //! Where requests go: a URL whose path may hold placeholders.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use bulkhead_load::{Protocol, Random};
+
+/// Longest wait for one of several addresses.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// A target, parsed but not yet looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,11 +79,21 @@ impl Target {
         endpoint.clone_into(&mut self.endpoint);
     }
 
-    /// Looks the host up; the first address counts.
+    /// Looks the host up. Of several addresses (`localhost` is often both 127.0.0.1 and ::1) the first
+    /// that takes a connection counts, or the first of all if none does.
     pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
         let found = self.endpoint.to_socket_addrs();
-        let mut found = found.with_context(|| format!("look up `{}`", self.endpoint))?;
-        found.next().with_context(|| format!("`{}` has no address", self.endpoint))
+        let found = found.with_context(|| format!("look up `{}`", self.endpoint))?;
+        let found: Vec<SocketAddr> = found.collect();
+        let takes = |address: &&SocketAddr| TcpStream::connect_timeout(address, PROBE).is_ok();
+        let choice = match &*found {
+            [_, _, ..] => found.iter().find(takes),
+            _ => None,
+        };
+        choice
+            .or_else(|| found.first())
+            .copied()
+            .with_context(|| format!("`{}` has no address", self.endpoint))
     }
 }
 

@@ -12,9 +12,6 @@ use super::target::{Target, Template};
 const OWN_FIELDS: [&str; 6] =
     ["connection", "content-length", "keep-alive", "te", "transfer-encoding", "upgrade"];
 
-/// Message of a WebSocket, unless told.
-const ECHO: &str = "bulkhead";
-
 /// Requests from flags.
 #[derive(Clone, Debug)]
 pub(crate) struct PlainWorkload {
@@ -22,7 +19,7 @@ pub(crate) struct PlainWorkload {
     method: String,
     headers: Vec<(Known, String, String)>,
     body: Vec<u8>,
-    kind: Kind,
+    grpc: bool,
     expect_status: Option<u16>,
     expect_body: Option<Vec<u8>>,
     seed: u64,
@@ -54,8 +51,7 @@ impl PlainWorkload {
             .into_iter()
             .map(|(name, value)| (Known::of(name.as_bytes()), name, value))
             .collect();
-        let echo = kind == Kind::WebSocket;
-        let body = read_body(body.unwrap_or(if echo { ECHO } else { "" }))?;
+        let body = read_body(body.unwrap_or_default())?;
         let body = if grpc { grpc_message(&body)? } else { body };
         let usual = if body.is_empty() { "GET" } else { "POST" };
         let method = match &args.method {
@@ -67,16 +63,13 @@ impl PlainWorkload {
             !method.is_empty() && method.bytes().all(is_token) && method != "CONNECT",
             "--method `{method}` is no method that load can send"
         );
-        let expect_body = match &args.expect_body {
-            Some(text) => Some(read_body(text)?),
-            None => echo.then(|| body.clone()),
-        };
+        let expect_body = args.expect_body.as_deref().map(read_body).transpose()?;
         Ok(Self {
             target,
             method,
             headers,
             body,
-            kind,
+            grpc,
             expect_status: args.expect_status.filter(|_| !grpc || args.mix.is_none()),
             expect_body,
             seed,
@@ -96,8 +89,18 @@ pub(crate) fn upgrade(args: &LoadArgs, target: &Target) -> anyhow::Result<Upgrad
     Ok(Upgrade { headers, ..Upgrade::new(path, &target.authority) })
 }
 
+/// Fields from the flags, without `host`.
+pub(crate) fn fields(args: &LoadArgs) -> anyhow::Result<Vec<(String, String)>> {
+    let fields = args.headers.iter().map(|field| header(field));
+    let fields = fields.collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(fields.into_iter().filter(|(name, _)| name != "host").collect())
+}
+
 /// Fields from the flags; a `host` among them is the target's authority.
-fn headers(args: &LoadArgs, target: &mut Target) -> anyhow::Result<Vec<(String, String)>> {
+pub(crate) fn headers(
+    args: &LoadArgs,
+    target: &mut Target,
+) -> anyhow::Result<Vec<(String, String)>> {
     let mut headers = Vec::new();
     for field in &args.headers {
         let (name, value) = header(field)?;
@@ -111,7 +114,7 @@ fn headers(args: &LoadArgs, target: &mut Target) -> anyhow::Result<Vec<(String, 
 }
 
 /// The text itself, or the content of the file after `@`.
-fn read_body(text: &str) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read_body(text: &str) -> anyhow::Result<Vec<u8>> {
     match text.strip_prefix('@') {
         Some(path) => std::fs::read(path).with_context(|| format!("read the body `{path}`")),
         None => Ok(text.as_bytes().to_vec()),
@@ -127,11 +130,7 @@ impl Workload for PlainWorkload {
         head.set_method(self.method.as_bytes());
         head.set_authority(self.target.authority.as_bytes());
         head.set_target(&self.scratch);
-        if self.kind == Kind::WebSocket {
-            request.body.extend_from_slice(&self.body);
-            return;
-        }
-        if self.kind == Kind::Grpc {
+        if self.grpc {
             head.fields.push_known(Known::ContentType, b"application/grpc");
             head.fields.push_known(Known::Te, b"trailers");
         }
@@ -143,17 +142,13 @@ impl Workload for PlainWorkload {
 
     fn check(&mut self, answer: &Answer<'_>) -> Result<(), Mismatch> {
         let status = answer.head.status;
-        if self.kind == Kind::WebSocket {
-            let is_echo = self.expect_body.as_deref() == Some(answer.body);
-            return if is_echo { Ok(()) } else { Err(Mismatch::Body) };
-        }
         let right = self
             .expect_status
             .map_or_else(|| (200..300).contains(&status), |right| status == right);
         if !right {
             return Err(Mismatch::Status);
         }
-        if self.kind == Kind::Grpc {
+        if self.grpc {
             // An answer without messages may carry its status in the head.
             let in_head = || answer.head.fields.get(Known::GrpcStatus);
             if answer.trailers.get(Known::GrpcStatus).or_else(in_head) != Some(b"0") {

@@ -9,6 +9,7 @@ pub(super) fn noun(shape: &Shape) -> &'static str {
         Shape::Scalar(_) => "a single value",
         Shape::Table(_) | Shape::Map { .. } | Shape::Json => "a mapping",
         Shape::List { .. } => "a list",
+        Shape::Either(_, Shape::List { .. }) => "a single value or a list",
         Shape::Either(..) => "a single value or a mapping",
         Shape::OrOff(inner) => noun(inner),
     }

@@ -4,17 +4,18 @@ use crate::diagnostic::{Diagnostic, Report, Show, quote_name};
 use crate::format::{Table, homes};
 use crate::nearest::nearest;
 use crate::scalar::words;
-use crate::yaml::Node;
+use crate::yaml::{Kind, Node};
 
-/// Reports the key `name`, which `table` at `place` does not know. Gives the keys that were
+/// Reports a key that `table` at `place` in `file` does not know. Gives the keys that were
 /// probably meant, which need not be reported as missing.
 pub(super) fn unknown_key(
     report: &mut Report<'_>,
     key: &Node,
-    name: &str,
-    table: &'static Table,
+    (file, table): (&'static Table, &'static Table),
     place: &str,
 ) -> Vec<&'static str> {
+    let Kind::Scalar { text: name, .. } = key.kind() else { return Vec::new() };
+    let name = name.as_str();
     let full = report.is_full();
     let place = if place.is_empty() {
         "at the top of the file".to_owned()
@@ -34,7 +35,7 @@ pub(super) fn unknown_key(
     if table.hints.iter().any(|(hinted, _)| *hinted == name) {
         return follow_hint(found, name, table);
     }
-    let homes = homes(name);
+    let homes = homes(file, name);
     if homes.is_empty() {
         let near = nearest(name, table.keys.iter().map(|key| key.name));
         found.suggestion = near.map(str::to_owned);

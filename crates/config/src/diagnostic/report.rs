@@ -13,7 +13,8 @@ const FOUND_MAX: usize = 300;
 const LINE_CHARACTERS_MAX: usize = 120;
 
 /// Diagnostics of one file.
-pub(crate) struct Report<'a> {
+#[derive(Debug)]
+pub struct Report<'a> {
     file: &'a str,
     text: &'a str,
     errors: Vec<Diagnostic>,
@@ -27,18 +28,18 @@ impl<'a> Report<'a> {
     }
 
     /// Whether further errors are hardly worth describing: most of them will not be shown.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.errors.len() > FOUND_MAX
     }
 
     /// Adds an error; the caller completes it.
-    pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+    pub fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         let found = self.diagnostic(Severity::Error, span, message.into());
         push(&mut self.errors, found)
     }
 
     /// Adds a warning; the caller completes it.
-    pub(crate) fn warning(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+    pub fn warning(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         let found = self.diagnostic(Severity::Warning, span, message.into());
         push(&mut self.warnings, found)
     }

@@ -22,7 +22,7 @@ fn declared_defaults_are_those_of_the_model() {
 #[test]
 fn declarations_are_sound() {
     let mut names: BTreeMap<&str, *const super::Table> = BTreeMap::new();
-    visit_tables(&mut |path, table| {
+    visit_tables(&crate::format::FILE, &mut |path, table| {
         let first = *names.entry(table.name).or_insert(table);
         assert!(std::ptr::eq(first, table), "two tables are called {}", table.name);
         let mut keys = HashSet::new();

@@ -7,6 +7,7 @@ use bulkhead_config::model::Protocol;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{Request, Response, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::support::{address, config, feed, origin, start};
@@ -14,12 +15,18 @@ use crate::support::{address, config, feed, origin, start};
 pub(crate) type Client = SendRequest<Bytes>;
 
 pub(crate) async fn connect(address: SocketAddr) -> Client {
-    let socket = TcpStream::connect(address).await.expect("connect");
+    shake_hands(TcpStream::connect(address).await.expect("connect")).await
+}
+
+/// Begins HTTP/2 on a stream that is up.
+pub(crate) async fn shake_hands(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) -> Client {
     let (client, connection) = h2::client::Builder::new()
         // Room for a whole echoed body: these clients send all before they read.
         .initial_window_size(4 << 20)
         .initial_connection_window_size(8 << 20)
-        .handshake(socket)
+        .handshake(stream)
         .await
         .expect("shake hands");
     tokio::spawn(async move {

@@ -13,15 +13,22 @@ use bulkhead_config::model::{
 use bulkhead_gateway::Gateway;
 use bulkhead_origin::{Origin, OriginOptions};
 use bulkhead_testkit::{Authority, Scratch, SigningKey};
-use bulkhead_transport::{CertificatePem, ClientTls, ServerName, ServerTls, Ticketer};
+use bulkhead_transport::{
+    CertificatePem, ClientTls, ServerConfig, ServerName, ServerTls, Ticketer,
+};
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::support::{PATIENCE, address, client, config, feed, origin, read_response, start};
 
-type TlsClient = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type TlsClient = StreamOwned<ClientConnection, TcpStream>;
 
 /// Puts certificates for these names before the configuration's listener.
-fn with_tls(config: &mut Config, authority: &Authority, scratch: &Scratch, names: &[&str]) {
+pub(crate) fn with_tls(
+    config: &mut Config,
+    authority: &Authority,
+    scratch: &Scratch,
+    names: &[&str],
+) {
     let certificates = names
         .iter()
         .map(|name| {
@@ -37,7 +44,7 @@ fn with_tls(config: &mut Config, authority: &Authority, scratch: &Scratch, names
     config.listeners[0].tls = Some(ListenerTls { certificates, min_version: TlsVersion::Tls12 });
 }
 
-fn connect(
+pub(crate) fn connect(
     gateway: &Gateway,
     tls: &Arc<bulkhead_transport::ClientConfig>,
     name: &'static str,
@@ -49,8 +56,20 @@ fn connect(
     StreamOwned::new(session, socket)
 }
 
+/// Speaks TLS to the clusters, which must be `up.example`.
+pub(crate) fn with_upstream_tls(config: &mut Config, authority: &Authority, scratch: &Scratch) {
+    let ca_file = scratch.write("upstream-ca.pem", authority.certificate_pem());
+    config.clusters.values_mut().for_each(|cluster| {
+        cluster.tls = Some(UpstreamTls {
+            server_name: Some("up.example".to_owned()),
+            ca_file: Some(ca_file.clone()),
+            insecure_skip_verify: false,
+        });
+    });
+}
+
 /// Sends a request for a user's feed and reads its answer.
-fn ask(client: &mut TlsClient, user: u64) -> Vec<u8> {
+pub(crate) fn ask(client: &mut TlsClient, user: u64) -> Vec<u8> {
     write!(client, "GET /api/v1/{user}/feed HTTP/1.1\r\nhost: a.example\r\n\r\n").expect("write");
     let expected = feed(user).len();
     let mut answer = Vec::new();
@@ -69,7 +88,10 @@ fn ask(client: &mut TlsClient, user: u64) -> Vec<u8> {
     }
 }
 
-fn trusting(authority: &Authority, alpn: &[&[u8]]) -> Arc<bulkhead_transport::ClientConfig> {
+pub(crate) fn trusting(
+    authority: &Authority,
+    alpn: &[&[u8]],
+) -> Arc<bulkhead_transport::ClientConfig> {
     ClientTls::new(Some(authority.certificate_pem().as_bytes()), false, alpn).expect("a config")
 }
 
@@ -115,16 +137,21 @@ fn alpn_decides_and_cleartext_to_a_tls_port_is_closed() {
     assert!(!cleartext.read_to_end().starts_with(b"HTTP"));
 }
 
-fn tls_origin(authority: &Authority, alpn: &[&[u8]]) -> Origin {
+pub(crate) fn tls_origin(authority: &Authority, alpn: &[&[u8]]) -> Origin {
+    let tls = Some(server_tls(authority, alpn));
+    Origin::start(OriginOptions { tls, ..OriginOptions::default() }).expect("start the origin")
+}
+
+/// TLS of `up.example`.
+pub(crate) fn server_tls(authority: &Authority, alpn: &[&[u8]]) -> Arc<ServerConfig> {
     let leaf = authority.issue(&["up.example"]);
     let pem = CertificatePem {
         chain_pem: leaf.chain_pem.into_bytes(),
         key_pem: leaf.key_pem.into_bytes(),
     };
     let ticketer = Ticketer::new().expect("keys");
-    let tls = ServerTls::new(vec![pem], bulkhead_transport::TlsVersion::Tls12, alpn, &ticketer);
-    Origin::start(OriginOptions { tls: Some(tls.expect("a config")), ..OriginOptions::default() })
-        .expect("start the origin")
+    ServerTls::new(vec![pem], bulkhead_transport::TlsVersion::Tls12, alpn, &ticketer)
+        .expect("a config")
 }
 
 #[test]

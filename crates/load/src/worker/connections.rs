@@ -15,6 +15,15 @@ use crate::pool::{ConnectError, Slot};
 /// target's queue and be tried again by the kernel a second later.
 const CONNECTING_MAX: usize = 256;
 
+/// What a connection is looked at for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Look {
+    /// It should have come up.
+    Connect,
+    /// It has had its life.
+    Life,
+}
+
 impl Worker {
     /// Begins to connect where it is due.
     pub(super) fn open_due(&mut self, now: u64) {
@@ -35,7 +44,7 @@ impl Worker {
                         let client = Some(Box::new(client));
                         self.slots[index] =
                             Slot { client, target, listed: false, generation, requests: 0 };
-                        self.give_life(index, now);
+                        self.give_time(index, now);
                     }
                     Err(cause) => {
                         self.vacant.push(index);
@@ -46,23 +55,41 @@ impl Worker {
         }
     }
 
-    /// Decides when a connection has had its life.
-    pub(super) fn give_life(&mut self, index: usize, now: u64) {
+    /// Decides when a connection has had its time to come up, and when its life.
+    pub(super) fn give_time(&mut self, index: usize, now: u64) {
         let slot = &self.slots[index];
+        let Some(client) = &slot.client else { return };
+        if client.state != State::Up {
+            let timeout = self.options.timeout.as_nanos() as u64;
+            self.lives.push(Reverse((now + timeout, index, slot.generation, Look::Connect)));
+        }
         if let Some(life) = self.options.targets[slot.target].connection_life {
             let life = (life.as_nanos() as f64 * (0.5 + self.random.unit())) as u64;
-            self.lives.push(Reverse((now + life, index, slot.generation)));
+            self.lives.push(Reverse((now + life, index, slot.generation, Look::Life)));
         }
     }
 
-    /// Lets connections go that have had their life.
+    /// Lets connections go that have had their life, and gives up those that did not come up.
     pub(super) fn retire_old(&mut self, now: u64) {
-        while let Some(&Reverse((at, index, generation))) = self.lives.peek()
+        while let Some(&Reverse((at, index, generation, look))) = self.lives.peek()
             && at <= now
         {
             self.lives.pop();
-            if self.slots[index].generation == generation {
-                self.drain(index, now);
+            let slot = &self.slots[index];
+            let Some(client) = slot.client.as_ref().filter(|_| slot.generation == generation)
+            else {
+                continue;
+            };
+            match (look, client.state) {
+                (Look::Life, _) => self.drain(index, now),
+                (Look::Connect, State::Up | State::Draining) => {}
+                (Look::Connect, state) => {
+                    let cause = io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "the connection did not come up within the time-out",
+                    );
+                    self.connect_failed(index, &cause, state == State::Handshaking);
+                }
             }
         }
     }

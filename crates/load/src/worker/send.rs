@@ -167,6 +167,10 @@ impl Worker {
             client.dirty = true;
             self.dirty.push(index);
         }
+        if client.codec.is_spoilt() {
+            self.drain(index, now);
+        }
+        let Some(client) = self.slots[index].client.as_ref() else { return };
         let idle = client.codec.active_streams() == 0;
         if client.codec.must_close() || (client.state == State::Draining && idle) {
             self.retire(index);

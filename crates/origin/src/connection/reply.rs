@@ -1,5 +1,7 @@
 //! From a request to its answer, on the connection that it came by.
 
+use std::sync::atomic::Ordering;
+
 use bulkhead_codec::{ErrorCode, StreamId, Tag};
 use bulkhead_message::{BodyLength, Known, RequestHead, ResponseHead, Version};
 
@@ -7,6 +9,7 @@ use super::exchange::{Exchange, Finish, Intake};
 use super::{Connection, OUT_BYTES_MAX, Shared};
 use crate::answer::{self, Answer, Method};
 use crate::feed;
+use crate::session;
 use crate::websocket::{Behaviour, WebSocket};
 
 /// Request field that the feed repeats in its answer, so that a client can see which subject the
@@ -25,6 +28,7 @@ impl Connection {
         shared.stats.count(endpoint);
         shared.response.clear();
         shared.body.clear();
+        shared.head_only = request.method() == bulkhead_message::Method::Head;
         match answer {
             Answer::Feed(user) => {
                 feed::push_json(user, &mut shared.body);
@@ -52,6 +56,15 @@ impl Connection {
                 answer::push_headers_json(request, &mut shared.body);
                 self.reply(stream, 200, b"application/json", shared);
             }
+            Answer::OpenSession => {
+                let number = shared.stats.sessions.fetch_add(1, Ordering::Relaxed);
+                session::push_json(number, &mut shared.body);
+                self.reply(stream, 201, b"application/json", shared);
+            }
+            Answer::Session(number) => {
+                session::push_json(number, &mut shared.body);
+                self.reply(stream, 200, b"application/json", shared);
+            }
             Answer::Reset => {
                 if let Some(codec) = &mut self.codec {
                     codec.reset(stream, ErrorCode::INTERNAL_ERROR, &mut self.out);
@@ -72,7 +85,7 @@ impl Connection {
         let length = shared.body.len() as u64;
         prepare(&mut shared.response, status, content_type, Some(length));
         let Some(codec) = &mut self.codec else { return };
-        let end = length == 0;
+        let end = length == 0 || shared.head_only;
         if codec.respond(stream, &shared.response, end, &mut self.out).is_err() || end {
             return;
         }
@@ -153,7 +166,7 @@ impl Connection {
     fn begin_bytes(&mut self, stream: StreamId, length: u64, shared: &mut Shared) {
         prepare(&mut shared.response, 200, b"application/octet-stream", Some(length));
         let Some(codec) = &mut self.codec else { return };
-        let end = length == 0;
+        let end = length == 0 || shared.head_only;
         if codec.respond(stream, &shared.response, end, &mut self.out).is_err() || end {
             return;
         }
@@ -181,6 +194,7 @@ impl Connection {
             self.finish_exchange(stream, tag);
             shared.response.clear();
             shared.body.clear();
+            shared.head_only = false;
             shared.body.extend_from_slice(format!("after {ms} ms\n").as_bytes());
             self.reply(stream, 200, b"text/plain", shared);
         }

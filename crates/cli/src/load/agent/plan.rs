@@ -8,7 +8,7 @@ use clap::Parser;
 
 use super::super::args::LoadArgs;
 use super::super::job::{FILE_FLAGS, Unpacked};
-use super::super::{drive, plain, seed_from_clock};
+use super::super::{choice, drive, seed_from_clock};
 
 /// The arguments after `bulkhead load`.
 #[derive(Debug, Parser)]
@@ -23,11 +23,13 @@ pub(crate) fn plan(job: &Job) -> anyhow::Result<(LoadOptions, WorkloadFactory)> 
     let mut random = Random::new(seed_from_clock() ^ u64::from(std::process::id()) << 32);
     // Its files are needed no longer than it takes to read them.
     let unpacked = Unpacked::new(job, &FILE_FLAGS, &std::env::temp_dir(), &mut random)?;
-    let Arguments { load } = Arguments::try_parse_from(&unpacked.arguments).map_err(|error| {
-        let text = error.to_string();
-        anyhow!("{}", text.lines().next().unwrap_or("the arguments cannot be read"))
-    })?;
-    let source = plain::source(&load, &load.url, job.seed)?;
+    let Arguments { mut load } =
+        Arguments::try_parse_from(&unpacked.arguments).map_err(|error| {
+            let text = error.to_string();
+            anyhow!("{}", text.lines().next().unwrap_or("the arguments cannot be read"))
+        })?;
+    load.seed.get_or_insert(job.seed);
+    let source = choice::choose(&load)?.source;
     drive::check_descriptors(&source.options)?;
     Ok((source.options, Box::new(move |part| (source.workload)(part))))
 }

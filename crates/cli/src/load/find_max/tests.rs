@@ -55,11 +55,6 @@ fn the_rate_is_found_and_told() {
     assert!(document.curve.len() >= 4 && document.usl.is_some(), "{text}");
     assert!(text.contains("scalability  lambda"), "{text}");
 
-    let [latency, scalability] = &document.curves()[..] else { panic!("two charts") };
-    assert_eq!(latency.points.len(), document.curve.len());
-    assert_eq!(latency.mark.as_ref().map(|mark| mark.0), document.rate);
-    assert!(scalability.line.len() > 10 && scalability.note.contains("R²"), "{scalability:?}");
-
     let json = serde_json::to_value(&document).unwrap();
     assert_eq!((&json["ended"], &json["generator_limited"]), (&"confirmed".into(), &false.into()));
     assert_eq!(json["confidence"]["held"], 5);

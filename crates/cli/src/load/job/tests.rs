@@ -52,6 +52,8 @@ fn a_body_that_is_no_file_stays_as_it_is() {
     assert!(job.files.is_empty());
     let error = gather(&arguments("http://a/ --cacert"), &FILE_FLAGS, 0).unwrap_err();
     assert!(error.to_string().contains("needs a value"));
+    let error = gather(&arguments("http://a/ --scenario x.yaml"), &FILE_FLAGS, 0).unwrap_err();
+    assert!(error.to_string().contains("further files"), "{error}");
     let error = gather(&arguments("http://a/ --cacert=/nowhere/ca"), &FILE_FLAGS, 0).unwrap_err();
     assert!(error.to_string().contains("/nowhere/ca"), "{error}");
 }
@@ -89,6 +91,7 @@ fn a_hostile_job_reads_no_file_of_the_agents_machine() {
         ("http://a/ --key /etc/shadow", false),
         ("http://a/ --json=/etc/cron.d/x", false),
         ("http://a/ --agents=b:1", false),
+        ("http://a/ --scenario=bulkhead-job-file:0.yaml", false),
     ] {
         let job = Job { arguments: arguments(line), ..Job::default() };
         let unpacked = Unpacked::new(&job, &FILE_FLAGS, Path::new("/nowhere"), &mut Random::new(1));

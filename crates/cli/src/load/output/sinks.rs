@@ -27,9 +27,16 @@ pub(crate) struct Sinks {
     log: Option<HdrLog<BufWriter<File>>>,
     pushes: Vec<Push>,
     complaints: Vec<String>,
+    /// No lines are printed either.
+    is_quiet: bool,
 }
 
 impl Sinks {
+    /// Nothing listens.
+    pub(crate) fn quiet() -> Self {
+        Self { is_quiet: true, ..Self::default() }
+    }
+
     /// Opens what the flags ask for, before the load. The screen is drawn if there is a terminal.
     ///
     /// # Errors
@@ -70,9 +77,9 @@ impl Sinks {
         }
     }
 
-    /// Whether the screen is drawn, so that no lines may be printed.
+    /// Whether no lines may be printed, because the screen is drawn or nobody wants them.
     pub(crate) const fn is_live(&self) -> bool {
-        self.live.is_some()
+        self.live.is_some() || self.is_quiet
     }
 
     /// A second is complete.

@@ -69,6 +69,16 @@ fn what_tls_refuses_is_told() {
             "{expected}: {error:?}"
         );
     }
+    // One that takes the connection and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut waiting = options(silent.local_addr().unwrap(), Protocol::Http2);
+    waiting.targets[0].tls = Some(tls(trusted, b"h2", false));
+    waiting.timeout = Duration::from_millis(200);
+    let error = Load::start(waiting, feeds(0, "")).unwrap_err();
+    assert!(
+        matches!(&error, LoadError::Connect { cause, tls: true, .. } if cause.contains("time-out")),
+        "{error:?}"
+    );
     // And a server that speaks no TLS at all.
     let origin = origin();
     let mut options = options(origin.addr(), Protocol::Http2);
