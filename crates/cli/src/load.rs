@@ -1,14 +1,20 @@
 //! `bulkhead load`: requests at a rate that does not bend to the answers, and an honest account of
 //! them. Says that a run is invalid rather than blame the target for what the generator could not do.
 
+#[allow(dead_code, reason = "its command comes with the new command line")]
+mod agent;
 mod args;
 mod assertion;
 mod choice;
+#[allow(dead_code, reason = "its flag comes with the new command line")]
+mod coordinator;
 mod document;
 mod drive;
 mod echo;
 mod find_max;
 mod grpc;
+#[allow(dead_code, reason = "its flag comes with the new command line")]
+mod job;
 mod machine;
 mod mix;
 mod output;

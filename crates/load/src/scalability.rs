@@ -24,7 +24,7 @@ const ROUNDS: usize = 30;
 /// Mean concurrency and throughput.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Mean requests in the system.
+    /// Mean requests at the target.
     pub concurrency: f64,
     /// Right answers per second.
     pub throughput_rps: f64,
@@ -48,7 +48,7 @@ pub struct Scalability {
 /// The highest point of the curve.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Peak {
-    /// Mean requests in the system: `sqrt((1−σ)/κ)`.
+    /// Mean requests at the target: `sqrt((1−σ)/κ)`.
     pub concurrency: f64,
     /// Right answers per second there.
     pub throughput_rps: f64,

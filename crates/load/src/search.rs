@@ -4,11 +4,13 @@
 //! The rate grows by a factor until the objective fails, the bracket is halved until it is as narrow as
 //! asked, and the lower end is then confirmed by repeated trials, stepping down when too few hold. A
 //! failure outside the confirmation is repeated once before it counts. What the *generator* could not
-//! do bounds the search, but is never told as a limit of the target.
+//! do is repeated twice, as it is often what else the machine does; then it bounds the search, but is
+//! never told as a limit of the target.
 
 mod confidence;
 mod curve;
 mod finding;
+mod options;
 mod trial;
 
 use std::time::Duration;
@@ -16,51 +18,13 @@ use std::time::Duration;
 pub use confidence::Confidence;
 pub use curve::{CurvePoint, curve};
 pub use finding::{Ended, Finding};
+pub use options::SearchOptions;
 pub use trial::{Observation, Proposal, Purpose, Trial, Verdict};
 
-/// How to search.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SearchOptions {
-    /// Requests per second of the first trial.
-    pub rate_start: f64,
-    /// Lowest rate that is tried, over 0.
-    pub rate_min: f64,
-    /// Highest rate that is tried.
-    pub rate_max: f64,
-    /// Factor between two rates while no bound is known, over 1.
-    pub growth: f64,
-    /// The bracket is narrow enough when its ends differ by this share; over 0.
-    pub precision: f64,
-    /// Trials that confirm the rate, at least 1.
-    pub confirmations: u32,
-    /// Of these: how many have to hold.
-    pub confirmations_needed: u32,
-    /// Length of a trial.
-    pub trial: Duration,
-    /// Trials at most.
-    pub trials_max: u32,
-    /// Time of all trials at most, as told by the caller.
-    pub time_max: Duration,
-}
-
-impl Default for SearchOptions {
-    /// From 100 requests per second to 10 million within 5 %, five trials of 5 s of which four have to
-    /// hold; at most 60 trials and 15 minutes.
-    fn default() -> Self {
-        Self {
-            rate_start: 100.0,
-            rate_min: 1.0,
-            rate_max: 10_000_000.0,
-            growth: 2.0,
-            precision: 0.05,
-            confirmations: 5,
-            confirmations_needed: 4,
-            trial: Duration::from_secs(5),
-            trials_max: 60,
-            time_max: Duration::from_secs(900),
-        }
-    }
-}
+/// Trials that have to fail at a rate, and none of them hold, before the rate counts as failed.
+const FAILURES: u32 = 2;
+/// Trials that the generator has to limit at a rate before it counts as the limit there.
+const LIMITED: u32 = 3;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,17 +45,18 @@ struct Bound {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    /// A rate is tried, for the second time if `again`.
+    /// A rate is tried; so many trials failed, or were limited by the generator.
     Seeking {
         rate: f64,
-        again: bool,
+        failed: u32,
+        limited: u32,
     },
-    /// The rate is confirmed; `limited`: the last trial said that the generator was the limit.
+    /// The rate is confirmed; `limited`: so many of the last trials were, by the generator.
     Confirming {
         rate: f64,
         held: u32,
         of: u32,
-        limited: bool,
+        limited: u32,
     },
     Over(Ended),
 }
@@ -113,17 +78,11 @@ pub struct Search {
 
 impl Search {
     /// Begins. Options out of range are moved into it.
-    pub fn new(mut options: SearchOptions) -> Self {
-        options.rate_min = options.rate_min.max(f64::MIN_POSITIVE);
-        options.rate_max = options.rate_max.max(options.rate_min);
-        options.growth = options.growth.max(1.01);
-        options.precision = options.precision.clamp(0.001, 0.5);
-        options.confirmations = options.confirmations.max(1);
-        options.confirmations_needed = options.confirmations_needed.clamp(1, options.confirmations);
-        let rate = options.rate_start.clamp(options.rate_min, options.rate_max);
+    pub fn new(options: SearchOptions) -> Self {
+        let options = options.in_range();
         Self {
             options,
-            state: State::Seeking { rate, again: false },
+            state: seek_at(options.rate_start),
             low: None,
             high: None,
             confidence: None,
@@ -146,8 +105,10 @@ impl Search {
     pub fn next(&self) -> Step {
         let (rate, purpose) = match self.state {
             State::Over(ended) => return Step::Over(self.finding(ended)),
-            State::Seeking { rate, again: true } => (rate, Purpose::Repeat),
-            State::Seeking { rate, again: false } => match (self.low, self.high) {
+            State::Seeking { rate, failed, limited } if failed + limited > 0 => {
+                (rate, Purpose::Repeat)
+            }
+            State::Seeking { rate, .. } => match (self.low, self.high) {
                 (Some(_), Some(_)) => (rate, Purpose::Bisect),
                 _ => (rate, Purpose::Grow),
             },
@@ -164,7 +125,9 @@ impl Search {
         self.spent = self.spent.saturating_add(observation.elapsed);
         self.trials.push(Trial { proposal, observation });
         match self.state {
-            State::Seeking { rate, again } => self.on_sought(rate, again, verdict),
+            State::Seeking { rate, failed, limited } => {
+                self.on_sought(rate, failed, limited, verdict);
+            }
             State::Confirming { rate, held, of, limited } => {
                 self.on_confirmation(rate, (held, of), limited, verdict);
             }
@@ -187,17 +150,20 @@ impl Search {
         }
     }
 
-    fn on_sought(&mut self, rate: f64, again: bool, verdict: Verdict) {
-        match verdict {
-            Verdict::Held => self.low = Some(rate),
-            // One bad trial may be noise.
-            _ if !again => {
-                self.state = State::Seeking { rate, again: true };
-                return;
-            }
-            verdict => {
-                self.high = Some(Bound { rate, generator: verdict == Verdict::GeneratorLimited });
-            }
+    /// One bad trial may be noise: it is not before several that a rate has failed.
+    fn on_sought(&mut self, rate: f64, failed: u32, limited: u32, verdict: Verdict) {
+        let (failed, limited) = match verdict {
+            Verdict::Held => (0, 0),
+            Verdict::NotHeld => (failed + 1, limited),
+            Verdict::GeneratorLimited => (failed, limited + 1),
+        };
+        if verdict == Verdict::Held {
+            self.low = Some(rate);
+        } else if failed >= FAILURES || limited >= LIMITED {
+            self.high = Some(Bound { rate, generator: failed < FAILURES });
+        } else {
+            self.state = State::Seeking { rate, failed, limited };
+            return;
         }
         self.state = self.seek();
     }
@@ -205,20 +171,19 @@ impl Search {
     /// Where to look next, by the bracket.
     fn seek(&self) -> State {
         let options = &self.options;
-        let at = |rate| State::Seeking { rate, again: false };
         match (self.low, self.high) {
             (Some(low), None) if low >= options.rate_max => confirm(low),
-            (Some(low), None) => at((low * options.growth).min(options.rate_max)),
+            (Some(low), None) => seek_at((low * options.growth).min(options.rate_max)),
             (None, Some(high)) if high.rate <= options.rate_min => {
                 State::Over(if high.generator { Ended::GeneratorLimited } else { Ended::NeverHeld })
             }
-            (None, Some(high)) => at((high.rate / options.growth).max(options.rate_min)),
+            (None, Some(high)) => seek_at((high.rate / options.growth).max(options.rate_min)),
             (Some(low), Some(high)) if high.rate > low * (1.0 + options.precision) => {
-                at((low * high.rate).sqrt())
+                seek_at((low * high.rate).sqrt())
             }
             (Some(_), Some(high)) if high.generator => State::Over(Ended::GeneratorLimited),
             (Some(low), Some(_)) => confirm(low),
-            (None, None) => at(options.rate_start),
+            (None, None) => seek_at(options.rate_start),
         }
     }
 
@@ -226,7 +191,7 @@ impl Search {
         &mut self,
         rate: f64,
         (held, of): (u32, u32),
-        limited: bool,
+        limited: u32,
         verdict: Verdict,
     ) {
         let (held, of) = match verdict {
@@ -235,14 +200,14 @@ impl Search {
                 (held + 1, of + 1)
             }
             Verdict::NotHeld => (held, of + 1),
-            Verdict::GeneratorLimited if limited => {
+            Verdict::GeneratorLimited if limited + 1 >= LIMITED => {
                 self.high = Some(Bound { rate, generator: true });
                 self.state = State::Over(Ended::GeneratorLimited);
                 return;
             }
             // Says nothing about the target: neither held nor failed.
             Verdict::GeneratorLimited => {
-                self.state = State::Confirming { rate, held, of, limited: true };
+                self.state = State::Confirming { rate, held, of, limited: limited + 1 };
                 return;
             }
         };
@@ -254,7 +219,7 @@ impl Search {
         } else if left == 0 {
             State::Over(Ended::Confirmed)
         } else {
-            State::Confirming { rate, held, of, limited: false }
+            State::Confirming { rate, held, of, limited: 0 }
         };
     }
 
@@ -293,8 +258,12 @@ impl Search {
     }
 }
 
+const fn seek_at(rate: f64) -> State {
+    State::Seeking { rate, failed: 0, limited: 0 }
+}
+
 const fn confirm(rate: f64) -> State {
-    State::Confirming { rate, held: 0, of: 0, limited: false }
+    State::Confirming { rate, held: 0, of: 0, limited: 0 }
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub(crate) fn run(
             search.interrupt();
             continue;
         }
-        let observation = observe(objective, &result, begun.elapsed());
+        let observation = observe(objective, &result, proposal.duration, begun.elapsed());
         let row = TrialRow::new(&proposal, &observation, objective.failed(&result.report), result);
         say(&progress(&proposal, &row, search.options().trials_max));
         rows.push(row);
@@ -56,7 +56,12 @@ pub(crate) fn run(
     }
 }
 
-fn observe(objective: &Objective, result: &TrialResult, elapsed: Duration) -> Observation {
+fn observe(
+    objective: &Objective,
+    result: &TrialResult,
+    duration: Duration,
+    elapsed: Duration,
+) -> Observation {
     let report = &result.report;
     let verdict = if !result.invalid_reasons.is_empty() {
         Verdict::GeneratorLimited
@@ -67,15 +72,27 @@ fn observe(objective: &Objective, result: &TrialResult, elapsed: Duration) -> Ob
     };
     Observation {
         verdict,
-        throughput_rps: report.throughput_rps,
+        throughput_rps: throughput(report, duration),
         error_share: report.failed as f64 / report.scheduled.max(1) as f64,
         latency: report.latency.clone(),
+        service: report.service.clone(),
         elapsed,
     }
 }
 
+/// Right answers per second within the trial. Those that came after it, out of a queue, are no
+/// throughput that the target can sustain.
+fn throughput(report: &LoadReport, duration: Duration) -> f64 {
+    let seconds = duration.as_secs();
+    if seconds == 0 {
+        return report.ok as f64 / report.duration_s.max(f64::MIN_POSITIVE);
+    }
+    let within = report.rows.iter().filter(|row| row.second < seconds);
+    within.map(|row| row.ok).sum::<u64>() as f64 / seconds as f64
+}
+
 fn progress(proposal: &Proposal, row: &TrialRow, trials_max: u32) -> String {
-    let why = row.failed_assertions.iter().chain(&row.invalid_reasons).next();
+    let why = row.invalid_reasons.iter().chain(&row.failed_assertions).next();
     format!(
         "trial {:>2} of at most {trials_max}  {:<7} {:>10.1}/s  p99 {:>9.3} ms  errors {:.2} %  {}{}",
         proposal.number,

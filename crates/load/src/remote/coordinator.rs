@@ -97,6 +97,9 @@ impl Agents {
     }
 }
 
+/// Seconds that a run may take longer than it was to, until an agent that tells of more is lost.
+const SECONDS_SPARE: u64 = 10;
+
 /// An agent before the run.
 struct Member {
     name: String,
@@ -169,6 +172,7 @@ fn begin(mut members: Vec<Member>, options: LoadOptions) -> Result<(Load, Agents
     // Bounded: an agent tells a second once, and a few things besides.
     let seconds = options.whole().saturating_add(options.timeout).as_secs() as usize;
     let (sender, messages) = sync_channel(parts.saturating_mul(seconds.min(86_400)) + 64);
+    let seconds_max = seconds as u64 + SECONDS_SPARE;
     let stop = Arc::new(AtomicBool::new(false));
     let mut threads = Vec::with_capacity(parts);
     for (index, member) in members.into_iter().enumerate() {
@@ -177,6 +181,7 @@ fn begin(mut members: Vec<Member>, options: LoadOptions) -> Result<(Load, Agents
             index,
             agents: agents.clone(),
             classes: options.classes.len(),
+            seconds_max,
             stop: Arc::clone(&stop),
             sender: sender.clone(),
         };
@@ -235,9 +240,10 @@ impl Member {
     fn await_plan(&mut self, classes: usize) -> Result<(), RemoteError> {
         const STEP: &str = "give the job to";
         match self.hear(STEP, PREPARE_TIMEOUT)? {
-            Told::Planned { threads, classes: theirs }
-                if theirs == classes && (1..=THREADS_MAX).contains(&threads) =>
-            {
+            Told::Planned { classes: theirs, .. } if theirs != classes => {
+                Err(self.failed(STEP, WireError::OtherPlan { theirs, ours: classes }))
+            }
+            Told::Planned { threads, .. } if (1..=THREADS_MAX).contains(&threads) => {
                 self.threads = threads;
                 Ok(())
             }

@@ -49,6 +49,14 @@ pub enum WireError {
         /// Ours.
         ours: u32,
     },
+    /// The job comes to something else there.
+    #[error("the job comes to {theirs} classes of requests there and to {ours} here")]
+    OtherPlan {
+        /// Of the agent.
+        theirs: usize,
+        /// Ours.
+        ours: usize,
+    },
     /// Only one side has a secret.
     #[error("the agent has no secret to prove; give it the one that the coordinator has")]
     NoSecretThere,

@@ -106,6 +106,8 @@ impl Frames {
     }
 
     fn poll_frame(&mut self, limit: usize) -> Result<Option<Vec<u8>>, WireError> {
+        // Bytes that come one by one must not hold up what else there is to do.
+        let until = Instant::now() + TURN;
         loop {
             let mut missing = LENGTH_BYTES.saturating_sub(self.buffer.len());
             if let Some((length, body)) = self.buffer.split_first_chunk::<LENGTH_BYTES>() {
@@ -125,7 +127,7 @@ impl Frames {
             if self.begun.is_some_and(|begun| begun.elapsed() > FRAME_TIMEOUT) {
                 return Err(WireError::Slow(FRAME_TIMEOUT));
             }
-            if !self.read_some(missing)? {
+            if Instant::now() >= until || !self.read_some(missing)? {
                 return Ok(None);
             }
         }

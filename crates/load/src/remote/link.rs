@@ -18,8 +18,6 @@ use crate::tally::Tally;
 
 /// Doubts of one agent at most.
 const DOUBTS_MAX: usize = 20;
-/// Seconds of a run at most, so that no agent can make the coordinator keep more.
-const SECONDS_MAX: u64 = 7 * 86_400;
 
 /// One agent of a run that has begun.
 pub(super) struct Link {
@@ -27,6 +25,8 @@ pub(super) struct Link {
     pub(super) index: usize,
     pub(super) agents: Agents,
     pub(super) classes: usize,
+    /// Seconds of the run at most, so that no agent can make the coordinator keep more.
+    pub(super) seconds_max: u64,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) sender: SyncSender<Message>,
 }
@@ -65,7 +65,7 @@ impl Link {
                 None => continue,
                 Some(Told::Alive) => {}
                 Some(Told::Second(slice)) => {
-                    let expected = *next_second..SECONDS_MAX;
+                    let expected = *next_second..self.seconds_max;
                     if !expected.contains(&slice.second) || slice.ok.len() != self.classes {
                         return Err(WireError::OutOfPlace("second"));
                     }

@@ -232,7 +232,8 @@ fn histograms_are_merged_count_by_count() {
 #[test]
 fn an_agent_that_is_lost_is_named_and_the_others_stay() {
     type Script = fn(&mut Frames);
-    let scripts: [(Script, &str); 4] = [
+    let scripts: [(Script, &str); 5] = [
+        (|frames| frames.send(&second(1_000, 1)).unwrap(), "out of place"),
         (|_| {}, "closed the connection"),
         // The same second twice.
         (|frames| frames.send(&second(0, 1)).unwrap(), "out of place"),
@@ -323,7 +324,7 @@ fn what_an_agent_refuses_is_told_with_its_name() {
     let mut classes = good.clone();
     classes.classes.push(crate::Class::new("another"));
     let error = error_of(start(&coordinator(std::slice::from_ref(&name), None), &job(), classes));
-    assert!(error.contains("out of place"), "{error}");
+    assert!(error.contains("1 classes of requests there and to 2 here"), "{error}");
 
     let twice = coordinator(&[name.clone(), name.clone()], None);
     let error = error_of(start(&twice, &job(), good.clone()));

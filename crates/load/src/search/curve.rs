@@ -18,7 +18,9 @@ pub struct CurvePoint {
     pub error_share: f64,
     /// Latency over all of them.
     pub latency_ms: Summary,
-    /// Mean requests in the system: throughput times mean latency (Little's law).
+    /// Mean requests at the target: throughput times mean service time (Little's law). Those that
+    /// wait at the generator for a connection are not at the target; without end, they would be no
+    /// mean at all.
     pub concurrency: f64,
 }
 
@@ -33,9 +35,10 @@ pub fn curve(trials: &[Trial]) -> Vec<CurvePoint> {
 }
 
 fn point(trials: &[&Trial]) -> CurvePoint {
-    let mut latency = Latencies::default();
-    for trial in trials {
-        merge(&mut latency.0, &trial.observation.latency.0);
+    let (mut latency, mut service) = (Latencies::default(), Latencies::default());
+    for Trial { observation, .. } in trials {
+        merge(&mut latency.0, &observation.latency.0);
+        merge(&mut service.0, &observation.service.0);
     }
     let mean = |of: fn(&Trial) -> f64| {
         trials.iter().map(|trial| of(trial)).sum::<f64>() / trials.len().max(1) as f64
@@ -48,7 +51,7 @@ fn point(trials: &[&Trial]) -> CurvePoint {
         throughput_rps,
         error_share: mean(|trial| trial.observation.error_share),
         latency_ms,
-        concurrency: throughput_rps * latency_ms.mean / 1_000.0,
+        concurrency: throughput_rps * service.0.mean() / 1e6,
     }
 }
 

@@ -63,6 +63,7 @@ impl Simulated {
             verdict,
             throughput_rps: proposal.rate.min(capacity),
             error_share: 0.0,
+            service: latency.clone(),
             latency,
             elapsed: proposal.duration,
         }
@@ -88,6 +89,7 @@ fn seen(verdict: Verdict) -> Observation {
         throughput_rps: 1.0,
         error_share: 0.0,
         latency: Latencies::default(),
+        service: Latencies::default(),
         elapsed: Duration::from_secs(1),
     }
 }
@@ -161,6 +163,17 @@ fn a_limit_of_the_generator_is_no_capacity_of_the_target() {
     let (finding, _) = run(SearchOptions::default(), |_| seen(Verdict::GeneratorLimited));
     assert_eq!((finding.ended, finding.rate), (Ended::GeneratorLimited, None));
 
+    // Twice at a rate is what else the machine does.
+    let mut busy = 0;
+    let (finding, _) = run(SearchOptions::default(), |proposal| {
+        if proposal.rate > 500.0 && busy < 2 {
+            busy += 1;
+            return seen(Verdict::GeneratorLimited);
+        }
+        seen(if proposal.rate < 5_000.0 { Verdict::Held } else { Verdict::NotHeld })
+    });
+    assert_eq!((finding.ended, finding.generator_limit), (Ended::Confirmed, None));
+
     // Above the target's own limit it does not matter.
     let mut target = Simulated { generator: 6_000.0, cliff: true, ..Simulated::new(5_000.0, 0.0) };
     let (finding, _) = run(SearchOptions::default(), |proposal| target.trial(proposal));
@@ -172,8 +185,8 @@ fn the_generator_may_become_the_limit_while_a_rate_is_confirmed() {
     let cliff = |proposal: &Proposal| {
         if proposal.rate < 1_000.0 { Verdict::Held } else { Verdict::NotHeld }
     };
-    // Once is noise, and is not counted.
-    let mut hiccups = 1;
+    // Twice is noise, and is not counted.
+    let mut hiccups = 2;
     let (finding, _) = run(SearchOptions::default(), |proposal| {
         if proposal.purpose == Purpose::Confirm && hiccups > 0 {
             hiccups -= 1;

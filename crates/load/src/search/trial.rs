@@ -75,8 +75,10 @@ pub struct Observation {
     pub throughput_rps: f64,
     /// Failed of all requests, 0 to 1.
     pub error_share: f64,
-    /// Latency of the right answers.
+    /// Latency of the right answers, from the intended time.
     pub latency: Latencies,
+    /// The same from the time when they were sent.
+    pub service: Latencies,
     /// How long it took with everything around it.
     pub elapsed: Duration,
 }

@@ -49,7 +49,7 @@ impl FindMaxDocument {
         writeln!(
             out,
             "{:>10} {:>6} {:>10} {:>9} {:>9} {:>9} {:>9} {:>8}",
-            "rate/s", "trials", "ok/s", "mean ms", "p50 ms", "p99 ms", "errors", "in use"
+            "rate/s", "trials", "ok/s", "mean ms", "p50 ms", "p99 ms", "errors", "at once"
         )?;
         for point in &self.curve {
             writeln!(
@@ -70,13 +70,13 @@ impl FindMaxDocument {
                 let law = &usl.law;
                 writeln!(
                     out,
-                    "scalability  lambda {:.1}/s, sigma {:.5}, kappa {:.7} (R2 {:.3}, {} points)",
+                    "scalability  lambda {:.1}/s, sigma {:.5}, kappa {:.3e} (R2 {:.3}, {} points)",
                     law.lambda, law.sigma, law.kappa, law.r_squared, usl.points
                 )?;
                 match law.peak {
                     Some(peak) => writeln!(
                         out,
-                        "peak         {:.1}/s with {:.1} requests in the system, by that law",
+                        "peak         {:.1}/s with {:.1} requests at once, by that law",
                         peak.throughput_rps, peak.concurrency
                     )?,
                     None => writeln!(out, "peak         none: no crosstalk was seen")?,

@@ -1,5 +1,5 @@
 use bulkhead_load::search::Ended;
-use bulkhead_load::{Latencies, Summary};
+use bulkhead_load::{Latencies, Row, Summary};
 
 use super::*;
 
@@ -16,8 +16,11 @@ fn queue(capacity: f64) -> impl FnMut(f64, Duration) -> anyhow::Result<TrialResu
         let report = LoadReport {
             scheduled,
             ok: scheduled,
-            throughput_rps: rate.min(capacity),
+            rows: (0..duration.as_secs() + 1)
+                .map(|second| Row { second, ok: rate.min(capacity) as u64, ..Row::default() })
+                .collect(),
             latency_ms: Summary::of(&latency.0),
+            service: latency.clone(),
             latency,
             ..LoadReport::default()
         };
@@ -132,4 +135,20 @@ fn bad_objectives_say_what_is_expected() {
         assert!(error.contains(expected), "{text}: {error}");
     }
     assert_eq!(Objective::parse("p99<5ms,errors<0.1%").unwrap().text(), "p99<5ms,errors<0.1%");
+}
+
+#[test]
+fn throughput_is_what_came_within_the_trial() {
+    let row = |second, ok| Row { second, ok, ..Row::default() };
+    // 300 were asked for in two seconds, and the last 100 came after them.
+    let report = LoadReport {
+        ok: 300,
+        duration_s: 3.0,
+        rows: vec![row(0, 100), row(1, 100), row(2, 100)],
+        ..LoadReport::default()
+    };
+    for (ms, expected) in [(2_000, 100.0), (2_900, 100.0), (500, 100.0)] {
+        let found = throughput(&report, Duration::from_millis(ms));
+        assert!((found - expected).abs() < 1e-9, "{ms}: {found}");
+    }
 }

@@ -13,6 +13,7 @@ fn trial(number: usize, rate: f64, verdict: Verdict, latencies_us: &[u64]) -> Tr
             verdict,
             throughput_rps: rate - number as f64,
             error_share: 0.0,
+            service: latency.clone(),
             latency,
             elapsed: duration,
         },
