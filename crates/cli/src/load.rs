@@ -1,19 +1,16 @@
 //! `bulkhead load`: requests at a rate that does not bend to the answers, and an honest account of
 //! them. Says that a run is invalid rather than blame the target for what the generator could not do.
 
-#[allow(dead_code, reason = "its command comes with the new command line")]
 mod agent;
 mod args;
 mod assertion;
 mod choice;
-#[allow(dead_code, reason = "its flag comes with the new command line")]
 mod coordinator;
 mod document;
 mod drive;
 mod echo;
 mod find_max;
 mod grpc;
-#[allow(dead_code, reason = "its flag comes with the new command line")]
 mod job;
 mod machine;
 mod mix;
@@ -38,8 +35,9 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use bulkhead_load::{Arrivals, Load, LoadReport, Random, Row};
 
-pub(crate) use args::LoadArgs;
+pub(crate) use args::{LoadArgs, LoadCommand};
 
+use coordinator::AgentsDocument;
 use document::{Document, Facts};
 use machine::CpuTicks;
 use output::{Contents, LivePlan, Provenance, Sinks};
@@ -57,6 +55,9 @@ const TURN: Duration = Duration::from_millis(100);
 
 /// Makes the run and tells the results.
 pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
+    if let Some(LoadCommand::Agent(agent)) = &args.command {
+        return agent::execute(agent, document::STEAL_SHARE_MAX);
+    }
     let interrupt = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // In this order: the first signal only arms the shutdown of the second.
@@ -84,18 +85,34 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
 fn run(args: &LoadArgs, interrupt: &AtomicBool) -> anyhow::Result<(Document, LoadReport)> {
     let FileSource { source, seed, assertions, notes } = choice::choose(args)?;
     notes.iter().for_each(|note| say(note));
-    drive::check_descriptors(&source.options)?;
-    drive::preflight(&source)?;
+    let is_here = args.agents.agents.is_empty();
+    if is_here {
+        drive::check_descriptors(&source.options)?;
+        drive::preflight(&source)?;
+    }
     let classes: Vec<String> =
         source.options.classes.iter().map(|class| class.name.clone()).collect();
     let mut sinks = Sinks::open(&args.output, live_plan(&source), &classes)?;
     let before = CpuTicks::now();
-    let load = drive::start(source.options.clone(), &source)?;
+    let (load, agents) = if is_here {
+        (drive::start(source.options.clone(), &source)?, None)
+    } else {
+        // Those behind `bulkhead load`.
+        let arguments: Vec<String> = std::env::args().skip(2).collect();
+        let job = job::gather(&arguments, &job::FILE_FLAGS, seed)?;
+        let (load, agents) = args.agents.start(&job, source.options.clone())?;
+        (load, Some(agents))
+    };
     sinks.on_start(SystemTime::now() + source.options.warmup);
     let report = follow(load, interrupt, sinks);
     let steal_share = CpuTicks::now().steal_share_since(before);
     let facts = Facts::of(&source, seed, steal_share, &assertions);
-    Ok((Document::new(&facts, &report), report))
+    let mut document = Document::new(&facts, &report);
+    if let Some(agents) = agents {
+        let duration = Duration::from_secs_f64(report.duration_s);
+        document.add_agents(AgentsDocument::new(&agents, duration, document::AGENT_LIMITS));
+    }
+    Ok((document, report))
 }
 
 fn live_plan(source: &Source) -> LivePlan {

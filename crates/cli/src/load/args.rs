@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bulkhead_load::{Phase, Process};
 
+use super::agent::AgentArgs;
 use super::assertion::Assertion;
+use super::coordinator::AgentsArgs;
 use super::find_max::Objective;
 use super::grpc;
 use super::mix::Mix;
@@ -48,12 +50,17 @@ Examples:
   bulkhead load http://127.0.0.1:9000 --openapi api.yaml --rate 100
   bulkhead load http://127.0.0.1:9000/ --rate 200 --assert 'p99<10ms' --assert 'error_rate<0.1%'
   bulkhead load h2c://127.0.0.1:9000/ --find-max 'p99<5ms,error_rate<0.1%' --duration 5s
+  bulkhead load h2c://10.0.0.9/ --rate 200000 --agents 10.0.0.1:9900,10.0.0.2:9900 \\
+      --agent-secret-file agent.secret
   bulkhead load http://127.0.0.1:9000/ --closed --connections 50      capacity, never latency
 
 Exit status: 0 done and every assertion held (or a highest rate found), 1 an assertion failed, 2 could not be run, 3 the run is
 invalid: the generator or the machine was the limit, so its figures say nothing about the target.
 Ctrl-C ends early with a report of what was seen.")]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct LoadArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<LoadCommand>,
     /// Where to; the path may hold placeholders: {name:uniform(1,1000)}. Beside a file: in place of the
     /// servers that it names
     #[arg(value_name = "URL", required_unless_present = "file")]
@@ -96,7 +103,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, help_heading = "Pace")]
     pub(crate) closed: bool,
     /// Find the highest rate at which these assertions, divided by commas, hold
-    #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::parse, help_heading = "Pace")]
+    #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::parse, conflicts_with = "agents", help_heading = "Pace")]
     pub(crate) find_max: Option<Objective>,
     /// With --find-max: rate of the first trial; each trial is as long as --duration
     #[arg(long, value_name = "N", default_value = "100", value_parser = rate, requires = "find_max", help_heading = "Pace")]
@@ -208,9 +215,17 @@ pub(crate) struct LoadArgs {
     pub(crate) csv: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) agents: AgentsArgs,
     /// What must hold, or the exit status is 1; may be given several times
     #[arg(long = "assert", value_name = "ASSERTION", value_parser = Assertion::parse, help_heading = "Output")]
     pub(crate) assertions: Vec<Assertion>,
+}
+
+/// What else `load` does.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum LoadCommand {
+    Agent(AgentArgs),
 }
 
 /// Where gRPC descriptors come from, so that messages can be written as JSON.

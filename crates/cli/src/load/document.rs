@@ -8,6 +8,7 @@ use bulkhead_load::{
 use serde::Serialize;
 
 use super::assertion::Assertion;
+use super::coordinator::{AgentLimits, AgentsDocument};
 use super::plain::Source;
 
 /// Largest lag of the generator at P99, in milliseconds.
@@ -15,7 +16,11 @@ const LAG_P99_MS_MAX: f64 = 1.0;
 /// Largest share of one core that the generator may use.
 const CPU_SHARE_MAX: f64 = 0.8;
 /// Largest share of stolen time.
-const STEAL_SHARE_MAX: f64 = 0.05;
+pub(crate) const STEAL_SHARE_MAX: f64 = 0.05;
+
+/// What each agent has to keep.
+pub(crate) const AGENT_LIMITS: AgentLimits =
+    AgentLimits { lag_p99_ms_max: LAG_P99_MS_MAX, cpu_share_max: CPU_SHARE_MAX };
 
 /// A run, as written.
 #[derive(Clone, Debug, Serialize)]
@@ -43,6 +48,9 @@ pub(crate) struct Document {
     pub(crate) connections: ConnectionReport,
     /// By kind of request.
     pub(crate) classes: Vec<ClassReport>,
+    /// Of a run from several machines.
+    #[serde(flatten)]
+    pub(crate) agents: Option<AgentsDocument>,
     pub(crate) assertions: Vec<Judged>,
     /// The first failures.
     pub(crate) failure_samples: Vec<FailureSample>,
@@ -166,10 +174,18 @@ impl Document {
             generator,
             connections: report.connections,
             classes: report.classes.clone(),
+            agents: None,
             assertions: facts.assertions.iter().map(judge).collect(),
             failure_samples: report.failure_samples.clone(),
             duration_s: report.duration_s,
         }
+    }
+
+    /// Tells whose load it was, and what speaks against it.
+    pub(crate) fn add_agents(&mut self, agents: AgentsDocument) {
+        self.invalid_reasons.extend(agents.invalid_reasons.iter().cloned());
+        self.valid = self.invalid_reasons.is_empty();
+        self.agents = Some(agents);
     }
 
     /// Whether every assertion held.

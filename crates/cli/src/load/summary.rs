@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use bulkhead_load::{Excluded, Summary};
 
+use super::coordinator::AgentsDocument;
 use super::document::Document;
 
 /// Writes the summary of a run.
@@ -83,6 +84,9 @@ fn print_answers(document: &Document, out: &mut dyn Write) -> io::Result<()> {
             "connections  {} opened, {} TLS handshakes, {} of them resumed",
             connections.opened, connections.tls_handshakes, connections.tls_resumed
         )?;
+    }
+    for line in document.agents.iter().flat_map(AgentsDocument::lines) {
+        writeln!(out, "agent        {line}")?;
     }
     let statuses = document.statuses.iter().map(|(class, count)| format!("{class}: {count}"));
     let statuses: Vec<String> = statuses.collect();

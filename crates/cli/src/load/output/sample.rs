@@ -131,6 +131,7 @@ pub(crate) fn document() -> Document {
             steal_share: 0.0,
         },
         connections: report.connections,
+        agents: None,
         assertions: vec![judged("p99<10ms", true), judged("error_rate<0.1%", false)],
         failure_samples: report.failure_samples,
         duration_s: 3.0,
