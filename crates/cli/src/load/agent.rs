@@ -1,5 +1,5 @@
 //! `bulkhead load agent`: lets a coordinator run load from this machine. Who may give a job,
-//! and against whom, is said here; what it comes to, by [`plan`].
+//! and against whom, is said here; what it comes to, by [`plan()`].
 
 mod plan;
 
