@@ -9,7 +9,7 @@ use crate::Mismatch;
 /// A request to be sent. Recycled: the workload finds it cleared.
 #[derive(Debug, Default)]
 pub struct Request {
-    /// The head.
+    /// The head; its scheme is that of the target.
     pub head: RequestHead,
     /// The body; empty: none.
     pub body: Vec<u8>,

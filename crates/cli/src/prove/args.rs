@@ -11,7 +11,8 @@ use std::time::Duration;
   bulkhead prove --profile article                 15 minutes, kills every 30 s
   bulkhead prove --duration 5m --kill-interval 10s --workers 16
 
-Exit status: 0 pass, 1 fail, 2 could not be run. Ctrl-C ends early with a partial report.")]
+Exit status: 0 pass, 1 fail, 2 could not be run. Ctrl-C ends early with a partial
+report; before the measured part there is nothing to report, and the exit status is 2.")]
 pub(crate) struct ProveArgs {
     /// Duration and kill interval to start from.
     #[arg(long, value_enum, default_value_t = Profile::Quick)]

@@ -1,7 +1,7 @@
 //! From the schedule to a connection.
 
 use bulkhead_codec::{ErrorCode, OpenError, Tag};
-use bulkhead_message::BodyLength;
+use bulkhead_message::{BodyLength, Scheme};
 
 use super::Worker;
 use crate::clock::since;
@@ -65,7 +65,10 @@ impl Worker {
         }
         request.class = request.class.min(self.options.classes.len() - 1);
         pending.class = request.class;
-        self.options.classes[request.class].target.min(self.pools.len() - 1)
+        let target = self.options.classes[request.class].target.min(self.pools.len() - 1);
+        let secure = self.options.targets[target].tls.is_some();
+        request.head.scheme = if secure { Scheme::Https } else { Scheme::Http };
+        target
     }
 
     /// Puts the written request on the next connection in turn that has room.

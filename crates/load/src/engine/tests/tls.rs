@@ -52,6 +52,36 @@ fn sessions_are_resumed_unless_told_otherwise() {
 }
 
 #[test]
+fn the_scheme_is_that_of_the_connection() {
+    let authority = Authority::new();
+    for secure in [false, true] {
+        let alpn: &[&[u8]] = &[b"h2"];
+        let origin = if secure { secure_origin(&authority, alpn) } else { origin() };
+        let mut options = one_stream(origin.addr());
+        options.targets[0].tls = secure.then(|| tls(Some(&authority), b"h2", false));
+        let scheme = if secure { "https" } else { "http" };
+        let expected = format!("\":scheme\":[\"{scheme}\"]");
+        let report = Load::start(options, |_| Box::new(Scheme(expected.clone()))).unwrap().finish();
+        assert_eq!((report.ok, report.failed), (400, 0), "{:?}", report.failure_samples);
+    }
+}
+
+/// Asks what the origin has received.
+struct Scheme(String);
+
+impl Workload for Scheme {
+    fn prepare(&mut self, _number: u64, request: &mut Request) {
+        request.head.set_authority(b"feed.example");
+        request.head.set_target(b"/headers");
+    }
+
+    fn check(&mut self, answer: &Answer<'_>) -> Result<(), Mismatch> {
+        let body = String::from_utf8_lossy(answer.body);
+        if body.contains(&self.0) { Ok(()) } else { Err(Mismatch::Body) }
+    }
+}
+
+#[test]
 fn what_tls_refuses_is_told() {
     let authority = Authority::new();
     let trusted = Some(&authority);
