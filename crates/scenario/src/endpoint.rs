@@ -58,7 +58,8 @@ impl EndpointError {
 }
 
 impl Endpoint {
-    /// Reads a URL; gives its path with query as well, which is at least `/`.
+    /// Reads a URL of a file, which may name HTTP servers only and has at most 8,192 bytes; gives its path
+    /// with query as well, which is at least `/`.
     ///
     /// # Errors
     /// If it is no URL of a target.
@@ -66,12 +67,27 @@ impl Endpoint {
         if url.len() > URL_BYTES_MAX {
             return Err(EndpointError::Long);
         }
+        let (endpoint, path) = Self::parse_any(url)?;
+        if endpoint.protocol == Protocol::WebSocket {
+            let scheme = url.split("://").next().unwrap_or_default();
+            return Err(EndpointError::Scheme(scheme.to_owned()));
+        }
+        Ok((endpoint, path))
+    }
+
+    /// The same with WebSocket too, and of any length.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_any(url: &str) -> Result<(Self, String), EndpointError> {
         let (scheme, rest) = url.split_once("://").ok_or(EndpointError::NoScheme)?;
         let (protocol, tls) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (Protocol::Http1, false),
             "https" => (Protocol::Http1, true),
             "h2c" => (Protocol::Http2, false),
             "h2" => (Protocol::Http2, true),
+            "ws" => (Protocol::WebSocket, false),
+            "wss" => (Protocol::WebSocket, true),
             _ => return Err(EndpointError::Scheme(scheme.chars().take(40).collect())),
         };
         let rest = rest.split('#').next().unwrap_or(rest);

@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use bulkhead_grpc::{AskError, Expectation, Method, Schema};
 use bulkhead_load::TargetOptions;
 
-pub(crate) use workload::GrpcWorkload;
+pub(crate) use workload::{GrpcWorkload, grpc_status};
 
 use super::variations::Variations;
 

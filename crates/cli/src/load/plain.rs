@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use bulkhead_load::{
     Arrivals, Class, LoadOptions, Process, Protocol, Schedule, TargetOptions, Timing, Workload,
 };
+use bulkhead_scenario::{Endpoint, TlsSettings};
 
 use super::args::{ArrivalsArg, LoadArgs};
 use super::echo::EchoWorkload;
@@ -17,7 +18,7 @@ use super::tls;
 use super::workload::{self, PlainWorkload};
 
 /// Streams per HTTP/2 connection in an open loop, unless told.
-const STREAMS: u32 = 100;
+pub(crate) const STREAMS: u32 = 100;
 /// Connections, unless told.
 pub(crate) const CONNECTIONS: u32 = 10;
 /// Measured part, unless told.
@@ -121,7 +122,8 @@ fn described_call(
     let path = path.context("the path of a gRPC call is /package.Service/Method")?;
     let data = workload::read_body(body.unwrap_or("{}"))?;
     let data = String::from_utf8(data).context("the gRPC message is JSON, but not UTF-8")?;
-    let server = grpc::Server { target: options, authority: &target.authority, headers: &headers };
+    let server =
+        grpc::Server { target: options, authority: &target.endpoint.authority, headers: &headers };
     let mut call = grpc::resolve(source, server, path, &data, seed)?;
     let (kind, messages) = (call.method.kind(), call.messages);
     super::say(&format!("{} is {kind:?}, with {messages} messages in each call", call.path));
@@ -136,7 +138,7 @@ fn described_call(
 }
 
 const fn kind_of(args: &LoadArgs, target: &Target) -> Kind {
-    match target.protocol {
+    match target.endpoint.protocol {
         _ if args.grpc => Kind::Grpc,
         Protocol::Http1 => Kind::Http1,
         Protocol::Http2 => Kind::Http2,
@@ -157,7 +159,8 @@ fn target_options(
         }
     };
     let connections = args.connections.unwrap_or(CONNECTIONS) as usize;
-    let tls = target.secure.then(|| tls::target(&args.tls, target.host(), protocol)).transpose()?;
+    let endpoint = Endpoint { protocol, ..target.endpoint.clone() };
+    let tls = tls::target(&endpoint, &TlsSettings::default(), Some(&args.tls))?;
     // So many connections that each lives so long, to have so many new ones per second.
     let by_rate = args.connects_per_second.map(|rate| connections as f64 / rate);
     let websocket =

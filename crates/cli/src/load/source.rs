@@ -6,6 +6,8 @@ mod files;
 mod pace;
 mod tokens;
 
+pub(crate) use files::read as read_file;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

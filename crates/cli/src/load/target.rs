@@ -3,8 +3,9 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
-use bulkhead_load::{Protocol, Random};
+use anyhow::{Context, anyhow, ensure};
+use bulkhead_load::Random;
+use bulkhead_scenario::{Endpoint, EndpointError};
 
 /// Longest wait for one of several addresses.
 const PROBE: Duration = Duration::from_secs(1);
@@ -12,12 +13,10 @@ const PROBE: Duration = Duration::from_secs(1);
 /// A target, parsed but not yet looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
-    pub(crate) protocol: Protocol,
-    pub(crate) secure: bool,
-    /// Host, and port if it was given; as sent.
-    pub(crate) authority: String,
-    /// Host and port to connect to.
-    endpoint: String,
+    /// Server, as the URL names it; its authority is what is sent.
+    pub(crate) endpoint: Endpoint,
+    /// Where to connect instead.
+    connect_to: Option<String>,
     pub(crate) path: Template,
 }
 
@@ -25,76 +24,48 @@ impl Target {
     /// Reads a URL.
     ///
     /// # Errors
-    /// If it is none, or asks for what is not there yet; the text says what to do.
+    /// If it is none; the text says what to do.
     pub(crate) fn parse(url: &str) -> anyhow::Result<Self> {
-        let (scheme, rest) = url
-            .split_once("://")
-            .context("a URL such as http://127.0.0.1:8080/ or h2c://127.0.0.1:8080/ is expected")?;
-        let (protocol, secure) = match scheme {
-            "http" => (Protocol::Http1, false),
-            "https" => (Protocol::Http1, true),
-            "h2c" => (Protocol::Http2, false),
-            "h2" => (Protocol::Http2, true),
-            "ws" => (Protocol::WebSocket, false),
-            "wss" => (Protocol::WebSocket, true),
-            _ => bail!(
-                "`{scheme}` is no scheme of load; use http:// or https:// (HTTP/1.1), h2c:// or \
-                 h2:// (HTTP/2, in cleartext and over TLS), ws:// or wss:// (WebSocket)"
-            ),
-        };
-        let rest = rest.split('#').next().unwrap_or(rest);
-        let path_at = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(path_at);
-        ensure!(!authority.is_empty(), "the URL `{url}` has no host");
-        ensure!(
-            authority.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@'),
-            "the host `{authority}` may have no user, spaces or letters beyond ASCII"
-        );
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        let after_address = authority.rfind(']').unwrap_or(0);
-        let has_port = authority[after_address..].contains(':');
-        let port = if secure { 443 } else { 80 };
-        let endpoint = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
-        Ok(Self {
-            protocol,
-            secure,
-            authority: authority.to_owned(),
-            endpoint,
-            path: Template::parse(&path)?,
-        })
-    }
-
-    /// The host alone: what a certificate must name.
-    pub(crate) fn host(&self) -> &str {
-        let authority = &*self.authority;
-        if let Some((address, _port)) = authority.strip_prefix('[').and_then(|a| a.split_once(']'))
-        {
-            return address;
-        }
-        authority.split_once(':').map_or(authority, |(host, _port)| host)
+        let (endpoint, path) = Endpoint::parse_any(url).map_err(|fault| match fault {
+            EndpointError::Scheme(_) => {
+                anyhow!("{fault}; {}; ws:// or wss:// for WebSocket", fault.remedy())
+            }
+            fault => anyhow!("{fault}: `{url}`; {}", fault.remedy()),
+        })?;
+        Ok(Self { endpoint, connect_to: None, path: Template::parse(&path)? })
     }
 
     /// Connects to another host and port than the URL names; what is sent stays the same.
-    pub(crate) fn connect_to(&mut self, endpoint: &str) {
-        endpoint.clone_into(&mut self.endpoint);
+    pub(crate) fn connect_to(&mut self, host_and_port: &str) {
+        self.connect_to = Some(host_and_port.to_owned());
     }
 
-    /// Looks the host up. Of several addresses (`localhost` is often both 127.0.0.1 and ::1) the first
-    /// that takes a connection counts, or the first of all if none does.
+    /// Looks the host up.
     pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
-        let found = self.endpoint.to_socket_addrs();
-        let found = found.with_context(|| format!("look up `{}`", self.endpoint))?;
-        let found: Vec<SocketAddr> = found.collect();
-        let takes = |address: &&SocketAddr| TcpStream::connect_timeout(address, PROBE).is_ok();
-        let choice = match &*found {
-            [_, _, ..] => found.iter().find(takes),
-            _ => None,
-        };
-        choice
-            .or_else(|| found.first())
-            .copied()
-            .with_context(|| format!("`{}` has no address", self.endpoint))
+        match &self.connect_to {
+            Some(other) => look_up(other.as_str(), other),
+            None => address_of(&self.endpoint),
+        }
     }
+}
+
+/// Looks a server up.
+pub(crate) fn address_of(endpoint: &Endpoint) -> anyhow::Result<SocketAddr> {
+    look_up((endpoint.host.as_str(), endpoint.port), &endpoint.authority)
+}
+
+/// Of several addresses (`localhost` is often both 127.0.0.1 and ::1) the first that takes a connection
+/// counts, or the first of all if none does.
+fn look_up(server: impl ToSocketAddrs, name: &str) -> anyhow::Result<SocketAddr> {
+    let found = server.to_socket_addrs().with_context(|| format!("look up `{name}`"))?;
+    let found: Vec<SocketAddr> = found.collect();
+    let takes = |address: &&SocketAddr| TcpStream::connect_timeout(address, PROBE).is_ok();
+    let choice = match &*found {
+        [_, _, ..] => found.iter().find(takes),
+        _ => None,
+    };
+    let choice = choice.or_else(|| found.first()).copied();
+    choice.with_context(|| format!("`{name}` has no address"))
 }
 
 /// Text with placeholders of the form `{name:uniform(low,high)}`, both ends included.

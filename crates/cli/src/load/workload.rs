@@ -1,10 +1,12 @@
 //! The one kind of request that the plain form sends, and what its right answer is.
 
 use anyhow::{Context, bail, ensure};
+use bulkhead_grpc::push_message;
 use bulkhead_load::{Answer, Mismatch, Protocol, Random, Request, Upgrade, Workload};
-use bulkhead_message::Known;
+use bulkhead_message::{Known, is_token};
 
 use super::args::LoadArgs;
+use super::grpc::grpc_status;
 use super::mix::Kind;
 use super::target::{Target, Template};
 
@@ -36,7 +38,7 @@ impl PlainWorkload {
     ) -> anyhow::Result<Self> {
         let grpc = kind == Kind::Grpc;
         ensure!(
-            !grpc || args.mix.is_some() || target.protocol == Protocol::Http2,
+            !grpc || args.mix.is_some() || target.endpoint.protocol == Protocol::Http2,
             "gRPC needs HTTP/2: use an h2c:// or h2:// URL with --grpc"
         );
         let mut body = args.body.as_deref();
@@ -52,7 +54,13 @@ impl PlainWorkload {
             .map(|(name, value)| (Known::of(name.as_bytes()), name, value))
             .collect();
         let body = read_body(body.unwrap_or_default())?;
-        let body = if grpc { grpc_message(&body)? } else { body };
+        let body = if grpc {
+            let mut framed = Vec::new();
+            push_message(&body, &mut framed).context("frame the gRPC message")?;
+            framed
+        } else {
+            body
+        };
         let usual = if body.is_empty() { "GET" } else { "POST" };
         let method = match &args.method {
             _ if grpc => "POST".to_owned(),
@@ -60,7 +68,7 @@ impl PlainWorkload {
             None => usual.to_owned(),
         };
         ensure!(
-            !method.is_empty() && method.bytes().all(is_token) && method != "CONNECT",
+            is_token(method.as_bytes()) && method != "CONNECT",
             "--method `{method}` is no method that load can send"
         );
         let expect_body = args.expect_body.as_deref().map(read_body).transpose()?;
@@ -86,7 +94,7 @@ pub(crate) fn upgrade(args: &LoadArgs, target: &Target) -> anyhow::Result<Upgrad
     let path = path.as_ref().unwrap_or(&target.path).fixed().context(
         "the path of a WebSocket can have no placeholders: it is asked for once per connection",
     )?;
-    Ok(Upgrade { headers, ..Upgrade::new(path, &target.authority) })
+    Ok(Upgrade { headers, ..Upgrade::new(path, &target.endpoint.authority) })
 }
 
 /// Fields from the flags, without `host`.
@@ -105,7 +113,7 @@ pub(crate) fn headers(
     for field in &args.headers {
         let (name, value) = header(field)?;
         match name.as_str() {
-            "host" => target.authority = value,
+            "host" => target.endpoint.authority = value,
             own if OWN_FIELDS.contains(&own) => bail!("--header `{own}` is set by load itself"),
             _ => headers.push((name, value)),
         }
@@ -128,7 +136,7 @@ impl Workload for PlainWorkload {
         self.target.path.push(&mut random, &mut self.scratch);
         let head = &mut request.head;
         head.set_method(self.method.as_bytes());
-        head.set_authority(self.target.authority.as_bytes());
+        head.set_authority(self.target.endpoint.authority.as_bytes());
         head.set_target(&self.scratch);
         if self.grpc {
             head.fields.push_known(Known::ContentType, b"application/grpc");
@@ -148,12 +156,8 @@ impl Workload for PlainWorkload {
         if !right {
             return Err(Mismatch::Status);
         }
-        if self.grpc {
-            // An answer without messages may carry its status in the head.
-            let in_head = || answer.head.fields.get(Known::GrpcStatus);
-            if answer.trailers.get(Known::GrpcStatus).or_else(in_head) != Some(b"0") {
-                return Err(Mismatch::GrpcStatus);
-            }
+        if self.grpc && grpc_status(answer) != Some(b"0") {
+            return Err(Mismatch::GrpcStatus);
         }
         match &self.expect_body {
             Some(expected) if expected != answer.body => Err(Mismatch::Body),
@@ -162,26 +166,12 @@ impl Workload for PlainWorkload {
     }
 }
 
-/// One message with its prefix: not compressed, length in four bytes.
-fn grpc_message(message: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let length = u32::try_from(message.len()).context("a gRPC message is at most 4 GiB long")?;
-    let mut out = vec![0];
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(message);
-    Ok(out)
-}
-
 fn header(field: &str) -> anyhow::Result<(String, String)> {
     let (name, value) =
         field.split_once(':').with_context(|| format!("--header `{field}` has no `:`"))?;
     let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().to_owned());
-    ensure!(!name.is_empty() && name.bytes().all(is_token), "--header `{field}` has no valid name");
+    ensure!(is_token(name.as_bytes()), "--header `{field}` has no valid name");
     let bad = |byte: u8| byte < 0x20 && byte != b'\t' || byte == 0x7f;
     ensure!(!value.bytes().any(bad), "--header `{name}` has control characters in its value");
     Ok((name, value))
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -34,3 +34,11 @@ fn others_are_refused_with_a_remedy() {
         assert_eq!(found, expected, "{url}");
     }
 }
+
+#[test]
+fn files_name_http_servers_only() {
+    assert_eq!(Endpoint::parse("ws://a/"), Err(EndpointError::Scheme("ws".to_owned())));
+    let (endpoint, path) = Endpoint::parse_any("wss://a.example/x").unwrap();
+    assert_eq!((endpoint.protocol, endpoint.tls, endpoint.port), (Protocol::WebSocket, true, 443));
+    assert_eq!(path, "/x");
+}

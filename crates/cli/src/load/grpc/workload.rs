@@ -88,7 +88,7 @@ pub(super) fn write_head(
 }
 
 /// The status in the trailers, or in the head of an answer without messages.
-pub(super) fn grpc_status<'a>(answer: &Answer<'a>) -> Option<&'a [u8]> {
+pub(crate) fn grpc_status<'a>(answer: &Answer<'a>) -> Option<&'a [u8]> {
     let in_head = || answer.head.fields.get(Known::GrpcStatus);
     answer.trailers.get(Known::GrpcStatus).or_else(in_head)
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 const FILE_BYTES_MAX: u64 = (1 << 30) + 1;
 
 /// Reads a file.
-pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let size = std::fs::metadata(path).with_context(|| format!("read `{}`", path.display()))?.len();
     ensure!(size <= FILE_BYTES_MAX, "`{}` is larger than 1 GiB; cut it into parts", path.display());
     std::fs::read(path).with_context(|| format!("read `{}`", path.display()))
