@@ -28,14 +28,14 @@ mod workload;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use bulkhead_load::{Arrivals, Load, LoadReport, Random, Row};
 
 pub(crate) use args::{LoadArgs, LoadCommand};
+
+use crate::interrupt::Interrupt;
 
 use coordinator::AgentsDocument;
 use document::{Document, Facts};
@@ -58,13 +58,7 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     if let Some(LoadCommand::Agent(agent)) = &args.command {
         return agent::execute(agent, document::STEAL_SHARE_MAX);
     }
-    let interrupt = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // In this order: the first signal only arms the shutdown of the second.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupt))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupt)))
-            .context("watch for signals")?;
-    }
+    let interrupt = Interrupt::watch()?;
     if let Some(objective) = &args.find_max {
         let chosen = choice::choose(args)?;
         drive::check_descriptors(&chosen.source.options)?;
@@ -82,7 +76,7 @@ pub(crate) fn execute(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn run(args: &LoadArgs, interrupt: &AtomicBool) -> anyhow::Result<(Document, LoadReport)> {
+fn run(args: &LoadArgs, interrupt: &Interrupt) -> anyhow::Result<(Document, LoadReport)> {
     let FileSource { source, seed, assertions, notes } = choice::choose(args)?;
     notes.iter().for_each(|note| say(note));
     let is_here = args.agents.agents.is_empty();
@@ -131,7 +125,7 @@ fn live_plan(source: &Source) -> LivePlan {
 }
 
 /// Waits for the end and tells of each second.
-fn follow(mut load: Load, interrupt: &AtomicBool, mut sinks: Sinks) -> LoadReport {
+fn follow(mut load: Load, interrupt: &Interrupt, mut sinks: Sinks) -> LoadReport {
     let mut failed = 0;
     while !load.is_over() {
         if let Some(row) = load.next_row(TURN).cloned() {
@@ -141,7 +135,7 @@ fn follow(mut load: Load, interrupt: &AtomicBool, mut sinks: Sinks) -> LoadRepor
             }
             sinks.on_row(&row, load.last_latencies());
         }
-        if sinks.tick(load.started().elapsed()) || interrupt.load(Ordering::Relaxed) {
+        if sinks.tick(load.started().elapsed()) || interrupt.is_set() {
             load.stop();
         }
     }

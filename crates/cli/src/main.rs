@@ -7,6 +7,7 @@ mod civil_time;
 mod completions;
 mod config_file;
 mod failure;
+mod interrupt;
 mod load;
 mod log;
 mod origin;

@@ -8,7 +8,6 @@ mod args;
 mod calibrate;
 mod document;
 mod html;
-mod interrupt;
 mod memory;
 mod plan;
 mod preflight;
@@ -29,8 +28,8 @@ use anyhow::Context;
 
 pub(crate) use args::ProveArgs;
 
+use crate::interrupt::Interrupt;
 use document::Document;
-use interrupt::Interrupt;
 use plan::Plan;
 use progress::Progress;
 use stage::Stage;

@@ -217,6 +217,12 @@ impl Random {
         Self(seed)
     }
 
+    /// A generator for one of many things that share a seed: what is drawn for number 7 does not depend
+    /// on who drew for number 6.
+    pub const fn numbered(seed: u64, number: u64) -> Self {
+        Self(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
     /// The next 64 bits.
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

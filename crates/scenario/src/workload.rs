@@ -56,7 +56,7 @@ impl PlanWorkload {
 
     /// The journey of an arrival.
     fn journey_of(&self, number: u64) -> usize {
-        let mut random = Random::new(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut random = Random::numbered(self.seed, number);
         self.plan.journey_at(random.below(self.plan.weight_total()))
     }
 

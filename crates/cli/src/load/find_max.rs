@@ -5,7 +5,6 @@ mod document;
 mod objective;
 mod print;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bulkhead_load::LoadReport;
@@ -14,6 +13,7 @@ use bulkhead_load::search::{Observation, Proposal, Search, SearchOptions, Step, 
 pub(crate) use document::FindMaxDocument;
 pub(crate) use objective::Objective;
 
+use crate::interrupt::Interrupt;
 use document::TrialRow;
 
 /// What a trial has shown.
@@ -28,7 +28,7 @@ pub(crate) struct TrialResult {
 pub(crate) fn run(
     objective: &Objective,
     options: SearchOptions,
-    interrupt: &AtomicBool,
+    interrupt: &Interrupt,
     mut trial: impl FnMut(f64, Duration) -> anyhow::Result<TrialResult>,
     mut say: impl FnMut(&str),
 ) -> anyhow::Result<FindMaxDocument> {
@@ -44,7 +44,7 @@ pub(crate) fn run(
         let begun = Instant::now();
         let result = trial(proposal.rate, proposal.duration)?;
         // A trial that was cut short says nothing.
-        if interrupt.load(Ordering::Relaxed) {
+        if interrupt.is_set() {
             search.interrupt();
             continue;
         }

@@ -103,7 +103,7 @@ impl MixedWorkload {
 impl Workload for MixedWorkload {
     fn prepare(&mut self, number: u64, request: &mut Request) {
         // Another stream of numbers than the one that fills the placeholders.
-        let draw = Random::new(!self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).unit();
+        let draw = Random::numbered(!self.seed, number).unit();
         let last = self.parts.len() - 1;
         let class = self.parts.iter().position(|&(up_to, _)| draw < up_to).unwrap_or(last);
         self.parts[class].1.either().prepare(number, request);

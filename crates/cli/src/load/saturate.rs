@@ -3,7 +3,6 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,6 +17,7 @@ use super::machine::CpuTicks;
 use super::output::{Contents, Curve, Provenance, Sinks};
 use super::plain::{DURATION, Source};
 use super::{drive, follow, output, say, summary_out, write};
+use crate::interrupt::Interrupt;
 
 /// Points of a fitted line.
 const LINE_POINTS: usize = 60;
@@ -39,7 +39,7 @@ pub(crate) fn execute(
     objective: &Objective,
     source: &Source,
     seed: u64,
-    interrupt: &AtomicBool,
+    interrupt: &Interrupt,
 ) -> anyhow::Result<ExitCode> {
     let options = SearchOptions {
         rate_start: args.find_max_start,
@@ -88,7 +88,7 @@ fn run_trial(
     rate: f64,
     duration: Duration,
     seed: u64,
-    interrupt: &AtomicBool,
+    interrupt: &Interrupt,
 ) -> anyhow::Result<(Document, LoadReport)> {
     let mut options = source.options.clone();
     if let Arrivals::Open(Schedule { timing, .. }) = &mut options.arrivals

@@ -21,7 +21,7 @@ fn measure(url: &str, more: &[&str]) -> anyhow::Result<Document> {
         vec![url, "--rate", "500", "--duration", "200ms", "--warmup", "0s", "--seed", "1"];
     arguments.extend(more);
     let args = parse(&arguments).unwrap();
-    run(&args, &AtomicBool::new(false)).map(|(document, _)| document)
+    run(&args, &Interrupt::never()).map(|(document, _)| document)
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn stages_and_a_mix_are_run_as_asked() {
         "2",
     ])
     .unwrap();
-    let (document, report) = run(&args, &AtomicBool::new(false)).unwrap();
+    let (document, report) = run(&args, &Interrupt::never()).unwrap();
     assert_eq!(document.errors.len(), 0, "{:?}", document.failure_samples);
     // 20 requests, then 200 while the rate grows; 10 of the first and the last 80 are not counted.
     assert_eq!(report.scheduled + report.excluded.scheduled, 220);
@@ -247,7 +247,7 @@ fn one_stall_gives_the_percentiles_that_theory_says() {
     let url = format!("http://{target}/");
     let args = ["--rate", "200", "--duration", "1500ms", "--connections", "1", "--warmup", "0s"];
     let args = parse(&[&[url.as_str()], &args[..]].concat()).unwrap();
-    let (document, _) = run(&args, &AtomicBool::new(false)).unwrap();
+    let (document, _) = run(&args, &Interrupt::never()).unwrap();
     assert_eq!((document.requests.ok, document.requests.failed), (300, 0));
     // A third of the requests waits uniformly up to 500 ms: P90 = 350 ms, P99 = 485 ms. The lower
     // bounds hold on any machine; the upper ones leave room for a busy one.

@@ -131,7 +131,7 @@ pub(crate) fn read_body(text: &str) -> anyhow::Result<Vec<u8>> {
 
 impl Workload for PlainWorkload {
     fn prepare(&mut self, number: u64, request: &mut Request) {
-        let mut random = Random::new(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut random = Random::numbered(self.seed, number);
         self.scratch.clear();
         self.target.path.push(&mut random, &mut self.scratch);
         let head = &mut request.head;

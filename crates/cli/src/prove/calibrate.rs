@@ -10,11 +10,11 @@ use std::time::Duration;
 use bulkhead_load::{Arrivals, LoadReport};
 use serde::Serialize;
 
-use super::interrupt::Interrupt;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::stage::Stage;
 use super::tokens::TokenPool;
+use crate::interrupt::Interrupt;
 
 const STEP: Duration = Duration::from_millis(1_500);
 /// Requests in flight per connection, in the closed loop.

@@ -7,12 +7,12 @@ use bulkhead_chaos::Kill;
 use bulkhead_load::{Load, LoadReport};
 use serde::Serialize;
 
-use super::interrupt::Interrupt;
 use super::memory::{oom_kills, rss_bytes};
 use super::plan::Plan;
 use super::progress::{Progress, StormProgress};
 use super::stage::Stage;
 use super::tokens::TokenPool;
+use crate::interrupt::Interrupt;
 
 /// Longest time in which nothing is looked at.
 const TURN: Duration = Duration::from_millis(20);

@@ -39,7 +39,7 @@ const fn key_of(user: u64, token: u64) -> u64 {
 
 impl Workload for FeedWorkload {
     fn prepare(&mut self, number: u64, request: &mut Request) {
-        let mut random = Random::new(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut random = Random::numbered(self.seed, number);
         let user = random.below(USERS);
         let token = self.tokens.as_ref().map_or(0, |tokens| random.below(tokens.len() as u64));
         request.key = key_of(user, token);

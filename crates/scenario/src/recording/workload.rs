@@ -30,9 +30,7 @@ impl Workload for RecordingWorkload {
     fn prepare(&mut self, number: u64, request: &mut Request) {
         let count = self.requests.len().max(1) as u64;
         let index = match self.seed {
-            Some(seed) => {
-                Random::new(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).below(count)
-            }
+            Some(seed) => Random::numbered(seed, number).below(count),
             None => number % count,
         };
         let Some(recorded) = self.requests.get(index as usize) else { return };

@@ -33,7 +33,7 @@ fn find(
     trial: impl FnMut(f64, Duration) -> anyhow::Result<TrialResult>,
 ) -> (FindMaxDocument, Vec<String>, String) {
     let objective = Objective::parse(objective).unwrap();
-    let (never, mut lines, mut text) = (AtomicBool::new(false), Vec::new(), Vec::new());
+    let (never, mut lines, mut text) = (Interrupt::never(), Vec::new(), Vec::new());
     let say = |line: &str| lines.push(line.to_owned());
     let document = run(&objective, SearchOptions::default(), &never, trial, say).unwrap();
     document.print(&mut text).unwrap();
@@ -99,7 +99,7 @@ fn no_right_answer_holds_no_objective() {
 
 #[test]
 fn a_trial_that_was_cut_short_does_not_count() {
-    let interrupt = AtomicBool::new(false);
+    let interrupt = Interrupt::never();
     let mut trials = 0;
     let mut target = queue(2_000.0);
     let objective = Objective::parse("p99<50ms").unwrap();
@@ -109,7 +109,7 @@ fn a_trial_that_was_cut_short_does_not_count() {
         &interrupt,
         |rate, duration| {
             trials += 1;
-            interrupt.store(trials == 3, Ordering::Relaxed);
+            interrupt.set(trials == 3);
             target(rate, duration)
         },
         |_| {},
@@ -122,7 +122,7 @@ fn a_trial_that_was_cut_short_does_not_count() {
 #[test]
 fn a_trial_that_cannot_be_run_ends_the_search() {
     let objective = Objective::parse("p99<50ms").unwrap();
-    let never = AtomicBool::new(false);
+    let never = Interrupt::never();
     let failing = |_, _| anyhow::bail!("connect: refused");
     let error = run(&objective, SearchOptions::default(), &never, failing, |_| {}).unwrap_err();
     assert!(error.to_string().contains("refused"));

@@ -30,4 +30,10 @@ impl Interrupt {
     pub(crate) fn never() -> Self {
         Self(Arc::default())
     }
+
+    /// As a signal sets it.
+    #[cfg(test)]
+    pub(crate) fn set(&self, interrupted: bool) {
+        self.0.store(interrupted, Ordering::Relaxed);
+    }
 }
