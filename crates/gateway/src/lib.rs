@@ -34,6 +34,7 @@ mod record;
 mod reload;
 mod shared;
 mod snapshot;
+mod sniff;
 mod timer;
 mod worker;
 
