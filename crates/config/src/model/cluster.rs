@@ -1,0 +1,120 @@
+//! Clusters, their endpoints and how they are reached.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Protocol;
+
+/// A set of endpoints that answer the same requests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// Where they are. Never empty.
+    pub endpoints: Vec<Endpoint>,
+    /// Protocol towards them.
+    pub protocol: Protocol,
+    /// TLS towards them; `None`: cleartext.
+    pub tls: Option<UpstreamTls>,
+    /// How one is chosen.
+    pub balance: Balance,
+    /// Until a connection (with TLS) is up. Default 5 s.
+    pub connect_timeout: Duration,
+    /// An unused pooled connection is closed after. Default 60 s.
+    pub idle_timeout: Duration,
+    /// HTTP/2 connections per worker and endpoint. Default 2.
+    pub http2_connections: u32,
+    /// HTTP/1.1 connections per worker and endpoint at most. Default 1,024.
+    pub connections_max: u32,
+    /// Requests per worker that wait for a connection at most. Default 1,024.
+    pub pending_max: u32,
+    /// Retry budget: retries may be at most this share of requests. Default 20 %, with at least 3/s.
+    pub retry_budget_percent: u32,
+    /// Passive ejection; `None`: off.
+    pub ejection: Option<Ejection>,
+    /// How often names are looked up again. Default 30 s.
+    pub dns_refresh: Duration,
+}
+
+/// One endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// Where.
+    pub address: EndpointAddress,
+    /// Relative share, 1 to 1,000. Default 1.
+    pub weight: u32,
+}
+
+/// Address of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum EndpointAddress {
+    /// IP and port.
+    Socket(SocketAddr),
+    /// Name and port, resolved to all its addresses.
+    Name {
+        /// DNS name.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+}
+
+/// TLS towards a cluster. Verification is on unless `insecure_skip_verify`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpstreamTls {
+    /// Name for SNI and verification; `None`: the endpoint's name or address.
+    pub server_name: Option<String>,
+    /// PEM file with trust anchors; `None`: the public web's.
+    pub ca_file: Option<PathBuf>,
+    /// Trust anybody. For tests.
+    pub insecure_skip_verify: bool,
+}
+
+/// Balancing algorithm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balance {
+    /// Power of two choices by requests in flight.
+    #[default]
+    LeastRequest,
+    /// In turn, by weight.
+    RoundRobin,
+}
+
+/// Passive ejection of endpoints that fail.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ejection {
+    /// Failures in a row (502, 503, 504, or no answer). Default 5.
+    pub consecutive_failures: u32,
+    /// First ejection lasts so long; each further one as much longer. Default 30 s.
+    pub duration: Duration,
+    /// Never eject more than this share. Default 50 %.
+    pub max_percent: u32,
+}
+
+impl Default for Ejection {
+    fn default() -> Self {
+        Self { consecutive_failures: 5, duration: Duration::from_secs(30), max_percent: 50 }
+    }
+}
+
+impl Cluster {
+    /// A cluster with defaults.
+    pub fn new(name: &str, endpoints: Vec<Endpoint>, protocol: Protocol) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoints,
+            protocol,
+            tls: None,
+            balance: Balance::default(),
+            connect_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(60),
+            http2_connections: 2,
+            connections_max: 1_024,
+            pending_max: 1_024,
+            retry_budget_percent: 20,
+            ejection: Some(Ejection::default()),
+            dns_refresh: Duration::from_secs(30),
+        }
+    }
+}

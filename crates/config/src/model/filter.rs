@@ -1,0 +1,88 @@
+//! A route's built-in filters.
+
+use std::collections::BTreeMap;
+
+/// A built-in filter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    /// Require a valid token.
+    Jwt(JwtFilter),
+    /// Change request headers.
+    RequestHeaders(HeaderChanges),
+    /// Change response headers.
+    ResponseHeaders(HeaderChanges),
+    /// Answer with a redirect.
+    Redirect(Redirect),
+    /// Answer with a fixed response.
+    Respond(FixedResponse),
+    /// Replace the path or the host towards the upstream.
+    Rewrite(Rewrite),
+}
+
+/// Which token a route requires.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JwtFilter {
+    /// Names of `jwt_providers`, any of which may vouch. Never empty.
+    pub providers: Vec<String>,
+    /// Let requests without a token pass (a wrong token never passes).
+    pub optional: bool,
+    /// Claim → request header towards the upstream.
+    pub claims_to_headers: BTreeMap<String, String>,
+    /// Leave the token in the request that goes upstream. Default: false.
+    pub forward_token: bool,
+}
+
+/// Changes to headers: `remove`, then `set`, then `add`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeaderChanges {
+    /// Replace.
+    pub set: Vec<(String, String)>,
+    /// Append.
+    pub add: Vec<(String, String)>,
+    /// Remove.
+    pub remove: Vec<String>,
+}
+
+/// A redirect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Redirect {
+    /// `http` or `https`; `None`: as the request.
+    pub scheme: Option<String>,
+    /// Host; `None`: as the request.
+    pub hostname: Option<String>,
+    /// Port; `None`: none in the location.
+    pub port: Option<u16>,
+    /// Path; `None`: as the request.
+    pub path: Option<String>,
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+}
+
+/// A fixed response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FixedResponse {
+    /// Status, 200 to 599.
+    pub status: u16,
+    /// Header fields.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: String,
+}
+
+/// A rewrite towards the upstream.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rewrite {
+    /// New authority.
+    pub hostname: Option<String>,
+    /// Replacement of the path or of the matched prefix.
+    pub path: Option<PathRewrite>,
+}
+
+/// How the path is rewritten.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PathRewrite {
+    /// The whole path.
+    Full(String),
+    /// The part that the route's `prefix` matched.
+    Prefix(String),
+}

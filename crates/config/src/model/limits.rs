@@ -1,0 +1,48 @@
+//! Limits of downstream connections and exchanges.
+
+use std::time::Duration;
+
+/// Limits of downstream connections and exchanges. Sizes in bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Connections over all workers. Default 65,536.
+    pub connections_max: usize,
+    /// Request or response head. Default 65,536.
+    pub head_bytes_max: u32,
+    /// Fields in a head. Default 128.
+    pub fields_max: usize,
+    /// Request body; `None`: no limit. Default none.
+    pub body_bytes_max: Option<u64>,
+    /// Concurrent streams per HTTP/2 connection. Default 256.
+    pub streams_max: u32,
+    /// Bytes buffered per exchange and direction before the sender is paused. Default 262,144.
+    pub buffer_bytes_max: u32,
+    /// Request body kept for another attempt. Default 65,536.
+    pub replay_bytes_max: u32,
+    /// TLS handshake and first request head. Default 10 s.
+    pub head_timeout: Duration,
+    /// Keep-alive connection without a request. Default 300 s.
+    pub idle_timeout: Duration,
+    /// How long a peer may take nothing of what waits for it. Default 60 s.
+    pub write_timeout: Duration,
+    /// Time that requests in flight get when the gateway drains. Default 30 s.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 65_536,
+            head_bytes_max: 65_536,
+            fields_max: 128,
+            body_bytes_max: None,
+            streams_max: 256,
+            buffer_bytes_max: 262_144,
+            replay_bytes_max: 65_536,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(300),
+            write_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Routes: matches, backends, time-outs, retries.
+
+use std::time::Duration;
+
+use super::Filter;
+
+/// One route: matches → filters → backends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// Unique name (generated `route-N` if the file gives none).
+    pub name: String,
+    /// Hostnames, exact or `*.suffix`; empty: any.
+    pub hostnames: Vec<String>,
+    /// Any of these must match; never empty (the default is path prefix `/`).
+    pub matches: Vec<RouteMatch>,
+    /// Steps in order.
+    pub filters: Vec<Filter>,
+    /// Weighted backends; empty only if a filter always answers.
+    pub backends: Vec<Backend>,
+    /// Time-outs.
+    pub timeouts: RouteTimeouts,
+    /// Retries; `None`: only when nothing was sent yet.
+    pub retry: Option<RetryPolicy>,
+}
+
+/// All given parts must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouteMatch {
+    /// Path condition. Default: prefix `/`.
+    pub path: PathMatch,
+    /// Method token; `None`: any.
+    pub method: Option<String>,
+    /// Header conditions.
+    pub headers: Vec<ValueMatch>,
+    /// Query parameter conditions.
+    pub query: Vec<ValueMatch>,
+}
+
+/// How a path is matched.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PathMatch {
+    /// The whole path.
+    Exact(String),
+    /// A prefix by whole segments: `/a` matches `/a` and `/a/b`, not `/ab`.
+    Prefix(String),
+    /// A template: `/v1/users/{id}` or `/v1/users/{id:[0-9]+}/feed`; `{rest*}` at the end takes the rest.
+    Template(String),
+    /// A regular expression over the whole path.
+    Regex(String),
+}
+
+impl Default for PathMatch {
+    fn default() -> Self {
+        Self::Prefix("/".to_owned())
+    }
+}
+
+/// A condition on a named value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueMatch {
+    /// Header name in lower case, or query parameter name.
+    pub name: String,
+    /// The condition.
+    pub value: StringMatch,
+}
+
+/// Conditions on text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StringMatch {
+    /// Equal.
+    Exact(String),
+    /// Regular expression over the whole value.
+    Regex(String),
+    /// There, with any value.
+    Present,
+}
+
+/// A weighted reference to a cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backend {
+    /// Name of the cluster; it exists.
+    pub cluster: String,
+    /// Share, 0 to 1,000,000; not all 0.
+    pub weight: u32,
+}
+
+/// Time-outs of a route.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteTimeouts {
+    /// The whole exchange, all attempts; `None`: no limit. Default 15 s.
+    pub request: Option<Duration>,
+    /// One attempt until its response head; `None`: no limit of its own.
+    pub backend_request: Option<Duration>,
+    /// No byte in either direction; default 60 s.
+    pub idle: Duration,
+}
+
+impl Default for RouteTimeouts {
+    fn default() -> Self {
+        Self {
+            request: Some(Duration::from_secs(15)),
+            backend_request: None,
+            idle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// When and how often to try again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryPolicy {
+    /// Attempts beyond the first. Default 2.
+    pub retries: u32,
+    /// Statuses of an idempotent request's answer that are tried again. Default none.
+    pub statuses: Vec<u16>,
+    /// Pause before the first retry, doubled with each, with full jitter. Default 25 ms.
+    pub backoff: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { retries: 2, statuses: Vec::new(), backoff: Duration::from_millis(25) }
+    }
+}

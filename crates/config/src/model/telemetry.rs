@@ -1,0 +1,20 @@
+//! What the gateway tells: the admin server and the access log.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The admin server: `/metrics`, `/livez`, `/readyz`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admin {
+    /// Address; loopback unless said otherwise.
+    pub address: SocketAddr,
+}
+
+/// JSON access log, one line per exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Standard output.
+    Stdout,
+    /// A file, appended to.
+    File(PathBuf),
+}
