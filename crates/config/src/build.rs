@@ -5,6 +5,7 @@ mod jwt;
 mod listener;
 mod route;
 mod shadow;
+mod workers;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,6 +24,9 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     };
     let mut config = Config {
         workers: file.number("workers"),
+        worker_affinity: workers::affinity(file, report),
+        numa: file.text("numa") == Some("auto"),
+        rebalance: file.text("rebalance") == Some("auto"),
         listeners: listener::listeners(file.list("listeners"), report),
         limits: file.table("limits").map(limits).unwrap_or_default(),
         access_log: file.get("access_log").and_then(access_log),

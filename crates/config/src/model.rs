@@ -10,6 +10,7 @@ mod limits;
 mod listener;
 mod route;
 mod telemetry;
+mod workers;
 
 pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
 pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
@@ -20,12 +21,19 @@ pub use route::{
     Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
 pub use telemetry::{AccessLog, Admin};
+pub use workers::WorkerAffinity;
 
 /// A whole configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// Number of workers; `None`: as many as the cgroup grants CPUs.
     pub workers: Option<usize>,
+    /// Which CPUs they are pinned to.
+    pub worker_affinity: WorkerAffinity,
+    /// Workers are spread over the nodes of the memory (NUMA), and held there.
+    pub numa: bool,
+    /// Long-lived connections move between workers where they have become uneven.
+    pub rebalance: bool,
     /// Where connections are accepted.
     pub listeners: Vec<Listener>,
     /// In file order; precedence is the router's.
