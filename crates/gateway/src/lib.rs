@@ -25,13 +25,17 @@ mod flow;
 mod gateway;
 mod grpc_messages;
 mod guard;
+mod listening;
 mod mailbox;
 mod names;
 mod outbox;
 mod pipe;
+mod placement;
 mod pump;
+mod rebalance;
 mod record;
 mod reload;
+mod resize;
 mod shared;
 mod snapshot;
 mod sniff;
@@ -43,4 +47,6 @@ pub use faults::Fault;
 pub use gateway::{
     EvacuationTotals, Gateway, GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
 };
+pub use listening::HandedSocket;
+pub use resize::ResizeError;
 pub use snapshot::ApplyError;

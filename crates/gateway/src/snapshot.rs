@@ -60,6 +60,9 @@ pub(crate) struct Compiler {
 /// Why a configuration cannot be put in force.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
+    /// The gateway drains: what is in force stays so to its end.
+    #[error("the gateway is draining")]
+    Draining,
     /// A file cannot be read.
     #[error("read {what} `{}`: {source}", path.display())]
     ReadFile {
@@ -201,6 +204,7 @@ pub(crate) struct Snapshot {
     pub(crate) revision: u64,
     pub(crate) table: RouteTable,
     pub(crate) limits: Limits,
+    pub(crate) rebalance: bool,
     pub(crate) listeners: Vec<Arc<ListenerEntry>>,
     pub(crate) clusters: Vec<Arc<ClusterEntry>>,
     /// Series of exchanges that match no route.
@@ -247,6 +251,7 @@ impl Snapshot {
             revision,
             table,
             limits: config.limits.clone(),
+            rebalance: config.rebalance,
             listeners,
             clusters,
             unrouted: compiler.registry.series("", ""),

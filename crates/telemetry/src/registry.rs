@@ -26,6 +26,7 @@ pub struct Registry {
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) workers_killed: SharedCounter,
+    pub(crate) workers_retired: SharedCounter,
     pub(crate) workers_started: SharedCounter,
     pub(crate) workers_panicked: SharedCounter,
     pub(crate) connections_lost: SharedCounter,
@@ -129,6 +130,11 @@ impl Registry {
     /// A worker was started, the first ones included.
     pub fn worker_started(&self) {
         self.shared.workers_started.add(1);
+    }
+
+    /// A worker ended because the pool has shrunk.
+    pub fn worker_retired(&self) {
+        self.shared.workers_retired.add(1);
     }
 
     /// A worker's thread ended by a panic.

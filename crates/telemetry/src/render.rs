@@ -368,6 +368,11 @@ fn gateway(out: &mut Exposition, view: &View<'_>) {
             "Workers killed on purpose.",
             shared.workers_killed.get(),
         ),
+        (
+            "bulkhead_workers_retired_total",
+            "Workers ended because the pool has shrunk.",
+            shared.workers_retired.get(),
+        ),
         ("bulkhead_workers_started_total", "Workers started.", shared.workers_started.get()),
         (
             "bulkhead_workers_panicked_total",
