@@ -1,8 +1,9 @@
 //! The admin server: HTTP/1.1 on an address of its own, loopback unless said otherwise.
 //!
-//! It tells and, if faults are allowed, kills workers; it never changes the configuration, and
-//! never shows a secret.
+//! It tells, carries out operations and, if faults are allowed, kills workers; it never changes the
+//! configuration, and never shows a secret.
 
+mod operations;
 mod pages;
 
 use std::convert::Infallible;
@@ -79,11 +80,11 @@ async fn serve_connection(stream: TcpStream, pages: Arc<Pages>) {
 
 /// Bodies of requests are never read: hyper closes the connection if there is much of one.
 async fn respond(request: &Request<Incoming>, pages: Arc<Pages>) -> Response<Full<Bytes>> {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let question = Question {
-        method: request.method().as_str().to_owned(),
-        path: request.uri().path().to_owned(),
         from_browser: request.headers().contains_key("origin")
             || request.headers().contains_key("sec-fetch-site"),
+        ..Question::new(request.method().as_str(), target)
     };
     let answer = if question.may_block() {
         tokio::task::spawn_blocking(move || pages.answer(&question))

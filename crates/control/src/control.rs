@@ -38,6 +38,8 @@ pub struct Applied {
 pub struct ControlOptions {
     /// The admin server; `None`: none.
     pub admin: Option<AdminOptions>,
+    /// The admin server's socket, if it is open already; its address is not bound then.
+    pub admin_socket: Option<Arc<std::net::TcpListener>>,
     /// How names are looked up; `None`: by the system.
     pub lookup: Option<Lookup>,
 }
@@ -63,6 +65,8 @@ pub enum ControlError {
 #[derive(Debug)]
 pub struct Control {
     admin_address: Option<SocketAddr>,
+    admin_socket: Option<Arc<std::net::TcpListener>>,
+    close_admin: Arc<Notify>,
     status: Arc<Status>,
     reload: Arc<Notify>,
     stop: watch::Sender<bool>,
@@ -94,7 +98,13 @@ impl Control {
             None => (None, None),
             Some(admin) => {
                 let bind_error = |source| ControlError::Bind { address: admin.address, source };
-                let listener = bind(admin.address).map_err(bind_error)?;
+                let listener = match options.admin_socket {
+                    Some(open) => open,
+                    None => {
+                        Arc::new(std::net::TcpListener::bind(admin.address).map_err(bind_error)?)
+                    }
+                };
+                listener.set_nonblocking(true).map_err(bind_error)?;
                 let address = listener.local_addr().map_err(bind_error)?;
                 let pages = Pages {
                     plane: Arc::clone(&plane),
@@ -118,10 +128,12 @@ impl Control {
         let store = source.map(|(source, text)| {
             Store::new(source, text, config.clone(), plane, Arc::clone(&status), events)
         });
-        let reload = Arc::new(Notify::new());
+        let admin_socket = listener.as_ref().map(|(listener, _)| Arc::clone(listener));
+        let (reload, close_admin) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (stop, stopped) = watch::channel(false);
-        let main =
-            run(Tasks { listener, resolver, config, store, reload: Arc::clone(&reload) }, stopped);
+        let (reload_task, closed) = (Arc::clone(&reload), Arc::clone(&close_admin));
+        let tasks = Tasks { listener, closed, resolver, config, store, reload: reload_task };
+        let main = run(tasks, stopped);
         let thread = std::thread::Builder::new()
             .name("control".to_owned())
             .spawn(move || {
@@ -130,12 +142,23 @@ impl Control {
                 runtime.shutdown_background();
             })
             .map_err(ControlError::Start)?;
-        Ok(Self { admin_address, status, reload, stop, thread: Some(thread) })
+        let thread = Some(thread);
+        Ok(Self { admin_address, admin_socket, close_admin, status, reload, stop, thread })
     }
 
     /// Where the admin server listens.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
+    }
+
+    /// The admin server's socket, for a process that goes on in place of this one.
+    pub fn admin_socket(&self) -> Option<&Arc<std::net::TcpListener>> {
+        self.admin_socket.as_ref()
+    }
+
+    /// The admin server takes no new connections: its socket is another process's now.
+    pub fn close_admin(&self) {
+        self.close_admin.notify_one();
     }
 
     /// Reads and applies the configuration now, changed or not. Returns before it is done.
@@ -168,15 +191,10 @@ impl Drop for Control {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
 /// What runs on the thread.
 struct Tasks {
-    listener: Option<(std::net::TcpListener, Arc<Pages>)>,
+    listener: Option<(Arc<std::net::TcpListener>, Arc<Pages>)>,
+    closed: Arc<Notify>,
     resolver: Resolver,
     config: Config,
     store: Option<Store>,
@@ -184,12 +202,16 @@ struct Tasks {
 }
 
 async fn run(tasks: Tasks, mut stopped: watch::Receiver<bool>) {
-    let Tasks { listener, resolver, config, store, reload } = tasks;
+    let Tasks { listener, closed, resolver, config, store, reload } = tasks;
     let serving = async move {
         if let Some((listener, pages)) = listener
+            && let Ok(listener) = listener.try_clone()
             && let Ok(listener) = tokio::net::TcpListener::from_std(listener)
         {
-            admin::serve(listener, pages).await;
+            tokio::select! {
+                () = admin::serve(listener, pages) => {}
+                () = closed.notified() => {}
+            }
         }
         std::future::pending::<()>().await;
     };

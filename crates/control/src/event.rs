@@ -67,6 +67,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The pool of workers was resized through the admin server.
+    WorkersResized {
+        /// How many there were.
+        before: usize,
+        /// How many there are.
+        workers: usize,
+    },
     /// A worker was killed through the admin server.
     WorkerKilled {
         /// Its index.
@@ -85,6 +92,7 @@ impl Event {
             Self::AdminListening { .. }
             | Self::ConfigApplied { .. }
             | Self::NameResolved { .. }
+            | Self::WorkersResized { .. }
             | Self::WorkerKilled { .. } => Level::Info,
             Self::NeedsRestart { .. } | Self::NameFailed { .. } => Level::Warn,
             Self::ConfigRejected { .. } | Self::WatchEnded => Level::Error,
@@ -133,6 +141,9 @@ impl fmt::Display for Event {
                 formatter,
                 "cluster `{cluster}`: name `{host}` does not resolve, its last addresses stay: {reason}"
             ),
+            Self::WorkersResized { before, workers } => {
+                write!(formatter, "{workers} workers on request, there were {before}")
+            }
             Self::WorkerKilled { worker, connections_moved, connections_lost } => write!(
                 formatter,
                 "worker {worker} killed on request: {connections_moved} connections moved, \

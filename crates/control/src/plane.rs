@@ -19,6 +19,19 @@ pub trait Plane: Send + Sync + 'static {
     /// Text that says why it was not done.
     fn kill_worker(&self, worker: usize) -> Result<WorkerKilled, String>;
 
+    /// Makes it so many workers, and gives how many there were. Nothing is lost by it.
+    ///
+    /// # Errors
+    /// Text that says why it was not done, or not wholly.
+    fn resize_workers(&self, workers: usize) -> Result<usize, String>;
+
+    /// Starts the executable anew in place of this process, and gives the new process's id once that serves, or
+    /// `None` if a supervisor was asked to do so.
+    ///
+    /// # Errors
+    /// Text that says why this process goes on.
+    fn upgrade(&self) -> Result<Option<u32>, String>;
+
     /// Puts a whole configuration in force and gives its revision.
     ///
     /// # Errors

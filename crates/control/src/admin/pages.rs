@@ -18,11 +18,20 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) struct Question {
     pub(crate) method: String,
     pub(crate) path: String,
+    /// What follows the question mark, as it came.
+    pub(crate) query: String,
     /// It carries a field that only browsers send.
     pub(crate) from_browser: bool,
 }
 
 impl Question {
+    /// `target`: path and query.
+    pub(crate) fn new(method: &str, target: &str) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (method, path, query) = (method.to_owned(), path.to_owned(), query.to_owned());
+        Self { method, path, query, from_browser: false }
+    }
+
     /// Whether answering may take longer than a moment.
     pub(crate) fn may_block(&self) -> bool {
         self.method == "POST"
@@ -48,11 +57,11 @@ impl Answer {
         Self::new(status, PLAIN, body.to_owned())
     }
 
-    fn json(status: u16, document: &Value) -> Self {
+    pub(super) fn json(status: u16, document: &Value) -> Self {
         Self::new(status, JSON, format!("{document:#}\n"))
     }
 
-    fn not_allowed(allow: &'static str) -> Self {
+    pub(super) fn not_allowed(allow: &'static str) -> Self {
         let allowed = Self::text(405, &format!("This path takes {allow}.\n"));
         Self { allow: Some(allow), ..allowed }
     }
@@ -70,6 +79,9 @@ impl Pages {
     pub(crate) fn answer(&self, question: &Question) -> Answer {
         if let Some(worker) = kill_target(&question.path) {
             return self.kill(question, worker);
+        }
+        if let Some(answer) = self.operate(question) {
+            return answer;
         }
         let page: fn(&Self) -> Answer = match question.path.as_str() {
             "/" => Self::index,
@@ -92,7 +104,9 @@ impl Pages {
             /livez     200 while the process answers\n\
             /readyz    200 while requests can be served, else 503 with the reasons\n\
             /config    which configuration is in force, and what was wrong with the last one\n\
-            /workers   the workers and what they carry\n"
+            /workers   the workers and what they carry\n\
+            /workers/resize?count=N   POST makes it N workers; nothing is lost\n\
+            /upgrade   POST starts the executable anew in place of this process; nothing is lost\n"
             .to_owned();
         if self.faults {
             text.push_str("/workers/{index}/kill   POST kills a worker; its connections move\n");
@@ -186,4 +200,4 @@ fn kill_target(path: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

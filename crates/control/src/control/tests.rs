@@ -17,7 +17,10 @@ fn parse(text: &str, _file: &str) -> Result<Parsed, String> {
 
 fn admin() -> ControlOptions {
     let address = ([127, 0, 0, 1], 0).into();
-    ControlOptions { admin: Some(AdminOptions { address, faults: true }), lookup: None }
+    ControlOptions {
+        admin: Some(AdminOptions { address, faults: true }),
+        ..ControlOptions::default()
+    }
 }
 
 fn applied(source: Option<(ConfigSource, String)>) -> Applied {
@@ -66,6 +69,25 @@ fn admin_server_answers_until_stopped() {
 
     control.stop();
     assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn the_admin_socket_goes_from_one_to_the_next() {
+    let (plane, _told) = FakePlane::new();
+    let old = Control::start(admin(), applied(None), plane, |_| {}).unwrap();
+    let address = old.admin_address().unwrap();
+    let options = ControlOptions { admin_socket: old.admin_socket().cloned(), ..admin() };
+    let (plane, _told) = FakePlane::new();
+    let new = Control::start(options, applied(None), plane, |_| {}).unwrap();
+    assert_eq!(new.admin_address(), Some(address));
+    old.drain();
+    old.close_admin();
+    // Whoever comes now may still meet the old one once, but the port is never closed.
+    let ready = || get(address, "GET /readyz").starts_with("HTTP/1.1 200 ");
+    assert!((0..100).any(|_| ready()));
+    old.stop();
+    assert!(ready());
+    new.stop();
 }
 
 #[test]

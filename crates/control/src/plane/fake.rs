@@ -68,6 +68,17 @@ impl Plane for FakePlane {
         })
     }
 
+    fn resize_workers(&self, workers: usize) -> Result<usize, String> {
+        if workers == 0 {
+            return Err("there must be workers".to_owned());
+        }
+        Ok(1)
+    }
+
+    fn upgrade(&self) -> Result<Option<u32>, String> {
+        Ok(Some(4711))
+    }
+
     fn apply(&self, config: Config) -> Result<u64, Vec<String>> {
         if let Some(reasons) = self.refusal.lock().unwrap().clone() {
             return Err(reasons);

@@ -5,13 +5,13 @@ use bulkhead_config::Config;
 use super::*;
 use crate::plane::fake::FakePlane;
 
-struct Fixture {
-    pages: Pages,
+pub(crate) struct Fixture {
+    pub(crate) pages: Pages,
     plane: Arc<FakePlane>,
-    events: Arc<Mutex<Vec<Event>>>,
+    pub(crate) events: Arc<Mutex<Vec<Event>>>,
 }
 
-fn fixture(faults: bool) -> Fixture {
+pub(crate) fn fixture(faults: bool) -> Fixture {
     let (plane, _) = FakePlane::new();
     let events: Arc<Mutex<Vec<Event>>> = Arc::default();
     let heard = Arc::clone(&events);
@@ -26,9 +26,7 @@ fn fixture(faults: bool) -> Fixture {
 }
 
 fn ask(pages: &Pages, method: &str, path: &str) -> Answer {
-    let question =
-        Question { method: method.to_owned(), path: path.to_owned(), from_browser: false };
-    pages.answer(&question)
+    pages.answer(&Question::new(method, path))
 }
 
 #[test]
@@ -69,11 +67,7 @@ fn kills_need_permission_and_no_browser() {
     assert!(events.lock().unwrap().is_empty());
 
     let Fixture { pages, events, .. } = fixture(true);
-    let question = Question {
-        method: "POST".to_owned(),
-        path: "/workers/0/kill".to_owned(),
-        from_browser: true,
-    };
+    let question = Question { from_browser: true, ..Question::new("POST", "/workers/0/kill") };
     assert_eq!(pages.answer(&question).status, 403);
     assert!(events.lock().unwrap().is_empty());
     let answer: Value = serde_json::from_str(&ask(&pages, "POST", "/workers/0/kill").body).unwrap();
