@@ -8,10 +8,25 @@ use bulkhead_gateway::Gateway;
 
 use crate::failure::chain;
 
+/// How an upgrade is asked for, and what became of it ([`Plane::upgrade`]).
+type Upgrade = Box<dyn Fn() -> Result<Option<u32>, String> + Send + Sync>;
+
 /// A running gateway.
-#[derive(Debug)]
 pub(crate) struct GatewayPlane {
     pub(crate) gateway: Gateway,
+    /// The number of workers that the command line asks for: files do not change it.
+    workers: Option<usize>,
+    upgrade: Upgrade,
+}
+
+impl GatewayPlane {
+    pub(crate) fn new(
+        gateway: Gateway,
+        workers: Option<usize>,
+        upgrade: impl Fn() -> Result<Option<u32>, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { gateway, workers, upgrade: Box::new(upgrade) }
+    }
 }
 
 impl Plane for GatewayPlane {
@@ -52,7 +67,16 @@ impl Plane for GatewayPlane {
         })
     }
 
-    fn apply(&self, config: Config) -> Result<u64, Vec<String>> {
+    fn resize_workers(&self, workers: usize) -> Result<usize, String> {
+        self.gateway.resize(workers).map_err(|error| error.to_string())
+    }
+
+    fn upgrade(&self) -> Result<Option<u32>, String> {
+        (self.upgrade)()
+    }
+
+    fn apply(&self, mut config: Config) -> Result<u64, Vec<String>> {
+        config.workers = self.workers.or(config.workers);
         self.gateway.apply(config).map_err(|error| vec![chain(&anyhow::Error::new(error))])
     }
 

@@ -45,13 +45,14 @@ fn a_reload_while_names_do_not_resolve_takes_no_endpoint_away() {
     let asked = Arc::clone(&answer);
     let options = ControlOptions {
         admin: None,
+        admin_socket: None,
         lookup: Some(Arc::new(move |_, _| {
             let failure = || std::io::Error::other("no name server");
             asked.lock().unwrap().map(|address| vec![address]).ok_or_else(failure)
         })),
     };
     let (sender, events) = channel();
-    let plane = Arc::new(GatewayPlane { gateway });
+    let plane = Arc::new(GatewayPlane::new(gateway, None, || Ok(None)));
     let control = Control::start(options, applied, plane, move |event| {
         // The test may have seen enough.
         let _ = sender.send(event);

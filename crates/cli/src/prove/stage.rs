@@ -124,6 +124,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         limits: Limits::default(),
         admin: None,
         access_log: None,
+        ..Config::default()
     }
 }
 
