@@ -47,9 +47,10 @@ impl Connection {
                 shared.body.extend_from_slice(format!("status {code}\n").as_bytes());
                 self.reply(stream, code, b"text/plain", shared);
             }
-            Answer::Delay(ms) => {
+            Answer::Delay(ms) | Answer::Work(ms) => {
                 let tag = self.start(stream, Intake::Ignore, Method::Get);
-                shared.delays.push((ms, stream, tag));
+                let in_slot = matches!(answer, Answer::Work(_));
+                shared.waits.push(Wait { ms, in_slot, stream, tag });
             }
             Answer::Bytes(length) => self.begin_bytes(stream, length, shared),
             Answer::Headers => {
