@@ -27,7 +27,7 @@ pub struct OriginOptions {
     pub address: SocketAddr,
     /// Threads, at least 1.
     pub threads: usize,
-    /// How many `/work/{ms}` each thread does at once, at least 1; the others wait in their order.
+    /// How many `/busy/{ms}` each thread does at once, at least 1; the others wait in their order.
     pub slots: usize,
     /// TLS; `None`: cleartext.
     pub tls: Option<Arc<ServerConfig>>,
@@ -216,8 +216,8 @@ impl Server {
             fate = connection.read(may_be_closed, &mut self.buffer, &mut self.shared);
         }
         for wait in std::mem::take(&mut self.shared.waits) {
-            let Wait { ms, stream, tag, .. } = wait;
-            self.delays.push(Reverse((self.end_of(wait), index, stream, tag, ms)));
+            let at = self.end_of(wait);
+            self.delays.push(Reverse((at, index, wait.stream, wait.tag, wait.ms)));
         }
         if fate == Fate::Dead {
             self.drop_connection(index);

@@ -22,8 +22,8 @@ pub enum Endpoint {
     Status,
     /// `/delay/{ms}`
     Delay,
-    /// `/work/{ms}`
-    Work,
+    /// `/busy/{ms}`
+    Busy,
     /// `/bytes/{n}`
     Bytes,
     /// `/headers`
@@ -55,7 +55,7 @@ impl Endpoint {
         Self::Echo,
         Self::Status,
         Self::Delay,
-        Self::Work,
+        Self::Busy,
         Self::Bytes,
         Self::Headers,
         Self::OpenSession,

@@ -180,7 +180,7 @@ fn small_answers_are_what_their_paths_say() {
         ("/status/204", 204, ""),
         ("/status/503", 503, "status 503\n"),
         ("/delay/5", 200, "after 5 ms\n"),
-        ("/work/5", 200, "after 5 ms\n"),
+        ("/busy/5", 200, "after 5 ms\n"),
         ("/bytes/0", 200, ""),
         ("/bytes/28", 200, "abcdefghijklmnopqrstuvwxyzab"),
         ("/nothing", 404, "status 404\n"),
@@ -315,7 +315,7 @@ fn work_waits_for_a_slot() {
     let origin = Origin::start(OriginOptions { slots: 1, ..OriginOptions::default() }).unwrap();
     let request = |target| (head("GET", target), Vec::new());
     // Streams of one connection: without slots the shorter one would be answered first.
-    let replies = ask(&origin, &[request("/work/40"), request("/work/1"), request("/delay/1")]);
+    let replies = ask(&origin, &[request("/busy/40"), request("/busy/1"), request("/delay/1")]);
     let ranks: Vec<usize> = replies.iter().map(|reply| reply.rank).collect();
     assert_eq!(ranks, [2, 3, 1]);
 }

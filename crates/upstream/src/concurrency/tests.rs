@@ -178,7 +178,7 @@ fn attempts_without_an_answer_lower_the_limit() {
         }
         now += Duration::from_millis(5);
         // As fast as ever, but every second one is refused.
-        if limit.waiting() % 2 == 0 {
+        if limit.waiting().is_multiple_of(2) {
             limit.failed(now, Duration::from_millis(1));
         } else {
             limit.answered(now, Duration::from_millis(1));
