@@ -55,7 +55,7 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(self.heir.unwrap_or(Pid::from_child(&self.child)), signal).unwrap();
+        kill_process(self.heir.unwrap_or_else(|| Pid::from_child(&self.child)), signal).unwrap();
     }
 }
 
