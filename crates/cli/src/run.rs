@@ -47,22 +47,25 @@ pub(crate) fn execute(args: RunArgs) -> Result<ExitCode> {
         Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]).context("watch for signals")?;
     let (sender, happenings) = channel();
     forward(signals, sender.clone())?;
-    let service = start(&args, executable, inheritance, &sender, log)?;
+    let (service, origin) = start(&args, executable, inheritance, &sender, log)?;
     // A supervisor has a file of its own.
     let own_file = args.pid_file.as_ref().filter(|_| service.supervisor.is_none());
     let _pid_file = own_file.map(|path| write_pid_file(path)).transpose()?;
     log.info(&ready_line(&service.plane.gateway));
+    // In this order: if nobody is there any more to be told, nothing was accepted in vain.
+    announce(&service, &origin)?;
+    service.plane.gateway.accept();
     Ok(service.run(&happenings))
 }
 
-/// Starts the gateway and its control plane; only when all of it is there connections are accepted.
+/// Starts the gateway and its control plane; nothing is accepted yet.
 fn start(
     args: &RunArgs,
     executable: Executable,
     inheritance: Inheritance,
     sender: &Sender<Happening>,
     log: Log,
-) -> Result<Service> {
+) -> Result<(Service, Origin)> {
     let Inheritance { origin, offer } = inheritance;
     let mut estate = Estate::of(offer)?;
     let applied = configuration(args)?;
@@ -107,10 +110,7 @@ fn start(
         reloadable,
         sender: sender.clone(),
     };
-    // In this order: if nobody is there any more to be told, nothing was accepted in vain.
-    announce(&service, &origin)?;
-    service.plane.gateway.accept();
-    Ok(service)
+    Ok((service, origin))
 }
 
 fn start_control(

@@ -152,6 +152,7 @@ fn nobody_is_refused_while_a_process_is_replaced() {
             .collect();
         for _ in 0..2 {
             kill_process(now, Signal::KILL).unwrap();
+            gateway.wait_for("died");
             now = serving(&gateway.wait_for("supervisor: process"));
         }
         done.store(true, Ordering::Relaxed);
