@@ -330,7 +330,7 @@ impl Worker {
         {
             let series = cluster.entry.series;
             let duration = self.now.saturating_duration_since(exchange.attempt_started);
-            let ok = outcome == AttemptOutcome::Success;
+            let ok = outcome != AttemptOutcome::Neutral && !cluster.pool.is_failure(outcome);
             self.shard.attempt_finished(series, duration, ok);
             if cluster.pool.finished(endpoint, self.now, outcome).is_some() {
                 self.shard.ejected(series);

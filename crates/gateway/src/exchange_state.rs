@@ -163,4 +163,12 @@ impl Exchange {
     pub(crate) const fn has_responded(&self) -> bool {
         matches!(self.phase, Phase::Responding | Phase::Discarding)
     }
+
+    /// What the attempt says about its endpoint: of an answered gRPC call its own status does.
+    pub(crate) fn outcome(&self) -> AttemptOutcome {
+        match (self.attempt_outcome, self.grpc_status) {
+            (AttemptOutcome::Success, Some(status)) => AttemptOutcome::of_grpc_status(status),
+            (outcome, _) => outcome,
+        }
+    }
 }

@@ -21,6 +21,11 @@ use crate::shared::{HeldListener, Shared};
 use crate::snapshot::{ApplyError, ClusterEntry, ClusterIds, Compiler, ListenerEntry, Snapshot};
 use crate::worker::WorkerListener;
 
+mod endpoints;
+
+pub(crate) use endpoints::WorkerReport;
+pub use endpoints::{CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus};
+
 /// Most workers that may be asked for.
 pub const WORKERS_MAX: usize = 1024;
 /// How long a kill may take before it is called failed.
@@ -166,6 +171,7 @@ impl Gateway {
         state.snapshot = Some(snapshot.clone());
         state.listeners = held;
         state.names = names.succeed(&state.names);
+        self.shared.verdicts.retain(|id| snapshot.checks(id));
         for slot in state.slots.clone() {
             // A worker that dies meanwhile has a successor that starts with this snapshot.
             let _ = slot.send(Message::Snapshot(snapshot.clone()));

@@ -36,11 +36,13 @@ mod shared;
 mod snapshot;
 mod sniff;
 mod timer;
+mod verdicts;
 mod worker;
 
 pub use evacuation::KillReport;
 pub use faults::Fault;
 pub use gateway::{
-    EvacuationTotals, Gateway, GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
+    CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus, EvacuationTotals, Gateway,
+    GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
 };
 pub use snapshot::ApplyError;

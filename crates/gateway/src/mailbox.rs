@@ -9,6 +9,7 @@ use bulkhead_upstream::EndpointSpec;
 use mio::{Poll, Waker};
 
 use crate::evacuation::Parcel;
+use crate::gateway::WorkerReport;
 use crate::snapshot::{ClusterId, Snapshot};
 use crate::worker::{WAKER, WorkerListener};
 
@@ -29,6 +30,8 @@ pub(crate) enum Message {
     Parcels(Vec<Parcel>),
     /// The addresses of a cluster's names have changed: all its endpoints.
     Endpoints(ClusterId, Arc<[EndpointSpec]>),
+    /// Tell of the endpoints.
+    Report(SyncSender<WorkerReport>),
     /// Finish what is under way, take nothing new, and stop.
     Drain {
         /// When to stop at the latest.

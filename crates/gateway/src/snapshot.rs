@@ -19,12 +19,12 @@ use bulkhead_transport::{
     CertificatePem, ClientConfig, ClientTls, ServerConfig, ServerName, ServerTls, Ticketer,
     TlsError, TlsTarget, TlsVersion,
 };
-use bulkhead_upstream::{
-    Balance, ClusterSettings, EjectionSettings, EndpointSpec, Protocol as PoolProtocol, RetryPolicy,
-};
+use bulkhead_upstream::{ClusterSettings, EndpointSpec, RetryPolicy};
 
 use crate::chains::{self, BuiltProviders};
 use crate::names::Names;
+
+mod upstream;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -214,6 +214,12 @@ impl Snapshot {
         &self.routes[index as usize]
     }
 
+    /// Whether endpoints of this cluster are checked.
+    pub(crate) fn checks(&self, id: ClusterId) -> bool {
+        let mut clusters = self.clusters.iter();
+        clusters.any(|entry| entry.id == id && entry.config.health_check.is_some())
+    }
+
     /// Compiles a configuration: all or nothing.
     pub(crate) fn compile(
         config: &Config,
@@ -380,33 +386,13 @@ fn cluster_entry(
             })?)
         }
     };
-    let settings = ClusterSettings {
-        protocol: match cluster.protocol {
-            Protocol::Http1 => PoolProtocol::Http1,
-            Protocol::Http2 => PoolProtocol::Http2,
-        },
-        balance: match cluster.balance {
-            model::Balance::LeastRequest => Balance::LeastRequest,
-            model::Balance::RoundRobin => Balance::RoundRobin,
-        },
-        idle_timeout: cluster.idle_timeout,
-        http2_connections: cluster.http2_connections,
-        connections_max: cluster.connections_max,
-        pending_max: cluster.pending_max,
-        retry_budget_percent: cluster.retry_budget_percent,
-        ejection: cluster.ejection.as_ref().map(|ejection| EjectionSettings {
-            consecutive_failures: ejection.consecutive_failures,
-            duration: ejection.duration,
-            percent_max: ejection.max_percent,
-        }),
-    };
     Ok(ClusterEntry {
         id: compiler.ids.of(&cluster.name),
         server_name: server_name(cluster)?,
         endpoints: names.endpoints(cluster),
         series: compiler.registry.cluster(&cluster.name),
         config: cluster.clone(),
-        settings,
+        settings: upstream::settings(cluster),
         tls,
     })
 }

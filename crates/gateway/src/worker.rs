@@ -96,6 +96,8 @@ pub(crate) struct Worker {
     pub(crate) unix_s: u64,
     pub(crate) date: DateCache,
     pub(crate) next_housekeeping: Instant,
+    /// Version of the verdicts that were taken last.
+    pub(crate) verdicts_seen: u64,
     pub(crate) rng: Rng,
     pub(crate) caches: Caches,
     pub(crate) shard: Arc<Shard>,
@@ -145,6 +147,7 @@ impl Worker {
             unix_s: clock::unix().as_secs(),
             date: DateCache::default(),
             next_housekeeping: now,
+            verdicts_seen: 0,
             rng: Rng::new(seed),
             caches: Caches::default(),
             shard,
@@ -417,6 +420,7 @@ impl Worker {
         self.date.update(unix);
         self.expire_idle();
         self.accept_again();
+        self.count_endpoints();
         // Whoever was woken for them may have died.
         self.parcels.extend(self.shared.take_parked());
         self.shared.fill_vacancies();
@@ -448,9 +452,11 @@ impl Worker {
                 Message::AcceptQueue(queues) => self.drain_queues(&queues),
                 Message::Parcels(parcels) => self.parcels.extend(parcels),
                 Message::Endpoints(cluster, endpoints) => self.set_endpoints(cluster, &endpoints),
+                Message::Report(to) => self.report(&to),
                 Message::Drain { until } => self.begin_drain(until),
             }
         }
+        self.take_verdicts();
     }
 
     /// Accepts what waits in the queues of a killed sibling's listeners.

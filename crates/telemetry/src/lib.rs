@@ -28,7 +28,7 @@ pub use access_log::{
     AccessLogError, AccessLogOptions, AccessLogTarget, AccessLogWriter,
 };
 pub use histogram::LatencySnapshot;
-pub use registry::{Registry, Totals};
+pub use registry::{EndpointCounts, Registry, Totals};
 pub use series::{ClusterSeries, ExchangeSeries, SERIES_MAX};
 pub use shard::Shard;
 pub use time::Rfc3339;

@@ -19,6 +19,7 @@ pub struct Registry {
     shards: Mutex<BTreeMap<usize, Arc<Shard>>>,
     exchanges: Mutex<Names<ExchangeName>>,
     clusters: Mutex<Names<String>>,
+    endpoints: Mutex<Vec<EndpointCounts>>,
     pub(crate) shared: Shared,
 }
 
@@ -32,6 +33,17 @@ pub(crate) struct Shared {
     pub(crate) revision: SharedCounter,
     pub(crate) configs_applied: SharedCounter,
     pub(crate) configs_rejected: SharedCounter,
+}
+
+/// The endpoints of one cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointCounts {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// All of them.
+    pub endpoints: u64,
+    /// Those that active checks call healthy; without checks, all.
+    pub healthy: u64,
 }
 
 /// Sums over all workers.
@@ -99,6 +111,7 @@ impl Registry {
             shards: Mutex::default(),
             exchanges: Mutex::new(Names::new(pair(""), pair("other"))),
             clusters: Mutex::new(Names::new(String::new(), "other".to_owned())),
+            endpoints: Mutex::default(),
             shared: Shared::default(),
         }
     }
@@ -119,6 +132,17 @@ impl Registry {
     /// The series of attempts at `cluster`; otherwise as [`Registry::series`].
     pub fn cluster(&self, cluster: &str) -> ClusterSeries {
         ClusterSeries { id: lock(&self.clusters).resolve(cluster.to_owned()) }
+    }
+
+    /// Sets the endpoints of all clusters in force, in place of what was set before. Clusters past
+    /// [`crate::SERIES_MAX`] are left out.
+    pub fn set_endpoints(&self, mut clusters: Vec<EndpointCounts>) {
+        clusters.truncate(crate::SERIES_MAX);
+        *lock(&self.endpoints) = clusters;
+    }
+
+    pub(crate) fn endpoints(&self) -> Vec<EndpointCounts> {
+        lock(&self.endpoints).clone()
     }
 
     /// A worker was killed on purpose.

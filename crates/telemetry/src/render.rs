@@ -42,6 +42,7 @@ pub(crate) fn render(registry: &Registry) -> String {
     failures(&mut out, &view);
     attempts(&mut out, &view);
     clusters(&mut out, &view);
+    endpoints(&mut out, &view);
     workers(&mut out, &view);
     gateway(&mut out, &view);
     process(&mut out);
@@ -307,6 +308,35 @@ fn clusters(out: &mut Exposition, view: &View<'_>) {
         out.family(family, Kind::Counter, help);
         each_cluster(out, view, |cells| counter(cells).get() as i64);
     }
+}
+
+/// Endpoints: of the process what active checks say, of the workers what each has found itself.
+fn endpoints(out: &mut Exposition, view: &View<'_>) {
+    let clusters = view.registry.endpoints();
+    out.family("bulkhead_cluster_endpoints", Kind::Gauge, "Endpoints of the cluster.");
+    for counts in &clusters {
+        out.sample(&[("cluster", &counts.cluster)], counts.endpoints);
+    }
+    out.family(
+        "bulkhead_cluster_healthy_endpoints",
+        Kind::Gauge,
+        "Endpoints that active checks call healthy; without checks, all.",
+    );
+    for counts in &clusters {
+        out.sample(&[("cluster", &counts.cluster)], counts.healthy);
+    }
+    out.family(
+        "bulkhead_cluster_ejected_endpoints",
+        Kind::Gauge,
+        "Endpoints ejected now, summed over the workers.",
+    );
+    each_cluster(out, view, |cells| cells.endpoints_ejected.get() as i64);
+    out.family(
+        "bulkhead_cluster_panic_workers",
+        Kind::Gauge,
+        "Workers that send to all endpoints because too few are available.",
+    );
+    each_cluster(out, view, |cells| cells.panics.get() as i64);
 }
 
 /// One sample for each cluster that any worker has used. Single workers may be below 0 after an

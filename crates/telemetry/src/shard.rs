@@ -214,6 +214,14 @@ impl Shard {
         self.cluster(cluster).overloads.increment();
     }
 
+    /// Sets how many endpoints of a cluster this worker has ejected, and whether it sends requests to
+    /// all of them because too few are available.
+    pub fn set_endpoints(&self, cluster: ClusterSeries, ejected: u64, panic: bool) {
+        let cells = self.cluster(cluster);
+        cells.endpoints_ejected.set(ejected);
+        cells.panics.set(u64::from(panic));
+    }
+
     /// Sets what the token cache has counted since the worker began, and how many tokens it holds.
     pub fn set_jwt_cache(&self, hits: u64, misses: u64, entries: u64) {
         self.jwt_hits.set(hits);

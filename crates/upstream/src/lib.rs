@@ -23,15 +23,21 @@ mod budget;
 mod cluster;
 mod ejection;
 mod endpoint;
+mod health;
 mod pool;
 mod random;
 mod retry;
+mod slow_start;
 
 pub use balance::Balance;
 pub use budget::{BUDGET_RETRIES_PER_SECOND_MIN, BUDGET_WINDOW, Budget};
 pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed};
-pub use ejection::{AttemptOutcome, EJECTION_MAX, EjectionSettings};
+pub use ejection::{
+    AttemptOutcome, EjectionSettings, FailurePercentage, ServerErrors, SuccessRate,
+};
 pub use endpoint::{EndpointId, EndpointSpec};
+pub use health::{CheckedHealth, HealthThresholds};
 pub use pool::{Acquire, ConnectionFacts, ConnectionState, Overloaded, Protocol, Released};
 pub use random::Rng;
 pub use retry::{BACKOFF_MAX, Decision, FailedAttempt, GiveUp, RetryPolicy};
+pub use slow_start::SlowStart;

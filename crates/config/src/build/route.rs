@@ -1,6 +1,6 @@
 //! Routes, their matches, filters and backends.
 
-use super::{Names, Unique};
+use super::{Names, Unique, resilience};
 use crate::diagnostic::Report;
 use crate::model::{
     Backend, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite, Redirect,
@@ -28,6 +28,7 @@ pub(super) fn routes(items: &[Item], names: &mut Names, report: &mut Report<'_>)
                 .table("timeouts")
                 .map_or_else(RouteTimeouts::default, |table| timeouts(table, report)),
             retry: table.table("retry").map(retry),
+            protection: resilience::protection(table),
         });
     }
     routes

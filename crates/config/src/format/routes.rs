@@ -1,5 +1,6 @@
 //! Routes: matches, filters, backends.
 
+use super::resilience::{CIRCUIT_BREAKER_KEY, REQUESTS_MAX};
 use super::{
     BOOL, DAY, HOST, Key, NAME, PATH, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
     optional, required,
@@ -47,6 +48,8 @@ pub(crate) static ROUTE: Table = Table {
             Shape::Table(&RETRY),
             "Retries. Left out: only of requests that no endpoint can have seen.",
         ),
+        REQUESTS_MAX,
+        CIRCUIT_BREAKER_KEY,
     ],
     rules: &[],
     hints: &[

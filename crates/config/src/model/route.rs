@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Filter;
+use super::{Filter, Protection};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Route {
     pub timeouts: RouteTimeouts,
     /// Retries; `None`: only when nothing was sent yet.
     pub retry: Option<RetryPolicy>,
+    /// Limits of requests in flight, and of failures.
+    pub protection: Protection,
 }
 
 /// All given parts must hold.
