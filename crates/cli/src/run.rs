@@ -34,9 +34,12 @@ pub(crate) fn execute(args: RunArgs) -> Result<ExitCode> {
     let (drain_timeout, admin) = (config.limits.drain_timeout, config.admin.clone());
     let gateway = Gateway::start(config, GatewayOptions::default()).context("start the gateway")?;
     let plane = Arc::new(GatewayPlane { gateway });
-    let admin =
-        admin.map(|admin| AdminOptions { address: admin.address, faults: args.allow_faults });
-    if let Some(admin) = admin.filter(|admin| !admin.address.ip().is_loopback()) {
+    let admin = admin.map(|admin| AdminOptions {
+        address: admin.address,
+        faults: args.allow_faults,
+        readiness_clusters: admin.readiness_clusters,
+    });
+    if let Some(admin) = admin.as_ref().filter(|admin| !admin.address.ip().is_loopback()) {
         log.warn(&format!("admin server on {}: not only this machine may ask it", admin.address));
     }
     let options = ControlOptions { admin, lookup: None };
@@ -156,7 +159,9 @@ fn with_overrides(mut config: Config, args: &RunArgs) -> Config {
         config.workers = args.workers;
     }
     if let Some(address) = args.admin {
-        config.admin = Some(bulkhead_config::model::Admin { address });
+        let readiness_clusters =
+            config.admin.take().map(|admin| admin.readiness_clusters).unwrap_or_default();
+        config.admin = Some(bulkhead_config::model::Admin { address, readiness_clusters });
     }
     config
 }

@@ -4,6 +4,7 @@ mod evacuation;
 mod faults;
 mod grpc;
 mod grpc_failures;
+mod health;
 mod http1;
 mod http2;
 mod limits;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    Backend, Cluster, Endpoint, EndpointAddress, Listener, Protocol, Route, RouteMatch,
+    Backend, Cluster, Endpoint, EndpointAddress, Listener, Protection, Protocol, Route, RouteMatch,
     RouteTimeouts,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
@@ -40,6 +40,7 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
             backends: vec![Backend { cluster: "origin".to_owned(), weight: 1 }],
             timeouts: RouteTimeouts::default(),
             retry: None,
+            protection: Protection::default(),
         }],
         clusters: [("origin".to_owned(), cluster)].into(),
         ..Config::default()
