@@ -320,11 +320,12 @@ impl Worker {
 
     /// Tells the balancer how the current attempt ended, once.
     pub(crate) fn tell_endpoint(&mut self, key: Key, outcome: AttemptOutcome) {
-        let Self { exchanges, clusters, .. } = self;
+        let Self { exchanges, clusters, breakers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         if !std::mem::take(&mut exchange.attempt_open) {
             return;
         }
+        exchange.passes.leave_cluster(outcome, breakers, self.now);
         if let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint)
             && let Some(cluster) = clusters.get_mut(id)
         {

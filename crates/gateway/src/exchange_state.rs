@@ -9,6 +9,7 @@ use bulkhead_message::{Failure, RequestHead, Version};
 use bulkhead_upstream::{AttemptOutcome, EndpointId};
 
 use crate::arena::Key;
+use crate::breakers::Passes;
 use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
@@ -72,6 +73,8 @@ pub(crate) struct Exchange {
     /// The balancer counts an attempt of this exchange as in flight.
     pub(crate) attempt_open: bool,
     pub(crate) attempt_outcome: AttemptOutcome,
+    /// Of the circuit breakers of its route and cluster.
+    pub(crate) passes: Passes,
     pub(crate) grpc_status: Option<u8>,
     /// Of the response's body, if it is one of gRPC that can be ended in trailers at any message.
     pub(crate) grpc_messages: Option<GrpcMessages>,
@@ -115,6 +118,7 @@ impl Exchange {
             failure: None,
             attempt_open: false,
             attempt_outcome: AttemptOutcome::Neutral,
+            passes: Passes::default(),
             grpc_status: None,
             grpc_messages: None,
             response_ended: false,
@@ -148,6 +152,7 @@ impl Exchange {
         self.failure = None;
         self.attempt_open = false;
         self.attempt_outcome = AttemptOutcome::Neutral;
+        self.passes = Passes::default();
         self.grpc_status = None;
         self.grpc_messages = None;
         self.response_ended = false;

@@ -11,6 +11,7 @@ use bulkhead_config::model::EndpointAddress;
 use bulkhead_telemetry::{AccessLog, AccessLogOptions, AccessLogTarget, Registry};
 use bulkhead_transport::{Listener, ListenerOptions, Ticketer};
 
+use crate::breakers::BreakerIds;
 use crate::chains::BuiltProviders;
 use crate::clock;
 use crate::evacuation::KillReport;
@@ -109,6 +110,7 @@ impl Gateway {
             .map_err(|source| ApplyError::Tls { owner: "session tickets".to_owned(), source })?;
         let compiler = Compiler {
             ids: ClusterIds::default(),
+            breakers: BreakerIds::default(),
             ticketer,
             registry: registry.clone(),
             providers: BuiltProviders::default(),

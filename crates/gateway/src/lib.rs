@@ -10,6 +10,7 @@
 //! of the control plane, which drives it through [`Gateway`].
 
 mod arena;
+mod breakers;
 mod chains;
 mod clock;
 mod connection;

@@ -18,8 +18,9 @@ impl Worker {
         self.apply_verdicts();
     }
 
-    /// Makes the worker's clusters those of the snapshot.
+    /// Makes the worker's clusters and breakers those of the snapshot.
     pub(crate) fn adopt_clusters(&mut self) {
+        self.adopt_breakers();
         let snapshot = self.snapshot.clone();
         for id in self.clusters.ids() {
             if !snapshot.clusters.iter().any(|entry| entry.id == id) {

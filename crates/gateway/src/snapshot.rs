@@ -14,13 +14,14 @@ use bulkhead_filter::{Chain, FilterError, JwtKeyError};
 use bulkhead_router::{
     CompileError, MatchSpec, PathSpec, RouteSpec, RouteTable, TextSpec, ValueSpec,
 };
-use bulkhead_telemetry::{ClusterSeries, ExchangeSeries, Registry};
+use bulkhead_telemetry::{BreakerScope, ClusterSeries, ExchangeSeries, Registry};
 use bulkhead_transport::{
     CertificatePem, ClientConfig, ClientTls, ServerConfig, ServerName, ServerTls, Ticketer,
     TlsError, TlsTarget, TlsVersion,
 };
 use bulkhead_upstream::{ClusterSettings, EndpointSpec, RetryPolicy};
 
+use crate::breakers::{BreakerIds, Guard};
 use crate::chains::{self, BuiltProviders};
 use crate::names::Names;
 
@@ -52,6 +53,7 @@ impl ClusterIds {
 #[derive(Debug)]
 pub(crate) struct Compiler {
     pub(crate) ids: ClusterIds,
+    pub(crate) breakers: BreakerIds,
     pub(crate) ticketer: Ticketer,
     pub(crate) registry: Arc<Registry>,
     pub(crate) providers: BuiltProviders,
@@ -144,6 +146,7 @@ pub(crate) struct ClusterEntry {
     pub(crate) settings: ClusterSettings,
     pub(crate) endpoints: Vec<EndpointSpec>,
     pub(crate) series: ClusterSeries,
+    pub(crate) guard: Option<Guard>,
     tls: Option<Arc<ClientConfig>>,
     server_name: Option<ServerName<'static>>,
 }
@@ -167,6 +170,7 @@ pub(crate) struct RouteEntry {
     pub(crate) chain: Chain,
     pub(crate) timeouts: RouteTimeouts,
     pub(crate) retry: RetryPolicy,
+    pub(crate) guard: Option<Guard>,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
     /// Cluster, weights up to and including it, series.
@@ -212,6 +216,12 @@ impl Snapshot {
     /// A route by its number, as the table gives it.
     pub(crate) fn route(&self, index: u32) -> &RouteEntry {
         &self.routes[index as usize]
+    }
+
+    /// What guards its routes and clusters.
+    pub(crate) fn guards(&self) -> impl Iterator<Item = &Guard> {
+        let routes = self.routes.iter().filter_map(|route| route.guard.as_ref());
+        routes.chain(self.clusters.iter().filter_map(|cluster| cluster.guard.as_ref()))
     }
 
     /// Whether endpoints of this cluster are checked.
@@ -287,7 +297,9 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
             _ => None,
         })
         .collect();
+    let (scope, registry) = (BreakerScope::Route, &compiler.registry);
     RouteEntry {
+        guard: compiler.breakers.guard(scope, &route.name, &route.protection, registry),
         name: route.name.clone(),
         chain,
         timeouts: route.timeouts.clone(),
@@ -386,7 +398,9 @@ fn cluster_entry(
             })?)
         }
     };
+    let (scope, registry) = (BreakerScope::Cluster, &compiler.registry);
     Ok(ClusterEntry {
+        guard: compiler.breakers.guard(scope, &cluster.name, &cluster.protection, registry),
         id: compiler.ids.of(&cluster.name),
         server_name: server_name(cluster)?,
         endpoints: names.endpoints(cluster),

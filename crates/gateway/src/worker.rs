@@ -24,6 +24,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::arena::{Arena, Key};
+use crate::breakers::Breakers;
 use crate::clock::{self, DateCache};
 use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
 use crate::endpoints::Clusters;
@@ -79,6 +80,7 @@ pub(crate) struct Worker {
     #[expect(clippy::vec_box, reason = "the arena holds boxes: recycling moves a pointer")]
     pub(crate) spare: Vec<Box<Exchange>>,
     pub(crate) clusters: Clusters,
+    pub(crate) breakers: Breakers,
     pub(crate) timers: TimerWheel,
     fired: Vec<Owner>,
     pub(crate) heads: Heads,
@@ -133,6 +135,7 @@ impl Worker {
             exchanges: Arena::default(),
             spare: Vec::new(),
             clusters: Clusters::default(),
+            breakers: Breakers::default(),
             timers: TimerWheel::new(now),
             fired: Vec::new(),
             heads: Heads::default(),
@@ -421,6 +424,7 @@ impl Worker {
         self.expire_idle();
         self.accept_again();
         self.count_endpoints();
+        self.count_breakers();
         // Whoever was woken for them may have died.
         self.parcels.extend(self.shared.take_parked());
         self.shared.fill_vacancies();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bulkhead_message::Version;
 
+use crate::breaker::BreakerName;
 use crate::counter::SharedCounter;
 use crate::histogram::{FineSum, LatencySnapshot};
 use crate::series::{ClusterSeries, ExchangeSeries, Names, version_index};
@@ -19,6 +20,7 @@ pub struct Registry {
     shards: Mutex<BTreeMap<usize, Arc<Shard>>>,
     exchanges: Mutex<Names<ExchangeName>>,
     clusters: Mutex<Names<String>>,
+    breakers: Mutex<Names<BreakerName>>,
     endpoints: Mutex<Vec<EndpointCounts>>,
     pub(crate) shared: Shared,
 }
@@ -111,6 +113,7 @@ impl Registry {
             shards: Mutex::default(),
             exchanges: Mutex::new(Names::new(pair(""), pair("other"))),
             clusters: Mutex::new(Names::new(String::new(), "other".to_owned())),
+            breakers: Mutex::new(Names::new(("", String::new()), ("other", "other".to_owned()))),
             endpoints: Mutex::default(),
             shared: Shared::default(),
         }
@@ -132,6 +135,14 @@ impl Registry {
     /// The series of attempts at `cluster`; otherwise as [`Registry::series`].
     pub fn cluster(&self, cluster: &str) -> ClusterSeries {
         ClusterSeries { id: lock(&self.clusters).resolve(cluster.to_owned()) }
+    }
+
+    pub(crate) fn breaker_id(&self, name: BreakerName) -> u32 {
+        lock(&self.breakers).resolve(name)
+    }
+
+    pub(crate) fn breaker_names(&self) -> Vec<Arc<BreakerName>> {
+        lock(&self.breakers).all()
     }
 
     /// Sets the endpoints of all clusters in force, in place of what was set before. Clusters past
