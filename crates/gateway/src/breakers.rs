@@ -134,6 +134,8 @@ impl Passes {
         gate: Gate<'_>,
     ) -> Result<(), Failure> {
         let Some(guard) = guard else { return Ok(()) };
+        // An attempt whose endpoint went away while it waited has not ended: it begins anew.
+        give_back(self.cluster.take(), Verdict::Neutral, gate.breakers, gate.now);
         self.cluster = gate.enter(guard, &mut self.retry_after)?;
         Ok(())
     }

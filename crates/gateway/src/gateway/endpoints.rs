@@ -1,6 +1,6 @@
 //! Endpoints, as told to the gateway and as it tells of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -77,10 +77,9 @@ impl Gateway {
         let checked = |entry: &&Arc<ClusterEntry>| entry.config.health_check.is_some();
         let found = entries.filter(checked).find(|entry| entry.config.name == cluster);
         let Some(entry) = found else { return };
-        let known = state.names.endpoints(&entry.config);
-        let of_cluster = verdicts
-            .into_iter()
-            .filter(|(address, _)| known.iter().any(|spec| spec.address == *address));
+        let known: HashSet<SocketAddr> =
+            state.names.endpoints(&entry.config).iter().map(|spec| spec.address).collect();
+        let of_cluster = verdicts.into_iter().filter(|(address, _)| known.contains(address));
         self.shared.verdicts.set(entry.id, ClusterVerdicts::new(of_cluster.collect()));
         state.slots.iter().for_each(|slot| slot.wake());
     }
