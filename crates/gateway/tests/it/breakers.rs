@@ -216,3 +216,40 @@ fn an_exchange_that_moves_to_another_worker_is_in_flight_there() {
     answer(&mut socket);
     assert!(read_response(&mut moving).0.starts_with("HTTP/1.1 200"), "its place is free");
 }
+
+#[test]
+fn a_waiting_request_whose_endpoint_goes_away_is_in_flight_once() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let origin = origin();
+    let guarded = |address| {
+        let mut config = config(address, Protocol::Http1, 1);
+        let cluster = config.clusters.get_mut("origin").expect("the cluster");
+        cluster.connections_max = 1;
+        cluster.protection = Protection { requests_max: Some(2), circuit_breaker: None };
+        config
+    };
+    let before = guarded(upstream.local_addr().expect("an address"));
+    let gateway = start(before.clone());
+    let in_flight = || {
+        let clusters = gateway.endpoints();
+        clusters[0].endpoints.iter().map(|endpoint| endpoint.in_flight).sum::<u64>()
+    };
+    for round in 0..3 {
+        let mut first = client(&gateway);
+        first.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        let mut socket = accept(&upstream);
+        let mut second = client(&gateway);
+        second.send("GET /api/v1/1/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+        wait_for("the second waits for the connection", || in_flight() == 2);
+        gateway.apply(guarded(origin.addr())).expect("apply");
+        assert!(read_response(&mut second).0.starts_with("HTTP/1.1 200"), "round {round}");
+        answer(&mut socket);
+        assert!(read_response(&mut first).0.starts_with("HTTP/1.1 200"), "round {round}");
+        drop(socket);
+        gateway.apply(before.clone()).expect("apply");
+        wait_for("the endpoint is back", || {
+            let clusters = gateway.endpoints();
+            clusters[0].endpoints.iter().all(|endpoint| endpoint.address != origin.addr())
+        });
+    }
+}
