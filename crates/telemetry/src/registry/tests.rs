@@ -166,7 +166,7 @@ fn endpoints_and_circuit_breakers() {
     let registry = Registry::new();
     let counts = |cluster: &str, healthy| {
         let cluster = cluster.to_owned();
-        crate::EndpointCounts { cluster, endpoints: 3, healthy }
+        EndpointCounts { cluster, endpoints: 3, healthy }
     };
     registry.set_endpoints(vec![counts("gone", 3)]);
     registry.set_endpoints(vec![counts("api", 2)]);
