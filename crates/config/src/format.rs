@@ -3,6 +3,7 @@
 
 pub(crate) mod backends;
 pub(crate) mod frontends;
+pub(crate) mod overload;
 pub(crate) mod resilience;
 pub(crate) mod routes;
 

@@ -72,6 +72,8 @@ pub(crate) struct Exchange {
     pub(crate) failure: Option<Failure>,
     /// The balancer counts an attempt of this exchange as in flight.
     pub(crate) attempt_open: bool,
+    /// Its attempt waits in the cluster's concurrency limit.
+    pub(crate) limited: bool,
     pub(crate) attempt_outcome: AttemptOutcome,
     /// Of the circuit breakers of its route and cluster.
     pub(crate) passes: Passes,
@@ -117,6 +119,7 @@ impl Exchange {
             status: 0,
             failure: None,
             attempt_open: false,
+            limited: false,
             attempt_outcome: AttemptOutcome::Neutral,
             passes: Passes::default(),
             grpc_status: None,
@@ -151,6 +154,7 @@ impl Exchange {
         self.status = 0;
         self.failure = None;
         self.attempt_open = false;
+        self.limited = false;
         self.attempt_outcome = AttemptOutcome::Neutral;
         self.passes = Passes::default();
         self.grpc_status = None;

@@ -16,6 +16,7 @@ impl Worker {
         self.snapshot = snapshot;
         self.adopt_clusters();
         self.apply_verdicts();
+        self.relieve();
     }
 
     /// Makes the worker's clusters and breakers those of the snapshot.

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bulkhead_config::model::{
-    self, Config, EndpointAddress, Limits, PathMatch, Protocol, RouteTimeouts, SecretSource,
-    StringMatch,
+    self, Config, EndpointAddress, Limits, PathMatch, Priority, Protocol, RouteTimeouts,
+    SecretSource, StringMatch,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
 use bulkhead_router::{
@@ -24,6 +25,7 @@ use bulkhead_upstream::{ClusterSettings, EndpointSpec, RetryPolicy};
 use crate::breakers::{BreakerIds, Guard};
 use crate::chains::{self, BuiltProviders};
 use crate::names::Names;
+use crate::overload::memory_ceiling;
 
 mod upstream;
 
@@ -169,6 +171,7 @@ pub(crate) struct RouteEntry {
     pub(crate) name: String,
     pub(crate) chain: Chain,
     pub(crate) timeouts: RouteTimeouts,
+    pub(crate) priority: Priority,
     pub(crate) retry: RetryPolicy,
     pub(crate) guard: Option<Guard>,
     /// Series of exchanges that reached no cluster.
@@ -205,6 +208,9 @@ pub(crate) struct Snapshot {
     pub(crate) revision: u64,
     pub(crate) table: RouteTable,
     pub(crate) limits: Limits,
+    /// Bytes; 0: memory is not watched.
+    pub(crate) memory_ceiling: u64,
+    pub(crate) loop_delay_max: Option<Duration>,
     pub(crate) listeners: Vec<Arc<ListenerEntry>>,
     pub(crate) clusters: Vec<Arc<ClusterEntry>>,
     /// Series of exchanges that match no route.
@@ -263,6 +269,8 @@ impl Snapshot {
             revision,
             table,
             limits: config.limits.clone(),
+            memory_ceiling: memory_ceiling(config.overload.memory_max),
+            loop_delay_max: config.overload.loop_delay_max,
             listeners,
             clusters,
             unrouted: compiler.registry.series("", ""),
@@ -303,6 +311,7 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
         name: route.name.clone(),
         chain,
         timeouts: route.timeouts.clone(),
+        priority: route.priority,
         retry,
         unserved: compiler.registry.series(&route.name, ""),
         backends,

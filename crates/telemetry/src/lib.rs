@@ -30,6 +30,7 @@ pub use access_log::{
 };
 pub use breaker::{BreakerScope, BreakerSeries};
 pub use histogram::LatencySnapshot;
+pub use process::resident_bytes;
 pub use registry::{EndpointCounts, Registry, Totals};
 pub use series::{ClusterSeries, ExchangeSeries, SERIES_MAX};
 pub use shard::Shard;

@@ -172,6 +172,9 @@ pub(crate) struct ClusterCells {
     /// Gauges of this worker's.
     pub(crate) endpoints_ejected: Counter,
     pub(crate) panics: Counter,
+    pub(crate) shed: Counter,
+    /// A gauge: 0, none.
+    pub(crate) concurrency_limit: Counter,
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use crate::balance::Balancer;
 use crate::endpoint::Endpoints;
 use crate::pool::{Pool, PoolLimits};
 use crate::{
-    Acquire, AttemptOutcome, Balance, Budget, ConnectionFacts, EjectionSettings, EndpointId,
-    EndpointSpec, Overloaded, Protocol, Released, Rng, SlowStart,
+    Acquire, AttemptOutcome, Balance, Budget, ConcurrencyLimit, ConcurrencySettings,
+    ConnectionFacts, EjectionSettings, EndpointId, EndpointSpec, Overloaded, Protocol, Released,
+    Rng, SlowStart,
 };
 
 mod availability;
@@ -31,6 +32,8 @@ pub struct ClusterSettings {
     pub connections_max: u32,
     /// Requests that wait for a connection, over all endpoints.
     pub pending_max: u32,
+    /// Limit on requests in flight that follows latency; `None`: off.
+    pub concurrency: Option<ConcurrencySettings>,
     /// Share of requests that may be retries, in percent.
     pub retry_budget_percent: u32,
     /// Passive ejection; `None`: off.
@@ -53,6 +56,7 @@ impl ClusterSettings {
             http2_connections: 2,
             connections_max: 1_024,
             pending_max: 1_024,
+            concurrency: None,
             retry_budget_percent: 20,
             ejection: Some(EjectionSettings::DEFAULT),
             initially_healthy: true,
@@ -109,6 +113,7 @@ pub struct Cluster<K> {
     balancer: Balancer,
     pub(crate) pool: Pool<K>,
     budget: Budget,
+    concurrency: Option<Box<ConcurrencyLimit>>,
     ejection: Option<EjectionSettings>,
     slow_start: Option<SlowStart>,
     due: Due,
@@ -124,6 +129,9 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
             balancer: Balancer::new(settings.balance),
             pool: Pool::new(settings.protocol, settings.pool_limits()),
             budget: Budget::new(settings.retry_budget_percent),
+            concurrency: settings
+                .concurrency
+                .map(|settings| Box::new(ConcurrencyLimit::new(settings))),
             ejection: settings.ejection,
             slow_start: settings.slow_start,
             due: Due::default(),
@@ -144,6 +152,12 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         self.balancer.set_algorithm(settings.balance);
         self.endpoints.initially_healthy = settings.initially_healthy;
         self.endpoints.panic_percent = settings.panic_percent;
+        match (settings.concurrency, &mut self.concurrency) {
+            (Some(settings), Some(limit)) => limit.set(settings),
+            (settings, limit) => {
+                *limit = settings.map(|settings| Box::new(ConcurrencyLimit::new(settings)));
+            }
+        }
         self.ejection = settings.ejection;
         self.slow_start = settings.slow_start;
         if settings.ejection.is_none() {
@@ -249,6 +263,12 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
     /// The retry budget: count each request in it, and hand it to [`crate::RetryPolicy`].
     pub const fn budget(&mut self) -> &mut Budget {
         &mut self.budget
+    }
+
+    /// The learnt concurrency limit, if the cluster has one.
+    #[inline]
+    pub fn concurrency(&mut self) -> Option<&mut ConcurrencyLimit> {
+        self.concurrency.as_deref_mut()
     }
 
     // === Connections ===

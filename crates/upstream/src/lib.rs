@@ -23,6 +23,7 @@ mod balance;
 mod breaker;
 mod budget;
 mod cluster;
+mod concurrency;
 mod ejection;
 mod endpoint;
 mod health;
@@ -35,6 +36,7 @@ pub use balance::Balance;
 pub use breaker::{Breaker, BreakerSettings, FailureLimit, Pass, Rejection, Verdict};
 pub use budget::{BUDGET_RETRIES_PER_SECOND_MIN, BUDGET_WINDOW, Budget};
 pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed};
+pub use concurrency::{ConcurrencyLimit, ConcurrencySettings, Priority};
 pub use ejection::{
     AttemptOutcome, EjectionSettings, FailurePercentage, ServerErrors, SuccessRate,
 };

@@ -2,8 +2,8 @@
 
 use bulkhead_config::model::{self, Protocol};
 use bulkhead_upstream::{
-    Balance, ClusterSettings, EjectionSettings, FailurePercentage, Protocol as PoolProtocol,
-    SlowStart, SuccessRate,
+    Balance, ClusterSettings, ConcurrencySettings, EjectionSettings, FailurePercentage,
+    Protocol as PoolProtocol, SlowStart, SuccessRate,
 };
 
 pub(super) fn settings(cluster: &model::Cluster) -> ClusterSettings {
@@ -20,6 +20,14 @@ pub(super) fn settings(cluster: &model::Cluster) -> ClusterSettings {
         http2_connections: cluster.http2_connections,
         connections_max: cluster.connections_max,
         pending_max: cluster.pending_max,
+        concurrency: cluster.adaptive_concurrency.as_ref().map(|limit| ConcurrencySettings {
+            initial: limit.initial,
+            min: limit.min,
+            max: limit.max,
+            tolerance_percent: limit.tolerance_percent,
+            window: limit.window,
+            probe_interval: limit.probe_interval,
+        }),
         retry_budget_percent: cluster.retry_budget_percent,
         ejection: cluster.ejection.as_ref().map(ejection),
         initially_healthy: cluster
