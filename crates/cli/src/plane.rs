@@ -3,8 +3,12 @@
 use std::net::SocketAddr;
 
 use bulkhead_config::Config;
-use bulkhead_control::{Plane, WorkerKilled, WorkerStatus};
+use bulkhead_control::{
+    CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus, Plane, WorkerKilled,
+    WorkerStatus,
+};
 use bulkhead_gateway::Gateway;
+use bulkhead_telemetry::EndpointCounts;
 
 use crate::failure::chain;
 
@@ -84,8 +88,57 @@ impl Plane for GatewayPlane {
         self.gateway.set_addresses(host, port, addresses);
     }
 
+    fn checked_endpoints(&self) -> Vec<CheckedEndpoint> {
+        let checked = self.gateway.checked_endpoints().into_iter();
+        checked
+            .map(|endpoint| CheckedEndpoint {
+                cluster: endpoint.cluster,
+                address: endpoint.address,
+                host: endpoint.host,
+            })
+            .collect()
+    }
+
+    fn set_health(&self, cluster: &str, verdicts: Vec<(SocketAddr, bool)>) {
+        self.gateway.set_health(cluster, verdicts);
+    }
+
+    fn availability(&self) -> Vec<ClusterAvailability> {
+        let clusters = self.gateway.availability().into_iter();
+        clusters
+            .map(|of| ClusterAvailability {
+                cluster: of.cluster,
+                endpoints: of.endpoints,
+                healthy: of.healthy,
+            })
+            .collect()
+    }
+
+    fn endpoints(&self) -> Vec<ClusterStatus> {
+        let endpoint = |endpoint: bulkhead_gateway::EndpointStatus| EndpointStatus {
+            address: endpoint.address,
+            healthy: endpoint.healthy,
+            ejected_by: endpoint.ejected_by,
+            in_flight: endpoint.in_flight,
+            connections: endpoint.connections,
+        };
+        let clusters = self.gateway.endpoints().into_iter();
+        clusters
+            .map(|of| ClusterStatus {
+                cluster: of.cluster,
+                endpoints: of.endpoints.into_iter().map(endpoint).collect(),
+            })
+            .collect()
+    }
+
     fn metrics(&self) -> String {
         let registry = self.gateway.registry();
+        let counts = self.gateway.availability().into_iter().map(|of| EndpointCounts {
+            cluster: of.cluster,
+            endpoints: of.endpoints as u64,
+            healthy: of.healthy as u64,
+        });
+        registry.set_endpoints(counts.collect());
         // The kernel keeps these; asking when somebody looks costs the workers nothing.
         for worker in self.gateway.workers() {
             registry.shard(worker.index).set_cpu(worker.cpu_time);

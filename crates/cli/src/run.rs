@@ -124,9 +124,12 @@ fn start_control(
 ) -> Result<Control> {
     let admin_socket =
         admin.and_then(|admin| estate.take_admin(&admin.address.to_string())).map(Arc::new);
-    let admin =
-        admin.map(|admin| AdminOptions { address: admin.address, faults: args.allow_faults });
-    if let Some(admin) = admin.filter(|admin| !admin.address.ip().is_loopback()) {
+    let admin = admin.map(|admin| AdminOptions {
+        address: admin.address,
+        faults: args.allow_faults,
+        readiness_clusters: admin.readiness_clusters.clone(),
+    });
+    if let Some(admin) = admin.as_ref().filter(|admin| !admin.address.ip().is_loopback()) {
         log.warn(&format!("admin server on {}: not only this machine may ask it", admin.address));
     }
     let options = ControlOptions { admin, admin_socket, lookup: None };
@@ -242,7 +245,9 @@ fn with_overrides(mut config: Config, args: &RunArgs) -> Config {
         config.workers = args.workers;
     }
     if let Some(address) = args.admin {
-        config.admin = Some(bulkhead_config::model::Admin { address });
+        let readiness_clusters =
+            config.admin.take().map(|admin| admin.readiness_clusters).unwrap_or_default();
+        config.admin = Some(bulkhead_config::model::Admin { address, readiness_clusters });
     }
     config
 }

@@ -9,16 +9,21 @@ mod jwt;
 mod limits;
 mod listener;
 mod overload;
+mod resilience;
 mod route;
 mod telemetry;
 mod workers;
 
-pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
+pub use cluster::{Balance, Cluster, Endpoint, EndpointAddress, UpstreamTls};
 pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
 pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
+pub use resilience::{
+    CircuitBreaker, Ejection, FailurePercentage, HealthCheck, HealthProbe, Protection, SlowStart,
+    SuccessRate,
+};
 pub use route::{
     Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };

@@ -38,12 +38,14 @@ pub const ADMIN_CONNECTION_LIFETIME: Duration = Duration::from_secs(600);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the admin server does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminOptions {
     /// Address; port 0 asks the system for one.
     pub address: SocketAddr,
     /// Whether `POST /workers/{index}/kill` is there.
     pub faults: bool,
+    /// Clusters without which the gateway is not ready: each must have a healthy endpoint.
+    pub readiness_clusters: Vec<String>,
 }
 
 /// Serves until the task is dropped.

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::admin::{self, AdminOptions, Pages};
 use crate::event::{Event, Listen};
+use crate::health::{Checks, check_for_ever};
 use crate::plane::Plane;
 use crate::resolver::{Known, Lookup, Resolver, system_lookup};
 use crate::status::Status;
@@ -111,6 +112,7 @@ impl Control {
                     status: Arc::clone(&status),
                     events: Arc::clone(&events),
                     faults: admin.faults,
+                    readiness_clusters: admin.readiness_clusters,
                 };
                 (Some((listener, Arc::new(pages))), Some(address))
             }
@@ -125,15 +127,17 @@ impl Control {
             lookup: options.lookup.unwrap_or_else(system_lookup),
             known: Arc::new(Known::default()),
         };
+        let (checks, checks_in_force) = watch::channel(Arc::new(Checks::of(&config)));
+        let checking = check_for_ever(Arc::clone(&plane), Arc::clone(&events), checks_in_force);
         let store = source.map(|(source, text)| {
             Store::new(source, text, config.clone(), plane, Arc::clone(&status), events)
         });
         let admin_socket = listener.as_ref().map(|(listener, _)| Arc::clone(listener));
         let (reload, close_admin) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (stop, stopped) = watch::channel(false);
-        let (reload_task, closed) = (Arc::clone(&reload), Arc::clone(&close_admin));
-        let tasks = Tasks { listener, closed, resolver, config, store, reload: reload_task };
-        let main = run(tasks, stopped);
+        let closed = Arc::clone(&close_admin);
+        let keeping = Keeping { store, resolver, config, checks, reload: Arc::clone(&reload) };
+        let main = run(Tasks { listener, closed, keeping }, checking, stopped);
         let thread = std::thread::Builder::new()
             .name("control".to_owned())
             .spawn(move || {
@@ -191,18 +195,24 @@ impl Drop for Control {
     }
 }
 
-/// What runs on the thread.
+/// What runs on the thread, beside the checks.
 struct Tasks {
     listener: Option<(Arc<std::net::TcpListener>, Arc<Pages>)>,
     closed: Arc<Notify>,
+    keeping: Keeping,
+}
+
+/// What keeps up with the configuration.
+struct Keeping {
+    store: Option<Store>,
     resolver: Resolver,
     config: Config,
-    store: Option<Store>,
+    checks: watch::Sender<Arc<Checks>>,
     reload: Arc<Notify>,
 }
 
-async fn run(tasks: Tasks, mut stopped: watch::Receiver<bool>) {
-    let Tasks { listener, closed, resolver, config, store, reload } = tasks;
+async fn run(tasks: Tasks, checking: impl Future<Output = ()>, mut stopped: watch::Receiver<bool>) {
+    let Tasks { listener, closed, keeping } = tasks;
     let serving = async move {
         if let Some((listener, pages)) = listener
             && let Ok(listener) = listener.try_clone()
@@ -217,14 +227,16 @@ async fn run(tasks: Tasks, mut stopped: watch::Receiver<bool>) {
     };
     tokio::select! {
         () = serving => {}
-        () = keep_config(store, resolver, config, &reload) => {}
+        () = checking => {}
+        () = keep_config(keeping) => {}
         // An error means that the handle is gone, which is a stop too.
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
 }
 
-/// Polls the store, and has the names of whatever is in force looked up.
-async fn keep_config(store: Option<Store>, resolver: Resolver, config: Config, reload: &Notify) {
+/// Polls the store, and has the names of whatever is in force looked up and its endpoints checked.
+async fn keep_config(keeping: Keeping) {
+    let Keeping { store, resolver, config, checks, reload } = keeping;
     let mut lookups = resolver.watch(&config);
     let Some(mut store) = store else {
         return std::future::pending().await;
@@ -237,9 +249,13 @@ async fn keep_config(store: Option<Store>, resolver: Resolver, config: Config, r
         // Reading files and compiling a snapshot may take long; the admin server must not wait.
         let polled = tokio::task::spawn_blocking(move || {
             let outcome = store.poll(forced);
-            (store, outcome)
+            let checks = match &outcome {
+                Outcome::Applied(config) => Some(Checks::of(config)),
+                Outcome::Unchanged | Outcome::Rejected => None,
+            };
+            (store, outcome, checks)
         });
-        let Ok((returned, outcome)) = polled.await else {
+        let Ok((returned, outcome, new_checks)) = polled.await else {
             (resolver.events)(Event::WatchEnded);
             return std::future::pending().await;
         };
@@ -247,6 +263,9 @@ async fn keep_config(store: Option<Store>, resolver: Resolver, config: Config, r
         if let Outcome::Applied(config) = outcome {
             lookups.abort_all();
             lookups = resolver.watch(&config);
+        }
+        if let Some(new_checks) = new_checks {
+            checks.send_replace(Arc::new(new_checks));
         }
     }
 }

@@ -74,6 +74,22 @@ pub enum Event {
         /// How many there are.
         workers: usize,
     },
+    /// Active checks call an endpoint unhealthy.
+    EndpointUnhealthy {
+        /// Its cluster.
+        cluster: String,
+        /// Its address.
+        endpoint: SocketAddr,
+        /// Why the last check did not pass.
+        reason: String,
+    },
+    /// Active checks call an endpoint healthy that was not.
+    EndpointHealthy {
+        /// Its cluster.
+        cluster: String,
+        /// Its address.
+        endpoint: SocketAddr,
+    },
     /// A worker was killed through the admin server.
     WorkerKilled {
         /// Its index.
@@ -93,8 +109,11 @@ impl Event {
             | Self::ConfigApplied { .. }
             | Self::NameResolved { .. }
             | Self::WorkersResized { .. }
+            | Self::EndpointHealthy { .. }
             | Self::WorkerKilled { .. } => Level::Info,
-            Self::NeedsRestart { .. } | Self::NameFailed { .. } => Level::Warn,
+            Self::NeedsRestart { .. }
+            | Self::NameFailed { .. }
+            | Self::EndpointUnhealthy { .. } => Level::Warn,
             Self::ConfigRejected { .. } | Self::WatchEnded => Level::Error,
         }
     }
@@ -143,6 +162,12 @@ impl fmt::Display for Event {
             ),
             Self::WorkersResized { before, workers } => {
                 write!(formatter, "{workers} workers on request, there were {before}")
+            }
+            Self::EndpointUnhealthy { cluster, endpoint, reason } => {
+                write!(formatter, "cluster `{cluster}`: endpoint {endpoint} is unhealthy: {reason}")
+            }
+            Self::EndpointHealthy { cluster, endpoint } => {
+                write!(formatter, "cluster `{cluster}`: endpoint {endpoint} is healthy again")
             }
             Self::WorkerKilled { worker, connections_moved, connections_lost } => write!(
                 formatter,

@@ -42,6 +42,19 @@ pub trait Plane: Send + Sync + 'static {
     /// this name and port. What is not told stays, also under another configuration.
     fn set_addresses(&self, host: &str, port: u16, addresses: Vec<SocketAddr>);
 
+    /// The endpoints in force of clusters that are checked.
+    fn checked_endpoints(&self) -> Vec<CheckedEndpoint>;
+
+    /// Makes these the verdicts of active checks on a cluster's endpoints, in place of all before.
+    /// They stay in force until others are told, also under another configuration.
+    fn set_health(&self, cluster: &str, verdicts: Vec<(SocketAddr, bool)>);
+
+    /// The clusters in force, by name, and how many of their endpoints are healthy.
+    fn availability(&self) -> Vec<ClusterAvailability>;
+
+    /// The clusters in force, by name, with their endpoints as the workers see them.
+    fn endpoints(&self) -> Vec<ClusterStatus>;
+
     /// All metrics in the Prometheus text exposition format.
     fn metrics(&self) -> String;
 
@@ -64,6 +77,52 @@ pub struct WorkerStatus {
     pub exchanges: usize,
     /// CPU time of its thread.
     pub cpu_time: Duration,
+}
+
+/// An endpoint that is to be checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedEndpoint {
+    /// Its cluster.
+    pub cluster: String,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The name that it was resolved from, if any.
+    pub host: Option<String>,
+}
+
+/// How many endpoints of a cluster are healthy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterAvailability {
+    /// Its name.
+    pub cluster: String,
+    /// Its endpoints.
+    pub endpoints: usize,
+    /// Those that active checks call healthy; without checks, all.
+    pub healthy: usize,
+}
+
+/// A cluster with its endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterStatus {
+    /// Its name.
+    pub cluster: String,
+    /// By address.
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// One endpoint, over all workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndpointStatus {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// What active checks say; `None`: they have said nothing.
+    pub healthy: Option<bool>,
+    /// Workers that have ejected it.
+    pub ejected_by: usize,
+    /// Attempts in flight.
+    pub in_flight: u64,
+    /// Connections, in any state.
+    pub connections: usize,
 }
 
 /// What became of a killed worker.

@@ -11,6 +11,7 @@ use bulkhead_config::model::EndpointAddress;
 use bulkhead_telemetry::{AccessLog, AccessLogOptions, AccessLogTarget, Registry};
 use bulkhead_transport::Ticketer;
 
+use crate::breakers::BreakerIds;
 use crate::chains::BuiltProviders;
 use crate::clock;
 use crate::evacuation::KillReport;
@@ -21,6 +22,11 @@ use crate::names::{self, Names};
 use crate::placement::Placement;
 use crate::shared::Shared;
 use crate::snapshot::{ApplyError, ClusterEntry, ClusterIds, Compiler, Snapshot};
+
+mod endpoints;
+
+pub(crate) use endpoints::WorkerReport;
+pub use endpoints::{CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus};
 
 /// Most workers that may be asked for.
 pub const WORKERS_MAX: usize = 1024;
@@ -121,6 +127,7 @@ impl Gateway {
             .map_err(|source| ApplyError::Tls { owner: "session tickets".to_owned(), source })?;
         let compiler = Compiler {
             ids: ClusterIds::default(),
+            breakers: BreakerIds::default(),
             ticketer,
             registry: registry.clone(),
             providers: BuiltProviders::default(),
@@ -228,6 +235,7 @@ impl Gateway {
         state.snapshot = Some(snapshot.clone());
         state.listeners = listeners;
         state.names = names.succeed(&state.names);
+        self.shared.verdicts.retain(|id| snapshot.checks(id));
         for slot in &state.slots {
             // A worker that dies meanwhile has a successor that starts with this snapshot.
             let _ = slot.send(Message::Snapshot(snapshot.clone()));

@@ -10,6 +10,7 @@
 //! of the control plane, which drives it through [`Gateway`].
 
 mod arena;
+mod breakers;
 mod chains;
 mod clock;
 mod connection;
@@ -42,12 +43,14 @@ mod shared;
 mod snapshot;
 mod sniff;
 mod timer;
+mod verdicts;
 mod worker;
 
 pub use evacuation::KillReport;
 pub use faults::Fault;
 pub use gateway::{
-    EvacuationTotals, Gateway, GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
+    CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus, EvacuationTotals, Gateway,
+    GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
 };
 pub use listening::HandedSocket;
 pub use resize::ResizeError;

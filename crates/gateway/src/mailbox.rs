@@ -9,6 +9,7 @@ use bulkhead_upstream::EndpointSpec;
 use mio::{Poll, Waker};
 
 use crate::evacuation::Parcel;
+use crate::gateway::WorkerReport;
 use crate::snapshot::{ClusterId, Snapshot};
 use crate::worker::{WAKER, WorkerListener};
 
@@ -31,6 +32,8 @@ pub(crate) enum Message {
     Endpoints(ClusterId, Arc<[EndpointSpec]>),
     /// End after this turn: siblings take over all that is served here.
     Retire,
+    /// Tell of the endpoints.
+    Report(SyncSender<WorkerReport>),
     /// Finish what is under way, take nothing new, and stop.
     Drain {
         /// The listening sockets are another process's now, and with them who waits there.

@@ -18,6 +18,7 @@ use crate::mailbox::{Message, Slot};
 use crate::names::{Names, has_names};
 use crate::placement::Placement;
 use crate::snapshot::{ClusterEntry, Snapshot};
+use crate::verdicts::Verdicts;
 use crate::worker::{Exit, Worker, WorkerListener, run_guarded};
 
 /// How long the last thread waits before it tries again to start its successor.
@@ -90,6 +91,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) totals: Totals,
+    pub(crate) verdicts: Verdicts,
     connections: AtomicUsize,
     seed: AtomicU64,
     /// Whether `State::parked` may hold something; changed under its lock.
@@ -112,6 +114,7 @@ impl Shared {
             registry,
             faults: Arc::default(),
             totals: Totals::default(),
+            verdicts: Verdicts::default(),
             connections: AtomicUsize::new(0),
             seed: AtomicU64::new(seed),
             has_parked: AtomicBool::new(false),

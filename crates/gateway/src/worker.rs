@@ -26,6 +26,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::arena::{Arena, Key};
+use crate::breakers::Breakers;
 use crate::clock::{self, DateCache};
 use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
 use crate::endpoints::Clusters;
@@ -85,6 +86,7 @@ pub(crate) struct Worker {
     #[expect(clippy::vec_box, reason = "the arena holds boxes: recycling moves a pointer")]
     pub(crate) spare: Vec<Box<Exchange>>,
     pub(crate) clusters: Clusters,
+    pub(crate) breakers: Breakers,
     pub(crate) timers: TimerWheel,
     fired: Vec<Owner>,
     pub(crate) heads: Heads,
@@ -102,6 +104,8 @@ pub(crate) struct Worker {
     pub(crate) unix_s: u64,
     pub(crate) date: DateCache,
     pub(crate) next_housekeeping: Instant,
+    /// Version of the verdicts that were taken last.
+    pub(crate) verdicts_seen: u64,
     pub(crate) rng: Rng,
     pub(crate) caches: Caches,
     pub(crate) shard: Arc<Shard>,
@@ -144,6 +148,7 @@ impl Worker {
             exchanges: Arena::default(),
             spare: Vec::new(),
             clusters: Clusters::default(),
+            breakers: Breakers::default(),
             timers: TimerWheel::new(now),
             fired: Vec::new(),
             heads: Heads::default(),
@@ -158,6 +163,7 @@ impl Worker {
             unix_s: clock::unix().as_secs(),
             date: DateCache::default(),
             next_housekeeping: now,
+            verdicts_seen: 0,
             rng: Rng::new(seed),
             caches: Caches::default(),
             shard,
@@ -427,6 +433,8 @@ impl Worker {
         self.date.update(unix);
         self.expire_idle();
         self.accept_again();
+        self.count_endpoints();
+        self.count_breakers();
         // Whoever was woken for them may have died.
         self.parcels.extend(self.shared.take_parked());
         self.shared.fill_vacancies();
@@ -454,7 +462,13 @@ impl Worker {
                 Message::Parcels(parcels) => self.parcels.extend(parcels),
                 Message::Endpoints(cluster, endpoints) => self.set_endpoints(cluster, &endpoints),
                 Message::Retire => self.retired = true,
+                Message::Report(to) => self.report(&to),
                 Message::Drain { until, handed_over } => self.begin_drain(until, handed_over),
+            }
+        }
+        self.take_verdicts();
+    }
+}
             }
         }
     }

@@ -232,7 +232,16 @@ static LIMITS: Table = Table {
 static ADMIN: Table = Table {
     name: "admin",
     about: "The admin server: `/metrics`, `/livez`, `/readyz`.",
-    keys: &[required("address", ADDRESS, "IP address and port; loopback, unless you mean it.")],
+    keys: &[
+        required("address", ADDRESS, "IP address and port; loopback, unless you mean it."),
+        default(
+            "readiness_clusters",
+            Shape::List { item: &NAME, min: 0 },
+            "[]",
+            "Clusters without which `/readyz` says 503: each must have an available endpoint. \
+             Others are only reported as degraded.",
+        ),
+    ],
     rules: &[],
     hints: &[("port", "write host and port together: `address: 127.0.0.1:9901`")],
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::event::{Event, Listen};
-use crate::plane::Plane;
+use crate::plane::{ClusterStatus, Plane};
 use crate::status::Status;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -34,7 +34,7 @@ impl Question {
 
     /// Whether answering may take longer than a moment.
     pub(crate) fn may_block(&self) -> bool {
-        self.method == "POST"
+        self.method == "POST" || self.path == "/endpoints"
     }
 }
 
@@ -73,6 +73,7 @@ pub(crate) struct Pages {
     pub(crate) status: Arc<Status>,
     pub(crate) events: Arc<Listen>,
     pub(crate) faults: bool,
+    pub(crate) readiness_clusters: Vec<String>,
 }
 
 impl Pages {
@@ -90,6 +91,7 @@ impl Pages {
             "/readyz" => Self::ready,
             "/config" => Self::config,
             "/workers" => Self::workers,
+            "/endpoints" => Self::endpoints,
             _ => return Answer::text(404, "There is nothing here; `/` lists what there is.\n"),
         };
         match question.method.as_str() {
@@ -105,6 +107,7 @@ impl Pages {
             /readyz    200 while requests can be served, else 503 with the reasons\n\
             /config    which configuration is in force, and what was wrong with the last one\n\
             /workers   the workers and what they carry\n\
+             /endpoints the clusters' endpoints: healthy, ejected, in flight\n\
             /workers/resize?count=N   POST makes it N workers; nothing is lost\n\
             /upgrade   POST starts the executable anew in place of this process; nothing is lost\n"
             .to_owned();
@@ -122,13 +125,28 @@ impl Pages {
         Answer::text(200, "ok\n")
     }
 
+    /// A cluster without a healthy endpoint is a reason only if it was named as one: otherwise an
+    /// upstream that is down would take all gateways with it, and with them all other upstreams.
     fn ready(&self) -> Answer {
         let mut reasons = self.plane.unready();
         if self.status.draining() {
             reasons.push("the gateway is draining".to_owned());
         }
+        let down: Vec<String> = self
+            .plane
+            .availability()
+            .into_iter()
+            .filter(|cluster| cluster.healthy == 0)
+            .map(|cluster| cluster.cluster)
+            .collect();
+        for cluster in self.readiness_clusters.iter().filter(|name| down.contains(name)) {
+            reasons.push(format!("cluster `{cluster}` has no healthy endpoint"));
+        }
         let status = if reasons.is_empty() { 200 } else { 503 };
-        Answer::json(status, &json!({ "ready": reasons.is_empty(), "reasons": reasons }))
+        Answer::json(
+            status,
+            &json!({ "ready": reasons.is_empty(), "reasons": reasons, "degraded": down }),
+        )
     }
 
     fn config(&self) -> Answer {
@@ -152,6 +170,11 @@ impl Pages {
             })
             .collect();
         Answer::json(200, &json!({ "workers": workers }))
+    }
+
+    fn endpoints(&self) -> Answer {
+        let clusters: Vec<_> = self.plane.endpoints().iter().map(cluster).collect();
+        Answer::json(200, &json!({ "clusters": clusters }))
     }
 
     fn kill(&self, question: &Question, worker: &str) -> Answer {
@@ -192,6 +215,19 @@ impl Pages {
             Err(reason) => Answer::json(409, &json!({ "worker": worker, "reason": reason })),
         }
     }
+}
+
+fn cluster(cluster: &ClusterStatus) -> Value {
+    let endpoints = cluster.endpoints.iter().map(|endpoint| {
+        json!({
+            "address": endpoint.address.to_string(),
+            "healthy": endpoint.healthy,
+            "ejected_by_workers": endpoint.ejected_by,
+            "in_flight": endpoint.in_flight,
+            "connections": endpoint.connections,
+        })
+    });
+    json!({ "name": cluster.cluster, "endpoints": endpoints.collect::<Vec<_>>() })
 }
 
 /// `x` of `/workers/x/kill`.

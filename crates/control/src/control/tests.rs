@@ -17,10 +17,8 @@ fn parse(text: &str, _file: &str) -> Result<Parsed, String> {
 
 fn admin() -> ControlOptions {
     let address = ([127, 0, 0, 1], 0).into();
-    ControlOptions {
-        admin: Some(AdminOptions { address, faults: true }),
-        ..ControlOptions::default()
-    }
+    let admin = AdminOptions { address, faults: true, readiness_clusters: Vec::new() };
+    ControlOptions { admin: Some(admin), ..ControlOptions::default() }
 }
 
 fn applied(source: Option<(ConfigSource, String)>) -> Applied {
@@ -136,7 +134,7 @@ fn taken_address_is_an_error() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let options = ControlOptions {
-        admin: Some(AdminOptions { address, faults: false }),
+        admin: Some(AdminOptions { address, faults: false, readiness_clusters: Vec::new() }),
         ..ControlOptions::default()
     };
     let (plane, _told) = FakePlane::new();

@@ -101,6 +101,7 @@ impl Worker {
                 Some(endpoint)
             });
             exchange.attempt_open &= exchange.endpoint.is_some();
+            exchange.passes.adopt(&mut self.breakers);
             let key = self.exchanges.insert(exchange);
             new.exchanges.push(key);
             exchange_keys.insert(old, key);

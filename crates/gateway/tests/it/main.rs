@@ -1,9 +1,11 @@
 //! The gateway end to end, on real sockets: port 0, every service owned by its test.
 
+mod breakers;
 mod evacuation;
 mod faults;
 mod grpc;
 mod grpc_failures;
+mod health;
 mod http1;
 mod http2;
 mod lifecycle;
