@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+mod balance;
 mod cluster;
+mod discovery;
 mod filter;
 mod jwt;
 mod limits;
@@ -11,7 +13,9 @@ mod listener;
 mod route;
 mod telemetry;
 
-pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
+pub use balance::{AffinityCookie, Balance, HashSource, Locality, Maglev, RingHash, Subset};
+pub use cluster::{Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
+pub use discovery::{Discovery, Dns};
 pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use limits::Limits;
@@ -26,12 +30,16 @@ pub use telemetry::{AccessLog, Admin};
 pub struct Config {
     /// Number of workers; `None`: as many as the cgroup grants CPUs.
     pub workers: Option<usize>,
+    /// The zone that the gateway runs in; `None`: that of the environment, if it says.
+    pub zone: Option<String>,
     /// Where connections are accepted.
     pub listeners: Vec<Listener>,
     /// In file order; precedence is the router's.
     pub routes: Vec<Route>,
     /// Upstream clusters by name.
     pub clusters: BTreeMap<String, Cluster>,
+    /// How names of endpoints are looked up.
+    pub dns: Dns,
     /// Token issuers by name.
     pub jwt_providers: BTreeMap<String, JwtProvider>,
     /// Limits and time-outs of downstream connections and exchanges.

@@ -7,13 +7,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
-use bulkhead_config::model::{Cluster, Config, EndpointAddress};
+use bulkhead_config::model::{Cluster, Config, Endpoint, EndpointAddress};
 use bulkhead_upstream::EndpointSpec;
 
-/// Addresses of all names of a configuration, by host and port; none: not known yet.
+/// What stands outside the configuration and says where endpoints are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Names(HashMap<(String, u16), Vec<SocketAddr>>);
+pub(crate) struct Names {
+    /// Addresses of all names of a configuration, by host and port; none: not known yet.
+    addresses: HashMap<(String, u16), Vec<SocketAddr>>,
+    /// The zone that the gateway runs in.
+    zone: Option<String>,
+}
+
+/// Says which zone that is, if the configuration does not.
+const ZONE_VARIABLE: &str = "BULKHEAD_ZONE";
 
 impl Names {
     /// The names of a configuration. Only what is not `known` is looked up, once, so that a gateway
@@ -24,11 +33,11 @@ impl Names {
         known: &Self,
         look_up: impl Fn(&str, u16) -> Vec<SocketAddr>,
     ) -> Self {
-        let mut names = Self::default();
+        let mut names = Self { zone: own_zone(config), ..Self::default() };
         for endpoint in config.clusters.values().flat_map(|cluster| &cluster.endpoints) {
             let EndpointAddress::Name { host, port } = &endpoint.address else { continue };
-            names.0.entry((host.clone(), *port)).or_insert_with_key(|name| {
-                let known = known.0.get(name).filter(|addresses| !addresses.is_empty());
+            names.addresses.entry((host.clone(), *port)).or_insert_with_key(|name| {
+                let known = known.addresses.get(name).filter(|addresses| !addresses.is_empty());
                 known.cloned().unwrap_or_else(|| look_up(host, *port))
             });
         }
@@ -37,8 +46,8 @@ impl Names {
 
     /// Takes the place of the names before it, but for addresses that these were told meanwhile.
     pub(crate) fn succeed(mut self, before: &Self) -> Self {
-        for (name, addresses) in &mut self.0 {
-            if let Some(told) = before.0.get(name).filter(|told| !told.is_empty()) {
+        for (name, addresses) in &mut self.addresses {
+            if let Some(told) = before.addresses.get(name).filter(|told| !told.is_empty()) {
                 addresses.clone_from(told);
             }
         }
@@ -47,7 +56,7 @@ impl Names {
 
     /// Makes these the addresses of a name. False: they are, or no cluster has the name.
     pub(crate) fn set(&mut self, host: &str, port: u16, addresses: Vec<SocketAddr>) -> bool {
-        match self.0.get_mut(&(host.to_owned(), port)) {
+        match self.addresses.get_mut(&(host.to_owned(), port)) {
             Some(known) if *known != addresses => {
                 *known = addresses;
                 true
@@ -56,23 +65,39 @@ impl Names {
         }
     }
 
-    /// The endpoints of a cluster, as far as addresses are known. Each address of a name has the
-    /// name's weight; an address that comes up twice has the weight of its first mention.
+    /// The endpoints of a cluster, as far as addresses are known. Each address of a name is as the
+    /// name is described; one that comes up twice is as it was first.
     pub(crate) fn endpoints(&self, cluster: &Cluster) -> Vec<EndpointSpec> {
-        let mut weights = BTreeMap::new();
+        let mut specs = BTreeMap::new();
         for endpoint in &cluster.endpoints {
             let addresses = match &endpoint.address {
                 EndpointAddress::Socket(address) => std::slice::from_ref(address),
                 EndpointAddress::Name { host, port } => {
-                    self.0.get(&(host.clone(), *port)).map_or(&[][..], Vec::as_slice)
+                    self.addresses.get(&(host.clone(), *port)).map_or(&[][..], Vec::as_slice)
                 }
             };
             for address in addresses {
-                weights.entry(*address).or_insert(endpoint.weight);
+                specs.entry(*address).or_insert_with(|| self.spec(endpoint, *address));
             }
         }
-        weights.into_iter().map(|(address, weight)| EndpointSpec { address, weight }).collect()
+        specs.into_values().collect()
     }
+
+    fn spec(&self, endpoint: &Endpoint, address: SocketAddr) -> EndpointSpec {
+        let labels = &endpoint.labels;
+        EndpointSpec {
+            address,
+            weight: endpoint.weight,
+            priority: endpoint.priority,
+            local: endpoint.zone.is_some() && endpoint.zone == self.zone,
+            labels: (!labels.is_empty()).then(|| Arc::new(labels.clone())),
+        }
+    }
+}
+
+fn own_zone(config: &Config) -> Option<String> {
+    let named = || std::env::var(ZONE_VARIABLE).ok().filter(|zone| !zone.is_empty());
+    config.zone.clone().or_else(named)
 }
 
 /// Whether a cluster has endpoints that are named.

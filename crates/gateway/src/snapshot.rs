@@ -1,7 +1,7 @@
 //! A configuration, compiled for the request path: immutable, shared by all workers. An exchange
 //! keeps the snapshot that it began with to its end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,11 +20,14 @@ use bulkhead_transport::{
     TlsError, TlsTarget, TlsVersion,
 };
 use bulkhead_upstream::{
-    Balance, ClusterSettings, EjectionSettings, EndpointSpec, Protocol as PoolProtocol, RetryPolicy,
+    ClusterSettings, EjectionSettings, EndpointSpec, Protocol as PoolProtocol, RetryPolicy,
 };
 
 use crate::chains::{self, BuiltProviders};
 use crate::names::Names;
+
+mod backend;
+pub(crate) use backend::BackendEntry;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -169,25 +172,29 @@ pub(crate) struct RouteEntry {
     pub(crate) retry: RetryPolicy,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
-    /// Cluster, weights up to and including it, series.
-    backends: Vec<(ClusterId, u64, ExchangeSeries)>,
+    backends: Vec<BackendEntry>,
     /// Per match: length of the prefix that it matches.
     prefixes: Vec<Option<usize>>,
 }
 
 impl RouteEntry {
-    /// The backend that a random number chooses.
-    pub(crate) fn backend(&self, roll: u64) -> Option<ClusterId> {
-        let total = self.backends.last()?.1;
+    /// The number of the backend that a random number chooses.
+    pub(crate) fn choose(&self, roll: u64) -> Option<u32> {
+        let total = self.backends.last()?.weight_end;
         let point = ((u128::from(roll) * u128::from(total)) >> 64) as u64;
-        self.backends.iter().find(|(_, upto, _)| point < *upto).map(|(id, ..)| *id)
+        (0..).zip(&self.backends).find(|(_, backend)| point < backend.weight_end).map(|(at, _)| at)
+    }
+
+    /// A backend by its number.
+    pub(crate) fn backend(&self, number: u32) -> Option<&BackendEntry> {
+        self.backends.get(number as usize)
     }
 
     pub(crate) fn series(&self, cluster: ClusterId) -> &ExchangeSeries {
         self.backends
             .iter()
-            .find(|(id, ..)| *id == cluster)
-            .map_or(&self.unserved, |(.., series)| series)
+            .find(|backend| backend.cluster == cluster)
+            .map_or(&self.unserved, |backend| &backend.series)
     }
 
     pub(crate) fn prefix_len(&self, matched: u32) -> Option<usize> {
@@ -230,7 +237,7 @@ impl Snapshot {
             .map(|route| {
                 let chain = chains::build(route, &providers)
                     .map_err(|source| ApplyError::Chain { route: route.name.clone(), source })?;
-                Ok(route_entry(route, chain, compiler))
+                Ok(route_entry(route, chain, &config.clusters, compiler))
             })
             .collect::<Result<Vec<_>, ApplyError>>()?;
         let listeners = config
@@ -255,17 +262,13 @@ impl Snapshot {
     }
 }
 
-fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> RouteEntry {
-    let mut upto = 0;
-    let backends = route
-        .backends
-        .iter()
-        .map(|backend| {
-            upto += u64::from(backend.weight);
-            let series = compiler.registry.series(&route.name, &backend.cluster);
-            (compiler.ids.of(&backend.cluster), upto, series)
-        })
-        .collect();
+fn route_entry(
+    route: &model::Route,
+    chain: Chain,
+    clusters: &BTreeMap<String, model::Cluster>,
+    compiler: &Compiler,
+) -> RouteEntry {
+    let backends = backend::entries(route, clusters, compiler);
     let retry =
         route.retry.as_ref().map_or_else(RetryPolicy::unprocessed_only, |policy| RetryPolicy {
             retries: policy.retries,
@@ -385,10 +388,8 @@ fn cluster_entry(
             Protocol::Http1 => PoolProtocol::Http1,
             Protocol::Http2 => PoolProtocol::Http2,
         },
-        balance: match cluster.balance {
-            model::Balance::LeastRequest => Balance::LeastRequest,
-            model::Balance::RoundRobin => Balance::RoundRobin,
-        },
+        balance: backend::balance(cluster.balance),
+        locality: backend::locality(cluster.locality),
         idle_timeout: cluster.idle_timeout,
         http2_connections: cluster.http2_connections,
         connections_max: cluster.connections_max,

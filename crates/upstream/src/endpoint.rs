@@ -1,8 +1,14 @@
 //! The endpoints of a cluster: a table whose places are reused, and ids that notice it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use crate::balance::Latency;
 use crate::ejection::Health;
+
+/// What an endpoint is, by name: `version` → `v2`.
+pub type Labels = BTreeMap<String, String>;
 
 /// Names an endpoint of one cluster in one worker. An id outlives its endpoint safely: when the
 /// place is given to another endpoint the generation differs, and the old id means nobody.
@@ -12,25 +18,31 @@ pub struct EndpointId {
     pub(crate) generation: u32,
 }
 
-/// What the configuration or DNS says of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What the configuration or discovery says of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointSpec {
     /// Where it listens.
     pub address: SocketAddr,
     /// Relative share of requests, 1 to [`EndpointSpec::WEIGHT_MAX`]; others are clamped.
     pub weight: u32,
+    /// Endpoints of the lowest number are used first; others take over what these cannot.
+    pub priority: u8,
+    /// It stands in the gateway's own zone.
+    pub local: bool,
+    /// Labels, for [`crate::Subset`]; `None`: none.
+    pub labels: Option<Arc<Labels>>,
 }
 
 impl EndpointSpec {
     /// Highest weight.
     pub const WEIGHT_MAX: u32 = 1_000;
 
-    /// An endpoint of weight 1.
+    /// An endpoint of weight 1 and priority 0, elsewhere, without labels.
     pub const fn new(address: SocketAddr) -> Self {
-        Self { address, weight: 1 }
+        Self { address, weight: 1, priority: 0, local: false, labels: None }
     }
 
-    fn weight_clamped(self) -> u32 {
+    fn weight_clamped(&self) -> u32 {
         self.weight.clamp(1, Self::WEIGHT_MAX)
     }
 }
@@ -40,11 +52,26 @@ impl EndpointSpec {
 pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
     pub(crate) weight: u32,
+    pub(crate) priority: u8,
+    pub(crate) local: bool,
+    pub(crate) labels: Option<Arc<Labels>>,
     pub(crate) generation: u32,
     pub(crate) live: bool,
     /// Attempts that were started and not finished.
     pub(crate) in_flight: u32,
     pub(crate) health: Health,
+    /// How fast it answers; kept by [`crate::Balance::PeakEwma`] only.
+    pub(crate) latency: Latency,
+}
+
+impl Endpoint {
+    /// Takes over what may change while the endpoint stays.
+    fn describe(&mut self, spec: &EndpointSpec) {
+        self.weight = spec.weight_clamped();
+        self.priority = spec.priority;
+        self.local = spec.local;
+        self.labels.clone_from(&spec.labels);
+    }
 }
 
 /// The table.
@@ -106,21 +133,25 @@ impl Endpoints {
                 continue;
             }
             match self.places.iter_mut().find(|e| e.live && e.address == spec.address) {
-                Some(endpoint) => endpoint.weight = spec.weight_clamped(),
-                None => self.insert(*spec),
+                Some(endpoint) => endpoint.describe(spec),
+                None => self.insert(spec),
             }
         }
         removed
     }
 
-    fn insert(&mut self, spec: EndpointSpec) {
+    fn insert(&mut self, spec: &EndpointSpec) {
         let endpoint = Endpoint {
             address: spec.address,
             weight: spec.weight_clamped(),
+            priority: spec.priority,
+            local: spec.local,
+            labels: spec.labels.clone(),
             generation: 0,
             live: true,
             in_flight: 0,
             health: Health::default(),
+            latency: Latency::default(),
         };
         match self.places.iter_mut().find(|place| !place.live) {
             Some(place) => {

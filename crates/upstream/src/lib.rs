@@ -27,11 +27,15 @@ mod pool;
 mod random;
 mod retry;
 
-pub use balance::Balance;
+pub use balance::{
+    Balance, EWMA_DECAY, FAILURE_LATENCY, HashLoad, Locality, MAGLEV_TABLE_SIZE, Maglev,
+    OVERPROVISIONING_PERCENT, PickHints, RING_SIZE_MAX, RING_SIZE_MIN, RingHash, SUBSETS_MAX,
+    Subset, SubsetFallback, stable_hash,
+};
 pub use budget::{BUDGET_RETRIES_PER_SECOND_MIN, BUDGET_WINDOW, Budget};
 pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed};
 pub use ejection::{AttemptOutcome, EJECTION_MAX, EjectionSettings};
-pub use endpoint::{EndpointId, EndpointSpec};
+pub use endpoint::{EndpointId, EndpointSpec, Labels};
 pub use pool::{Acquire, ConnectionFacts, ConnectionState, Overloaded, Protocol, Released};
 pub use random::Rng;
 pub use retry::{BACKOFF_MAX, Decision, FailedAttempt, GiveUp, RetryPolicy};

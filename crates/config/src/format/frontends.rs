@@ -1,6 +1,7 @@
 //! The file itself, its listeners, limits, admin server and access log.
 
 use super::backends::{CLUSTER, JWT_PROVIDER};
+use super::discovery::DNS;
 use super::routes::ROUTE;
 use super::{
     ADDRESS, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, Table, default, duration,
@@ -16,6 +17,12 @@ pub(crate) static FILE: Table = Table {
             "workers",
             integer(1, 1_024),
             "Number of workers. Left out: as many as the machine or its cgroup grants CPUs.",
+        ),
+        optional(
+            "zone",
+            NAME,
+            "The zone that the gateway runs in. Left out: what the environment variable \
+             `BULKHEAD_ZONE` says, if it is set.",
         ),
         required(
             "listeners",
@@ -33,6 +40,7 @@ pub(crate) static FILE: Table = Table {
             "{}",
             "Sets of endpoints that answer the same requests, by name.",
         ),
+        default("dns", Shape::Table(&DNS), "{}", "How names of endpoints are looked up."),
         default(
             "jwt_providers",
             Shape::Map { key: Scalar::Name, value: &Shape::Table(&JWT_PROVIDER) },

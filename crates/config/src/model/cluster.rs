@@ -1,24 +1,31 @@
 //! Clusters, their endpoints and how they are reached.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Protocol;
+use super::{Balance, Discovery, HashSource, Locality, Protocol};
 
 /// A set of endpoints that answer the same requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cluster {
     /// Its name.
     pub name: String,
-    /// Where they are. Never empty.
+    /// Where they are. Empty only with `discovery`.
     pub endpoints: Vec<Endpoint>,
+    /// Where they are looked up; `None`: nowhere.
+    pub discovery: Option<Discovery>,
     /// Protocol towards them.
     pub protocol: Protocol,
     /// TLS towards them; `None`: cleartext.
     pub tls: Option<UpstreamTls>,
     /// How one is chosen.
     pub balance: Balance,
+    /// What is hashed, if one is chosen by hash: the first source that a request has.
+    pub hash_on: Vec<HashSource>,
+    /// Which zones and priorities come first.
+    pub locality: Locality,
     /// Until a connection (with TLS) is up. Default 5 s.
     pub connect_timeout: Duration,
     /// An unused pooled connection is closed after. Default 60 s.
@@ -33,7 +40,7 @@ pub struct Cluster {
     pub retry_budget_percent: u32,
     /// Passive ejection; `None`: off.
     pub ejection: Option<Ejection>,
-    /// How often names are looked up again. Default 30 s.
+    /// Names are looked up again when their TTL is over, but at the latest after this. Default 30 s.
     pub dns_refresh: Duration,
 }
 
@@ -44,6 +51,19 @@ pub struct Endpoint {
     pub address: EndpointAddress,
     /// Relative share, 1 to 1,000. Default 1.
     pub weight: u32,
+    /// The zone that it stands in.
+    pub zone: Option<String>,
+    /// Lowest first. Default 0.
+    pub priority: u8,
+    /// What it is, for subsets.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Endpoint {
+    /// An endpoint of weight 1 and priority 0, without zone and labels.
+    pub const fn new(address: EndpointAddress) -> Self {
+        Self { address, weight: 1, zone: None, priority: 0, labels: BTreeMap::new() }
+    }
 }
 
 /// Address of an endpoint.
@@ -71,16 +91,6 @@ pub struct UpstreamTls {
     pub insecure_skip_verify: bool,
 }
 
-/// Balancing algorithm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Balance {
-    /// Power of two choices by requests in flight.
-    #[default]
-    LeastRequest,
-    /// In turn, by weight.
-    RoundRobin,
-}
-
 /// Passive ejection of endpoints that fail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ejection {
@@ -104,9 +114,12 @@ impl Cluster {
         Self {
             name: name.to_owned(),
             endpoints,
+            discovery: None,
             protocol,
             tls: None,
             balance: Balance::default(),
+            hash_on: Vec::new(),
+            locality: Locality::default(),
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),
             http2_connections: 2,

@@ -13,7 +13,7 @@ fn address(last: u8) -> SocketAddr {
 fn cluster() -> Cluster {
     let name = |host: &str| EndpointAddress::Name { host: host.to_owned(), port: 80 };
     let endpoints = [EndpointAddress::Socket(address(1)), name("a.test"), name("b.test")]
-        .map(|address| Endpoint { address, weight: 1 });
+        .map(|address| Endpoint::new(address));
     Cluster::new("api", endpoints.to_vec(), Protocol::Http2)
 }
 
@@ -122,7 +122,7 @@ fn config(cluster: Cluster) -> Config {
 #[tokio::test]
 async fn watching_looks_up_names_only_and_ends_with_its_set() {
     let fixture = fixture();
-    let endpoint = Endpoint { address: EndpointAddress::Socket(address(1)), weight: 1 };
+    let endpoint = Endpoint::new(EndpointAddress::Socket(address(1)));
     let fixed = Cluster::new("fixed", vec![endpoint], Protocol::Http1);
     let mut config = Config::default();
     config.clusters.insert("fixed".to_owned(), fixed);

@@ -1,4 +1,4 @@
-use bulkhead_config::model::{Endpoint, Protocol};
+use bulkhead_config::model::Protocol;
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn cluster(endpoints: &str) -> Cluster {
             Ok(last) => EndpointAddress::Socket(address(last)),
             Err(_) => EndpointAddress::Name { host: place.to_owned(), port: 80 },
         };
-        Endpoint { address, weight: weight.parse().unwrap() }
+        Endpoint { weight: weight.parse().unwrap(), ..Endpoint::new(address) }
     });
     Cluster::new("api", endpoints.collect(), Protocol::Http1)
 }
@@ -31,7 +31,7 @@ fn names(text: &str) -> Names {
         let addresses = addresses.map(|last| address(last.parse().unwrap())).collect();
         ((host.to_owned(), 80), addresses)
     });
-    Names(entries.collect())
+    Names { addresses: entries.collect(), ..Names::default() }
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn each_address_has_the_weight_of_its_endpoint() {
             .split_ascii_whitespace()
             .map(|text| text.split_once('*').unwrap())
             .map(|(last, weight)| EndpointSpec {
-                address: address(last.parse().unwrap()),
                 weight: weight.parse().unwrap(),
+                ..EndpointSpec::new(address(last.parse().unwrap()))
             })
             .collect();
         assert_eq!(specs, expect, "{endpoints} with {known}");
