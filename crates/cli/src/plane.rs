@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bulkhead_config::Config;
+use bulkhead_config::model::{Discovery, Endpoint};
 use bulkhead_control::{Plane, WorkerKilled, WorkerStatus};
 use bulkhead_gateway::Gateway;
 
@@ -58,6 +59,10 @@ impl Plane for GatewayPlane {
 
     fn set_addresses(&self, host: &str, port: u16, addresses: Vec<SocketAddr>) {
         self.gateway.set_addresses(host, port, addresses);
+    }
+
+    fn set_discovered(&self, source: &Discovery, endpoints: Vec<Endpoint>) {
+        self.gateway.set_discovered(source, endpoints);
     }
 
     fn metrics(&self) -> String {

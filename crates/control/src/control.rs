@@ -9,9 +9,10 @@ use bulkhead_config::Config;
 use tokio::sync::{Notify, watch};
 
 use crate::admin::{self, AdminOptions, Pages};
+use crate::dns::{Dns, Lookup};
 use crate::event::{Event, Listen};
 use crate::plane::Plane;
-use crate::resolver::{Known, Lookup, Resolver, system_lookup};
+use crate::resolver::{Known, Resolver};
 use crate::status::Status;
 use crate::store::{CONFIG_POLL_INTERVAL, ConfigSource, Outcome, Store};
 
@@ -112,7 +113,8 @@ impl Control {
             plane: Arc::clone(&plane),
             status: Arc::clone(&status),
             events: Arc::clone(&events),
-            lookup: options.lookup.unwrap_or_else(system_lookup),
+            dns: options.lookup.clone().map_or_else(|| Dns::of(&config.dns), Dns::System),
+            asked: options.lookup,
             known: Arc::new(Known::default()),
         };
         let store = source.map(|(source, text)| {

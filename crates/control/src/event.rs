@@ -67,6 +67,24 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Other endpoints are found than before.
+    EndpointsFound {
+        /// A cluster that looks there.
+        cluster: String,
+        /// Where: a name or a file.
+        source: String,
+        /// How many.
+        endpoints: usize,
+    },
+    /// Endpoints are not found any more, or not understood; the last good ones stay.
+    DiscoveryFailed {
+        /// The cluster.
+        cluster: String,
+        /// Where: a name or a file.
+        source: String,
+        /// Why, readable as it is.
+        reason: String,
+    },
     /// A worker was killed through the admin server.
     WorkerKilled {
         /// Its index.
@@ -85,8 +103,11 @@ impl Event {
             Self::AdminListening { .. }
             | Self::ConfigApplied { .. }
             | Self::NameResolved { .. }
+            | Self::EndpointsFound { .. }
             | Self::WorkerKilled { .. } => Level::Info,
-            Self::NeedsRestart { .. } | Self::NameFailed { .. } => Level::Warn,
+            Self::NeedsRestart { .. } | Self::NameFailed { .. } | Self::DiscoveryFailed { .. } => {
+                Level::Warn
+            }
             Self::ConfigRejected { .. } | Self::WatchEnded => Level::Error,
         }
     }
@@ -132,6 +153,14 @@ impl fmt::Display for Event {
             Self::NameFailed { cluster, host, reason } => write!(
                 formatter,
                 "cluster `{cluster}`: name `{host}` does not resolve, its last addresses stay: {reason}"
+            ),
+            Self::EndpointsFound { cluster, source, endpoints } => {
+                write!(formatter, "cluster `{cluster}`: `{source}` now has {endpoints} endpoints")
+            }
+            Self::DiscoveryFailed { cluster, source, reason } => write!(
+                formatter,
+                "cluster `{cluster}`: no endpoints from `{source}`, its last ones stay: {}",
+                reason.trim_end()
             ),
             Self::WorkerKilled { worker, connections_moved, connections_lost } => write!(
                 formatter,

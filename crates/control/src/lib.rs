@@ -9,6 +9,8 @@
 
 mod admin;
 mod control;
+mod discovery;
+mod dns;
 mod event;
 mod files;
 mod plane;
@@ -21,8 +23,8 @@ pub use admin::{
     ADMIN_HEAD_TIMEOUT, AdminOptions,
 };
 pub use control::{Applied, Control, ControlError, ControlOptions};
+pub use dns::Lookup;
 pub use event::{Event, Level};
 pub use files::referenced as referenced_files;
 pub use plane::{Plane, WorkerKilled, WorkerStatus};
-pub use resolver::Lookup;
 pub use store::{CONFIG_BYTES_MAX, CONFIG_POLL_INTERVAL, ConfigSource, Parse, Parsed};

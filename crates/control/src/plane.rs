@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bulkhead_config::Config;
+use bulkhead_config::model::{Discovery, Endpoint};
 
 /// The data plane, seen from here. Methods may block for a while, and are never called by a worker.
 pub trait Plane: Send + Sync + 'static {
@@ -28,6 +29,10 @@ pub trait Plane: Send + Sync + 'static {
     /// Makes these the addresses of a name, in place of the ones it has, wherever an endpoint has
     /// this name and port. What is not told stays, also under another configuration.
     fn set_addresses(&self, host: &str, port: u16, addresses: Vec<SocketAddr>);
+
+    /// Makes these the endpoints that are found at `source`, in place of the ones it has, for all
+    /// clusters that look there. What is not told stays, also under another configuration.
+    fn set_discovered(&self, source: &Discovery, endpoints: Vec<Endpoint>);
 
     /// All metrics in the Prometheus text exposition format.
     fn metrics(&self) -> String;

@@ -7,9 +7,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::sync::Arc;
 
-use bulkhead_config::model::{Cluster, Config, Endpoint, EndpointAddress};
+use bulkhead_config::model::{Cluster, Config, Discovery, Endpoint, EndpointAddress};
+use bulkhead_config::parse_endpoints;
 use bulkhead_upstream::EndpointSpec;
 
 /// What stands outside the configuration and says where endpoints are.
@@ -17,6 +19,8 @@ use bulkhead_upstream::EndpointSpec;
 pub(crate) struct Names {
     /// Addresses of all names of a configuration, by host and port; none: not known yet.
     addresses: HashMap<(String, u16), Vec<SocketAddr>>,
+    /// Endpoints of clusters that do not name them, by where they are looked up; none: not known yet.
+    discovered: HashMap<Discovery, Vec<Endpoint>>,
     /// The zone that the gateway runs in.
     zone: Option<String>,
 }
@@ -32,6 +36,7 @@ impl Names {
         config: &Config,
         known: &Self,
         look_up: impl Fn(&str, u16) -> Vec<SocketAddr>,
+        read: impl Fn(&Path) -> Vec<Endpoint>,
     ) -> Self {
         let mut names = Self { zone: own_zone(config), ..Self::default() };
         for endpoint in config.clusters.values().flat_map(|cluster| &cluster.endpoints) {
@@ -39,6 +44,15 @@ impl Names {
             names.addresses.entry((host.clone(), *port)).or_insert_with_key(|name| {
                 let known = known.addresses.get(name).filter(|addresses| !addresses.is_empty());
                 known.cloned().unwrap_or_else(|| look_up(host, *port))
+            });
+        }
+        for source in config.clusters.values().filter_map(|cluster| cluster.discovery.as_ref()) {
+            names.discovered.entry(source.clone()).or_insert_with_key(|source| {
+                match (known.discovered.get(source), source) {
+                    (Some(known), _) if !known.is_empty() => known.clone(),
+                    (_, Discovery::File(path)) => read(path),
+                    (_, Discovery::DnsSrv(_)) => Vec::new(),
+                }
             });
         }
         names
@@ -49,6 +63,11 @@ impl Names {
         for (name, addresses) in &mut self.addresses {
             if let Some(told) = before.addresses.get(name).filter(|told| !told.is_empty()) {
                 addresses.clone_from(told);
+            }
+        }
+        for (source, endpoints) in &mut self.discovered {
+            if let Some(told) = before.discovered.get(source).filter(|told| !told.is_empty()) {
+                endpoints.clone_from(told);
             }
         }
         self
@@ -65,11 +84,23 @@ impl Names {
         }
     }
 
+    /// Makes these the endpoints that are found there. False: they are, or no cluster looks there.
+    pub(crate) fn set_discovered(&mut self, source: &Discovery, endpoints: Vec<Endpoint>) -> bool {
+        match self.discovered.get_mut(source) {
+            Some(known) if *known != endpoints => {
+                *known = endpoints;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The endpoints of a cluster, as far as addresses are known. Each address of a name is as the
     /// name is described; one that comes up twice is as it was first.
     pub(crate) fn endpoints(&self, cluster: &Cluster) -> Vec<EndpointSpec> {
         let mut specs = BTreeMap::new();
-        for endpoint in &cluster.endpoints {
+        let found = cluster.discovery.as_ref().and_then(|source| self.discovered.get(source));
+        for endpoint in cluster.endpoints.iter().chain(found.into_iter().flatten()) {
             let addresses = match &endpoint.address {
                 EndpointAddress::Socket(address) => std::slice::from_ref(address),
                 EndpointAddress::Name { host, port } => {
@@ -100,17 +131,22 @@ fn own_zone(config: &Config) -> Option<String> {
     config.zone.clone().or_else(named)
 }
 
-/// Whether a cluster has endpoints that are named.
+/// Whether a cluster has endpoints that are named, or found.
 pub(crate) fn has_names(cluster: &Cluster) -> bool {
-    cluster
-        .endpoints
-        .iter()
-        .any(|endpoint| matches!(endpoint.address, EndpointAddress::Name { .. }))
+    let named = |endpoint: &Endpoint| matches!(endpoint.address, EndpointAddress::Name { .. });
+    cluster.discovery.is_some() || cluster.endpoints.iter().any(named)
 }
 
 /// Asks the system. A name that does not resolve is no error: it has no addresses until it does.
 pub(crate) fn look_up(host: &str, port: u16) -> Vec<SocketAddr> {
     (host, port).to_socket_addrs().into_iter().flatten().collect()
+}
+
+/// Reads a file of discovery. One that is missing or wrong is no error: there are no endpoints until
+/// it is right, and the control plane says what is wrong.
+pub(crate) fn read_endpoints(path: &Path) -> Vec<Endpoint> {
+    let Ok(text) = std::fs::read_to_string(path) else { return Vec::new() };
+    parse_endpoints(&text, &path.display().to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_config::model::{
-    self, Config, EndpointAddress, Limits, PathMatch, Protocol, RouteTimeouts, SecretSource,
-    StringMatch,
+    self, Config, Discovery, EndpointAddress, Limits, PathMatch, Protocol, RouteTimeouts,
+    SecretSource, StringMatch,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
 use bulkhead_router::{
@@ -420,10 +420,25 @@ fn server_name(cluster: &model::Cluster) -> Result<Option<ServerName<'static>>, 
             EndpointAddress::Socket(_) => None,
         })
     });
+    let name = name.or_else(|| match &cluster.discovery {
+        Some(Discovery::DnsSrv(service)) => Some(service_domain(service).to_owned()),
+        _ => None,
+    });
     let Some(name) = name else { return Ok(None) };
     ServerName::try_from(name.clone())
         .map(Some)
         .map_err(|_| ApplyError::ServerName { cluster: cluster.name.clone(), name })
+}
+
+/// The domain whose service it is: what the certificates of its endpoints are for (RFC 6125 §6.2.1).
+fn service_domain(service: &str) -> &str {
+    let mut rest = service;
+    while let Some((label, domain)) = rest.split_once('.')
+        && label.starts_with('_')
+    {
+        rest = domain;
+    }
+    rest
 }
 
 pub(crate) fn read_file(what: &'static str, path: &Path) -> Result<Vec<u8>, ApplyError> {

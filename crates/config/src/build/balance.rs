@@ -66,7 +66,8 @@ fn is_prime(number: u32) -> bool {
 
 pub(super) fn hash_on(table: &TableValue, report: &mut Report<'_>) -> Vec<HashSource> {
     let items = table.list("hash_on");
-    let sources = items.iter().filter_map(|item| hash_source(item.table()?)).collect::<Vec<_>>();
+    let sources =
+        items.iter().filter_map(|item| hash_source(item.table()?, report)).collect::<Vec<_>>();
     let cookie = sources.iter().position(|source| matches!(source, HashSource::Cookie(_)));
     if let Some(after) = cookie.and_then(|position| items.get(position + 1)) {
         report
@@ -76,7 +77,7 @@ pub(super) fn hash_on(table: &TableValue, report: &mut Report<'_>) -> Vec<HashSo
     sources
 }
 
-fn hash_source(table: &TableValue) -> Option<HashSource> {
+fn hash_source(table: &TableValue, report: &mut Report<'_>) -> Option<HashSource> {
     if let Some(name) = table.string("header") {
         return Some(HashSource::Header(name));
     }
@@ -87,6 +88,9 @@ fn hash_source(table: &TableValue) -> Option<HashSource> {
         return Some(HashSource::SourceIp);
     }
     let cookie = table.table("cookie")?;
+    if let Some(item) = cookie.get("path").filter(|item| item.text().contains(';')) {
+        report.error(item.span, "the path of a cookie cannot have a `;` in it");
+    }
     Some(HashSource::Cookie(AffinityCookie {
         name: cookie.string("name")?,
         ttl: cookie.duration("ttl"),

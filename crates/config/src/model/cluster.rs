@@ -45,7 +45,7 @@ pub struct Cluster {
 }
 
 /// One endpoint.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Where.
     pub address: EndpointAddress,

@@ -10,6 +10,7 @@ use super::*;
 pub(crate) enum Told {
     Applied(Box<Config>),
     Addresses(String, Vec<SocketAddr>),
+    Discovered(Discovery, Vec<Endpoint>),
 }
 
 pub(crate) struct FakePlane {
@@ -80,6 +81,10 @@ impl Plane for FakePlane {
 
     fn set_addresses(&self, host: &str, port: u16, addresses: Vec<SocketAddr>) {
         self.tell(Told::Addresses(format!("{host}:{port}"), addresses));
+    }
+
+    fn set_discovered(&self, source: &Discovery, endpoints: Vec<Endpoint>) {
+        self.tell(Told::Discovered(source.clone(), endpoints));
     }
 
     fn metrics(&self) -> String {

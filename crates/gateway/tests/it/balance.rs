@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    AffinityCookie, Backend, Balance, Cluster, Endpoint, EndpointAddress, HashSource, Locality,
-    Maglev, Protocol, StringMatch, Subset, ValueMatch,
+    AffinityCookie, Backend, Balance, Cluster, Discovery, Endpoint, EndpointAddress, HashSource,
+    Locality, Maglev, Protocol, StringMatch, Subset, ValueMatch,
 };
 use bulkhead_gateway::Gateway;
 use bulkhead_origin::Origin;
@@ -162,6 +162,26 @@ fn the_own_zone_comes_first_and_others_when_it_fails() {
     drop(origins.pop());
     for _ in 0..20 {
         assert_eq!(answered_by(&gateway, &origins, ""), 0);
+    }
+}
+
+#[test]
+fn what_was_found_outlives_a_reload_and_a_worker() {
+    let origins = [origin(), origin()];
+    let source = Discovery::DnsSrv("_http._tcp.invalid".to_owned());
+    let configured =
+        || with_cluster(Vec::new(), |cluster| cluster.discovery = Some(source.clone()));
+    let gateway = start(configured());
+    assert!(get(&mut client(&gateway), "").starts_with("HTTP/1.1 503"), "nothing was found yet");
+    let found = Endpoint { priority: 1, ..endpoint(&origins[0]) };
+    gateway.set_discovered(&source, vec![found, endpoint(&origins[1])]);
+    let taken = (0..10_000).any(|_| get(&mut client(&gateway), "").starts_with("HTTP/1.1 200"));
+    assert!(taken, "workers hear of it");
+    gateway.apply(configured()).expect("apply");
+    for worker in [0, 1] {
+        gateway.kill_worker(worker).expect("kill a worker");
+        // The lower priority is used first.
+        assert_eq!(answered_by(&gateway, &origins, ""), 1);
     }
 }
 
