@@ -5,6 +5,7 @@ mod cluster;
 pub(crate) mod discovery;
 mod jwt;
 mod listener;
+mod overload;
 mod route;
 mod shadow;
 
@@ -30,6 +31,7 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         dns: file.table("dns").map(discovery::dns).unwrap_or_default(),
         limits: file.table("limits").map(limits).unwrap_or_default(),
         access_log: file.get("access_log").and_then(access_log),
+        overload: file.table("overload").map(overload::overload).unwrap_or_default(),
         ..Config::default()
     };
     if let Some(table) = file.table("admin")

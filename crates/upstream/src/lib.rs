@@ -21,6 +21,7 @@
 mod balance;
 mod budget;
 mod cluster;
+mod concurrency;
 mod ejection;
 mod endpoint;
 mod pool;
@@ -34,6 +35,7 @@ pub use balance::{
 };
 pub use budget::{BUDGET_RETRIES_PER_SECOND_MIN, BUDGET_WINDOW, Budget};
 pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed};
+pub use concurrency::{ConcurrencyLimit, ConcurrencySettings, Priority};
 pub use ejection::{AttemptOutcome, EJECTION_MAX, EjectionSettings};
 pub use endpoint::{EndpointId, EndpointSpec, Labels};
 pub use pool::{Acquire, ConnectionFacts, ConnectionState, Overloaded, Protocol, Released};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::balance;
 use super::discovery::discovery;
 use super::listener::protocol;
+use super::overload;
 use crate::diagnostic::{Report, Span};
 use crate::model::{Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
 use crate::value::{Item, TableValue, Value};
@@ -41,6 +42,9 @@ fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster
         http2_connections: number("http2_connections"),
         connections_max: number("connections_max"),
         pending_max: number("pending_max"),
+        adaptive_concurrency: table
+            .get("adaptive_concurrency")
+            .and_then(|item| overload::adaptive_concurrency(item, report)),
         retry_budget_percent: number("retry_budget"),
         ejection: table.table("ejection").map(|table| Ejection {
             consecutive_failures: table.number("consecutive_failures").unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use super::balance::{BALANCE, HASH_ON, LABELS, LOCALITY};
 use super::discovery::DISCOVERY;
+use super::overload::ADAPTIVE_CONCURRENCY;
 use super::{
     BOOL, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, TEXT, Table, default, duration,
     integer, optional, required,
@@ -74,6 +75,12 @@ pub(crate) static CLUSTER: Table = Table {
             integer(0, 1_000_000),
             "1024",
             "Requests per worker that may wait for a connection; more are answered with 503.",
+        ),
+        default(
+            "adaptive_concurrency",
+            Shape::OrOff(&Shape::Table(&ADAPTIVE_CONCURRENCY)),
+            "off",
+            "A limit on requests in flight that follows the cluster's latency; `{}` for the defaults.",
         ),
         default(
             "retry_budget",

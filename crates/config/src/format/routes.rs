@@ -1,6 +1,7 @@
 //! Routes: matches, filters, backends.
 
 use super::balance::{HASH_ON, LABELS};
+use super::overload::PRIORITY;
 use super::{
     BOOL, DAY, HOST, Key, NAME, PATH, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
     optional, required,
@@ -48,6 +49,13 @@ pub(crate) static ROUTE: Table = Table {
             "What of a request is hashed for affinity. Left out: as the cluster says.",
         ),
         default("timeouts", Shape::Table(&TIMEOUTS), "{}", "Time-outs."),
+        default(
+            "priority",
+            PRIORITY,
+            "default",
+            "Which requests are given up first when not all can be served: `sheddable` ones, and \
+             `critical` ones last.",
+        ),
         optional(
             "retry",
             Shape::Table(&RETRY),

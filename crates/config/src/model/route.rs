@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Filter, HashSource, Subset};
+use super::{Filter, HashSource, Priority, Subset};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Route {
     pub hash_on: Vec<HashSource>,
     /// Time-outs.
     pub timeouts: RouteTimeouts,
+    /// Which requests are given up first when not all can be served.
+    pub priority: Priority,
     /// Retries; `None`: only when nothing was sent yet.
     pub retry: Option<RetryPolicy>,
 }
