@@ -1,6 +1,8 @@
 //! Checked items → the model, and all checks that look at more than one value.
 
+mod balance;
 mod cluster;
+pub(crate) mod discovery;
 mod jwt;
 mod listener;
 mod overload;
@@ -29,7 +31,9 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         worker_affinity: workers::affinity(file, report),
         numa: file.text("numa") == Some("auto"),
         rebalance: file.text("rebalance") == Some("auto"),
+        zone: file.string("zone"),
         listeners: listener::listeners(file.list("listeners"), report),
+        dns: file.table("dns").map(discovery::dns).unwrap_or_default(),
         limits: file.table("limits").map(limits).unwrap_or_default(),
         access_log: file.get("access_log").and_then(access_log),
         overload: file.table("overload").map(overload::overload).unwrap_or_default(),
@@ -50,6 +54,8 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     let providers = jwt::providers(file.map("jwt_providers"), report);
     config.routes = route::routes(file.list("routes"), &mut names, report);
     shadow::warn(&config.routes, file.list("routes"), report);
+    balance::check_clusters(&clusters, file.map("clusters"), report);
+    balance::check_routes(&config.routes, &clusters, file.list("routes"), report);
     config.clusters = clusters;
     config.jwt_providers = providers;
     names.clusters.warn_unused("cluster", "route", report);

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+mod balance;
 mod cluster;
+mod discovery;
 mod filter;
 mod jwt;
 mod limits;
@@ -14,7 +16,9 @@ mod route;
 mod telemetry;
 mod workers;
 
-pub use cluster::{Balance, Cluster, Endpoint, EndpointAddress, UpstreamTls};
+pub use balance::{AffinityCookie, Balance, HashSource, Locality, Maglev, RingHash, Subset};
+pub use cluster::{Cluster, Endpoint, EndpointAddress, UpstreamTls};
+pub use discovery::{Discovery, Dns};
 pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use limits::Limits;
@@ -41,12 +45,16 @@ pub struct Config {
     pub numa: bool,
     /// Long-lived connections move between workers where they have become uneven.
     pub rebalance: bool,
+    /// The zone that the gateway runs in; `None`: that of the environment, if it says.
+    pub zone: Option<String>,
     /// Where connections are accepted.
     pub listeners: Vec<Listener>,
     /// In file order; precedence is the router's.
     pub routes: Vec<Route>,
     /// Upstream clusters by name.
     pub clusters: BTreeMap<String, Cluster>,
+    /// How names of endpoints are looked up.
+    pub dns: Dns,
     /// Token issuers by name.
     pub jwt_providers: BTreeMap<String, JwtProvider>,
     /// Limits and time-outs of downstream connections and exchanges.

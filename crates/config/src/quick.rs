@@ -47,7 +47,8 @@ impl Config {
                     ..RouteMatch::default()
                 }],
                 filters: Vec::new(),
-                backends: vec![Backend { cluster: cluster.name.clone(), weight: 1 }],
+                hash_on: Vec::new(),
+                backends: vec![Backend::new(&cluster.name, 1)],
                 timeouts: RouteTimeouts::default(),
                 priority: Priority::default(),
                 retry: None,
@@ -106,7 +107,7 @@ fn cluster(upstream: &str) -> Result<Cluster, Box<Diagnostic>> {
         EndpointAddress::Name { host, .. } => host.clone(),
         EndpointAddress::Socket(address) => address.ip().to_string(),
     };
-    let endpoints = vec![Endpoint { address, weight: 1 }];
+    let endpoints = vec![Endpoint::new(address)];
     let mut cluster = Cluster::new("upstream", endpoints, *protocol);
     cluster.tls =
         secure.then(|| UpstreamTls { server_name: Some(server_name), ..UpstreamTls::default() });

@@ -10,6 +10,7 @@ use bulkhead_upstream::{AttemptOutcome, EndpointId};
 
 use crate::arena::Key;
 use crate::breakers::Passes;
+use crate::exchange::Affinity;
 use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
@@ -47,8 +48,11 @@ pub(crate) struct Exchange {
     pub(crate) snapshot: Arc<Snapshot>,
     /// Index into the snapshot's routes; `None` until routed.
     pub(crate) route: Option<u32>,
+    /// Number of the route's backend that was chosen.
+    pub(crate) backend: u32,
     pub(crate) cluster: Option<ClusterId>,
     pub(crate) endpoint: Option<EndpointId>,
+    pub(crate) affinity: Affinity,
     /// `None` once the client's stream is gone.
     pub(crate) downstream: Option<Leg>,
     pub(crate) upstream: Option<Leg>,
@@ -61,6 +65,8 @@ pub(crate) struct Exchange {
     pub(crate) response_body: Pipe,
     pub(crate) version: Version,
     pub(crate) client: Option<IpAddr>,
+    /// The client uses TLS.
+    pub(crate) secure: bool,
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
     /// The client waits for `100 Continue` before it sends the body.
@@ -101,8 +107,10 @@ impl Exchange {
             phase: Phase::Begun,
             snapshot,
             route: None,
+            backend: 0,
             cluster: None,
             endpoint: None,
+            affinity: Affinity::default(),
             downstream: None,
             upstream: None,
             sent_from: 0,
@@ -112,6 +120,7 @@ impl Exchange {
             response_body: Pipe::default(),
             version: Version::Http11,
             client: None,
+            secure: false,
             is_grpc: false,
             is_head: false,
             expects_continue: false,
@@ -140,8 +149,10 @@ impl Exchange {
         self.phase = Phase::Begun;
         self.snapshot = snapshot;
         self.route = None;
+        self.backend = 0;
         self.cluster = None;
         self.endpoint = None;
+        self.affinity = Affinity::default();
         self.downstream = None;
         self.upstream = None;
         self.holds_slot = false;

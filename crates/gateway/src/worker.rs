@@ -469,10 +469,6 @@ impl Worker {
         self.take_verdicts();
     }
 }
-            }
-        }
-    }
-}
 
 /// Runs a worker's loop to its end. A panic that no inner guard caught ends it like a kill.
 pub(crate) fn run_guarded(worker: &mut Worker) -> Exit {

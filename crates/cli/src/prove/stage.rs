@@ -9,8 +9,8 @@ use anyhow::Context;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
-    JwtProvider, Limits, Listener, Overload, PathMatch, Priority, Protection, Protocol, Route,
-    RouteMatch, RouteTimeouts,
+    JwtProvider, Listener, PathMatch, Priority, Protection, Protocol, Route, RouteMatch,
+    RouteTimeouts,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_load::{Arrivals, Load};
@@ -98,7 +98,8 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         hostnames: Vec::new(),
         matches: vec![RouteMatch { path, ..RouteMatch::default() }],
         filters: filters.clone(),
-        backends: vec![Backend { cluster: cluster.to_owned(), weight: 1 }],
+        backends: vec![Backend::new(cluster, 1)],
+        hash_on: Vec::new(),
         timeouts: RouteTimeouts::default(),
         priority: Priority::default(),
         retry: None,
@@ -106,7 +107,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
     };
     let feed = PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned());
     let cluster = |name: &str, address| {
-        let endpoint = Endpoint { address: EndpointAddress::Socket(address), weight: 1 };
+        let endpoint = Endpoint::new(EndpointAddress::Socket(address));
         (name.to_owned(), Cluster::new(name, vec![endpoint], Protocol::Http2))
     };
     Config {
@@ -124,10 +125,6 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         ],
         clusters: BTreeMap::from([cluster("feed-json", json), cluster("feed-grpc", grpc)]),
         jwt_providers: jwks.map(|jwks| (PROVIDER.to_owned(), provider(jwks))).into_iter().collect(),
-        limits: Limits::default(),
-        overload: Overload::default(),
-        admin: None,
-        access_log: None,
         ..Config::default()
     }
 }
