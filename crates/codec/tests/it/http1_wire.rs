@@ -158,7 +158,7 @@ impl Run {
             head.set_method(method.as_bytes());
             head.set_authority(b"a.example:80");
             head.set_target(b"/");
-            connection.open(&head, true, 5, &mut Vec::new()).unwrap();
+            connection.open(&head, method != "CONNECT", 5, &mut Vec::new()).unwrap();
         }
         let mut heads = Heads::default();
         let mut input = Vec::new();
