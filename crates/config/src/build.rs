@@ -5,6 +5,7 @@ mod jwt;
 mod listener;
 mod route;
 mod shadow;
+mod tunnel;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -39,6 +40,7 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     let providers = jwt::providers(file.map("jwt_providers"), report);
     config.routes = route::routes(file.list("routes"), &mut names, report);
     shadow::warn(&config.routes, file.list("routes"), report);
+    tunnel::check_clusters(&config.routes, file.list("routes"), &clusters, report);
     config.clusters = clusters;
     config.jwt_providers = providers;
     names.clusters.warn_unused("cluster", "route", report);

@@ -10,6 +10,7 @@ mod limits;
 mod listener;
 mod route;
 mod telemetry;
+mod tunnel;
 
 pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
 pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
@@ -20,6 +21,7 @@ pub use route::{
     Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
 pub use telemetry::{AccessLog, Admin};
+pub use tunnel::{Tunnels, WEBSOCKET};
 
 /// A whole configuration.
 #[derive(Clone, Debug, Default, PartialEq)]

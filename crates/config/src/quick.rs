@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::diagnostic::{Diagnostic, quote};
 use crate::model::{
     Backend, Cluster, Config, Endpoint, EndpointAddress, Listener, PathMatch, Protocol, Route,
-    RouteMatch, RouteTimeouts, UpstreamTls,
+    RouteMatch, RouteTimeouts, Tunnels, UpstreamTls,
 };
 use crate::nearest::nearest;
 use crate::scalar::read_endpoint;
@@ -48,6 +48,7 @@ impl Config {
                 }],
                 filters: Vec::new(),
                 backends: vec![Backend { cluster: cluster.name.clone(), weight: 1 }],
+                tunnels: Tunnels::default(),
                 timeouts: RouteTimeouts::default(),
                 retry: None,
             }],

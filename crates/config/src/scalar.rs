@@ -82,6 +82,8 @@ pub enum Scalar {
     HeaderValue,
     /// Method token (RFC 9110 §9.1).
     Method,
+    /// Token of a protocol to switch to (RFC 9110 §7.8); becomes lower case.
+    Upgrade,
     /// Path that starts with `/`, without query.
     Path,
     /// Path whose leading segments are matched.
@@ -197,12 +199,13 @@ impl Scalar {
             Self::HeaderName => (is_token(bytes), "the name of a header"),
             Self::HeaderValue => (is_field_value(bytes), "the value of a header"),
             Self::Method => (is_token(bytes), "a method"),
+            Self::Upgrade => (is_protocol(bytes), "a protocol"),
             _ => return read_path(text),
         };
         if !fits {
             return Err(Fault::not(text, what));
         }
-        let lower = self == Self::HeaderName;
+        let lower = matches!(self, Self::HeaderName | Self::Upgrade);
         Ok(Value::Text(if lower { text.to_ascii_lowercase() } else { text.to_owned() }))
     }
 
@@ -243,6 +246,7 @@ impl Scalar {
             Self::HeaderName => "name of a header such as `x-request-id`",
             Self::HeaderValue => "value of a header: visible text without line breaks",
             Self::Method => "method such as `GET`",
+            Self::Upgrade => "protocol such as `websocket`",
             Self::Path | Self::Prefix => "path that starts with `/`, without query",
             Self::PathText => "prefix such as `/api` or template such as `/users/{id}`",
             Self::Template => "template such as `/users/{id}` or `/users/{id:[0-9]+}`",
@@ -336,6 +340,11 @@ fn is_token(text: &[u8]) -> bool {
 fn is_field_value(value: &[u8]) -> bool {
     value.trim_ascii().len() == value.len()
         && value.iter().all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
+}
+
+/// `protocol-name [ "/" protocol-version ]`, both tokens (RFC 9110 §7.8).
+fn is_protocol(text: &[u8]) -> bool {
+    text.splitn(2, |&byte| byte == b'/').all(is_token)
 }
 
 /// Visible ASCII from `/` on, without query and fragment.

@@ -72,6 +72,8 @@ pub(crate) struct Connection {
     pub(crate) out: Outbox,
     /// Exchanges that wait until `out` has drained.
     pub(crate) stalled: Vec<Key>,
+    /// Upstream: exchanges that wait for the peer's settings, which say whether it takes them.
+    pub(crate) awaiting_settings: Vec<Key>,
     /// In the worker's list of connections to flush.
     pub(crate) dirty: bool,
     /// In the worker's list of connections to pump without a new readiness event.
@@ -84,6 +86,8 @@ pub(crate) struct Connection {
     pub(crate) input_closed: bool,
     /// It has made a request.
     pub(crate) spoke: bool,
+    /// Our sending half of a tunnel is closed.
+    pub(crate) half_closed: bool,
     /// Close when `out` is flushed.
     pub(crate) closing: bool,
     /// Our sending half is closed; input is thrown away until the peer closes too, so that the last
@@ -105,12 +109,14 @@ impl Connection {
             pending: Vec::new(),
             out: Outbox::default(),
             stalled: Vec::new(),
+            awaiting_settings: Vec::new(),
             dirty: false,
             again: false,
             paused: false,
             blocked_since: None,
             input_closed: false,
             spoke: false,
+            half_closed: false,
             closing: false,
             lingering: false,
             timer: TimerId::NONE,
@@ -147,6 +153,17 @@ impl Connection {
             Side::Downstream(_) if self.codec.is_none() || self.head_since.is_some() => "head",
             Side::Downstream(_) => "idle",
         }
+    }
+
+    /// Whether it is a tunnel of HTTP/1, at least one way.
+    pub(crate) fn is_tunnel(&self) -> bool {
+        matches!(&self.codec, Some(Codec::Http1(codec)) if codec.is_tunnel())
+    }
+
+    /// Whether our sending half of a tunnel is to be closed once `out` is flushed.
+    pub(crate) fn must_half_close(&self) -> bool {
+        !self.half_closed
+            && matches!(&self.codec, Some(Codec::Http1(codec)) if codec.is_half_closed())
     }
 
     pub(crate) fn streams(&self) -> usize {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bulkhead_codec::ErrorCode;
+use bulkhead_message::{Failure, FailureKind};
 
 use crate::guard::InHand;
 use crate::worker::{Exit, Worker};
@@ -62,7 +63,25 @@ impl Worker {
         self.next_housekeeping = self.next_housekeeping.min(self.now + Duration::from_millis(20));
         let idle = self.exchanges.len() == 0 && self.parcels.is_empty() && self.is_flushed();
         let done = self.refuse_at.is_none() && idle;
+        if self.now >= until {
+            self.end_exchanges();
+        }
         (done || self.now >= until).then_some(Exit::Stopped)
+    }
+
+    /// The time is over: tells who can be told, and leaves no exchange without its record.
+    fn end_exchanges(&mut self) {
+        let detail = "`drain_timeout` is over";
+        let failure = Failure::gateway(FailureKind::DeadlineExceeded, detail);
+        for key in self.exchanges.keys() {
+            self.guarded(key, |_| Err(failure));
+            self.guarded(key, |worker| {
+                // An answer that its client does not take.
+                worker.finish(key);
+                Ok(())
+            });
+        }
+        self.flush_dirty();
     }
 
     fn is_flushed(&self) -> bool {

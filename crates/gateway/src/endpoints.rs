@@ -329,7 +329,9 @@ impl Worker {
             && let Some(cluster) = clusters.get_mut(id)
         {
             let series = cluster.entry.series;
-            let duration = self.now.saturating_duration_since(exchange.attempt_started);
+            // What a tunnel takes says nothing of the endpoint; its handshake does.
+            let until = exchange.tunnel_since.unwrap_or(self.now);
+            let duration = until.saturating_duration_since(exchange.attempt_started);
             let ok = outcome == AttemptOutcome::Success;
             self.shard.attempt_finished(series, duration, ok);
             if cluster.pool.finished(endpoint, self.now, outcome).is_some() {

@@ -24,9 +24,12 @@ use crate::timer::TimerId;
 use crate::worker::Worker;
 
 mod failing;
+mod handshake;
 mod retry;
 mod time_limits;
+mod tunnel;
 
+pub(crate) use handshake::Tunnel;
 use time_limits::deadline;
 
 /// How much of a request body is thrown away after its answer: an HTTP/1 connection can be kept so,
@@ -85,6 +88,7 @@ impl Worker {
         };
         let (secure, client_text) = (client.secure, client.client_text.clone());
         check_request(&exchange.request, snapshot.limits.body_bytes_max)?;
+        handshake::unify(&mut exchange.request);
 
         let found = self
             .table
@@ -92,6 +96,9 @@ impl Worker {
             .ok_or(Failure::downstream(FailureKind::NoRoute, "no route matches"))?;
         exchange.route = Some(found.route);
         let route = snapshot.route(found.route);
+        let rng = &mut self.rng;
+        let random = || (u128::from(rng.next()) << 64 | u128::from(rng.next())).to_ne_bytes();
+        exchange.tunnel = handshake::asked(&mut exchange.request, &route.tunnels, random)?;
 
         let mut context = Context {
             request: &mut exchange.request,
@@ -106,8 +113,9 @@ impl Worker {
         exchange.expects_continue = exchange.request.fields.contains(Known::Expect) && !end;
         exchange.request.fields.remove(Known::Expect);
         exchange.deadline = deadline(exchange, route.timeouts.request, self.now)?;
-        exchange.idle_timeout = route.timeouts.idle;
+        exchange.idle_timeout = Some(route.timeouts.idle);
         if let Flow::Respond(response) = flow {
+            check_answer(&response.head, exchange)?;
             self.respond(key, &response.head, &response.body);
             return Ok(());
         }
@@ -157,7 +165,11 @@ impl Worker {
         };
         let Some(codec) = connection.codec.as_mut() else { return Ok(Sent::Unable) };
         let body = &exchange.request_body;
-        let end = body.ended && body.total == 0 && !body.has_trailers;
+        let mut end = body.ended && body.total == 0 && !body.has_trailers;
+        if let Some(tunnel) = &exchange.tunnel {
+            tunnel.prepare_request(&mut exchange.request, codec.is_http2());
+            end = false;
+        }
         let position = connection.out.position();
         let out = &mut connection.out.bytes;
         match codec.open(&exchange.request, end, key.to_tag(), out) {
@@ -173,7 +185,7 @@ impl Worker {
                 self.touch(upstream);
                 Ok(Sent::Yes)
             }
-            Err(_) => Ok(Sent::Unable),
+            Err(cause) => self.not_opened(key, upstream, cause),
         }
     }
 
@@ -186,7 +198,8 @@ impl Worker {
         let body = &mut exchange.request_body;
         body.total += bytes.len() as u64;
         body.ended |= end;
-        if limits.body_bytes_max.is_some_and(|max| body.total > max) {
+        let has_limit = exchange.tunnel.is_none();
+        if has_limit && limits.body_bytes_max.is_some_and(|max| body.total > max) {
             let detail = "the request body is larger than `body_bytes_max`";
             self.exchange_failed(key, Failure::downstream(FailureKind::BodyTooLarge, detail));
             return false;
@@ -194,6 +207,8 @@ impl Worker {
         match exchange.phase {
             Phase::Discarding => self.discard(key),
             Phase::Responding if exchange.upstream.is_none() || exchange.response_ended => {}
+            // The tunnel was refused.
+            Phase::Responding if exchange.tunnel.is_some() => {}
             _ => {
                 exchange.expects_continue = false;
                 body.push(bytes, limits.replay_bytes_max as usize);
@@ -232,10 +247,17 @@ impl Worker {
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let head = &mut heads.response;
         exchange.progressed = self.now;
-        if head.status == 101 {
+        if exchange.tunnel.is_some() && (head.status == 101 || !head.is_interim()) {
+            if self.tunnel_answered(key, end)? {
+                return Ok(());
+            }
+        } else if head.status == 101 {
             let detail = "the upstream switched protocols without being asked";
             return Err(Failure::upstream(FailureKind::UpstreamProtocol, Retry::Never, detail));
         }
+        let Self { exchanges, heads, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
+        let head = &mut heads.response;
         if head.is_interim() {
             if head.status != 100 && exchange.version > Version::Http10 {
                 let interim = std::mem::take(head);
@@ -345,7 +367,7 @@ impl Worker {
     /// The upstream gave up the stream.
     pub(crate) fn upstream_reset(&mut self, key: Key, code: ErrorCode, by_peer: bool) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        if exchange.response_ended {
+        if exchange.response_ended && exchange.phase != Phase::Tunnel {
             // The answer is whole; the upstream only does not want the rest of the request.
             exchange.request_body.end_sent = true;
             return self.upstream_ended(key);
@@ -402,6 +424,9 @@ impl Worker {
     /// Looks whether the response has been handed over whole, and if so ends the exchange.
     pub(crate) fn response_sent(&mut self, key: Key) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if exchange.phase == Phase::Tunnel {
+            return self.tunnel_passed_on(key);
+        }
         if !exchange.response_body.end_sent || exchange.phase != Phase::Responding {
             return;
         }
@@ -479,15 +504,20 @@ pub(crate) enum Sent {
 }
 
 fn check_request(head: &RequestHead, body_bytes_max: Option<u64>) -> Result<(), Failure> {
-    if head.method() == Method::Connect {
-        let detail = "CONNECT is not supported";
-        return Err(Failure::downstream(FailureKind::Refused, detail));
-    }
     if let (BodyLength::Known(length), Some(max)) = (head.body, body_bytes_max)
         && length > max
     {
         let detail = "the request body is larger than `body_bytes_max`";
         return Err(Failure::downstream(FailureKind::BodyTooLarge, detail));
+    }
+    Ok(())
+}
+
+/// A filter's answer must not look like an agreement to a tunnel, which then is none.
+fn check_answer(head: &ResponseHead, exchange: &Exchange) -> Result<(), Failure> {
+    if exchange.tunnel.is_some() && (200..300).contains(&head.status) {
+        let detail = "the route answers by itself and makes no tunnels";
+        return Err(Failure::downstream(FailureKind::TunnelRefused, detail));
     }
     Ok(())
 }

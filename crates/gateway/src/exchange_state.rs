@@ -9,6 +9,7 @@ use bulkhead_message::{Failure, RequestHead, Version};
 use bulkhead_upstream::{AttemptOutcome, EndpointId};
 
 use crate::arena::Key;
+use crate::exchange::Tunnel;
 use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
@@ -19,6 +20,11 @@ use crate::timer::TimerId;
 pub(crate) struct Leg {
     pub(crate) connection: Key,
     pub(crate) stream: StreamId,
+}
+
+impl Leg {
+    /// Instead of a stream that is still to be opened; never one's number.
+    pub(crate) const UNOPENED: StreamId = StreamId::MAX;
 }
 
 /// Where an exchange stands.
@@ -35,6 +41,8 @@ pub(crate) enum Phase {
     Sent,
     /// The final response head went downstream.
     Responding,
+    /// Both sides have agreed to a tunnel: bytes both ways.
+    Tunnel,
     /// The response is complete; what is left of the request body is thrown away.
     Discarding,
 }
@@ -62,6 +70,9 @@ pub(crate) struct Exchange {
     pub(crate) client: Option<IpAddr>,
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
+    /// What the client asks to switch to, and with [`Phase::Tunnel`] has.
+    pub(crate) tunnel: Option<Tunnel>,
+    pub(crate) tunnel_since: Option<Instant>,
     /// The client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
     pub(crate) attempts: u32,
@@ -83,7 +94,8 @@ pub(crate) struct Exchange {
     pub(crate) retry_at: Option<Instant>,
     /// From the route's time-out and `grpc-timeout`.
     pub(crate) deadline: Option<Instant>,
-    pub(crate) idle_timeout: Duration,
+    /// `None`: nothing is too long.
+    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) timer: TimerId,
 }
 
@@ -109,6 +121,8 @@ impl Exchange {
             client: None,
             is_grpc: false,
             is_head: false,
+            tunnel: None,
+            tunnel_since: None,
             expects_continue: false,
             attempts: 0,
             status: 0,
@@ -123,7 +137,7 @@ impl Exchange {
             progressed: now,
             retry_at: None,
             deadline: None,
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: None,
             timer: TimerId::NONE,
         }
     }
@@ -142,6 +156,8 @@ impl Exchange {
         self.request.fields.shrink_to(RETAIN_BYTES);
         self.request_body.clear(RETAIN_BYTES);
         self.response_body.clear(RETAIN_BYTES);
+        self.tunnel = None;
+        self.tunnel_since = None;
         self.expects_continue = false;
         self.attempts = 0;
         self.status = 0;
@@ -156,11 +172,12 @@ impl Exchange {
         self.progressed = now;
         self.retry_at = None;
         self.deadline = None;
+        self.idle_timeout = None;
         self.timer = TimerId::NONE;
     }
 
     /// Whether a final response head was sent downstream.
     pub(crate) const fn has_responded(&self) -> bool {
-        matches!(self.phase, Phase::Responding | Phase::Discarding)
+        matches!(self.phase, Phase::Responding | Phase::Tunnel | Phase::Discarding)
     }
 }

@@ -71,6 +71,9 @@ impl Worker {
         self.faults.strike(Fault::PipePanic);
         let Self { exchanges, connections, dirty, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
+        if direction == Direction::Request && exchange.awaits_tunnel() {
+            return;
+        }
         let (body, to, from) = match direction {
             Direction::Request => {
                 (&mut exchange.request_body, exchange.upstream, exchange.downstream)
@@ -79,6 +82,7 @@ impl Worker {
                 (&mut exchange.response_body, exchange.downstream, exchange.upstream)
             }
         };
+        let in_tunnel = exchange.phase == Phase::Tunnel;
         let before = body.waiting().len();
         let mut refused = None;
         if let Some(to) = to
@@ -122,8 +126,8 @@ impl Worker {
             self.grant(from, grant, hold, resume);
         }
         match (refused, direction) {
-            (None, Direction::Request) => {}
-            (None, Direction::Response) => self.response_sent(key),
+            (None, Direction::Request) if !in_tunnel => {}
+            (None, _) => self.response_sent(key),
             (Some(error), Direction::Request) => self.request_unsendable(key, error),
             (Some(error), Direction::Response) => self.response_unsendable(key, error),
         }

@@ -79,12 +79,15 @@ impl Worker {
         if !pending.is_empty() {
             self.pump_and_keep(key, &pending);
         }
-        if input_closed
-            && let Some(connection) = self.connections.get_mut(key)
-            && connection.streams() == 0
-        {
+        let Some(connection) = self.connections.get_mut(key).filter(|_| input_closed) else {
+            return;
+        };
+        if connection.streams() == 0 {
             connection.closing = true;
             self.touch(key);
+        } else if connection.is_tunnel() {
+            // It has become one after its peer had ended its half.
+            self.settle_closed_input(key);
         }
     }
 
@@ -191,7 +194,9 @@ impl Worker {
         if connection.codec.as_ref().is_some_and(Codec::must_close) {
             connection.closing = true;
         }
-        if !connection.dirty && (connection.closing || !connection.out.is_empty()) {
+        let has_work =
+            connection.closing || !connection.out.is_empty() || connection.must_half_close();
+        if !connection.dirty && has_work {
             connection.dirty = true;
             self.dirty.push(key);
         }
@@ -267,7 +272,10 @@ impl Worker {
                 self.upstream_reset(exchange, code, by_peer);
             }
             Event::GoAway { .. } => self.pool_draining(key),
-            Event::Ready => self.pool_settings(key),
+            Event::Ready => {
+                self.pool_settings(key);
+                self.settings_arrived(key);
+            }
             Event::Pong(_) | Event::Request { .. } => {}
         }
     }
@@ -316,7 +324,8 @@ impl Worker {
     }
 
     /// Nothing more will come in here: ends what cannot be completed. An HTTP/1 client may end its
-    /// half and still read the answers to all that it has sent; everything else is over.
+    /// half and still read the answers to all that it has sent, and the other half of a tunnel goes on;
+    /// everything else is over.
     fn settle_closed_input(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let is_downstream = connection.is_downstream();
@@ -326,7 +335,8 @@ impl Worker {
         }
         let Some(connection) = self.connections.get_mut(key) else { return };
         let is_http1 = matches!(connection.codec, Some(Codec::Http1(_)));
-        if is_downstream && is_http1 && connection.streams() > 0 {
+        let goes_on = is_downstream || connection.is_tunnel();
+        if is_http1 && goes_on && connection.streams() > 0 {
             return;
         }
         if is_downstream && !connection.out.is_empty() {
@@ -400,6 +410,9 @@ impl Worker {
         }
         if connection.closing && connection.out.is_empty() && !connection.channel.wants_write() {
             self.close_gracefully(key);
+        } else if connection.out.is_empty() && connection.must_half_close() {
+            connection.half_closed = true;
+            connection.channel.close_notify();
         } else if connection.out.is_empty() && connection.streams() == 0 {
             connection.out.release_memory();
         }

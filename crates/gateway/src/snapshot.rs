@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_config::model::{
     self, Config, EndpointAddress, Limits, PathMatch, Protocol, RouteTimeouts, SecretSource,
-    StringMatch,
+    StringMatch, Tunnels, WEBSOCKET,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
 use bulkhead_router::{
@@ -167,6 +167,7 @@ pub(crate) struct RouteEntry {
     pub(crate) chain: Chain,
     pub(crate) timeouts: RouteTimeouts,
     pub(crate) retry: RetryPolicy,
+    pub(crate) tunnels: Tunnels,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
     /// Cluster, weights up to and including it, series.
@@ -205,6 +206,8 @@ pub(crate) struct Snapshot {
     pub(crate) clusters: Vec<Arc<ClusterEntry>>,
     /// Series of exchanges that match no route.
     pub(crate) unrouted: ExchangeSeries,
+    /// A route passes WebSockets on, so that HTTP/2 clients are offered extended CONNECT.
+    pub(crate) extended_connect: bool,
     routes: Vec<RouteEntry>,
 }
 
@@ -250,6 +253,10 @@ impl Snapshot {
             listeners,
             clusters,
             unrouted: compiler.registry.series("", ""),
+            extended_connect: config
+                .routes
+                .iter()
+                .any(|route| route.tunnels.allows(WEBSOCKET.as_bytes())),
             routes,
         })
     }
@@ -286,6 +293,7 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
         chain,
         timeouts: route.timeouts.clone(),
         retry,
+        tunnels: route.tunnels.clone(),
         unserved: compiler.registry.series(&route.name, ""),
         backends,
         prefixes,

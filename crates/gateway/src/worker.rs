@@ -28,7 +28,7 @@ use crate::clock::{self, DateCache};
 use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
 use crate::endpoints::Clusters;
 use crate::evacuation::Parcel;
-use crate::exchange_state::Exchange;
+use crate::exchange_state::{Exchange, Phase};
 use crate::faults::{Fault, Faults};
 use crate::guard::InHand;
 use crate::mailbox::{Message, Slot};
@@ -342,12 +342,15 @@ impl Worker {
         if let Some(codec) = connection.codec.as_mut() {
             codec.for_each_stream(|_, tag| tags.push(*tag));
         }
+        tags.extend(connection.awaiting_settings.drain(..).map(Key::to_tag));
         for exchange_key in tags.into_iter().map(Key::from_tag) {
             let Some(exchange) = self.exchanges.get_mut(exchange_key) else { continue };
             let mut failure = failure;
             if is_downstream {
                 exchange.downstream = None;
-            } else if exchange.response_ended {
+            } else if exchange.upstream.is_none_or(|leg| leg.connection != key)
+                || (exchange.response_ended && exchange.phase != Phase::Tunnel)
+            {
                 continue;
             } else if self
                 .connections

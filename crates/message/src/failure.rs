@@ -18,6 +18,8 @@ pub enum FailureKind {
     Forbidden,
     /// A filter refused it for another reason.
     Refused,
+    /// A CONNECT, extended or not, that the route does not pass on.
+    TunnelRefused,
     /// A limit of the gateway is reached.
     Overloaded,
     /// No endpoint of the cluster can take a request.
@@ -59,6 +61,7 @@ impl FailureKind {
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
             Self::Refused => "refused",
+            Self::TunnelRefused => "tunnel_refused",
             Self::Overloaded => "overloaded",
             Self::NoEndpoint => "no_endpoint",
             Self::Connect => "connect",
@@ -141,6 +144,7 @@ impl Failure {
             FailureKind::Refused => 400,
             FailureKind::ClientAborted => 499,
             FailureKind::Internal => 500,
+            FailureKind::TunnelRefused => 501,
             FailureKind::Connect
             | FailureKind::UpstreamTls
             | FailureKind::UpstreamClosed

@@ -13,6 +13,7 @@ mod known;
 mod method;
 mod record;
 mod syntax;
+mod upgrade;
 
 pub use failure::{Failure, FailureKind, Retry, Side};
 pub use fields::{FieldRef, Fields};
@@ -21,5 +22,6 @@ pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Version};
 pub use hop_by_hop::strip_hop_by_hop;
 pub use known::Known;
 pub use method::Method;
-pub use record::{ExchangeRecord, Outcome};
+pub use record::{ExchangeRecord, Outcome, TunnelRecord};
 pub use syntax::{is_field_value, is_host, is_path, is_token, is_token_byte, trim_ows};
+pub use upgrade::upgrade_protocols;

@@ -39,6 +39,7 @@ pub(crate) fn render(registry: &Registry) -> String {
     exchanges(&mut out, &view);
     durations(&mut out, &view);
     connections(&mut out, &view);
+    tunnels(&mut out, &view);
     failures(&mut out, &view);
     attempts(&mut out, &view);
     clusters(&mut out, &view);
@@ -264,6 +265,22 @@ fn failures(out: &mut Exposition, view: &View<'_>) {
     out.family("bulkhead_floods_total", Kind::Counter, "Connections closed for flooding.");
     for (reason, count) in view.reasons(|shard| &shard.floods) {
         out.sample(&[("reason", reason)], count);
+    }
+}
+
+fn tunnels(out: &mut Exposition, view: &View<'_>) {
+    // Closed ones are read first: a tunnel that ends meanwhile must not make this negative.
+    let closed = view.reasons(|shard| &shard.tunnels_closed);
+    let opened = view.reasons(|shard| &shard.tunnels_opened);
+    let help = "Exchanges that became a tunnel, by protocol.";
+    out.family("bulkhead_tunnels_total", Kind::Counter, help);
+    for (protocol, count) in &opened {
+        out.sample(&[("protocol", protocol)], count);
+    }
+    out.family("bulkhead_tunnels_active", Kind::Gauge, "Tunnels in use, by protocol.");
+    for (protocol, count) in &opened {
+        let closed = closed.get(protocol).copied().unwrap_or_default();
+        out.sample(&[("protocol", protocol)], count.saturating_sub(closed));
     }
 }
 

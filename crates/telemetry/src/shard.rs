@@ -50,6 +50,8 @@ pub struct Shard {
     /// Downstream, upstream.
     pub(crate) stream_errors: [Reasons; 2],
     pub(crate) timeouts: Reasons,
+    pub(crate) tunnels_opened: Reasons,
+    pub(crate) tunnels_closed: Reasons,
 }
 
 /// Connections of one protocol, with or without TLS.
@@ -101,6 +103,8 @@ impl Default for Shard {
             floods: Reasons::default(),
             stream_errors: Default::default(),
             timeouts: Reasons::default(),
+            tunnels_opened: Reasons::default(),
+            tunnels_closed: Reasons::default(),
         }
     }
 }
@@ -115,7 +119,11 @@ impl Shard {
     /// An exchange ended. Call exactly once for each.
     #[inline]
     pub fn record(&self, series: &ExchangeSeries, record: &ExchangeRecord<'_>) {
-        let micros = micros(record.duration);
+        // How long a tunnel is used says nothing about anybody's speed; its handshake does.
+        let micros = micros(record.tunnel.map_or(record.duration, |tunnel| tunnel.handshake));
+        if let Some(tunnel) = record.tunnel {
+            self.tunnels_closed.count(tunnel.protocol);
+        }
         let cells = self.exchanges.get_or_make(series.id as usize);
         cells.statuses.count(record.status);
         cells.duration(record.status, record.version).record(micros);
@@ -127,6 +135,11 @@ impl Shard {
             self.exchanges_failed.increment();
             self.failures[side_index(side)].count(kind.as_str());
         }
+    }
+
+    /// An exchange became a tunnel. `protocol` as it will be in its record, which ends it.
+    pub fn tunnel_opened(&self, protocol: &'static str) {
+        self.tunnels_opened.count(protocol);
     }
 
     /// A connection was accepted; its protocol is not known yet.

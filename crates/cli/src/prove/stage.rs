@@ -9,7 +9,7 @@ use anyhow::Context;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
-    JwtProvider, Limits, Listener, PathMatch, Protocol, Route, RouteMatch, RouteTimeouts,
+    JwtProvider, Limits, Listener, PathMatch, Protocol, Route, RouteMatch, RouteTimeouts, Tunnels,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_load::{Arrivals, Load};
@@ -98,6 +98,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         matches: vec![RouteMatch { path, ..RouteMatch::default() }],
         filters: filters.clone(),
         backends: vec![Backend { cluster: cluster.to_owned(), weight: 1 }],
+        tunnels: Tunnels::default(),
         timeouts: RouteTimeouts::default(),
         retry: None,
     };

@@ -1,6 +1,6 @@
 //! Routes, their matches, filters and backends.
 
-use super::{Names, Unique};
+use super::{Names, Unique, tunnel};
 use crate::diagnostic::Report;
 use crate::model::{
     Backend, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite, Redirect,
@@ -24,6 +24,7 @@ pub(super) fn routes(items: &[Item], names: &mut Names, report: &mut Report<'_>)
             backends: backends(item, table, &filters, names, report),
             matches,
             filters,
+            tunnels: tunnel::tunnels(table, report),
             timeouts: table
                 .table("timeouts")
                 .map_or_else(RouteTimeouts::default, |table| timeouts(table, report)),
@@ -232,6 +233,7 @@ fn timeouts(table: &TableValue, report: &mut Report<'_>) -> RouteTimeouts {
         request: table.duration("request"),
         backend_request: table.duration("backend_request"),
         idle: table.duration("idle").unwrap_or_default(),
+        tunnel_idle: table.duration("tunnel_idle"),
     };
     if let (Some(whole), Some(attempt), Some(item)) =
         (timeouts.request, timeouts.backend_request, table.get("backend_request"))

@@ -41,6 +41,21 @@ pub(crate) static ROUTE: Table = Table {
             "Clusters by weight; needed unless a filter always answers. A plain name is a \
              cluster with weight 1.",
         ),
+        default(
+            "upgrades",
+            Shape::List { item: &Shape::Scalar(Scalar::Upgrade), min: 0 },
+            "[]",
+            "Protocols that a request may switch to (`connection: upgrade`): `websocket` between \
+             HTTP/1.1 and HTTP/2 in any combination, others between HTTP/1.1 connections. A request \
+             that asks for another one is passed on without its `upgrade`.",
+        ),
+        default(
+            "connect",
+            BOOL,
+            "false",
+            "Pass CONNECT on to the backends, which decide what becomes of it. The gateway itself \
+             never connects to the host that a CONNECT names.",
+        ),
         default("timeouts", Shape::Table(&TIMEOUTS), "{}", "Time-outs."),
         optional(
             "retry",
@@ -59,6 +74,10 @@ pub(crate) static ROUTE: Table = Table {
         ("match", "conditions stand in the list `matches`"),
         ("rules", "each rule is a route of its own"),
         ("timeout", "write `timeouts: {request: …}`"),
+        ("websocket", "write `upgrades: [websocket]`"),
+        ("websockets", "write `upgrades: [websocket]`"),
+        ("upgrade", "they are called `upgrades`, a list"),
+        ("upgrade_configs", "write `upgrades: [websocket]`"),
     ],
 };
 
@@ -323,9 +342,16 @@ static TIMEOUTS: Table = Table {
             "One attempt, until its response head; not longer than `request`.",
         ),
         default("idle", duration(10, DAY), "1m", "No byte in either direction."),
+        default(
+            "tunnel_idle",
+            Shape::OrOff(&duration(10, 7 * DAY)),
+            "1h",
+            "As `idle`, of a tunnel: a WebSocket, another upgrade, CONNECT. `request` ends with its \
+             handshake, and `idle` holds again once one side has ended.",
+        ),
     ],
     rules: &[],
-    hints: &[],
+    hints: &[("tunnel", "it is called `tunnel_idle`"), ("stream_idle", "it is called `idle`")],
 };
 
 static RETRY: Table = Table {

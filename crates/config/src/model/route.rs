@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Filter;
+use super::{Filter, Tunnels};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Route {
     pub filters: Vec<Filter>,
     /// Weighted backends; empty only if a filter always answers.
     pub backends: Vec<Backend>,
+    /// Which requests may become tunnels.
+    pub tunnels: Tunnels,
     /// Time-outs.
     pub timeouts: RouteTimeouts,
     /// Retries; `None`: only when nothing was sent yet.
@@ -93,6 +95,8 @@ pub struct RouteTimeouts {
     pub backend_request: Option<Duration>,
     /// No byte in either direction; default 60 s.
     pub idle: Duration,
+    /// The same for a tunnel; `None`: no limit. Default 1 h.
+    pub tunnel_idle: Option<Duration>,
 }
 
 impl Default for RouteTimeouts {
@@ -101,6 +105,7 @@ impl Default for RouteTimeouts {
             request: Some(Duration::from_secs(15)),
             backend_request: None,
             idle: Duration::from_secs(60),
+            tunnel_idle: Some(Duration::from_secs(3_600)),
         }
     }
 }

@@ -113,6 +113,8 @@ fn names_and_tokens() {
     check(Scalar::Name, "a b", "error: `a b` is not a name");
     check(Scalar::HeaderName, "X-One", "x-one");
     check(Scalar::Method, "get", "get");
+    check(Scalar::Upgrade, "WebSocket", "websocket");
+    check(Scalar::Upgrade, "foo/2.0", "foo/2.0");
     check(Scalar::Path, "users", "try /users");
     check(Scalar::PathText, "/a/{id}", "/a/{id}");
     check(Scalar::Bool, "yes", "try true");

@@ -105,8 +105,8 @@ impl Worker {
             if let Some(codec) = connection.codec.as_mut() {
                 codec.for_each_stream(|_, tag| *tag = new_key(Key::from_tag(*tag)).to_tag());
             }
-            for stalled in &mut connection.stalled {
-                *stalled = new_key(*stalled);
+            for waiting in connection.stalled.iter_mut().chain(&mut connection.awaiting_settings) {
+                *waiting = new_key(*waiting);
             }
         }
     }

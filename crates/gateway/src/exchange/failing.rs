@@ -32,11 +32,17 @@ impl Worker {
         if exchange.downstream.is_none() {
             return self.finish(key);
         }
+        let phase = exchange.phase;
         if exchange.has_responded() {
             if self.end_grpc_call(key, &failure) {
                 return;
             }
-            self.reset_downstream(key, ErrorCode::INTERNAL_ERROR);
+            // RFC 9113 §8.5: what befell the other side of a tunnel.
+            let code = match phase {
+                Phase::Tunnel => ErrorCode::CONNECT_ERROR,
+                _ => ErrorCode::INTERNAL_ERROR,
+            };
+            self.reset_downstream(key, code);
             return self.finish(key);
         }
         let (head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());

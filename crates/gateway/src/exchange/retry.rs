@@ -57,7 +57,8 @@ impl Worker {
         let attempt = FailedAttempt {
             method: exchange.request.method(),
             retries_so_far: exchange.attempts - 1,
-            replayable: exchange.request_body.can_replay(),
+            // Of a tunnel nothing was sent yet.
+            replayable: exchange.tunnel.is_some() || exchange.request_body.can_replay(),
             time_left: exchange.deadline.map(|at| at.saturating_duration_since(self.now)),
         };
         let (budget, rng) = (cluster.pool.budget(), &mut self.rng);

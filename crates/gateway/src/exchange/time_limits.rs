@@ -30,7 +30,7 @@ impl Worker {
             let detail = "the upstream did not answer in time";
             let kind = FailureKind::HeadTimeout;
             self.exchange_failed(key, Failure::upstream(kind, Retry::IfIdempotent, detail));
-        } else if exchange.progressed + exchange.idle_timeout <= now {
+        } else if idle_deadline(exchange).is_some_and(|at| at <= now) {
             let side = awaited(exchange);
             let (kind, detail) = if side == Side::Downstream && !exchange.has_responded() {
                 (FailureKind::RequestTimeout, "the request body did not come in time")
@@ -47,11 +47,14 @@ impl Worker {
         let Self { exchanges, timers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         timers.cancel(exchange.timer);
-        let mut due = exchange.progressed + exchange.idle_timeout;
-        for other in [exchange.deadline, exchange.retry_at, head_deadline(exchange)] {
-            due = other.map_or(due, |other| due.min(other));
-        }
-        exchange.timer = timers.set(due, Owner::Exchange(key));
+        let limits = [
+            idle_deadline(exchange),
+            exchange.deadline,
+            exchange.retry_at,
+            head_deadline(exchange),
+        ];
+        let due = limits.into_iter().flatten().min();
+        exchange.timer = due.map_or(TimerId::NONE, |due| timers.set(due, Owner::Exchange(key)));
     }
 }
 
@@ -86,8 +89,12 @@ fn awaited(exchange: &Exchange) -> Side {
         Phase::Sent | Phase::Responding if request.ended || !request.is_drained() => Side::Upstream,
         Phase::Sent | Phase::Discarding => Side::Downstream,
         // A conversation: either may be waiting for the other.
-        Phase::Responding => Side::Gateway,
+        Phase::Responding | Phase::Tunnel => Side::Gateway,
     }
+}
+
+fn idle_deadline(exchange: &Exchange) -> Option<Instant> {
+    exchange.progressed.checked_add(exchange.idle_timeout?)
 }
 
 fn head_deadline(exchange: &Exchange) -> Option<Instant> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Listener, Protocol, Route, RouteMatch,
-    RouteTimeouts,
+    RouteTimeouts, Tunnels,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_origin::{Origin, OriginOptions};
@@ -38,6 +38,7 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
             matches: vec![RouteMatch::default()],
             filters: vec![],
             backends: vec![Backend { cluster: "origin".to_owned(), weight: 1 }],
+            tunnels: Tunnels::default(),
             timeouts: RouteTimeouts::default(),
             retry: None,
         }],

@@ -29,7 +29,7 @@ fn connect() -> RequestHead {
 /// What a server says of one request in raw fields.
 fn asked(fields: &[(&[u8], &[u8])], settings: &Settings) -> (String, RequestHead) {
     let mut server = Side::new(Role::Server, settings);
-    let mut bytes = crate::http2::PREFACE.to_vec();
+    let mut bytes = PREFACE.to_vec();
     frame::write_header(0, frame::SETTINGS, 0, 0, &mut bytes);
     let mut block = Vec::new();
     for (name, value) in fields {
