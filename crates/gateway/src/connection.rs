@@ -82,6 +82,8 @@ pub(crate) struct Connection {
     pub(crate) paused: bool,
     /// Since when the socket has taken nothing of what waits for it; a writable event will come.
     pub(crate) blocked_since: Option<Instant>,
+    /// An event has told that the peer ended its sending half; not all before that may be read yet.
+    pub(crate) hung_up: bool,
     /// The peer has ended its sending half.
     pub(crate) input_closed: bool,
     /// It has made a request.
@@ -114,6 +116,7 @@ impl Connection {
             again: false,
             paused: false,
             blocked_since: None,
+            hung_up: false,
             input_closed: false,
             spoke: false,
             half_closed: false,

@@ -23,7 +23,7 @@ const READS_PER_TURN: usize = 8;
 
 impl Worker {
     /// Reads and handles what a connection has to say.
-    pub(crate) fn read(&mut self, key: Key, hung_up: bool) {
+    pub(crate) fn read(&mut self, key: Key) {
         // Out of the worker for the time of the pump: events borrow from it while the worker changes.
         let mut buffer = std::mem::take(&mut self.buffer);
         for round in 0..=READS_PER_TURN {
@@ -50,9 +50,9 @@ impl Worker {
                     if connection.is_downstream() {
                         self.shard.transferred(count as u64, 0);
                     }
-                    let may_read_more = connection.channel.may_read_more();
+                    let may_read_more = connection.channel.may_read_more() || connection.hung_up;
                     self.pump_and_keep(key, &buffer[..kept + count]);
-                    if !may_read_more && !hung_up {
+                    if !may_read_more {
                         // Edge-triggered: more bytes will raise another event.
                         break;
                     }
@@ -457,7 +457,7 @@ impl Worker {
             if connection.channel.is_handshaking() && connection.channel.flush().is_err() {
                 return self.connection_lost(key);
             }
-            self.read(key, false);
+            self.read(key);
             let up = self.connections.get(key).is_some_and(|c| !c.channel.is_handshaking());
             if up {
                 self.pool_ready(key);

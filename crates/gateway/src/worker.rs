@@ -221,9 +221,10 @@ impl Worker {
             self.advance_connect(key);
             return self.touch_blocked(key);
         }
-        let hung_up = event.is_read_closed() || event.is_error();
-        if event.is_readable() || hung_up {
-            self.read(key, hung_up);
+        // No other event tells it, and it may be read much later: behind a pause.
+        connection.hung_up |= event.is_read_closed() || event.is_error();
+        if event.is_readable() || connection.hung_up {
+            self.read(key);
         }
         // Not only when writable: reading may have ended the handshake that writes waited for.
         self.touch_blocked(key);
@@ -245,7 +246,7 @@ impl Worker {
             connection.again = false;
             self.guard_connection(key, |worker| {
                 worker.pump_pending(key);
-                worker.read(key, false);
+                worker.read(key);
                 worker.touch_blocked(key);
             });
         }

@@ -301,6 +301,8 @@ impl Connection {
                 self.ended = true;
                 if cut_off { Err(Reject::bad("the message was cut off")) } else { Ok(None) }
             }
+            // The other half of a tunnel goes on.
+            Receive::Done if self.is_tunnel() => Ok(None),
             Receive::Done if self.role == Role::Client => {
                 self.ended = true;
                 Ok(None)

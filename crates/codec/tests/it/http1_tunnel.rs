@@ -77,6 +77,8 @@ fn the_server_may_end_first() {
         assert!(pair.server.connection.is_half_closed() && !pair.server.connection.must_close());
         assert_eq!(pair.at_client(), [r#"data "bye" end=false"#]);
         assert_eq!(pair.client.end_of_input(), r#"data "" end=true"#);
+        assert_eq!(pair.client.end_of_input(), "none");
+        assert!(pair.client.connection.is_tunnel() && !pair.client.connection.must_close());
         assert_eq!(pair.client_data(1, b"x", false), Ok(1));
         assert_eq!(pair.at_server(), [r#"data "x" end=false"#]);
         assert_eq!(pair.server.end_of_input(), r#"data "" end=true"#);
