@@ -6,6 +6,7 @@ mod grpc;
 mod grpc_failures;
 mod http1;
 mod http2;
+mod interim;
 mod limits;
 mod names;
 mod panics;
