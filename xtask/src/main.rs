@@ -33,7 +33,7 @@ cargo xtask COMMAND
                           the same options
   bench stall [--dry]     what is told of a target that stalls, by theory, `bulkhead load` and wrk;
                           writes it into docs/load.md, or with --dry nowhere
-  conformance             h2spec against `bulkhead run`
+  conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn; all unless named
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
   docs                    regenerate docs/config.md and the JSON Schema
 ";
@@ -57,7 +57,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "peers", rest @ ..] => bench::run(rest),
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
-        ["conformance"] => conformance::run(),
+        ["conformance", suites @ ..] => conformance::run(suites),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["docs", rest @ ..] => docs::run(rest),
         [] | ["help" | "--help" | "-h"] => {

@@ -390,7 +390,14 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.dirty = false;
         match write_out(connection, self.now) {
-            Err(_) => return self.connection_lost(key),
+            Err(_) => {
+                if connection.is_tunnel() {
+                    // What its peer said before it went is still to be passed on.
+                    connection.hung_up = true;
+                    self.read(key);
+                }
+                return self.connection_lost(key);
+            }
             Ok(0) => {}
             Ok(written) => {
                 connection.active = self.now;
