@@ -99,6 +99,9 @@ pub(crate) struct Exchange {
     pub(crate) timer: TimerId,
 }
 
+/// Idle time-out of an exchange that no route has given another one.
+const UNROUTED_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Memory that a recycled exchange keeps in each of its buffers.
 const RETAIN_BYTES: usize = 16 * 1024;
 
@@ -137,7 +140,7 @@ impl Exchange {
             progressed: now,
             retry_at: None,
             deadline: None,
-            idle_timeout: None,
+            idle_timeout: Some(UNROUTED_IDLE_TIMEOUT),
             timer: TimerId::NONE,
         }
     }
@@ -172,7 +175,7 @@ impl Exchange {
         self.progressed = now;
         self.retry_at = None;
         self.deadline = None;
-        self.idle_timeout = None;
+        self.idle_timeout = Some(UNROUTED_IDLE_TIMEOUT);
         self.timer = TimerId::NONE;
     }
 
