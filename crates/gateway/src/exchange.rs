@@ -62,7 +62,9 @@ impl Worker {
         let Side::Downstream(downstream) = &client.side else { return None };
         exchange.client = Some(downstream.client);
         exchange.version = exchange.request.version;
-        exchange.is_grpc = is_grpc(&exchange.request);
+        // A failure of a gRPC call is told with a 200, which to CONNECT would be an agreement.
+        exchange.is_grpc =
+            exchange.request.method() != Method::Connect && is_grpc(&exchange.request);
         exchange.is_head = exchange.request.method() == Method::Head;
         exchange.downstream = Some(Leg { connection, stream });
         exchange.request_body.ended = end;

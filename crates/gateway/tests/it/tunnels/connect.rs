@@ -86,6 +86,14 @@ fn a_connect_is_not_offered_by_itself() {
         let mut client = ask(&way, down);
         assert_eq!(status(&mut client), 501);
     }
+    // Nor where a failure would be told with a 200.
+    let upstream = Upstream::new();
+    let way = Way::with(upstream.address(), Protocol::Http1, 1, |config| {
+        config.routes[0].tunnels.connect = false;
+    });
+    let mut client = RawClient::connect(address(&way.gateway), PATIENCE);
+    client.send("CONNECT b:1 HTTP/1.1\r\nhost: b:1\r\ncontent-type: application/grpc\r\n\r\n");
+    assert!(read_head(&mut client).starts_with("HTTP/1.1 501 "));
 }
 
 #[test]
