@@ -8,6 +8,7 @@ mod filter;
 mod jwt;
 mod limits;
 mod listener;
+mod overload;
 mod route;
 mod telemetry;
 mod tunnel;
@@ -17,6 +18,7 @@ pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, R
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
+pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
 pub use route::{
     Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
@@ -38,6 +40,8 @@ pub struct Config {
     pub jwt_providers: BTreeMap<String, JwtProvider>,
     /// Limits and time-outs of downstream connections and exchanges.
     pub limits: Limits,
+    /// What is done under pressure.
+    pub overload: Overload,
     /// Admin address; `None`: no admin server.
     pub admin: Option<Admin>,
     /// Access log; `None`: off.

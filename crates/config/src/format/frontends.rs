@@ -1,6 +1,7 @@
 //! The file itself, its listeners, limits, admin server and access log.
 
 use super::backends::{CLUSTER, JWT_PROVIDER};
+use super::overload::OVERLOAD;
 use super::routes::ROUTE;
 use super::{
     ADDRESS, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, Table, default, duration,
@@ -40,6 +41,12 @@ pub(crate) static FILE: Table = Table {
             "Issuers of tokens, by name.",
         ),
         default("limits", Shape::Table(&LIMITS), "{}", "Limits of connections and exchanges."),
+        default(
+            "overload",
+            Shape::Table(&OVERLOAD),
+            "{}",
+            "What is done when the gateway itself is pressed.",
+        ),
         optional("admin", Shape::Table(&ADMIN), "The admin server. Left out: none."),
         optional(
             "access_log",

@@ -1,5 +1,6 @@
 //! Routes: matches, filters, backends.
 
+use super::overload::PRIORITY;
 use super::{
     BOOL, DAY, HOST, Key, NAME, PATH, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
     optional, required,
@@ -57,6 +58,13 @@ pub(crate) static ROUTE: Table = Table {
              never connects to the host that a CONNECT names.",
         ),
         default("timeouts", Shape::Table(&TIMEOUTS), "{}", "Time-outs."),
+        default(
+            "priority",
+            PRIORITY,
+            "default",
+            "Which requests are given up first when not all can be served: `sheddable` ones, and \
+             `critical` ones last.",
+        ),
         optional(
             "retry",
             Shape::Table(&RETRY),

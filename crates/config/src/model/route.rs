@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Filter, Tunnels};
+use super::{Filter, Priority, Tunnels};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Route {
     pub tunnels: Tunnels,
     /// Time-outs.
     pub timeouts: RouteTimeouts,
+    /// Which requests are given up first when not all can be served.
+    pub priority: Priority,
     /// Retries; `None`: only when nothing was sent yet.
     pub retry: Option<RetryPolicy>,
 }

@@ -9,6 +9,7 @@ mod http2;
 mod interim;
 mod limits;
 mod names;
+mod overload;
 mod panics;
 mod reload;
 mod retired;
