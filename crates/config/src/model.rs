@@ -8,6 +8,7 @@ mod filter;
 mod jwt;
 mod limits;
 mod listener;
+mod retry;
 mod route;
 mod telemetry;
 
@@ -16,9 +17,8 @@ pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, R
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
-pub use route::{
-    Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
-};
+pub use retry::{Hedge, RetryCondition, RetryMethods, RetryPolicy};
+pub use route::{Backend, PathMatch, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch};
 pub use telemetry::{AccessLog, Admin};
 
 /// A whole configuration.

@@ -50,6 +50,7 @@ impl Config {
                 backends: vec![Backend { cluster: cluster.name.clone(), weight: 1 }],
                 timeouts: RouteTimeouts::default(),
                 retry: None,
+                hedge: None,
             }],
             clusters: [(cluster.name.clone(), cluster)].into_iter().collect(),
             ..Self::default()

@@ -24,9 +24,11 @@ use crate::timer::TimerId;
 use crate::worker::Worker;
 
 mod failing;
+mod pushback;
 mod retry;
 mod time_limits;
 
+use retry::{answer_of, mark_attempt};
 use time_limits::deadline;
 
 /// How much of a request body is thrown away after its answer: an HTTP/1 connection can be kept so,
@@ -130,10 +132,16 @@ impl Worker {
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
         let cluster = exchange.cluster.and_then(|id| clusters.get_mut(id)).ok_or(no_endpoint)?;
-        let avoid = exchange.endpoint.filter(|_| exchange.attempts > 0);
-        let endpoint = cluster.pool.pick(self.now, &mut self.rng, avoid).ok_or(no_endpoint)?;
+        let picked = match exchange.attempts {
+            0 => cluster.pool.pick(self.now, &mut self.rng, None),
+            _ => cluster.pool.pick_untried(self.now, &mut self.rng, &exchange.tried),
+        };
+        let endpoint = picked.ok_or(no_endpoint)?;
         exchange.endpoint = Some(endpoint);
         exchange.attempts += 1;
+        if exchange.route.is_some_and(|route| exchange.snapshot.route(route).marks_attempts) {
+            mark_attempt(exchange);
+        }
         exchange.attempt_started = self.now;
         exchange.retry_at = None;
         exchange.phase = Phase::Waiting;
@@ -246,8 +254,8 @@ impl Worker {
         let Some(route) = exchange.route else { return Ok(()) };
         let snapshot = exchange.snapshot.clone();
         let route = snapshot.route(route);
-        let status = head.status;
-        if route.retry.statuses.contains(&status) && self.retry_status(key, status, end) {
+        let answer = answer_of(exchange, head, end);
+        if route.retry.names(answer) && self.retry_answer(key, answer, end) {
             return Ok(());
         }
         let Self { exchanges, heads, .. } = self;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bulkhead_codec::StreamId;
 use bulkhead_message::{Failure, RequestHead, Version};
-use bulkhead_upstream::{AttemptOutcome, EndpointId};
+use bulkhead_upstream::{AttemptOutcome, EndpointId, Tried};
 
 use crate::arena::Key;
 use crate::grpc_messages::GrpcMessages;
@@ -65,6 +65,8 @@ pub(crate) struct Exchange {
     /// The client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
     pub(crate) attempts: u32,
+    /// Endpoints that failed it.
+    pub(crate) tried: Tried,
     /// Status sent downstream; 0: none yet.
     pub(crate) status: u16,
     /// Why it failed, if it did.
@@ -111,6 +113,7 @@ impl Exchange {
             is_head: false,
             expects_continue: false,
             attempts: 0,
+            tried: Tried::default(),
             status: 0,
             failure: None,
             attempt_open: false,
@@ -143,6 +146,9 @@ impl Exchange {
         self.request_body.clear(RETAIN_BYTES);
         self.response_body.clear(RETAIN_BYTES);
         self.expects_continue = false;
+        if self.attempts > 1 {
+            self.tried.clear();
+        }
         self.attempts = 0;
         self.status = 0;
         self.failure = None;

@@ -1,6 +1,8 @@
 //! A configuration, compiled for the request path: immutable, shared by all workers. An exchange
 //! keeps the snapshot that it began with to its end.
 
+mod retry;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -167,6 +169,8 @@ pub(crate) struct RouteEntry {
     pub(crate) chain: Chain,
     pub(crate) timeouts: RouteTimeouts,
     pub(crate) retry: RetryPolicy,
+    /// Tell the upstream which attempt it sees.
+    pub(crate) marks_attempts: bool,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
     /// Cluster, weights up to and including it, series.
@@ -266,13 +270,6 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
             (compiler.ids.of(&backend.cluster), upto, series)
         })
         .collect();
-    let retry =
-        route.retry.as_ref().map_or_else(RetryPolicy::unprocessed_only, |policy| RetryPolicy {
-            retries: policy.retries,
-            statuses: policy.statuses.clone(),
-            backoff: policy.backoff,
-            repeat_idempotent: true,
-        });
     let prefixes = route
         .matches
         .iter()
@@ -285,7 +282,8 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
         name: route.name.clone(),
         chain,
         timeouts: route.timeouts.clone(),
-        retry,
+        retry: retry::policy(route),
+        marks_attempts: route.retry.as_ref().is_some_and(|policy| policy.attempt_count_header),
         unserved: compiler.registry.series(&route.name, ""),
         backends,
         prefixes,

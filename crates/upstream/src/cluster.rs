@@ -1,5 +1,7 @@
 //! A cluster in one worker: its endpoints, who is picked, and the connections to them.
 
+mod untried;
+
 use std::hash::Hash;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,6 +14,8 @@ use crate::{
     Acquire, AttemptOutcome, Balance, Budget, ConnectionFacts, EjectionSettings, EndpointId,
     EndpointSpec, Overloaded, Protocol, Released, Rng,
 };
+
+pub use untried::{TRIED_MAX, Tried};
 
 /// Settings of a cluster. Limits count per worker.
 #[derive(Clone, Debug, PartialEq, Eq)]

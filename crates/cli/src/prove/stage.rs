@@ -100,6 +100,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         backends: vec![Backend { cluster: cluster.to_owned(), weight: 1 }],
         timeouts: RouteTimeouts::default(),
         retry: None,
+        hedge: None,
     };
     let feed = PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned());
     let cluster = |name: &str, address| {

@@ -1,10 +1,11 @@
 //! Routes, their matches, filters and backends.
 
+use super::retry::{hedge, retry};
 use super::{Names, Unique};
 use crate::diagnostic::Report;
 use crate::model::{
     Backend, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite, Redirect,
-    RetryPolicy, Rewrite, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
+    Rewrite, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
 use crate::value::{Item, TableValue};
 
@@ -27,7 +28,8 @@ pub(super) fn routes(items: &[Item], names: &mut Names, report: &mut Report<'_>)
             timeouts: table
                 .table("timeouts")
                 .map_or_else(RouteTimeouts::default, |table| timeouts(table, report)),
-            retry: table.table("retry").map(retry),
+            retry: table.table("retry").map(|table| retry(table, report)),
+            hedge: table.table("hedge").map(hedge),
         });
     }
     routes
@@ -242,12 +244,4 @@ fn timeouts(table: &TableValue, report: &mut Report<'_>) -> RouteTimeouts {
             .remedy("make `backend_request` shorter than `request`, which is 15s unless given");
     }
     timeouts
-}
-
-fn retry(table: &TableValue) -> RetryPolicy {
-    RetryPolicy {
-        retries: table.number("attempts").unwrap_or_default(),
-        statuses: table.list("codes").iter().map(Item::number).collect(),
-        backoff: table.duration("backoff").unwrap_or_default(),
-    }
 }

@@ -1,7 +1,8 @@
 //! Routes: matches, filters, backends.
 
+use super::retry::{HEDGE, RETRY};
 use super::{
-    BOOL, DAY, HOST, Key, NAME, PATH, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
+    BOOL, DAY, HOST, Key, NAME, PATH, Rule, Shape, TEXT, Table, default, duration, integer,
     optional, required,
 };
 use crate::scalar::Scalar;
@@ -47,6 +48,7 @@ pub(crate) static ROUTE: Table = Table {
             Shape::Table(&RETRY),
             "Retries. Left out: only of requests that no endpoint can have seen.",
         ),
+        optional("hedge", Shape::Table(&HEDGE), "Hedging. Left out: none."),
     ],
     rules: &[],
     hints: &[
@@ -326,31 +328,4 @@ static TIMEOUTS: Table = Table {
     ],
     rules: &[],
     hints: &[],
-};
-
-static RETRY: Table = Table {
-    name: "retry",
-    about: "When and how often to try again. Beyond connection failures, only idempotent requests \
-            are tried again, within the cluster's `retry_budget`.",
-    keys: &[
-        default("attempts", integer(0, 10), "2", "Attempts beyond the first."),
-        default(
-            "codes",
-            Shape::List { item: &integer(400, 599), min: 0 },
-            "[]",
-            "Statuses that are tried again.",
-        ),
-        default(
-            "backoff",
-            duration(0, 60 * SECOND),
-            "25ms",
-            "Pause before the first retry, doubled with each, with full jitter.",
-        ),
-    ],
-    rules: &[],
-    hints: &[
-        ("retries", "it is called `attempts`"),
-        ("statuses", "they are called `codes`"),
-        ("retry_on", "statuses are listed in `codes`; failed connections are always tried again"),
-    ],
 };

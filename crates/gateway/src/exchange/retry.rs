@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use bulkhead_codec::ErrorCode;
-use bulkhead_message::Failure;
-use bulkhead_upstream::{AttemptOutcome, Decision, FailedAttempt, GiveUp};
+use bulkhead_message::{Failure, Known, ResponseHead};
+use bulkhead_upstream::{Answer, AttemptOutcome, Decision, FailedAttempt, GiveUp, Pushback};
 
+use super::grpc_status;
+use super::pushback::pushback;
 use crate::arena::Key;
-use crate::exchange_state::Phase;
+use crate::exchange_state::{Exchange, Phase};
 use crate::worker::Worker;
 
 /// Why there might be another attempt.
@@ -16,8 +18,25 @@ use crate::worker::Worker;
 enum Cause<'a> {
     /// There is no answer.
     Failure(&'a Failure),
-    /// There is one, with this status.
-    Status(u16),
+    /// There is one, which also says when the upstream wants to be asked again.
+    Answer(Answer, Pushback),
+}
+
+/// Tells the upstream which attempt it sees, from 1.
+const ATTEMPT_COUNT: &[u8] = b"x-bulkhead-attempt-count";
+
+/// An answer as far as it matters for retries; `end`: the head is all of it.
+pub(super) fn answer_of(exchange: &Exchange, head: &ResponseHead, end: bool) -> Answer {
+    let trailers_only = end && exchange.is_grpc;
+    let grpc_status =
+        if trailers_only { grpc_status(head.fields.get(Known::GrpcStatus)) } else { None };
+    Answer { status: head.status, grpc_status }
+}
+
+/// Puts the number of the attempt into the request.
+pub(super) fn mark_attempt(exchange: &mut Exchange) {
+    let number = exchange.attempts.to_string();
+    exchange.request.fields.set_named(ATTEMPT_COUNT, number.as_bytes());
 }
 
 impl Worker {
@@ -28,10 +47,20 @@ impl Worker {
         true
     }
 
-    /// Decides on another attempt after an answer, of which nothing was passed on; `end`: the head
-    /// is all of it. False: the answer stands.
-    pub(super) fn retry_status(&mut self, key: Key, status: u16, end: bool) -> bool {
-        let Some(pause) = self.grant_retry(key, Cause::Status(status)) else { return false };
+    /// Decides on another attempt after the answer in `heads.response`, of which nothing was passed
+    /// on; `end`: the head is all of it. False: the answer stands.
+    pub(super) fn retry_answer(&mut self, key: Key, answer: Answer, end: bool) -> bool {
+        let is_grpc = self.exchanges.get(key).is_some_and(|exchange| exchange.is_grpc);
+        let pushback = pushback(&self.heads.response.fields, is_grpc, self.unix_s);
+        let cause = Cause::Answer(answer, pushback);
+        let Some(pause) = self.grant_retry(key, cause) else { return false };
+        self.discard_answer(key, answer.status, end);
+        self.retry_after(key, pause);
+        true
+    }
+
+    /// Throws an answer away, of which nothing was passed on.
+    pub(super) fn discard_answer(&mut self, key: Key, status: u16, end: bool) {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.attempt_outcome = AttemptOutcome::of_status(status);
             exchange.response_ended = end;
@@ -40,8 +69,6 @@ impl Worker {
             self.upstream_ended(key);
         }
         self.detach_upstream(key, ErrorCode::CANCEL);
-        self.retry_after(key, pause);
-        true
     }
 
     /// The pause before another attempt, which is charged to the budget by asking; `None`: there is
@@ -56,6 +83,7 @@ impl Worker {
         let policy = &exchange.snapshot.route(route).retry;
         let attempt = FailedAttempt {
             method: exchange.request.method(),
+            method_text: exchange.request.method_text(),
             retries_so_far: exchange.attempts - 1,
             replayable: exchange.request_body.can_replay(),
             time_left: exchange.deadline.map(|at| at.saturating_duration_since(self.now)),
@@ -65,7 +93,9 @@ impl Worker {
             Cause::Failure(failure) => {
                 policy.after_failure(failure, &attempt, budget, self.now, rng)
             }
-            Cause::Status(status) => policy.after_status(status, &attempt, budget, self.now, rng),
+            Cause::Answer(answer, pushback) => {
+                policy.after_answer(answer, pushback, &attempt, budget, self.now, rng)
+            }
         };
         match decision {
             Decision::Retry { after } => {
@@ -82,7 +112,13 @@ impl Worker {
     }
 
     fn retry_after(&mut self, key: Key, pause: Duration) {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let Self { exchanges, clusters, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return };
+        if let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint)
+            && let Some(address) = clusters.get(id).and_then(|it| it.pool.address(endpoint))
+        {
+            exchange.tried.add(address);
+        }
         exchange.request_body.rewind();
         exchange.response_ended = false;
         exchange.phase = Phase::Pausing;

@@ -12,6 +12,8 @@ mod panics;
 mod reload;
 mod retired;
 mod retries;
+mod retry_conditions;
+mod scripted;
 mod secure;
 mod secure_evacuation;
 mod smuggling;

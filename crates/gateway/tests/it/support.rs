@@ -40,6 +40,7 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
             backends: vec![Backend { cluster: "origin".to_owned(), weight: 1 }],
             timeouts: RouteTimeouts::default(),
             retry: None,
+            hedge: None,
         }],
         clusters: [("origin".to_owned(), cluster)].into(),
         ..Config::default()
