@@ -3,6 +3,7 @@
 mod cluster;
 mod jwt;
 mod listener;
+mod mirror;
 mod retry;
 mod route;
 mod shadow;

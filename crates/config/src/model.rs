@@ -13,7 +13,9 @@ mod route;
 mod telemetry;
 
 pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
-pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
+pub use filter::{
+    Filter, FixedResponse, HeaderChanges, JwtFilter, Mirror, PathRewrite, Redirect, Rewrite,
+};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};

@@ -16,19 +16,20 @@ use bulkhead_upstream::AttemptOutcome;
 
 use crate::arena::Key;
 use crate::connection::Side;
-use crate::exchange_state::{Exchange, Leg, Phase};
+use crate::exchange_state::{Exchange, Leg, Phase, Role};
 use crate::faults::Fault;
 use crate::flow::Direction;
 use crate::grpc_messages::GrpcMessages;
-use crate::timer::TimerId;
 use crate::worker::Worker;
 
 mod failing;
+mod hedge;
+mod mirror;
 mod pushback;
 mod retry;
 mod time_limits;
 
-use retry::{answer_of, mark_attempt};
+use retry::{answer_of, prepare_attempt};
 use time_limits::deadline;
 
 /// How much of a request body is thrown away after its answer: an HTTP/1 connection can be kept so,
@@ -113,6 +114,7 @@ impl Worker {
             self.respond(key, &response.head, &response.body);
             return Ok(());
         }
+        let mirrors = route.mirror.is_some();
         let roll = self.rng.next();
         exchange.cluster = Some(
             route
@@ -123,7 +125,11 @@ impl Worker {
             // The gateway buffers and retries, so it answers for the upstream (RFC 9110 §10.1.1).
             self.send_interim(key, &ResponseHead::new(100));
         }
-        self.attempt(key)
+        let attempted = self.attempt(key);
+        if mirrors {
+            self.mirror(key);
+        }
+        attempted
     }
 
     /// Cluster → endpoint → connection. The request is sent now or when a connection is ready.
@@ -139,9 +145,7 @@ impl Worker {
         let endpoint = picked.ok_or(no_endpoint)?;
         exchange.endpoint = Some(endpoint);
         exchange.attempts += 1;
-        if exchange.route.is_some_and(|route| exchange.snapshot.route(route).marks_attempts) {
-            mark_attempt(exchange);
-        }
+        prepare_attempt(exchange, self.now);
         exchange.attempt_started = self.now;
         exchange.retry_at = None;
         exchange.phase = Phase::Waiting;
@@ -199,12 +203,18 @@ impl Worker {
             self.exchange_failed(key, Failure::downstream(FailureKind::BodyTooLarge, detail));
             return false;
         }
-        match exchange.phase {
+        let (phase, keep_max) = (exchange.phase, limits.replay_bytes_max as usize);
+        if exchange.mirror != Key::NONE {
+            self.mirror_data(key, bytes, end);
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return false };
+        let body = &mut exchange.request_body;
+        match phase {
             Phase::Discarding => self.discard(key),
             Phase::Responding if exchange.upstream.is_none() || exchange.response_ended => {}
             _ => {
                 exchange.expects_continue = false;
-                body.push(bytes, limits.replay_bytes_max as usize);
+                body.push(bytes, keep_max);
                 body.owed += flow;
                 self.in_hand.flow_bytes = 0;
                 self.flush_pipe(key, Direction::Request);
@@ -225,13 +235,29 @@ impl Worker {
         body.has_trailers = true;
         std::mem::swap(&mut body.trailers, &mut self.heads.trailers);
         strip_hop_by_hop(&mut body.trailers);
+        if exchange.mirror != Key::NONE {
+            self.mirror_trailers(key);
+        }
         self.flush_pipe(key, Direction::Request);
     }
 
     /// A response head, interim or final, was decoded into `heads.response`.
     pub(crate) fn response_begins(&mut self, key: Key, end: bool) {
+        let Some(key) = self.answered(key, end) else { return };
         let accepted = self.accept_response(key, end);
         self.settle(key, accepted);
+    }
+
+    /// Whose answer it is that came to this exchange, if anybody's.
+    fn answered(&mut self, key: Key, end: bool) -> Option<Key> {
+        match self.exchanges.get(key)?.role {
+            Role::Client => Some(key),
+            Role::Hedge(client) => self.hedge_answers(key, client, end),
+            Role::Mirror => {
+                self.mirror_answers(key, end);
+                None
+            }
+        }
     }
 
     fn accept_response(&mut self, key: Key, end: bool) -> Result<(), Failure> {
@@ -255,7 +281,10 @@ impl Worker {
         let snapshot = exchange.snapshot.clone();
         let route = snapshot.route(route);
         let answer = answer_of(exchange, head, end);
-        if route.retry.names(answer) && self.retry_answer(key, answer, end) {
+        let hedged = exchange.hedge != Key::NONE;
+        if (hedged && self.wait_for_hedge(key, answer, end))
+            || (route.retry.names(answer) && self.retry_answer(key, answer, end))
+        {
             return Ok(());
         }
         let Self { exchanges, heads, .. } = self;
@@ -284,8 +313,12 @@ impl Worker {
 
     /// Passes `heads.response` on as the final head.
     fn send_head(&mut self, key: Key, end: bool) {
+        if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge != Key::NONE) {
+            self.drop_hedge(key);
+        }
         let Self { exchanges, connections, heads, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
+        exchange.hedge_at = None;
         exchange.phase = Phase::Responding;
         exchange.status = heads.response.status;
         let Some(leg) = exchange.downstream else { return };
@@ -410,6 +443,9 @@ impl Worker {
     /// Looks whether the response has been handed over whole, and if so ends the exchange.
     pub(crate) fn response_sent(&mut self, key: Key) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if exchange.role == Role::Mirror && exchange.response_ended {
+            return self.finish(key);
+        }
         if !exchange.response_body.end_sent || exchange.phase != Phase::Responding {
             return;
         }
@@ -453,10 +489,19 @@ impl Worker {
     /// The exchange is over: one record, exactly once, and its place is free.
     pub(crate) fn finish(&mut self, key: Key) {
         self.detach_upstream(key, ErrorCode::CANCEL);
+        if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge != Key::NONE) {
+            self.drop_hedge(key);
+        }
+        if let Some(mirror) = self.exchanges.get(key).map(|exchange| exchange.mirror)
+            && mirror != Key::NONE
+        {
+            self.cut_mirror(key, mirror);
+        }
         let Some(mut exchange) = self.exchanges.remove(key) else { return };
-        self.timers.cancel(exchange.timer);
-        exchange.timer = TimerId::NONE;
-        self.record(&exchange);
+        match exchange.role {
+            Role::Mirror => self.mirror_over(&exchange),
+            Role::Client | Role::Hedge(_) => self.record(&exchange),
+        }
         if let Some(leg) = exchange.downstream.take()
             && let Some(connection) = self.connections.get_mut(leg.connection)
         {
@@ -468,9 +513,7 @@ impl Worker {
             }
             self.touch(leg.connection);
         }
-        if self.spare.len() < SPARE_MAX {
-            self.spare.push(exchange);
-        }
+        self.recycle(exchange);
     }
 }
 

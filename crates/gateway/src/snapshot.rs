@@ -1,12 +1,14 @@
 //! A configuration, compiled for the request path: immutable, shared by all workers. An exchange
 //! keeps the snapshot that it began with to its end.
 
+mod mirror;
 mod retry;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bulkhead_config::model::{
     self, Config, EndpointAddress, Limits, PathMatch, Protocol, RouteTimeouts, SecretSource,
@@ -24,6 +26,8 @@ use bulkhead_transport::{
 use bulkhead_upstream::{
     Balance, ClusterSettings, EjectionSettings, EndpointSpec, Protocol as PoolProtocol, RetryPolicy,
 };
+
+pub(crate) use mirror::Mirror;
 
 use crate::chains::{self, BuiltProviders};
 use crate::names::Names;
@@ -171,6 +175,10 @@ pub(crate) struct RouteEntry {
     pub(crate) retry: RetryPolicy,
     /// Tell the upstream which attempt it sees.
     pub(crate) marks_attempts: bool,
+    /// Another cluster that gets a copy of the requests.
+    pub(crate) mirror: Option<Mirror>,
+    /// How long the first attempt may take before there is a second one; `None`: there is none.
+    pub(crate) hedge_delay: Option<Duration>,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
     /// Cluster, weights up to and including it, series.
@@ -284,6 +292,8 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
         timeouts: route.timeouts.clone(),
         retry: retry::policy(route),
         marks_attempts: route.retry.as_ref().is_some_and(|policy| policy.attempt_count_header),
+        mirror: mirror::compile(route, &compiler.ids),
+        hedge_delay: route.hedge.as_ref().map(|hedge| hedge.delay),
         unserved: compiler.registry.series(&route.name, ""),
         backends,
         prefixes,

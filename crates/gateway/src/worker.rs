@@ -78,6 +78,8 @@ pub(crate) struct Worker {
     /// Recycled exchanges.
     #[expect(clippy::vec_box, reason = "the arena holds boxes: recycling moves a pointer")]
     pub(crate) spare: Vec<Box<Exchange>>,
+    /// How many of the exchanges are copies of others.
+    pub(crate) mirrors: usize,
     pub(crate) clusters: Clusters,
     pub(crate) timers: TimerWheel,
     fired: Vec<Owner>,
@@ -130,6 +132,7 @@ impl Worker {
             connections: Arena::default(),
             exchanges: Arena::default(),
             spare: Vec::new(),
+            mirrors: 0,
             clusters: Clusters::default(),
             timers: TimerWheel::new(now),
             fired: Vec::new(),

@@ -1,5 +1,6 @@
 //! Routes, their matches, filters and backends.
 
+use super::mirror::mirror;
 use super::retry::{hedge, retry};
 use super::{Names, Unique};
 use crate::diagnostic::Report;
@@ -116,6 +117,7 @@ fn filters(
                 status: table.number("status_code").unwrap_or_default(),
             }),
             "url_rewrite" => Filter::Rewrite(rewrite(table, matches, report)),
+            "request_mirror" => Filter::Mirror(mirror(inner, table, &filters, names, report)),
             _ => Filter::Respond(respond(table, report)),
         });
     }

@@ -1,5 +1,6 @@
 //! Routes: matches, filters, backends.
 
+use super::mirror::MIRROR;
 use super::retry::{HEDGE, RETRY};
 use super::{
     BOOL, DAY, HOST, Key, NAME, PATH, Rule, Shape, TEXT, Table, default, duration, integer,
@@ -170,6 +171,7 @@ static FILTER: Table = Table {
         optional("response_header_modifier", Shape::Table(&HEADERS), "Change response headers."),
         optional("request_redirect", Shape::Table(&REDIRECT), "Answer with a redirect."),
         optional("url_rewrite", Shape::Table(&REWRITE), "Change host or path for the upstream."),
+        optional("request_mirror", Shape::Table(&MIRROR), "Send a copy to another cluster."),
         optional("direct_response", Shape::Table(&RESPONSE), "Answer with a fixed response."),
     ],
     rules: &[Rule::ExactlyOne(&[
@@ -178,6 +180,7 @@ static FILTER: Table = Table {
         "response_header_modifier",
         "request_redirect",
         "url_rewrite",
+        "request_mirror",
         "direct_response",
     ])],
     hints: &[
@@ -185,6 +188,7 @@ static FILTER: Table = Table {
         ("redirect", "it is called `request_redirect`"),
         ("rewrite", "it is called `url_rewrite`"),
         ("respond", "it is called `direct_response`"),
+        ("mirror", "it is called `request_mirror`"),
     ],
 };
 

@@ -1,7 +1,7 @@
 //! Whether a failed attempt is followed by another one. An answer with a status that the route
 //! retries is thrown away only once the other attempt is granted: else it is the client's.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bulkhead_codec::ErrorCode;
 use bulkhead_message::{Failure, Known, ResponseHead};
@@ -10,7 +10,7 @@ use bulkhead_upstream::{Answer, AttemptOutcome, Decision, FailedAttempt, GiveUp,
 use super::grpc_status;
 use super::pushback::pushback;
 use crate::arena::Key;
-use crate::exchange_state::{Exchange, Phase};
+use crate::exchange_state::{Exchange, Phase, Role};
 use crate::worker::Worker;
 
 /// Why there might be another attempt.
@@ -33,8 +33,20 @@ pub(super) fn answer_of(exchange: &Exchange, head: &ResponseHead, end: bool) -> 
     Answer { status: head.status, grpc_status }
 }
 
-/// Puts the number of the attempt into the request.
-pub(super) fn mark_attempt(exchange: &mut Exchange) {
+/// What the route wants of an attempt that begins: the upstream is told its number, and the first
+/// one may be followed by a second before it fails.
+pub(super) fn prepare_attempt(exchange: &mut Exchange, now: Instant) {
+    let Some(route) = exchange.route else { return };
+    let route = exchange.snapshot.route(route);
+    let (marks, hedge_delay) = (route.marks_attempts, route.hedge_delay);
+    let first = exchange.attempts == 1 && exchange.role == Role::Client;
+    exchange.hedge_at = hedge_delay.filter(|_| first).and_then(|delay| now.checked_add(delay));
+    if marks {
+        mark_attempt(exchange);
+    }
+}
+
+fn mark_attempt(exchange: &mut Exchange) {
     let number = exchange.attempts.to_string();
     exchange.request.fields.set_named(ATTEMPT_COUNT, number.as_bytes());
 }
@@ -111,7 +123,8 @@ impl Worker {
         }
     }
 
-    fn retry_after(&mut self, key: Key, pause: Duration) {
+    /// The exchange is to avoid its endpoint from now on.
+    pub(super) fn note_tried(&mut self, key: Key) {
         let Self { exchanges, clusters, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         if let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint)
@@ -119,6 +132,11 @@ impl Worker {
         {
             exchange.tried.add(address);
         }
+    }
+
+    fn retry_after(&mut self, key: Key, pause: Duration) {
+        self.note_tried(key);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.request_body.rewind();
         exchange.response_ended = false;
         exchange.phase = Phase::Pausing;

@@ -30,6 +30,8 @@ impl Worker {
             let detail = "the upstream did not answer in time";
             let kind = FailureKind::HeadTimeout;
             self.exchange_failed(key, Failure::upstream(kind, Retry::IfIdempotent, detail));
+        } else if exchange.hedge_at.is_some_and(|at| at <= now) {
+            self.hedge(key);
         } else if exchange.progressed + exchange.idle_timeout <= now {
             let side = awaited(exchange);
             let (kind, detail) = if side == Side::Downstream && !exchange.has_responded() {
@@ -48,7 +50,8 @@ impl Worker {
         let Some(exchange) = exchanges.get_mut(key) else { return };
         timers.cancel(exchange.timer);
         let mut due = exchange.progressed + exchange.idle_timeout;
-        for other in [exchange.deadline, exchange.retry_at, head_deadline(exchange)] {
+        let Exchange { deadline, retry_at, hedge_at, .. } = **exchange;
+        for other in [deadline, retry_at, hedge_at, head_deadline(exchange)] {
             due = other.map_or(due, |other| due.min(other));
         }
         exchange.timer = timers.set(due, Owner::Exchange(key));

@@ -37,8 +37,11 @@ impl Tried {
     }
 
     /// Forgets all of them.
+    #[inline]
     pub const fn clear(&mut self) {
-        *self = Self { addresses: [None; TRIED_MAX], next: 0 };
+        if self.addresses[0].is_some() {
+            *self = Self { addresses: [None; TRIED_MAX], next: 0 };
+        }
     }
 }
 
@@ -62,6 +65,11 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
             return Some(picked);
         }
         Some(self.search_untried(rng, tried).unwrap_or(picked))
+    }
+
+    /// Whether an endpoint in service was not tried. Linear in the number of endpoints.
+    pub fn has_untried(&self, tried: &Tried) -> bool {
+        self.endpoints.live().any(|(_, it)| !it.health.is_ejected() && !tried.has(it.address))
     }
 
     fn is_tried(&self, endpoint: EndpointId, tried: &Tried) -> bool {
