@@ -3,6 +3,7 @@
 
 pub(crate) mod backends;
 pub(crate) mod frontends;
+pub(crate) mod keep_alive;
 pub(crate) mod mirror;
 pub(crate) mod retry;
 pub(crate) mod routes;

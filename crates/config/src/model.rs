@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 mod cluster;
 mod filter;
 mod jwt;
+mod keep_alive;
 mod limits;
 mod listener;
 mod retry;
@@ -17,6 +18,7 @@ pub use filter::{
     Filter, FixedResponse, HeaderChanges, JwtFilter, Mirror, PathRewrite, Redirect, Rewrite,
 };
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
+pub use keep_alive::KeepAlive;
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
 pub use retry::{Hedge, RetryCondition, RetryMethods, RetryPolicy};

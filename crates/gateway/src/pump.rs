@@ -44,6 +44,7 @@ impl Worker {
                     buffer[..kept].copy_from_slice(&connection.pending);
                     // An idle connection holds no buffer.
                     connection.pending = Vec::new();
+                    connection.heard = self.now;
                     if !connection.lingering {
                         connection.active = self.now;
                     }
@@ -242,7 +243,8 @@ impl Worker {
                     Failure::downstream(kind, "the client's stream was reset"),
                 );
             }
-            Event::GoAway { .. } | Event::Pong(_) | Event::Ready | Event::Response { .. } => {}
+            Event::Pong(_) => self.ponged(key),
+            Event::GoAway { .. } | Event::Ready | Event::Response { .. } => {}
         }
     }
 
@@ -268,7 +270,8 @@ impl Worker {
             }
             Event::GoAway { .. } => self.pool_draining(key),
             Event::Ready => self.pool_settings(key),
-            Event::Pong(_) | Event::Request { .. } => {}
+            Event::Pong(_) => self.ponged(key),
+            Event::Request { .. } => {}
         }
     }
 

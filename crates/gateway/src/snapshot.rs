@@ -401,6 +401,7 @@ fn cluster_entry(
         http2_connections: cluster.http2_connections,
         connections_max: cluster.connections_max,
         pending_max: cluster.pending_max,
+        preconnect: cluster.preconnect,
         retry_budget_percent: cluster.retry_budget_percent,
         ejection: cluster.ejection.as_ref().map(|ejection| EjectionSettings {
             consecutive_failures: ejection.consecutive_failures,

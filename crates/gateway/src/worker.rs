@@ -419,6 +419,7 @@ impl Worker {
         self.unix_s = unix.as_secs();
         self.date.update(unix);
         self.expire_idle();
+        self.preconnect();
         self.accept_again();
         // Whoever was woken for them may have died.
         self.parcels.extend(self.shared.take_parked());

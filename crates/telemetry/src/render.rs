@@ -321,6 +321,18 @@ fn clusters(out: &mut Exposition, view: &View<'_>) {
         each_cluster(out, view, |cells| counter(cells).get() as i64);
     }
     mirrors(out, view);
+    out.family(
+        "bulkhead_upstream_round_trip_seconds",
+        Kind::Histogram,
+        "PINGs of HTTP/2 keep-alive until their answer.",
+    );
+    for (id, name) in view.clusters.iter().enumerate() {
+        let mut sum = ExportedSum::default();
+        for cells in view.cluster_cells(id) {
+            cells.round_trips.add_to(&mut sum);
+        }
+        histogram(out, &[("cluster", name.as_str())], &sum);
+    }
 }
 
 /// Nothing of clusters that no request was copied to.

@@ -184,6 +184,7 @@ impl MirrorOutcome {
 pub(crate) struct ClusterCells {
     pub(crate) attempts_ok: ExportedHistogram,
     pub(crate) attempts_failed: ExportedHistogram,
+    pub(crate) round_trips: ExportedHistogram,
     pub(crate) connects_ok: Counter,
     pub(crate) connects_failed: Counter,
     pub(crate) connections_closed: Counter,

@@ -185,6 +185,11 @@ impl Shard {
         self.cluster(cluster).connects_ok.increment();
     }
 
+    /// A PING on an upstream connection was answered after so long.
+    pub fn upstream_round_trip(&self, cluster: ClusterSeries, round_trip: Duration) {
+        self.cluster(cluster).round_trips.record(micros(round_trip));
+    }
+
     /// An upstream connection could not be made.
     pub fn upstream_connect_failed(&self, cluster: ClusterSeries) {
         self.cluster(cluster).connects_failed.increment();
