@@ -2,8 +2,11 @@
 
 mod cluster;
 mod jwt;
+mod keep_alive;
 mod listener;
+mod mirror;
 mod overload;
+mod retry;
 mod route;
 mod shadow;
 mod tunnel;
@@ -138,6 +141,7 @@ fn limits(table: &TableValue) -> Limits {
         replay_bytes_max: table.number("replay_bytes_max").unwrap_or(default.replay_bytes_max),
         head_timeout: table.duration("head_timeout").unwrap_or(default.head_timeout),
         idle_timeout: table.duration("idle_timeout").unwrap_or(default.idle_timeout),
+        http2_keep_alive: table.table("http2_keep_alive").map(keep_alive::keep_alive),
         write_timeout: table.duration("write_timeout").unwrap_or(default.write_timeout),
         drain_timeout: table.duration("drain_timeout").unwrap_or(default.drain_timeout),
     }

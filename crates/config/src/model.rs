@@ -6,22 +6,26 @@ use std::collections::BTreeMap;
 mod cluster;
 mod filter;
 mod jwt;
+mod keep_alive;
 mod limits;
 mod listener;
 mod overload;
+mod retry;
 mod route;
 mod telemetry;
 mod tunnel;
 
 pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
-pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
+pub use filter::{
+    Filter, FixedResponse, HeaderChanges, JwtFilter, Mirror, PathRewrite, Redirect, Rewrite,
+};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
+pub use keep_alive::KeepAlive;
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
 pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
-pub use route::{
-    Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
-};
+pub use retry::{Hedge, RetryCondition, RetryMethods, RetryPolicy};
+pub use route::{Backend, PathMatch, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch};
 pub use telemetry::{AccessLog, Admin};
 pub use tunnel::{Tunnels, WEBSOCKET};
 

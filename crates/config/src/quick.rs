@@ -52,6 +52,7 @@ impl Config {
                 timeouts: RouteTimeouts::default(),
                 priority: Priority::default(),
                 retry: None,
+                hedge: None,
             }],
             clusters: [(cluster.name.clone(), cluster)].into_iter().collect(),
             ..Self::default()

@@ -87,12 +87,18 @@ const fn algorithm(algorithm: &model::JwtAlgorithm) -> JwtAlgorithm {
 
 /// Builds the chain of a route.
 pub(crate) fn build(route: &model::Route, providers: &Providers) -> Result<Chain, FilterError> {
-    let filters = route.filters.iter().map(|filter| step(filter, providers));
+    let filters = route.filters.iter().filter_map(|filter| step(filter, providers).transpose());
     Ok(Chain::new(filters.collect::<Result<_, _>>()?))
 }
 
-fn step(filter: &model::Filter, providers: &Providers) -> Result<Arc<dyn Filter>, FilterError> {
-    Ok(match filter {
+/// `None`: a step that is no filter for the chain.
+fn step(
+    filter: &model::Filter,
+    providers: &Providers,
+) -> Result<Option<Arc<dyn Filter>>, FilterError> {
+    Ok(Some(match filter {
+        // The exchange's: a filter sees one request and makes no other.
+        model::Filter::Mirror(_) => return Ok(None),
         model::Filter::Jwt(jwt) => {
             let named = jwt.providers.iter().filter_map(|name| providers.get(name).cloned());
             let providers = named.collect();
@@ -120,7 +126,7 @@ fn step(filter: &model::Filter, providers: &Providers) -> Result<Arc<dyn Filter>
                 model::PathRewrite::Prefix(prefix) => PathRewrite::Prefix(prefix.clone()),
             }),
         })?),
-    })
+    }))
 }
 
 fn changes(spec: &model::HeaderChanges) -> HeaderChanges {

@@ -98,6 +98,10 @@ pub(crate) struct Connection {
     pub(crate) timer: TimerId,
     pub(crate) opened: Instant,
     pub(crate) active: Instant,
+    /// When the peer was heard last.
+    pub(crate) heard: Instant,
+    /// When our PING that has no answer yet was sent.
+    pub(crate) pinged: Option<Instant>,
     /// Since when the head that is being received is incomplete.
     pub(crate) head_since: Option<Instant>,
 }
@@ -125,6 +129,8 @@ impl Connection {
             timer: TimerId::NONE,
             opened: now,
             active: now,
+            heard: now,
+            pinged: None,
             head_since: None,
         }
     }

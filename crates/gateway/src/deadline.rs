@@ -21,6 +21,9 @@ impl Worker {
     pub(crate) fn connection_timer(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.timer = TimerId::NONE;
+        if self.keep_alive_timer(key) {
+            return;
+        }
         if self.connection_deadline(key).is_none_or(|due| due > self.now) {
             return self.set_connection_timer(key);
         }
@@ -79,13 +82,21 @@ impl Worker {
 
     /// Sets the timer to when the connection is to be looked at next.
     pub(crate) fn set_connection_timer(&mut self, key: Key) {
-        let due = self.connection_deadline(key);
+        let mut due = self.connection_deadline(key);
         let Limits { head_timeout, write_timeout, .. } = self.snapshot.limits;
+        let mut check = head_timeout.min(write_timeout).min(BUSY_CHECK);
+        if let Some(connection) = self.connections.get(key)
+            && let Some(keep_alive) = self.keep_alive(connection)
+        {
+            check = check.min(keep_alive.interval);
+            let ping = self.keep_alive_due(key);
+            due = due.map_or(ping, |due| Some(ping.map_or(due, |ping| ping.min(due))));
+        }
         let Some(connection) = self.connections.get_mut(key) else { return };
         self.timers.cancel(connection.timer);
         // What a connection waits for changes without touching its timer, so the timer comes round
         // often enough for the shortest of the limits.
-        let latest = self.now + head_timeout.min(write_timeout).min(BUSY_CHECK);
+        let latest = self.now + check;
         let at = due.map_or(latest, |due| due.min(latest));
         connection.timer = self.timers.set(at, Owner::Connection(key));
     }

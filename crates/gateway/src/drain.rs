@@ -61,7 +61,9 @@ impl Worker {
             self.flush_dirty();
         }
         self.next_housekeeping = self.next_housekeeping.min(self.now + Duration::from_millis(20));
-        let idle = self.exchanges.len() == 0 && self.parcels.is_empty() && self.is_flushed();
+        // Nobody waits for what mirrored requests bring.
+        let idle =
+            self.exchanges.len() == self.mirrors && self.parcels.is_empty() && self.is_flushed();
         let done = self.refuse_at.is_none() && idle;
         if self.now >= until {
             self.end_exchanges();

@@ -16,21 +16,24 @@ use bulkhead_upstream::AttemptOutcome;
 
 use crate::arena::Key;
 use crate::connection::Side;
-use crate::exchange_state::{Exchange, Leg, Phase};
+use crate::exchange_state::{Exchange, Leg, Phase, Role};
 use crate::faults::Fault;
 use crate::flow::Direction;
 use crate::grpc_messages::GrpcMessages;
 use crate::overload::shed_under;
-use crate::timer::TimerId;
 use crate::worker::Worker;
 
 mod failing;
 mod handshake;
+mod hedge;
+mod mirror;
+mod pushback;
 mod retry;
 mod time_limits;
 mod tunnel;
 
 pub(crate) use handshake::Tunnel;
+use retry::prepare_attempt;
 use time_limits::deadline;
 
 /// How much of a request body is thrown away after its answer: an HTTP/1 connection can be kept so,
@@ -123,6 +126,7 @@ impl Worker {
             self.respond(key, &response.head, &response.body);
             return Ok(());
         }
+        let mirrors = route.mirror.is_some();
         let roll = self.rng.next();
         exchange.cluster = Some(
             route
@@ -133,7 +137,11 @@ impl Worker {
             // The gateway buffers and retries, so it answers for the upstream (RFC 9110 §10.1.1).
             self.send_interim(key, &ResponseHead::new(100));
         }
-        self.attempt(key)
+        let attempted = self.attempt(key);
+        if mirrors {
+            self.mirror(key);
+        }
+        attempted
     }
 
     /// Cluster → endpoint → connection. The request is sent now or when a connection is ready.
@@ -143,10 +151,14 @@ impl Worker {
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
         let cluster = exchange.cluster.and_then(|id| clusters.get_mut(id)).ok_or(no_endpoint)?;
-        let avoid = exchange.endpoint.filter(|_| exchange.attempts > 0);
-        let endpoint = cluster.pool.pick(self.now, &mut self.rng, avoid).ok_or(no_endpoint)?;
+        let picked = match exchange.attempts {
+            0 => cluster.pool.pick(self.now, &mut self.rng, None),
+            _ => cluster.pool.pick_untried(self.now, &mut self.rng, &exchange.tried),
+        };
+        let endpoint = picked.ok_or(no_endpoint)?;
         exchange.endpoint = Some(endpoint);
         exchange.attempts += 1;
+        prepare_attempt(exchange, self.now);
         exchange.attempt_started = self.now;
         exchange.retry_at = None;
         exchange.phase = Phase::Waiting;
@@ -209,14 +221,20 @@ impl Worker {
             self.exchange_failed(key, Failure::downstream(FailureKind::BodyTooLarge, detail));
             return false;
         }
-        match exchange.phase {
+        let (phase, keep_max) = (exchange.phase, limits.replay_bytes_max as usize);
+        if exchange.mirror != Key::NONE {
+            self.mirror_data(key, bytes, end);
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return false };
+        let body = &mut exchange.request_body;
+        match phase {
             Phase::Discarding => self.discard(key),
             Phase::Responding if exchange.upstream.is_none() || exchange.response_ended => {}
             // The tunnel was refused.
             Phase::Responding if exchange.tunnel.is_some() => {}
             _ => {
                 exchange.expects_continue = false;
-                body.push(bytes, limits.replay_bytes_max as usize);
+                body.push(bytes, keep_max);
                 body.owed += flow;
                 self.in_hand.flow_bytes = 0;
                 self.flush_pipe(key, Direction::Request);
@@ -237,13 +255,29 @@ impl Worker {
         body.has_trailers = true;
         std::mem::swap(&mut body.trailers, &mut self.heads.trailers);
         strip_hop_by_hop(&mut body.trailers);
+        if exchange.mirror != Key::NONE {
+            self.mirror_trailers(key);
+        }
         self.flush_pipe(key, Direction::Request);
     }
 
     /// A response head, interim or final, was decoded into `heads.response`.
     pub(crate) fn response_begins(&mut self, key: Key, end: bool) {
+        let Some(key) = self.answered(key, end) else { return };
         let accepted = self.accept_response(key, end);
         self.settle(key, accepted);
+    }
+
+    /// Whose answer it is that came to this exchange, if anybody's.
+    fn answered(&mut self, key: Key, end: bool) -> Option<Key> {
+        match self.exchanges.get(key)?.role {
+            Role::Client => Some(key),
+            Role::Hedge(client) => self.hedge_answers(key, client, end),
+            Role::Mirror => {
+                self.mirror_answers(key, end);
+                None
+            }
+        }
     }
 
     fn accept_response(&mut self, key: Key, end: bool) -> Result<(), Failure> {
@@ -277,7 +311,7 @@ impl Worker {
         if exchange.limited {
             self.waited(key, status);
         }
-        if route.retry.statuses.contains(&status) && self.retry_status(key, status, end) {
+        if self.is_replaced(key, &route.retry, end) {
             return Ok(());
         }
         let Self { exchanges, heads, .. } = self;
@@ -306,8 +340,12 @@ impl Worker {
 
     /// Passes `heads.response` on as the final head.
     fn send_head(&mut self, key: Key, end: bool) {
+        if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge != Key::NONE) {
+            self.drop_hedge(key);
+        }
         let Self { exchanges, connections, heads, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
+        exchange.hedge_at = None;
         exchange.phase = Phase::Responding;
         exchange.status = heads.response.status;
         let Some(leg) = exchange.downstream else { return };
@@ -435,6 +473,9 @@ impl Worker {
         if exchange.phase == Phase::Tunnel {
             return self.tunnel_passed_on(key);
         }
+        if exchange.role == Role::Mirror && exchange.response_ended {
+            return self.finish(key);
+        }
         if !exchange.response_body.end_sent || exchange.phase != Phase::Responding {
             return;
         }
@@ -478,10 +519,19 @@ impl Worker {
     /// The exchange is over: one record, exactly once, and its place is free.
     pub(crate) fn finish(&mut self, key: Key) {
         self.detach_upstream(key, ErrorCode::CANCEL);
+        if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge != Key::NONE) {
+            self.drop_hedge(key);
+        }
+        if let Some(mirror) = self.exchanges.get(key).map(|exchange| exchange.mirror)
+            && mirror != Key::NONE
+        {
+            self.cut_mirror(key, mirror);
+        }
         let Some(mut exchange) = self.exchanges.remove(key) else { return };
-        self.timers.cancel(exchange.timer);
-        exchange.timer = TimerId::NONE;
-        self.record(&exchange);
+        match exchange.role {
+            Role::Mirror => self.mirror_over(&exchange),
+            Role::Client | Role::Hedge(_) => self.record(&exchange),
+        }
         if let Some(leg) = exchange.downstream.take()
             && let Some(connection) = self.connections.get_mut(leg.connection)
         {
@@ -493,9 +543,7 @@ impl Worker {
             }
             self.touch(leg.connection);
         }
-        if self.spare.len() < SPARE_MAX {
-            self.spare.push(exchange);
-        }
+        self.recycle(exchange);
     }
 }
 

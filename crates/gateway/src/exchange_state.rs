@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bulkhead_codec::StreamId;
 use bulkhead_message::{Failure, RequestHead, Version};
-use bulkhead_upstream::{AttemptOutcome, EndpointId};
+use bulkhead_upstream::{AttemptOutcome, EndpointId, Tried};
 
 use crate::arena::Key;
 use crate::exchange::Tunnel;
@@ -47,10 +47,29 @@ pub(crate) enum Phase {
     Discarding,
 }
 
+/// Whose request an exchange carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A client's, who gets the answer.
+    #[default]
+    Client,
+    /// That of another exchange, as its second attempt (see `exchange/hedge.rs`).
+    Hedge(Key),
+    /// A copy of another's, whose answer is thrown away (see `exchange/mirror.rs`).
+    Mirror,
+}
+
 /// One exchange. Boxed and recycled by its worker, so that its buffers are allocated once.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) phase: Phase,
+    pub(crate) role: Role,
+    /// The exchange that is its second attempt, or none.
+    pub(crate) hedge: Key,
+    /// When it is to get one.
+    pub(crate) hedge_at: Option<Instant>,
+    /// The exchange that gets a copy of the request body, or none.
+    pub(crate) mirror: Key,
     pub(crate) snapshot: Arc<Snapshot>,
     /// Index into the snapshot's routes; `None` until routed.
     pub(crate) route: Option<u32>,
@@ -76,6 +95,8 @@ pub(crate) struct Exchange {
     /// The client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
     pub(crate) attempts: u32,
+    /// Endpoints that failed it.
+    pub(crate) tried: Tried,
     /// Status sent downstream; 0: none yet.
     pub(crate) status: u16,
     /// Why it failed, if it did.
@@ -111,6 +132,10 @@ impl Exchange {
     pub(crate) fn new(snapshot: Arc<Snapshot>, now: Instant) -> Self {
         Self {
             phase: Phase::Begun,
+            role: Role::Client,
+            hedge: Key::NONE,
+            hedge_at: None,
+            mirror: Key::NONE,
             snapshot,
             route: None,
             cluster: None,
@@ -130,6 +155,7 @@ impl Exchange {
             tunnel_since: None,
             expects_continue: false,
             attempts: 0,
+            tried: Tried::default(),
             status: 0,
             failure: None,
             attempt_open: false,
@@ -151,6 +177,10 @@ impl Exchange {
     /// Makes a recycled exchange new.
     pub(crate) fn reset(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
         self.phase = Phase::Begun;
+        self.role = Role::Client;
+        self.hedge = Key::NONE;
+        self.hedge_at = None;
+        self.mirror = Key::NONE;
         self.snapshot = snapshot;
         self.route = None;
         self.cluster = None;
@@ -165,6 +195,7 @@ impl Exchange {
         self.tunnel = None;
         self.tunnel_since = None;
         self.expects_continue = false;
+        self.tried.clear();
         self.attempts = 0;
         self.status = 0;
         self.failure = None;
@@ -181,6 +212,36 @@ impl Exchange {
         self.deadline = None;
         self.idle_timeout = Some(UNROUTED_IDLE_TIMEOUT);
         self.timer = TimerId::NONE;
+    }
+
+    /// Makes it carry the request of another exchange as well, from its beginning.
+    pub(crate) fn copy_request(&mut self, original: &Self, role: Role) {
+        self.role = role;
+        self.route = original.route;
+        self.cluster = original.cluster;
+        self.request.clone_from(&original.request);
+        self.request_body.copy_from(&original.request_body);
+        self.version = original.version;
+        self.client = original.client;
+        self.is_grpc = original.is_grpc;
+        self.is_head = original.is_head;
+        self.attempts = original.attempts;
+        self.idle_timeout = original.idle_timeout;
+    }
+
+    /// Takes over the attempt of an exchange that carries the same request. Its own must be over.
+    pub(crate) fn take_leg(&mut self, other: &mut Self) {
+        self.phase = other.phase;
+        self.endpoint = other.endpoint;
+        self.upstream = other.upstream.take();
+        self.sent_from = other.sent_from;
+        self.holds_slot = std::mem::take(&mut other.holds_slot);
+        self.attempt_open = std::mem::take(&mut other.attempt_open);
+        self.limited = std::mem::take(&mut other.limited);
+        self.attempt_outcome = other.attempt_outcome;
+        self.attempt_started = other.attempt_started;
+        self.response_ended = false;
+        self.request_body.go_on_as(&mut other.request_body);
     }
 
     /// Whether a final response head was sent downstream.

@@ -218,7 +218,7 @@ impl Worker {
         {
             cluster.pool.cancel_waiter(key.to_tag());
         }
-        if exchange.attempt_open {
+        if exchange.attempt_open || exchange.limited {
             let outcome = exchange.attempt_outcome;
             self.tell_endpoint(key, outcome);
         }

@@ -25,6 +25,7 @@ mod flow;
 mod gateway;
 mod grpc_messages;
 mod guard;
+mod keep_alive;
 mod mailbox;
 mod names;
 mod outbox;
@@ -38,6 +39,7 @@ mod shared;
 mod snapshot;
 mod sniff;
 mod timer;
+mod warm;
 mod worker;
 
 pub use evacuation::KillReport;

@@ -44,6 +44,7 @@ impl Worker {
                     buffer[..kept].copy_from_slice(&connection.pending);
                     // An idle connection holds no buffer.
                     connection.pending = Vec::new();
+                    connection.heard = self.now;
                     if !connection.lingering {
                         connection.active = self.now;
                     }
@@ -247,7 +248,8 @@ impl Worker {
                     Failure::downstream(kind, "the client's stream was reset"),
                 );
             }
-            Event::GoAway { .. } | Event::Pong(_) | Event::Ready | Event::Response { .. } => {}
+            Event::Pong(_) => self.ponged(key),
+            Event::GoAway { .. } | Event::Ready | Event::Response { .. } => {}
         }
     }
 
@@ -276,7 +278,8 @@ impl Worker {
                 self.pool_settings(key);
                 self.settings_arrived(key);
             }
-            Event::Pong(_) | Event::Request { .. } => {}
+            Event::Pong(_) => self.ponged(key),
+            Event::Request { .. } => {}
         }
     }
 

@@ -1,6 +1,9 @@
 //! A configuration, compiled for the request path: immutable, shared by all workers. An exchange
 //! keeps the snapshot that it began with to its end.
 
+mod mirror;
+mod retry;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +27,8 @@ use bulkhead_upstream::{
     Balance, ClusterSettings, ConcurrencySettings, EjectionSettings, EndpointSpec,
     Protocol as PoolProtocol, RetryPolicy,
 };
+
+pub(crate) use mirror::Mirror;
 
 use crate::chains::{self, BuiltProviders};
 use crate::names::Names;
@@ -172,6 +177,12 @@ pub(crate) struct RouteEntry {
     pub(crate) priority: Priority,
     pub(crate) retry: RetryPolicy,
     pub(crate) tunnels: Tunnels,
+    /// Tell the upstream which attempt it sees.
+    pub(crate) marks_attempts: bool,
+    /// Another cluster that gets a copy of the requests.
+    pub(crate) mirror: Option<Mirror>,
+    /// How long the first attempt may take before there is a second one; `None`: there is none.
+    pub(crate) hedge_delay: Option<Duration>,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
     /// Cluster, weights up to and including it, series.
@@ -282,13 +293,6 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
             (compiler.ids.of(&backend.cluster), upto, series)
         })
         .collect();
-    let retry =
-        route.retry.as_ref().map_or_else(RetryPolicy::unprocessed_only, |policy| RetryPolicy {
-            retries: policy.retries,
-            statuses: policy.statuses.clone(),
-            backoff: policy.backoff,
-            repeat_idempotent: true,
-        });
     let prefixes = route
         .matches
         .iter()
@@ -302,8 +306,11 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
         chain,
         timeouts: route.timeouts.clone(),
         priority: route.priority,
-        retry,
+        retry: retry::policy(route),
         tunnels: route.tunnels.clone(),
+        marks_attempts: route.retry.as_ref().is_some_and(|policy| policy.attempt_count_header),
+        mirror: mirror::compile(route, &compiler.ids),
+        hedge_delay: route.hedge.as_ref().map(|hedge| hedge.delay),
         unserved: compiler.registry.series(&route.name, ""),
         backends,
         prefixes,
@@ -419,6 +426,7 @@ fn cluster_entry(
             window: limit.window,
             probe_interval: limit.probe_interval,
         }),
+        preconnect: cluster.preconnect,
         retry_budget_percent: cluster.retry_budget_percent,
         ejection: cluster.ejection.as_ref().map(|ejection| EjectionSettings {
             consecutive_failures: ejection.consecutive_failures,

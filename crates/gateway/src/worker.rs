@@ -79,6 +79,8 @@ pub(crate) struct Worker {
     /// Recycled exchanges.
     #[expect(clippy::vec_box, reason = "the arena holds boxes: recycling moves a pointer")]
     pub(crate) spare: Vec<Box<Exchange>>,
+    /// How many of the exchanges are copies of others.
+    pub(crate) mirrors: usize,
     pub(crate) clusters: Clusters,
     pub(crate) timers: TimerWheel,
     fired: Vec<Owner>,
@@ -132,6 +134,7 @@ impl Worker {
             connections: Arena::default(),
             exchanges: Arena::default(),
             spare: Vec::new(),
+            mirrors: 0,
             clusters: Clusters::default(),
             timers: TimerWheel::new(now),
             fired: Vec::new(),
@@ -428,6 +431,7 @@ impl Worker {
         self.unix_s = unix.as_secs();
         self.date.update(unix);
         self.expire_idle();
+        self.preconnect();
         self.accept_again();
         // Whoever was woken for them may have died.
         self.parcels.extend(self.shared.take_parked());

@@ -30,6 +30,6 @@ pub use access_log::{
 pub use histogram::LatencySnapshot;
 pub use process::resident_bytes;
 pub use registry::{Registry, Totals};
-pub use series::{ClusterSeries, ExchangeSeries, SERIES_MAX};
+pub use series::{ClusterSeries, ExchangeSeries, MirrorOutcome, SERIES_MAX};
 pub use shard::Shard;
 pub use time::Rfc3339;

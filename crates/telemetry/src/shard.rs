@@ -8,7 +8,8 @@ use crate::counter::Counter;
 use crate::histogram::{FineHistogram, micros};
 use crate::reasons::Reasons;
 use crate::series::{
-    ClusterCells, ClusterSeries, ExchangeCells, ExchangeSeries, SERIES_MAX, VERSIONS, version_index,
+    ClusterCells, ClusterSeries, ExchangeCells, ExchangeSeries, MirrorOutcome, SERIES_MAX,
+    VERSIONS, version_index,
 };
 use crate::slots::Slots;
 
@@ -204,6 +205,11 @@ impl Shard {
         self.cluster(cluster).connects_ok.increment();
     }
 
+    /// A PING on an upstream connection was answered after so long.
+    pub fn upstream_round_trip(&self, cluster: ClusterSeries, round_trip: Duration) {
+        self.cluster(cluster).round_trips.record(micros(round_trip));
+    }
+
     /// An upstream connection could not be made.
     pub fn upstream_connect_failed(&self, cluster: ClusterSeries) {
         self.cluster(cluster).connects_failed.increment();
@@ -222,6 +228,26 @@ impl Shard {
     /// An exchange would be tried again, but the retry budget is spent.
     pub fn retry_refused(&self, cluster: ClusterSeries) {
         self.cluster(cluster).retries_refused.increment();
+    }
+
+    /// An exchange got a second attempt while the first went on.
+    pub fn hedged(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).hedges.increment();
+    }
+
+    /// The second attempt of an exchange was answered first.
+    pub fn hedge_won(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).hedges_won.increment();
+    }
+
+    /// The attempt that lost cost its HTTP/1 connection.
+    pub fn hedge_closed_connection(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).hedge_connections_closed.increment();
+    }
+
+    /// The copy of a request to this cluster is over, or was not made.
+    pub fn mirrored(&self, cluster: ClusterSeries, outcome: MirrorOutcome) {
+        self.cluster(cluster).mirrors[outcome as usize].increment();
     }
 
     /// An endpoint was ejected.

@@ -1,5 +1,7 @@
 //! A cluster in one worker: its endpoints, who is picked, and the connections to them.
 
+mod untried;
+
 use std::hash::Hash;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,6 +15,8 @@ use crate::{
     ConnectionFacts, EjectionSettings, EndpointId, EndpointSpec, Overloaded, Protocol, Released,
     Rng,
 };
+
+pub use untried::{TRIED_MAX, Tried};
 
 /// Settings of a cluster. Limits count per worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub struct ClusterSettings {
     pub pending_max: u32,
     /// Limit on requests in flight that follows latency; `None`: off.
     pub concurrency: Option<ConcurrencySettings>,
+    /// Connections per endpoint that are dialled before a request needs them, and kept.
+    pub preconnect: u32,
     /// Share of requests that may be retries, in percent.
     pub retry_budget_percent: u32,
     /// Passive ejection; `None`: off.
@@ -48,6 +54,7 @@ impl ClusterSettings {
             connections_max: 1_024,
             pending_max: 1_024,
             concurrency: None,
+            preconnect: 0,
             retry_budget_percent: 20,
             ejection: Some(EjectionSettings {
                 consecutive_failures: 5,
@@ -63,6 +70,7 @@ impl ClusterSettings {
             http2_connections: self.http2_connections.max(1) as usize,
             connections_max: self.connections_max.max(1) as usize,
             pending_max: self.pending_max as usize,
+            preconnect: self.preconnect as usize,
         }
     }
 }
@@ -335,6 +343,22 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
     /// slow tick, not for each turn.
     pub fn expire_idle(&mut self, now: Instant) -> Vec<K> {
         self.pool.expire_idle(now)
+    }
+
+    /// Endpoints to which connections are to be dialled that no request waits for, one entry for each:
+    /// so that `preconnect` are open, with a pause after dials that failed, and none to those that are
+    /// ejected. Linear in the number of endpoints: for a slow tick.
+    pub fn take_warm_dials(&mut self, now: Instant, rng: &mut Rng) -> Vec<EndpointId> {
+        let mut dials = Vec::new();
+        for (index, endpoint) in self.endpoints.live() {
+            let Some(id) = self.endpoints.id(index).filter(|_| !endpoint.health.is_ejected())
+            else {
+                continue;
+            };
+            let count = self.pool.take_warm_dials(index, now, rng);
+            dials.extend(std::iter::repeat_n(id, count));
+        }
+        dials
     }
 
     /// The endpoint that a connection belongs to; `None` if the key is unknown or its endpoint is gone.

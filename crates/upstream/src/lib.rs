@@ -30,10 +30,13 @@ mod retry;
 
 pub use balance::Balance;
 pub use budget::{BUDGET_RETRIES_PER_SECOND_MIN, BUDGET_WINDOW, Budget};
-pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed};
+pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed, TRIED_MAX, Tried};
 pub use concurrency::{ConcurrencyLimit, ConcurrencySettings, Priority};
 pub use ejection::{AttemptOutcome, EJECTION_MAX, EjectionSettings};
 pub use endpoint::{EndpointId, EndpointSpec};
 pub use pool::{Acquire, ConnectionFacts, ConnectionState, Overloaded, Protocol, Released};
 pub use random::Rng;
-pub use retry::{BACKOFF_MAX, Decision, FailedAttempt, GiveUp, RetryPolicy};
+pub use retry::{
+    Answer, Decision, FailedAttempt, GiveUp, Pushback, RetryCondition, RetryConditions,
+    RetryMethods, RetryPolicy,
+};

@@ -103,6 +103,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         timeouts: RouteTimeouts::default(),
         priority: Priority::default(),
         retry: None,
+        hedge: None,
     };
     let feed = PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned());
     let cluster = |name: &str, address| {

@@ -1,10 +1,12 @@
 //! Routes, their matches, filters and backends.
 
+use super::mirror::mirror;
+use super::retry::{hedge, retry};
 use super::{Names, Unique, overload, tunnel};
 use crate::diagnostic::Report;
 use crate::model::{
     Backend, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite, Redirect,
-    RetryPolicy, Rewrite, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
+    Rewrite, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
 use crate::value::{Item, TableValue};
 
@@ -29,7 +31,8 @@ pub(super) fn routes(items: &[Item], names: &mut Names, report: &mut Report<'_>)
                 .table("timeouts")
                 .map_or_else(RouteTimeouts::default, |table| timeouts(table, report)),
             priority: overload::priority(table.text("priority")),
-            retry: table.table("retry").map(retry),
+            retry: table.table("retry").map(|table| retry(table, report)),
+            hedge: table.table("hedge").map(hedge),
         });
     }
     routes
@@ -116,6 +119,7 @@ fn filters(
                 status: table.number("status_code").unwrap_or_default(),
             }),
             "url_rewrite" => Filter::Rewrite(rewrite(table, matches, report)),
+            "request_mirror" => Filter::Mirror(mirror(inner, table, &filters, names, report)),
             _ => Filter::Respond(respond(table, report)),
         });
     }
@@ -245,12 +249,4 @@ fn timeouts(table: &TableValue, report: &mut Report<'_>) -> RouteTimeouts {
             .remedy("make `backend_request` shorter than `request`, which is 15s unless given");
     }
     timeouts
-}
-
-fn retry(table: &TableValue) -> RetryPolicy {
-    RetryPolicy {
-        retries: table.number("attempts").unwrap_or_default(),
-        statuses: table.list("codes").iter().map(Item::number).collect(),
-        backoff: table.duration("backoff").unwrap_or_default(),
-    }
 }

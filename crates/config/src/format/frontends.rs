@@ -1,6 +1,7 @@
 //! The file itself, its listeners, limits, admin server and access log.
 
 use super::backends::{CLUSTER, JWT_PROVIDER};
+use super::keep_alive;
 use super::overload::OVERLOAD;
 use super::routes::ROUTE;
 use super::{
@@ -175,6 +176,11 @@ static LIMITS: Table = Table {
             size(0, 1 << 30),
             "64KiB",
             "Request body kept for another attempt; a longer one is not retried once it is sent.",
+        ),
+        optional(
+            "http2_keep_alive",
+            keep_alive::OPTIONAL,
+            "Keep-alive of HTTP/2 clients. Left out: none.",
         ),
         default(
             "head_timeout",

@@ -1,8 +1,10 @@
 //! Routes: matches, filters, backends.
 
+use super::mirror::MIRROR;
 use super::overload::PRIORITY;
+use super::retry::{HEDGE, RETRY};
 use super::{
-    BOOL, DAY, HOST, Key, NAME, PATH, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
+    BOOL, DAY, HOST, Key, NAME, PATH, Rule, Shape, TEXT, Table, default, duration, integer,
     optional, required,
 };
 use crate::scalar::Scalar;
@@ -70,6 +72,7 @@ pub(crate) static ROUTE: Table = Table {
             Shape::Table(&RETRY),
             "Retries. Left out: only of requests that no endpoint can have seen.",
         ),
+        optional("hedge", Shape::Table(&HEDGE), "Hedging. Left out: none."),
     ],
     rules: &[],
     hints: &[
@@ -195,6 +198,7 @@ static FILTER: Table = Table {
         optional("response_header_modifier", Shape::Table(&HEADERS), "Change response headers."),
         optional("request_redirect", Shape::Table(&REDIRECT), "Answer with a redirect."),
         optional("url_rewrite", Shape::Table(&REWRITE), "Change host or path for the upstream."),
+        optional("request_mirror", Shape::Table(&MIRROR), "Send a copy to another cluster."),
         optional("direct_response", Shape::Table(&RESPONSE), "Answer with a fixed response."),
     ],
     rules: &[Rule::ExactlyOne(&[
@@ -203,6 +207,7 @@ static FILTER: Table = Table {
         "response_header_modifier",
         "request_redirect",
         "url_rewrite",
+        "request_mirror",
         "direct_response",
     ])],
     hints: &[
@@ -210,6 +215,7 @@ static FILTER: Table = Table {
         ("redirect", "it is called `request_redirect`"),
         ("rewrite", "it is called `url_rewrite`"),
         ("respond", "it is called `direct_response`"),
+        ("mirror", "it is called `request_mirror`"),
     ],
 };
 
@@ -360,31 +366,4 @@ static TIMEOUTS: Table = Table {
     ],
     rules: &[],
     hints: &[("tunnel", "it is called `tunnel_idle`"), ("stream_idle", "it is called `idle`")],
-};
-
-static RETRY: Table = Table {
-    name: "retry",
-    about: "When and how often to try again. Beyond connection failures, only idempotent requests \
-            are tried again, within the cluster's `retry_budget`.",
-    keys: &[
-        default("attempts", integer(0, 10), "2", "Attempts beyond the first."),
-        default(
-            "codes",
-            Shape::List { item: &integer(400, 599), min: 0 },
-            "[]",
-            "Statuses that are tried again.",
-        ),
-        default(
-            "backoff",
-            duration(0, 60 * SECOND),
-            "25ms",
-            "Pause before the first retry, doubled with each, with full jitter.",
-        ),
-    ],
-    rules: &[],
-    hints: &[
-        ("retries", "it is called `attempts`"),
-        ("statuses", "they are called `codes`"),
-        ("retry_on", "statuses are listed in `codes`; failed connections are always tried again"),
-    ],
 };

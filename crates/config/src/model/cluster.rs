@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{AdaptiveConcurrency, Protocol};
+use super::{AdaptiveConcurrency, KeepAlive, Protocol};
 
 /// A set of endpoints that answer the same requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,10 @@ pub struct Cluster {
     pub idle_timeout: Duration,
     /// HTTP/2 connections per worker and endpoint. Default 2.
     pub http2_connections: u32,
+    /// Keep-alive of HTTP/2 connections; `None`: off.
+    pub http2_keep_alive: Option<KeepAlive>,
+    /// Connections per worker and endpoint that are open before a request needs them. Default 0.
+    pub preconnect: u32,
     /// HTTP/1.1 connections per worker and endpoint at most. Default 1,024.
     pub connections_max: u32,
     /// Requests per worker that wait for a connection at most. Default 1,024.
@@ -112,6 +116,8 @@ impl Cluster {
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),
             http2_connections: 2,
+            http2_keep_alive: None,
+            preconnect: 0,
             connections_max: 1_024,
             pending_max: 1_024,
             adaptive_concurrency: None,

@@ -17,6 +17,23 @@ pub enum Filter {
     Respond(FixedResponse),
     /// Replace the path or the host towards the upstream.
     Rewrite(Rewrite),
+    /// Send a copy of the request to another cluster; at most one of a route's filters.
+    Mirror(Mirror),
+}
+
+/// A copy of requests to another cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mirror {
+    /// Name of the cluster; it exists.
+    pub cluster: String,
+    /// So many of `denominator` requests are copied; not more than that.
+    pub numerator: u32,
+    /// At least 1. Default: 100 of 100.
+    pub denominator: u32,
+    /// Bytes of a request body that the copy may be behind. Default 65,536.
+    pub buffer_bytes_max: u32,
+    /// Copies in flight per worker, of all routes, beyond which this filter makes none. Default 256.
+    pub in_flight_max: u32,
 }
 
 /// Which token a route requires.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::KeepAlive;
+
 /// Limits of downstream connections and exchanges. Sizes in bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
@@ -23,6 +25,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Keep-alive connection without a request. Default 300 s.
     pub idle_timeout: Duration,
+    /// Keep-alive of HTTP/2 clients; `None`: off.
+    pub http2_keep_alive: Option<KeepAlive>,
     /// How long a peer may take nothing of what waits for it. Default 60 s.
     pub write_timeout: Duration,
     /// Time that requests in flight get when the gateway drains. Default 30 s.
@@ -41,6 +45,7 @@ impl Default for Limits {
             replay_bytes_max: 65_536,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(300),
+            http2_keep_alive: None,
             write_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(30),
         }

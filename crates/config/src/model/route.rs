@@ -1,8 +1,8 @@
-//! Routes: matches, backends, time-outs, retries.
+//! Routes: matches, backends, time-outs.
 
 use std::time::Duration;
 
-use super::{Filter, Priority, Tunnels};
+use super::{Filter, Hedge, Priority, RetryPolicy, Tunnels};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Route {
     pub priority: Priority,
     /// Retries; `None`: only when nothing was sent yet.
     pub retry: Option<RetryPolicy>,
+    /// A second attempt at another endpoint when the first takes long; `None`: never.
+    pub hedge: Option<Hedge>,
 }
 
 /// All given parts must hold.
@@ -109,22 +111,5 @@ impl Default for RouteTimeouts {
             idle: Duration::from_secs(60),
             tunnel_idle: Some(Duration::from_secs(3_600)),
         }
-    }
-}
-
-/// When and how often to try again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RetryPolicy {
-    /// Attempts beyond the first. Default 2.
-    pub retries: u32,
-    /// Statuses of an idempotent request's answer that are tried again. Default none.
-    pub statuses: Vec<u16>,
-    /// Pause before the first retry, doubled with each, with full jitter. Default 25 ms.
-    pub backoff: Duration,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self { retries: 2, statuses: Vec::new(), backoff: Duration::from_millis(25) }
     }
 }

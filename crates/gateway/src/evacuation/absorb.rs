@@ -9,7 +9,7 @@ use bulkhead_upstream::ConnectionFacts;
 use super::Parcel;
 use crate::arena::Key;
 use crate::connection::Side;
-use crate::exchange_state::Phase;
+use crate::exchange_state::{Phase, Role};
 use crate::faults::Fault;
 use crate::worker::Worker;
 
@@ -106,6 +106,16 @@ impl Worker {
             exchange_keys.insert(old, key);
         }
         let new_key = |old: Key| exchange_keys.get(&old).copied().unwrap_or(Key::NONE);
+        for &key in &new.exchanges {
+            let Some(exchange) = self.exchanges.get_mut(key) else { continue };
+            exchange.hedge = new_key(exchange.hedge);
+            exchange.mirror = new_key(exchange.mirror);
+            match &mut exchange.role {
+                Role::Client => {}
+                Role::Hedge(client) => *client = new_key(*client),
+                Role::Mirror => self.mirrors += 1,
+            }
+        }
         for &(key, _) in &new.connections {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             if let Some(codec) = connection.codec.as_mut() {

@@ -7,7 +7,7 @@ use bulkhead_upstream::AttemptOutcome;
 
 use super::grpc_status;
 use crate::arena::Key;
-use crate::exchange_state::Phase;
+use crate::exchange_state::{Phase, Role};
 use crate::failure_response;
 use crate::flow::Direction;
 use crate::worker::Worker;
@@ -23,7 +23,16 @@ impl Worker {
         }
         self.tell_endpoint(key, AttemptOutcome::of_failure(&failure));
         self.detach_upstream(key, ErrorCode::CANCEL);
-        if self.try_again(key, &failure) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        match exchange.role {
+            Role::Client => {}
+            Role::Hedge(client) => return self.hedge_over(key, client),
+            Role::Mirror => {
+                exchange.failure = Some(failure);
+                return self.finish(key);
+            }
+        }
+        if self.go_on_with_hedge(key, &failure) || self.try_again(key, &failure) {
             return;
         }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };

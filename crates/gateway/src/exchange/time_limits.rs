@@ -30,6 +30,8 @@ impl Worker {
             let detail = "the upstream did not answer in time";
             let kind = FailureKind::HeadTimeout;
             self.exchange_failed(key, Failure::upstream(kind, Retry::IfIdempotent, detail));
+        } else if exchange.hedge_at.is_some_and(|at| at <= now) {
+            self.hedge(key);
         } else if idle_deadline(exchange).is_some_and(|at| at <= now) {
             let side = awaited(exchange);
             let (kind, detail) = if side == Side::Downstream && !exchange.has_responded() {
@@ -51,6 +53,7 @@ impl Worker {
             idle_deadline(exchange),
             exchange.deadline,
             exchange.retry_at,
+            exchange.hedge_at,
             head_deadline(exchange),
         ];
         let due = limits.into_iter().flatten().min();

@@ -42,6 +42,7 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
             timeouts: RouteTimeouts::default(),
             priority: Priority::default(),
             retry: None,
+            hedge: None,
         }],
         clusters: [("origin".to_owned(), cluster)].into(),
         ..Config::default()

@@ -1,0 +1,141 @@
+//! Another endpoint than those that were tried already.
+
+use std::hash::Hash;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::Cluster;
+use crate::{EndpointId, Rng};
+
+/// Endpoints that one request remembers having tried; from then on it forgets the first.
+pub const TRIED_MAX: usize = 8;
+
+/// How often the balancer is asked before the table is searched.
+const DRAWS: usize = 4;
+
+/// The endpoints that a request was sent to in vain. By address, which means the same to every
+/// worker and outlives a reload.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tried {
+    addresses: [Option<SocketAddr>; TRIED_MAX],
+    /// Where the next one is noted.
+    next: usize,
+}
+
+impl Tried {
+    /// Notes an endpoint; of more than [`TRIED_MAX`] the last ones.
+    pub fn add(&mut self, address: SocketAddr) {
+        if !self.has(address) {
+            self.addresses[self.next % TRIED_MAX] = Some(address);
+            self.next = (self.next + 1) % TRIED_MAX;
+        }
+    }
+
+    /// Whether the endpoint at this address was tried.
+    pub fn has(&self, address: SocketAddr) -> bool {
+        self.addresses.contains(&Some(address))
+    }
+
+    /// Forgets all of them.
+    #[inline]
+    pub const fn clear(&mut self) {
+        if self.addresses[0].is_some() {
+            *self = Self { addresses: [None; TRIED_MAX], next: 0 };
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash> Cluster<K> {
+    /// As [`Cluster::pick`], but not one of `tried` if there is another in service. The balancer
+    /// has the first say; linear in the number of endpoints where it keeps proposing what was tried.
+    pub fn pick_untried(
+        &mut self,
+        now: Instant,
+        rng: &mut Rng,
+        tried: &Tried,
+    ) -> Option<EndpointId> {
+        let mut picked = self.pick(now, rng, None)?;
+        for _ in 0..DRAWS {
+            if !self.is_tried(picked, tried) {
+                return Some(picked);
+            }
+            picked = self.pick(now, rng, Some(picked))?;
+        }
+        if !self.is_tried(picked, tried) {
+            return Some(picked);
+        }
+        Some(self.search_untried(rng, tried).unwrap_or(picked))
+    }
+
+    /// Whether an endpoint in service was not tried. Linear in the number of endpoints.
+    pub fn has_untried(&self, tried: &Tried) -> bool {
+        self.endpoints.live().any(|(_, it)| !it.health.is_ejected() && !tried.has(it.address))
+    }
+
+    fn is_tried(&self, endpoint: EndpointId, tried: &Tried) -> bool {
+        self.address(endpoint).is_some_and(|address| tried.has(address))
+    }
+
+    /// From a random place on, so that retries do not pile up on the first.
+    fn search_untried(&self, rng: &mut Rng, tried: &Tried) -> Option<EndpointId> {
+        let places = self.endpoints.places();
+        let start = rng.below(places as u64) as usize;
+        let in_turn = (start..places).chain(0..start);
+        let places = self.endpoints.as_slice();
+        let found = in_turn.into_iter().find(|&index| {
+            places.get(index).is_some_and(|endpoint| {
+                endpoint.live && !endpoint.health.is_ejected() && !tried.has(endpoint.address)
+            })
+        })?;
+        self.endpoints.id(found as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::{Balance, ClusterSettings, EndpointSpec, Protocol};
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], port))
+    }
+
+    fn cluster(balance: Balance, endpoints: u16) -> Cluster<u64> {
+        let settings = ClusterSettings { balance, ..ClusterSettings::new(Protocol::Http1) };
+        let specs: Vec<_> = (0..endpoints).map(|port| EndpointSpec::new(address(port))).collect();
+        Cluster::new(&settings, &specs)
+    }
+
+    #[test]
+    fn each_endpoint_is_tried_before_any_is_tried_twice() {
+        for balance in [Balance::LeastRequest, Balance::RoundRobin] {
+            for seed in 0..50 {
+                let mut cluster = cluster(balance, TRIED_MAX as u16);
+                let (mut rng, mut tried) = (Rng::new(seed), Tried::default());
+                for attempt in 0..TRIED_MAX {
+                    let picked = cluster.pick_untried(Instant::now(), &mut rng, &tried).unwrap();
+                    let address = cluster.address(picked).unwrap();
+                    assert!(!tried.has(address), "{balance:?}, seed {seed}, attempt {attempt}");
+                    tried.add(address);
+                }
+                // Then one that was tried is better than none.
+                assert!(cluster.pick_untried(Instant::now(), &mut rng, &tried).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_ones_are_forgotten() {
+        let mut tried = Tried::default();
+        for port in 0..=TRIED_MAX as u16 {
+            tried.add(address(port));
+            tried.add(address(port));
+        }
+        assert!(!tried.has(address(0)));
+        assert!((1..=TRIED_MAX as u16).all(|port| tried.has(address(port))));
+        tried.clear();
+        assert!(!tried.has(address(1)));
+    }
+}
