@@ -1,6 +1,7 @@
 //! Checked items → the model, and all checks that look at more than one value.
 
 mod cluster;
+mod edge;
 mod jwt;
 mod listener;
 mod route;
@@ -25,6 +26,12 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         workers: file.number("workers"),
         listeners: listener::listeners(file.list("listeners"), report),
         limits: file.table("limits").map(limits).unwrap_or_default(),
+        forwarding: file
+            .table("forwarding")
+            .map(|table| edge::forwarding(table, report))
+            .unwrap_or_default(),
+        request_id: file.table("request_id").map(|table| edge::request_id(table, report)),
+        path_normalization: file.table("path_normalization").map(edge::path_normalization),
         access_log: file.get("access_log").and_then(access_log),
         ..Config::default()
     };

@@ -62,6 +62,8 @@ pub enum Scalar {
     Choice(&'static [&'static str]),
     /// IP address and port.
     Address,
+    /// IP address, or network with the length of its prefix.
+    Network,
     /// IP address or name, and port.
     Endpoint,
     /// Path of a file.
@@ -152,6 +154,7 @@ impl Scalar {
                 })
             }
             Self::Address => address::read_address(text).map(Value::Address),
+            Self::Network => address::read_network(text).map(Value::Network),
             Self::Endpoint => read_endpoint(text).map(Value::Endpoint),
             Self::Hostname => address::read_hostname(text).map(Value::Text),
             Self::Host => address::read_host(text).map(Value::Text),
@@ -234,6 +237,7 @@ impl Scalar {
             }
             Self::Address => "IP address and port such as `0.0.0.0:8080` or `[::1]:8080`",
             Self::Endpoint => "address and port such as `10.0.0.1:80`, `[::1]:80` or `name:80`",
+            Self::Network => "network such as `10.0.0.0/8` or `2001:db8::/32`, or IP address",
             Self::File => "name of a file",
             Self::Environment => "name of an environment variable, such as `GATEWAY_SECRET`",
             Self::Name => "name of letters, digits, `-`, `_` and `.`, at most 128",

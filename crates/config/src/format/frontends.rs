@@ -1,6 +1,7 @@
 //! The file itself, its listeners, limits, admin server and access log.
 
 use super::backends::{CLUSTER, JWT_PROVIDER};
+use super::edge::{FORWARDING, PATH_NORMALIZATION, REQUEST_ID};
 use super::routes::ROUTE;
 use super::{
     ADDRESS, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, Table, default, duration,
@@ -40,6 +41,14 @@ pub(crate) static FILE: Table = Table {
             "Issuers of tokens, by name.",
         ),
         default("limits", Shape::Table(&LIMITS), "{}", "Limits of connections and exchanges."),
+        default("forwarding", Shape::Table(&FORWARDING), "{}", "Who asked."),
+        optional("request_id", Shape::Table(&REQUEST_ID), "Ids of requests. Left out: none."),
+        default(
+            "path_normalization",
+            Shape::OrOff(&Shape::Table(&PATH_NORMALIZATION)),
+            "{}",
+            "Spelling of paths; `off`: they are matched and sent as they come.",
+        ),
         optional("admin", Shape::Table(&ADMIN), "The admin server. Left out: none."),
         optional(
             "access_log",

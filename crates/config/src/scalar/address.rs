@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Fault;
 use crate::diagnostic::quote;
-use crate::model::EndpointAddress;
+use crate::model::{EndpointAddress, Network};
 
 /// Reads an IP address and port.
 pub(super) fn read_address(text: &str) -> Result<SocketAddr, Fault> {
@@ -32,6 +32,46 @@ pub(super) fn read_address(text: &str) -> Result<SocketAddr, Fault> {
         return Err(fault.remedy(format!("add the port: `{text}:8080`")));
     }
     Err(if text.contains("://") { fault.remedy("leave the scheme out") } else { fault })
+}
+
+/// Reads `10.0.0.0/8`, `2001:db8::/32`, or an address, which is a network of its own.
+pub(super) fn read_network(text: &str) -> Result<Network, Fault> {
+    let fault = || Fault::new(format!("{} is not a network", quote(text)));
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| fault())?;
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = match prefix {
+        None => width,
+        Some(digits) if digits.len() <= 3 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().ok().filter(|prefix| *prefix <= width).ok_or_else(|| {
+                fault().remedy(format!("the prefix of this address has at most {width} bits"))
+            })?
+        }
+        Some(_) => return Err(fault().remedy("write the length of the prefix: `10.0.0.0/8`")),
+    };
+    let first = first_address(address, prefix);
+    if first != address {
+        return Err(fault().suggest(format!("{first}/{prefix}")));
+    }
+    Ok(Network { address, prefix })
+}
+
+/// An address without the bits behind the prefix.
+fn first_address(address: IpAddr, prefix: u8) -> IpAddr {
+    let prefix = u32::from(prefix);
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & mask))
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128 - prefix).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
+        }
+    }
 }
 
 /// Reads `10.0.0.1:80`, `[::1]:80`, `name:80`.

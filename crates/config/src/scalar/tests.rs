@@ -93,6 +93,14 @@ fn addresses() {
     check(Scalar::Address, ":80", "try 0.0.0.0:80");
     check(Scalar::Address, "localhost:80", "try 127.0.0.1:80");
     check(Scalar::Endpoint, "[::1]:80", "Socket([::1]:80)");
+    check(Scalar::Network, "10.0.0.0/8", "Network(Network { address: 10.0.0.0, prefix: 8 })");
+    check(Scalar::Network, "::1", "Network(Network { address: ::1, prefix: 128 })");
+    check(Scalar::Network, "0.0.0.0/0", "Network(Network { address: 0.0.0.0, prefix: 0 })");
+    check(Scalar::Network, "10.1.2.3/8", "try 10.0.0.0/8");
+    check(Scalar::Network, "2001:db8::1/32", "try 2001:db8::/32");
+    check(Scalar::Network, "10.0.0.0/33", "error: `10.0.0.0/33` is not a network");
+    check(Scalar::Network, "10.0.0.0/+8", "error: `10.0.0.0/+8` is not a network");
+    check(Scalar::Network, "example.com", "error: `example.com` is not a network");
     check(Scalar::Endpoint, "Users.Internal:80", "Name { host: \"users.internal\", port: 80 }");
     check(Scalar::Endpoint, "h2c://users:80", "try users:80");
     check(Scalar::Endpoint, "fe80::1:80", "try [fe80::1]:80");
