@@ -27,3 +27,4 @@ mod response;
 mod send;
 
 pub use connection::{Connection, Settings};
+pub(crate) use request::is_authority;
