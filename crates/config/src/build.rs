@@ -45,6 +45,7 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     let clusters = cluster::clusters(file.map("clusters"), report);
     let providers = jwt::providers(file.map("jwt_providers"), report);
     config.routes = route::routes(file.list("routes"), &mut names, report);
+    edge::check_grpc_web(&config.routes, file.list("routes"), &clusters, report);
     shadow::warn(&config.routes, file.list("routes"), report);
     config.clusters = clusters;
     config.jwt_providers = providers;
@@ -142,6 +143,11 @@ fn limits(table: &TableValue) -> Limits {
         head_timeout: table.duration("head_timeout").unwrap_or(default.head_timeout),
         idle_timeout: table.duration("idle_timeout").unwrap_or(default.idle_timeout),
         write_timeout: table.duration("write_timeout").unwrap_or(default.write_timeout),
+        connection_requests_max: table.number("connection_requests_max"),
+        connection_age_max: table.duration("connection_age_max"),
+        connection_age_grace: table.duration("connection_age_grace"),
+        body_rate_min: table.number("body_rate_min"),
+        body_rate_window: table.duration("body_rate_window").unwrap_or(default.body_rate_window),
         drain_timeout: table.duration("drain_timeout").unwrap_or(default.drain_timeout),
     }
 }

@@ -17,7 +17,9 @@ pub use edge::{
     EscapedSlashes, ForwardedHeader, ForwardedSource, Forwarding, IdTrust, Network,
     PathNormalization, RequestId, Untrusted,
 };
-pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
+pub use filter::{
+    Cors, Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite,
+};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};

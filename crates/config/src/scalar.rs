@@ -78,6 +78,8 @@ pub enum Scalar {
     Host,
     /// Hostname or IP address.
     ServerName,
+    /// Origin of a page (RFC 6454 §6.2), with a wildcard for leading labels, or `*`.
+    Origin,
     /// Name of a header field (RFC 9110 §5.1); becomes lower case.
     HeaderName,
     /// Value of a header field (RFC 9110 §5.5).
@@ -158,6 +160,7 @@ impl Scalar {
             Self::Endpoint => read_endpoint(text).map(Value::Endpoint),
             Self::Hostname => address::read_hostname(text).map(Value::Text),
             Self::Host => address::read_host(text).map(Value::Text),
+            Self::Origin => address::read_origin(text).map(Value::Text),
             Self::ServerName => address::read_server_name(text).map(Value::Text),
             Self::Regex => pattern::check_regex(text).map(|()| Value::Text(text.to_owned())),
             Self::Template => pattern::check_template(text).map(|()| Value::Text(text.to_owned())),
@@ -243,6 +246,9 @@ impl Scalar {
             Self::Name => "name of letters, digits, `-`, `_` and `.`, at most 128",
             Self::Hostname => "hostname such as `api.example.com` or `*.example.com`",
             Self::Host => "hostname or IP address, without port",
+            Self::Origin => {
+                "origin such as `https://app.example.com` or `https://*.example.com`, or `*`"
+            }
             Self::ServerName => "hostname or IP address",
             Self::HeaderName => "name of a header such as `x-request-id`",
             Self::HeaderValue => "value of a header: visible text without line breaks",

@@ -145,6 +145,7 @@ fn scalar_schema(scalar: Scalar) -> Value {
         | Scalar::Hostname
         | Scalar::Host
         | Scalar::ServerName
+        | Scalar::Origin
         | Scalar::Regex => {
             json!({ "type": "string" })
         }

@@ -21,6 +21,10 @@ impl Worker {
     pub(crate) fn connection_timer(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.timer = TimerId::NONE;
+        if self.retirement_due(key).is_some_and(|due| due <= self.now) {
+            self.retire_further(key);
+            return self.set_connection_timer(key);
+        }
         if self.connection_deadline(key).is_none_or(|due| due > self.now) {
             return self.set_connection_timer(key);
         }
@@ -79,7 +83,8 @@ impl Worker {
 
     /// Sets the timer to when the connection is to be looked at next.
     pub(crate) fn set_connection_timer(&mut self, key: Key) {
-        let due = self.connection_deadline(key);
+        let due =
+            [self.connection_deadline(key), self.retirement_due(key)].into_iter().flatten().min();
         let Limits { head_timeout, write_timeout, .. } = self.snapshot.limits;
         let Some(connection) = self.connections.get_mut(key) else { return };
         self.timers.cancel(connection.timer);

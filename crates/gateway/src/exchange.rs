@@ -9,8 +9,8 @@ use std::time::Duration;
 use bulkhead_codec::{ErrorCode, StreamId};
 use bulkhead_filter::{Context, Flow};
 use bulkhead_message::{
-    BodyLength, Failure, FailureKind, Known, Method, RequestHead, ResponseHead, Retry, Version,
-    has_grpc_type, is_grpc, strip_hop_by_hop,
+    BodyLength, Failure, FailureKind, Known, Method, ResponseHead, Retry, Version, has_grpc_type,
+    is_grpc, strip_hop_by_hop,
 };
 use bulkhead_upstream::AttemptOutcome;
 
@@ -20,13 +20,19 @@ use crate::exchange_state::{Exchange, Leg, Phase};
 use crate::faults::Fault;
 use crate::flow::Direction;
 use crate::grpc_messages::GrpcMessages;
+use crate::intake::Hop;
 use crate::timer::TimerId;
 use crate::worker::Worker;
 
+mod body_rate;
 mod failing;
+mod grpc_web;
+mod prepare;
 mod retry;
 mod time_limits;
 
+pub(crate) use body_rate::BodyRate;
+use prepare::{check_request, check_server_name, name_host, prepare_request, receive};
 use time_limits::deadline;
 
 /// How much of a request body is thrown away after its answer: an HTTP/1 connection can be kept so,
@@ -41,6 +47,7 @@ impl Worker {
     pub(crate) fn request_begins(&mut self, connection: Key, stream: StreamId, end: bool) {
         let Some(key) = self.new_exchange(connection, stream, end) else { return };
         self.in_hand.exchange = key;
+        self.count_request(connection);
         let routed = self.route(key, end);
         self.settle(key, routed);
     }
@@ -76,15 +83,22 @@ impl Worker {
     /// Route → request filters → cluster.
     fn route(&mut self, key: Key, end: bool) -> Result<(), Failure> {
         self.faults.strike(Fault::RoutePanic);
-        let Self { exchanges, connections, snapshot, caches, .. } = self;
+        let Self { exchanges, connections, snapshot, caches, rng, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(leg) = exchange.downstream else { return Ok(()) };
-        let Some(Side::Downstream(client)) = connections.get(leg.connection).map(|c| &c.side)
-        else {
-            return Ok(());
-        };
+        let Some(connection) = connections.get(leg.connection) else { return Ok(()) };
+        let Side::Downstream(client) = &connection.side else { return Ok(()) };
         let (secure, client_text) = (client.secure, client.client_text.clone());
+        let (intake, peer) = (&snapshot.intake, exchange.client);
+        let received = receive(exchange, intake, secure, rng)?;
+        if client.sni_match {
+            check_server_name(exchange.request.authority(), &connection.channel)?;
+        }
         check_request(&exchange.request, snapshot.limits.body_bytes_max)?;
+        if let Some(response) = received.redirect {
+            self.respond(key, &response.head, &response.body);
+            return Ok(());
+        }
 
         let found = self
             .table
@@ -97,16 +111,23 @@ impl Worker {
             request: &mut exchange.request,
             client: exchange.client,
             now_unix_s: self.unix_s,
-            secure,
+            secure: received.origin.secure,
             caches,
             matched_prefix_len: route.prefix_len(found.matched),
         };
         let flow = route.chain.on_request(&mut context)?;
-        prepare_request(&mut exchange.request, &client_text, secure);
+        if route.grpc_web {
+            grpc_web::begin(exchange);
+        }
+        let (origin, authority) = (received.origin, received.authority.as_slice());
+        let hop = Hop { peer, peer_text: &client_text, origin, authority };
+        name_host(&mut exchange.request, &connection.channel);
+        prepare_request(&mut exchange.request, intake, &hop, rng);
         exchange.expects_continue = exchange.request.fields.contains(Known::Expect) && !end;
         exchange.request.fields.remove(Known::Expect);
         exchange.deadline = deadline(exchange, route.timeouts.request, self.now)?;
         exchange.idle_timeout = route.timeouts.idle;
+        body_rate::watch(exchange, &snapshot.limits, self.now);
         if let Flow::Respond(response) = flow {
             self.respond(key, &response.head, &response.body);
             return Ok(());
@@ -196,7 +217,14 @@ impl Worker {
             Phase::Responding if exchange.upstream.is_none() || exchange.response_ended => {}
             _ => {
                 exchange.expects_continue = false;
-                body.push(bytes, limits.replay_bytes_max as usize);
+                let bytes = match grpc_web::request_data(&mut exchange.grpc_web, bytes, end) {
+                    Ok(bytes) => bytes,
+                    Err(failure) => {
+                        self.exchange_failed(key, failure);
+                        return false;
+                    }
+                };
+                body.push(&bytes, limits.replay_bytes_max as usize);
                 body.owed += flow;
                 self.in_hand.flow_bytes = 0;
                 self.flush_pipe(key, Direction::Request);
@@ -255,7 +283,8 @@ impl Worker {
         let head = &mut heads.response;
         exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
         strip_hop_by_hop(&mut head.fields);
-        route.chain.on_response(head);
+        route.chain.on_response(&exchange.request, head);
+        snapshot.intake.forwarding.tell_client(&mut head.fields, head.version);
         if exchange.is_grpc {
             exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
             // HTTP/1.0 has no trailers, and a length that was promised is to be kept.
@@ -263,6 +292,7 @@ impl Worker {
                 && head.body == BodyLength::Unknown
                 && has_grpc_type(&head.fields);
             exchange.grpc_messages = (!end && may_end_early).then(GrpcMessages::default);
+            grpc_web::response_head(&mut exchange.grpc_web, head);
         }
         exchange.request_body.forget();
         exchange.response_ended = end;
@@ -280,6 +310,9 @@ impl Worker {
         let Some(exchange) = exchanges.get_mut(key) else { return };
         exchange.phase = Phase::Responding;
         exchange.status = heads.response.status;
+        if let Some(ids) = &exchange.snapshot.intake.request_ids {
+            ids.tell(&exchange.request.fields, &mut heads.response.fields);
+        }
         let Some(leg) = exchange.downstream else { return };
         let Some(connection) = connections.get_mut(leg.connection) else { return };
         let Some(codec) = connection.codec.as_mut() else { return };
@@ -316,7 +349,9 @@ impl Worker {
         if let Some(messages) = &mut exchange.grpc_messages {
             messages.take(bytes);
         }
-        let kept = self.pass_on_response(key, bytes, flow, end);
+        let call = exchange.grpc_web;
+        let bytes = grpc_web::response_data(call.as_ref(), bytes);
+        let kept = self.pass_on_response(key, &bytes, flow, end);
         if end {
             self.upstream_ended(key);
             self.response_sent(key);
@@ -330,13 +365,11 @@ impl Worker {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.progressed = self.now;
         exchange.response_ended = true;
-        let body = &mut exchange.response_body;
-        std::mem::swap(&mut body.trailers, &mut self.heads.trailers);
-        body.ended = true;
-        body.has_trailers = true;
         if exchange.is_grpc {
-            exchange.grpc_status = grpc_status(body.trailers.get(Known::GrpcStatus));
+            exchange.grpc_status = grpc_status(self.heads.trailers.get(Known::GrpcStatus));
         }
+        let (body, trailers) = (&mut exchange.response_body, &mut self.heads.trailers);
+        grpc_web::end_in_trailers(exchange.grpc_web.as_ref(), body, trailers);
         self.flush_pipe(key, Direction::Response);
         self.upstream_ended(key);
         self.response_sent(key);
@@ -476,38 +509,6 @@ pub(crate) enum Sent {
     Yes,
     /// This connection takes no stream; another one is needed.
     Unable,
-}
-
-fn check_request(head: &RequestHead, body_bytes_max: Option<u64>) -> Result<(), Failure> {
-    if head.method() == Method::Connect {
-        let detail = "CONNECT is not supported";
-        return Err(Failure::downstream(FailureKind::Refused, detail));
-    }
-    if let (BodyLength::Known(length), Some(max)) = (head.body, body_bytes_max)
-        && length > max
-    {
-        let detail = "the request body is larger than `body_bytes_max`";
-        return Err(Failure::downstream(FailureKind::BodyTooLarge, detail));
-    }
-    Ok(())
-}
-
-/// Makes the client's head fit for the upstream: drops what is for this hop, says who asked.
-fn prepare_request(head: &mut RequestHead, client: &[u8], secure: bool) {
-    strip_hop_by_hop(&mut head.fields);
-    let fields = &mut head.fields;
-    if let Some(previous) = fields.get(Known::XForwardedFor) {
-        let mut chain = Vec::with_capacity(previous.len() + client.len() + 2);
-        for value in fields.get_all(Known::XForwardedFor) {
-            chain.extend_from_slice(value);
-            chain.extend_from_slice(b", ");
-        }
-        chain.extend_from_slice(client);
-        fields.set(Known::XForwardedFor, &chain);
-    } else {
-        fields.push_known(Known::XForwardedFor, client);
-    }
-    fields.set(Known::XForwardedProto, if secure { b"https" } else { b"http" });
 }
 
 fn grpc_status(value: Option<&[u8]>) -> Option<u8> {

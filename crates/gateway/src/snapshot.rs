@@ -24,6 +24,7 @@ use bulkhead_upstream::{
 };
 
 use crate::chains::{self, BuiltProviders};
+use crate::intake::Intake;
 use crate::names::Names;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
@@ -132,6 +133,7 @@ pub(crate) struct ListenerEntry {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) sni_match: bool,
     pub(crate) http1: bool,
     pub(crate) http2: bool,
 }
@@ -165,6 +167,8 @@ impl ClusterEntry {
 pub(crate) struct RouteEntry {
     pub(crate) name: String,
     pub(crate) chain: Chain,
+    /// Translate gRPC-Web.
+    pub(crate) grpc_web: bool,
     pub(crate) timeouts: RouteTimeouts,
     pub(crate) retry: RetryPolicy,
     /// Series of exchanges that reached no cluster.
@@ -201,6 +205,7 @@ pub(crate) struct Snapshot {
     pub(crate) revision: u64,
     pub(crate) table: RouteTable,
     pub(crate) limits: Limits,
+    pub(crate) intake: Intake,
     pub(crate) listeners: Vec<Arc<ListenerEntry>>,
     pub(crate) clusters: Vec<Arc<ClusterEntry>>,
     /// Series of exchanges that match no route.
@@ -247,6 +252,7 @@ impl Snapshot {
             revision,
             table,
             limits: config.limits.clone(),
+            intake: Intake::new(config),
             listeners,
             clusters,
             unrouted: compiler.registry.series("", ""),
@@ -284,6 +290,7 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
     RouteEntry {
         name: route.name.clone(),
         chain,
+        grpc_web: route.filters.contains(&model::Filter::GrpcWeb),
         timeouts: route.timeouts.clone(),
         retry,
         unserved: compiler.registry.series(&route.name, ""),
@@ -357,7 +364,9 @@ fn listener_entry(
             Some(config)
         }
     };
-    Ok(ListenerEntry { name: listener.name.clone(), address: listener.address, tls, http1, http2 })
+    let sni_match = listener.tls.as_ref().is_some_and(|tls| tls.require_sni_match);
+    let (name, address) = (listener.name.clone(), listener.address);
+    Ok(ListenerEntry { name, address, tls, sni_match, http1, http2 })
 }
 
 fn cluster_entry(

@@ -21,7 +21,10 @@ pub fn x_forwarded_for(fields: &Fields) -> impl Iterator<Item = Option<IpAddr>> 
 /// obfuscated identifier, `unknown`, an element without `for`, or one that is malformed.
 pub fn forwarded_for(fields: &Fields) -> impl Iterator<Item = Option<IpAddr>> {
     let values = fields.iter().rev().filter(|field| field.known == Known::Forwarded);
-    values.flat_map(|field| elements(field.value).into_iter().rev()).take(FORWARDED_ENTRIES_MAX)
+    values
+        .flat_map(|field| elements(field.value).into_iter().rev())
+        .take(FORWARDED_ENTRIES_MAX)
+        .map(|element| element.node)
 }
 
 /// An address with or without port, in brackets or not: what proxies write.
@@ -48,9 +51,16 @@ fn obfuscated_port(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// The `for` node of each element of one `forwarded` value, in order. What cannot be read makes its
-/// own element unknown; a quote that is not closed, all the rest.
-fn elements(value: &[u8]) -> Vec<Option<IpAddr>> {
+/// What one element of `forwarded` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Element {
+    node: Option<IpAddr>,
+    secure: Option<bool>,
+}
+
+/// The elements of one `forwarded` value, in order. What cannot be read makes its own element
+/// unknown; a quote that is not closed, all the rest.
+fn elements(value: &[u8]) -> Vec<Element> {
     let mut elements = Vec::new();
     let (mut start, mut quoted, mut escaped) = (0, false, false);
     for (at, &byte) in value.iter().enumerate() {
@@ -59,38 +69,60 @@ fn elements(value: &[u8]) -> Vec<Option<IpAddr>> {
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
             b',' if !quoted => {
-                elements.push(for_node(value.get(start..at).unwrap_or(&[])));
+                elements.push(element(value.get(start..at).unwrap_or(&[])).unwrap_or_default());
                 start = at + 1;
             }
             _ => {}
         }
     }
     let last = value.get(start..).unwrap_or(&[]);
-    elements.push(if quoted { None } else { for_node(last) });
+    elements.push(if quoted { None } else { element(last) }.unwrap_or_default());
     elements
 }
 
-/// The `for` parameter of one element. Two of them are none.
-fn for_node(element: &[u8]) -> Option<IpAddr> {
-    let mut found = None;
-    // No address has a `;`, so a quoted one cuts only what is unknown anyway.
-    for pair in element.split(|&byte| byte == b';') {
+/// `None`: it is malformed, or says the same thing twice.
+fn element(text: &[u8]) -> Option<Element> {
+    let (mut nodes, mut schemes) = (0, 0);
+    let mut element = Element::default();
+    // No address and no scheme has a `;`, so a quoted one cuts only what is unknown anyway.
+    for pair in text.split(|&byte| byte == b';') {
         let pair = trim_ows(pair);
         let at = memchr::memchr(b'=', pair)?;
-        if !pair.get(..at)?.eq_ignore_ascii_case(b"for") {
-            continue;
-        }
-        let value = pair.get(at + 1..)?;
+        let (name, value) = (pair.get(..at)?, pair.get(at + 1..)?);
         let value = match value {
             [b'"', inner @ .., b'"'] => inner,
             // RFC 7239 §4: a colon must be quoted, but not everybody does.
             bare => bare,
         };
-        if found.replace(node(value)).is_some() {
-            return None;
+        if name.eq_ignore_ascii_case(b"for") {
+            nodes += 1;
+            element.node = node(value);
+        } else if name.eq_ignore_ascii_case(b"proto") {
+            schemes += 1;
+            element.secure = is_secure(value);
         }
     }
-    found?
+    (nodes < 2 && schemes < 2).then_some(element)
+}
+
+/// Whether a scheme is `https`; `None`: it is neither that nor `http`.
+fn is_secure(scheme: &[u8]) -> Option<bool> {
+    let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
+    if is(b"https") { Some(true) } else { is(b"http").then_some(false) }
+}
+
+/// Whether the nearest proxy was asked over TLS, by `x-forwarded-proto`; `None`: it does not say so
+/// in one word.
+pub fn x_forwarded_proto(fields: &Fields) -> Option<bool> {
+    let mut values = fields.get_all(Known::XForwardedProto);
+    let value = values.next()?;
+    if values.next().is_some() { None } else { is_secure(value) }
+}
+
+/// Whether the nearest proxy was asked over TLS, by `forwarded`.
+pub fn forwarded_proto(fields: &Fields) -> Option<bool> {
+    let last = fields.iter().rev().find(|field| field.known == Known::Forwarded)?;
+    elements(last.value).last()?.secure
 }
 
 /// Appends the element of `forwarded` that tells of one hop.

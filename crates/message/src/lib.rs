@@ -18,7 +18,10 @@ mod syntax;
 
 pub use failure::{Failure, FailureKind, Retry, Side};
 pub use fields::{FieldRef, Fields};
-pub use forwarded::{FORWARDED_ENTRIES_MAX, forwarded_for, push_forwarded, x_forwarded_for};
+pub use forwarded::{
+    FORWARDED_ENTRIES_MAX, forwarded_for, forwarded_proto, push_forwarded, x_forwarded_for,
+    x_forwarded_proto,
+};
 pub use grpc::{GrpcStatus, GrpcTimeoutError, has_grpc_type, is_grpc, parse_grpc_timeout};
 pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Version};
 pub use hop_by_hop::strip_hop_by_hop;

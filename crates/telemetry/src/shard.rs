@@ -50,6 +50,7 @@ pub struct Shard {
     /// Downstream, upstream.
     pub(crate) stream_errors: [Reasons; 2],
     pub(crate) timeouts: Reasons,
+    pub(crate) retired: Reasons,
 }
 
 /// Connections of one protocol, with or without TLS.
@@ -101,6 +102,7 @@ impl Default for Shard {
             floods: Reasons::default(),
             stream_errors: Default::default(),
             timeouts: Reasons::default(),
+            retired: Reasons::default(),
         }
     }
 }
@@ -256,6 +258,11 @@ impl Shard {
     /// [`Shard::protocol_error`].
     pub fn connection_timed_out(&self, reason: &'static str) {
         self.timeouts.count(reason);
+    }
+
+    /// A client's connection was told to end in good order: `age` or `requests`.
+    pub fn connection_retired(&self, reason: &'static str) {
+        self.retired.count(reason);
     }
 
     /// One turn of the event loop handled so many events.

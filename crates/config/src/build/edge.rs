@@ -1,12 +1,14 @@
 //! What is done to every request before it is routed and sent on.
 
+use std::collections::BTreeMap;
+
 use super::Unique;
 use crate::diagnostic::Report;
 use crate::model::{
-    EscapedSlashes, ForwardedHeader, ForwardedSource, Forwarding, IdTrust, Network,
-    PathNormalization, RequestId, Untrusted,
+    Cluster, EscapedSlashes, Filter, ForwardedHeader, ForwardedSource, Forwarding, IdTrust,
+    Network, PathNormalization, Protocol, RequestId, Route, Untrusted,
 };
-use crate::value::{TableValue, Value};
+use crate::value::{Item, TableValue, Value};
 
 pub(super) fn forwarding(table: &TableValue, report: &mut Report<'_>) -> Forwarding {
     let mut unique = Unique::new("header");
@@ -90,5 +92,30 @@ pub(super) fn path_normalization(table: &TableValue) -> PathNormalization {
             Some("redirect") => EscapedSlashes::Redirect,
             _ => EscapedSlashes::Keep,
         },
+    }
+}
+
+/// Checks that what is translated to gRPC goes where gRPC is spoken.
+pub(super) fn check_grpc_web(
+    routes: &[Route],
+    items: &[Item],
+    clusters: &BTreeMap<String, Cluster>,
+    report: &mut Report<'_>,
+) {
+    let tables = items.iter().filter_map(Item::table);
+    for (route, table) in routes.iter().zip(tables) {
+        let Some(item) = table.get("backends").filter(|_| route.filters.contains(&Filter::GrpcWeb))
+        else {
+            continue;
+        };
+        let speaks = |name: &String| {
+            clusters.get(name).is_none_or(|cluster| cluster.protocol == Protocol::Http2)
+        };
+        let mut names = route.backends.iter().map(|backend| &backend.cluster);
+        if let Some(name) = names.find(|name| !speaks(name)) {
+            let message =
+                format!("`grpc_web` needs HTTP/2, which the cluster `{name}` does not speak");
+            report.error(item.span, message).remedy("give the cluster `protocol: http2`");
+        }
     }
 }

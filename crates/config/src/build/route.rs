@@ -3,8 +3,8 @@
 use super::{Names, Unique};
 use crate::diagnostic::Report;
 use crate::model::{
-    Backend, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite, Redirect,
-    RetryPolicy, Rewrite, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
+    Backend, Cors, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite,
+    Redirect, RetryPolicy, Rewrite, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
 use crate::value::{Item, TableValue};
 
@@ -114,6 +114,8 @@ fn filters(
                 status: table.number("status_code").unwrap_or_default(),
             }),
             "url_rewrite" => Filter::Rewrite(rewrite(table, matches, report)),
+            "cors" => Filter::Cors(cors(table)),
+            "grpc_web" => Filter::GrpcWeb,
             _ => Filter::Respond(respond(table, report)),
         });
     }
@@ -148,6 +150,17 @@ fn header_changes(table: &TableValue) -> HeaderChanges {
         set: table.pairs("set"),
         add: table.pairs("add"),
         remove: table.strings("remove"),
+    }
+}
+
+fn cors(table: &TableValue) -> Cors {
+    Cors {
+        allow_origins: table.strings("allow_origins"),
+        allow_methods: table.strings("allow_methods"),
+        allow_headers: table.strings("allow_headers"),
+        expose_headers: table.strings("expose_headers"),
+        allow_credentials: table.flag("allow_credentials"),
+        max_age: table.duration("max_age").unwrap_or_default(),
     }
 }
 

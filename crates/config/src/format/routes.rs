@@ -1,5 +1,6 @@
 //! Routes: matches, filters, backends.
 
+use super::browsers::{CORS, GRPC_WEB};
 use super::{
     BOOL, DAY, HOST, Key, NAME, PATH, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
     optional, required,
@@ -169,6 +170,8 @@ static FILTER: Table = Table {
         optional("request_redirect", Shape::Table(&REDIRECT), "Answer with a redirect."),
         optional("url_rewrite", Shape::Table(&REWRITE), "Change host or path for the upstream."),
         optional("direct_response", Shape::Table(&RESPONSE), "Answer with a fixed response."),
+        optional("cors", Shape::Table(&CORS), "Let scripts of other origins read answers (CORS)."),
+        optional("grpc_web", Shape::Table(&GRPC_WEB), "Translate gRPC-Web to gRPC."),
     ],
     rules: &[Rule::ExactlyOne(&[
         "jwt",
@@ -177,6 +180,8 @@ static FILTER: Table = Table {
         "request_redirect",
         "url_rewrite",
         "direct_response",
+        "cors",
+        "grpc_web",
     ])],
     hints: &[
         ("type", "write the kind as the key: `- jwt: {…}`"),

@@ -1,6 +1,7 @@
 //! A route's built-in filters.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A built-in filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,10 @@ pub enum Filter {
     Respond(FixedResponse),
     /// Replace the path or the host towards the upstream.
     Rewrite(Rewrite),
+    /// Let scripts of other origins read answers.
+    Cors(Cors),
+    /// Translate gRPC-Web to gRPC.
+    GrpcWeb,
 }
 
 /// Which token a route requires.
@@ -67,6 +72,23 @@ pub struct FixedResponse {
     pub headers: Vec<(String, String)>,
     /// Body.
     pub body: String,
+}
+
+/// Which scripts of other origins may read answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cors {
+    /// Origins in lower case, with `*.` for leading labels, or `*`. Never empty.
+    pub allow_origins: Vec<String>,
+    /// Methods, or `*`.
+    pub allow_methods: Vec<String>,
+    /// Request headers, or `*`.
+    pub allow_headers: Vec<String>,
+    /// Response headers that scripts may read, or `*`.
+    pub expose_headers: Vec<String>,
+    /// Cookies and the like are allowed.
+    pub allow_credentials: bool,
+    /// How long a preflight answer may be remembered.
+    pub max_age: Duration,
 }
 
 /// A rewrite towards the upstream.

@@ -140,6 +140,41 @@ pub(super) fn read_host(text: &str) -> Result<String, Fault> {
     })
 }
 
+/// Reads an origin: scheme, host with or without `*.`, and port unless it is the scheme's own.
+pub(super) fn read_origin(text: &str) -> Result<String, Fault> {
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let fault = || Fault::new(format!("{} is not an origin", quote(text)));
+    let Some((scheme, authority)) = text.split_once("://") else {
+        return Err(fault().remedy(format!("begin with the scheme: `https://{text}`")));
+    };
+    let bare = authority.trim_end_matches('/');
+    if bare != authority {
+        return Err(fault().suggest(format!("{scheme}://{bare}")));
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let named = host.strip_prefix("*.").unwrap_or(host);
+    let is_host = is_dns_name(named) || (named == host && is_address_in_authority(host));
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_host || !is_scheme || port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return Err(fault());
+    }
+    let lower = text.to_ascii_lowercase();
+    match (scheme.to_ascii_lowercase().as_str(), port) {
+        ("https", Some("443")) | ("http", Some("80")) => {
+            // Browsers leave it out, so it would never match.
+            let (bare, _) = lower.rsplit_once(':').unwrap_or((&lower, ""));
+            Err(fault().suggest(bare))
+        }
+        _ => Ok(lower),
+    }
+}
+
 /// Reads a hostname or an IP address.
 pub(super) fn read_server_name(text: &str) -> Result<String, Fault> {
     if is_dns_name(text) || text.parse::<IpAddr>().is_ok() {

@@ -100,6 +100,15 @@ fn addresses() {
     check(Scalar::Network, "2001:db8::1/32", "try 2001:db8::/32");
     check(Scalar::Network, "10.0.0.0/33", "error: `10.0.0.0/33` is not a network");
     check(Scalar::Network, "10.0.0.0/+8", "error: `10.0.0.0/+8` is not a network");
+    check(Scalar::Origin, "https://App.example.com:8443", "https://app.example.com:8443");
+    check(Scalar::Origin, "https://*.example.com", "https://*.example.com");
+    check(Scalar::Origin, "http://[::1]:8080", "http://[::1]:8080");
+    check(Scalar::Origin, "*", "*");
+    check(Scalar::Origin, "https://a.example/", "try https://a.example");
+    check(Scalar::Origin, "https://a.example:443", "try https://a.example");
+    check(Scalar::Origin, "a.example", "error: `a.example` is not an origin");
+    check(Scalar::Origin, "https://*", "error: `https://*` is not an origin");
+    check(Scalar::Origin, "https://a.example/b", "error: `https://a.example/b` is not an origin");
     check(Scalar::Network, "example.com", "error: `example.com` is not a network");
     check(Scalar::Endpoint, "Users.Internal:80", "Name { host: \"users.internal\", port: 80 }");
     check(Scalar::Endpoint, "h2c://users:80", "try users:80");

@@ -5,7 +5,7 @@ use bulkhead_codec::ErrorCode;
 use bulkhead_message::{Failure, FailureKind, Known};
 use bulkhead_upstream::AttemptOutcome;
 
-use super::grpc_status;
+use super::{grpc_status, grpc_web};
 use crate::arena::Key;
 use crate::exchange_state::Phase;
 use crate::failure_response;
@@ -39,8 +39,12 @@ impl Worker {
             self.reset_downstream(key, ErrorCode::INTERNAL_ERROR);
             return self.finish(key);
         }
-        let (head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());
+        let (mut head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());
         exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
+        grpc_web::response_head(&mut exchange.grpc_web, &mut head);
+        if let Some(route) = exchange.route {
+            exchange.snapshot.route(route).chain.on_failure(&exchange.request, &mut head);
+        }
         self.respond(key, &head, body.as_bytes());
     }
 
@@ -53,13 +57,17 @@ impl Worker {
         let body = &mut exchange.response_body;
         // After a panic nobody knows which of the last bytes were passed on.
         let uncertain = failure.kind == FailureKind::Internal;
-        if uncertain || body.ended || !body.drop_last(messages.incomplete_bytes()) {
+        let incomplete = messages.incomplete_bytes();
+        // Of what is encoded as text, nothing can be taken back.
+        let removable = exchange.grpc_web.is_none_or(|call| call.is_binary());
+        if uncertain || body.ended || (incomplete > 0 && !removable) || !body.drop_last(incomplete)
+        {
             return false;
         }
-        body.ended = true;
-        body.has_trailers = true;
-        failure_response::grpc_trailers(failure, &mut body.trailers);
-        exchange.grpc_status = grpc_status(body.trailers.get(Known::GrpcStatus));
+        let trailers = &mut self.heads.trailers;
+        failure_response::grpc_trailers(failure, trailers);
+        exchange.grpc_status = grpc_status(trailers.get(Known::GrpcStatus));
+        grpc_web::end_in_trailers(exchange.grpc_web.as_ref(), body, trailers);
         exchange.response_ended = true;
         self.flush_pipe(key, Direction::Response);
         true

@@ -1,11 +1,15 @@
 //! The gateway end to end, on real sockets: port 0, every service owned by its test.
 
+mod edge;
 mod evacuation;
 mod faults;
 mod grpc;
 mod grpc_failures;
+mod grpc_web;
 mod http1;
+mod http10;
 mod http2;
+mod lifespan;
 mod limits;
 mod names;
 mod panics;

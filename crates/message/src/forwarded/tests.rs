@@ -1,8 +1,9 @@
 use super::*;
 
 fn texts(nodes: impl Iterator<Item = Option<IpAddr>>) -> String {
-    let texts: Vec<_> =
-        nodes.map(|node| node.map_or("-".to_owned(), |address| address.to_string())).collect();
+    let texts: Vec<_> = nodes
+        .map(|node| node.map_or_else(|| "-".to_owned(), |address| address.to_string()))
+        .collect();
     texts.join(" ")
 }
 
@@ -59,4 +60,21 @@ fn an_element_says_client_host_and_scheme() {
     assert_eq!(element("192.0.2.1", "a.example"), "for=192.0.2.1;host=a.example;proto=https");
     assert_eq!(element("2001:db8::1", "a:80"), "for=\"[2001:db8::1]\";host=\"a:80\";proto=https");
     assert_eq!(element("", "a\"b"), "for=unknown;proto=https");
+}
+
+#[test]
+fn the_scheme_is_what_the_nearest_proxy_says_in_one_word() {
+    let x = |values: &[&str]| {
+        x_forwarded_proto(&values.iter().map(|value| ("x-forwarded-proto", value)).collect())
+    };
+    assert_eq!(x(&["https"]), Some(true));
+    assert_eq!(x(&["HTTP"]), Some(false));
+    assert_eq!(
+        (x(&[]), x(&["https, http"]), x(&["https", "http"]), x(&["ftp"])),
+        (None, None, None, None)
+    );
+    let standard = |value: &str| forwarded_proto(&[("forwarded", value)].into_iter().collect());
+    assert_eq!(standard("for=a;proto=http, for=10.0.0.1;proto=https"), Some(true));
+    assert_eq!(standard("for=a;proto=https, for=10.0.0.1"), None);
+    assert_eq!(standard("proto=https;proto=http"), None);
 }
