@@ -4,6 +4,7 @@ mod cluster;
 mod edge;
 mod jwt;
 mod listener;
+mod overload;
 mod route;
 mod shadow;
 
@@ -33,6 +34,7 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         request_id: file.table("request_id").map(|table| edge::request_id(table, report)),
         path_normalization: file.table("path_normalization").map(edge::path_normalization),
         access_log: file.get("access_log").and_then(access_log),
+        overload: file.table("overload").map(overload::overload).unwrap_or_default(),
         ..Config::default()
     };
     if let Some(table) = file.table("admin")

@@ -9,6 +9,7 @@ mod filter;
 mod jwt;
 mod limits;
 mod listener;
+mod overload;
 mod route;
 mod telemetry;
 
@@ -23,6 +24,7 @@ pub use filter::{
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
+pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
 pub use route::{
     Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
@@ -49,6 +51,8 @@ pub struct Config {
     pub request_id: Option<RequestId>,
     /// Spelling of paths; `None`: they are taken as they come.
     pub path_normalization: Option<PathNormalization>,
+    /// What is done under pressure.
+    pub overload: Overload,
     /// Admin address; `None`: no admin server.
     pub admin: Option<Admin>,
     /// Access log; `None`: off.
@@ -65,6 +69,7 @@ impl Default for Config {
             jwt_providers: BTreeMap::new(),
             limits: Limits::default(),
             forwarding: Forwarding::default(),
+            overload: Overload::default(),
             request_id: None,
             path_normalization: Some(PathNormalization::default()),
             admin: None,

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bulkhead_config::model::{
-    self, Config, EndpointAddress, Limits, PathMatch, Protocol, RouteTimeouts, SecretSource,
-    StringMatch,
+    self, Config, EndpointAddress, Limits, PathMatch, Priority, Protocol, RouteTimeouts,
+    SecretSource, StringMatch,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
 use bulkhead_router::{
@@ -20,12 +21,14 @@ use bulkhead_transport::{
     TlsError, TlsTarget, TlsVersion,
 };
 use bulkhead_upstream::{
-    Balance, ClusterSettings, EjectionSettings, EndpointSpec, Protocol as PoolProtocol, RetryPolicy,
+    Balance, ClusterSettings, ConcurrencySettings, EjectionSettings, EndpointSpec,
+    Protocol as PoolProtocol, RetryPolicy,
 };
 
 use crate::chains::{self, BuiltProviders};
 use crate::intake::Intake;
 use crate::names::Names;
+use crate::overload::memory_ceiling;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -170,6 +173,7 @@ pub(crate) struct RouteEntry {
     /// Translate gRPC-Web.
     pub(crate) grpc_web: bool,
     pub(crate) timeouts: RouteTimeouts,
+    pub(crate) priority: Priority,
     pub(crate) retry: RetryPolicy,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
@@ -206,6 +210,9 @@ pub(crate) struct Snapshot {
     pub(crate) table: RouteTable,
     pub(crate) limits: Limits,
     pub(crate) intake: Intake,
+    /// Bytes; 0: memory is not watched.
+    pub(crate) memory_ceiling: u64,
+    pub(crate) loop_delay_max: Option<Duration>,
     pub(crate) listeners: Vec<Arc<ListenerEntry>>,
     pub(crate) clusters: Vec<Arc<ClusterEntry>>,
     /// Series of exchanges that match no route.
@@ -253,6 +260,8 @@ impl Snapshot {
             table,
             limits: config.limits.clone(),
             intake: Intake::new(config),
+            memory_ceiling: memory_ceiling(config.overload.memory_max),
+            loop_delay_max: config.overload.loop_delay_max,
             listeners,
             clusters,
             unrouted: compiler.registry.series("", ""),
@@ -292,6 +301,7 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
         chain,
         grpc_web: route.filters.contains(&model::Filter::GrpcWeb),
         timeouts: route.timeouts.clone(),
+        priority: route.priority,
         retry,
         unserved: compiler.registry.series(&route.name, ""),
         backends,
@@ -402,6 +412,14 @@ fn cluster_entry(
         http2_connections: cluster.http2_connections,
         connections_max: cluster.connections_max,
         pending_max: cluster.pending_max,
+        concurrency: cluster.adaptive_concurrency.as_ref().map(|limit| ConcurrencySettings {
+            initial: limit.initial,
+            min: limit.min,
+            max: limit.max,
+            tolerance_percent: limit.tolerance_percent,
+            window: limit.window,
+            probe_interval: limit.probe_interval,
+        }),
         retry_budget_percent: cluster.retry_budget_percent,
         ejection: cluster.ejection.as_ref().map(|ejection| EjectionSettings {
             consecutive_failures: ejection.consecutive_failures,

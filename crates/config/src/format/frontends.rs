@@ -2,6 +2,7 @@
 
 use super::backends::{CLUSTER, JWT_PROVIDER};
 use super::edge::{FORWARDING, PATH_NORMALIZATION, REQUEST_ID};
+use super::overload::OVERLOAD;
 use super::routes::ROUTE;
 use super::{
     ADDRESS, BOOL, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, Table, default,
@@ -48,6 +49,12 @@ pub(crate) static FILE: Table = Table {
             Shape::OrOff(&Shape::Table(&PATH_NORMALIZATION)),
             "{}",
             "Spelling of paths; `off`: they are matched and sent as they come.",
+        ),
+        default(
+            "overload",
+            Shape::Table(&OVERLOAD),
+            "{}",
+            "What is done when the gateway itself is pressed.",
         ),
         optional("admin", Shape::Table(&ADMIN), "The admin server. Left out: none."),
         optional(

@@ -12,6 +12,7 @@ mod http2;
 mod lifespan;
 mod limits;
 mod names;
+mod overload;
 mod panics;
 mod reload;
 mod retired;
