@@ -29,3 +29,4 @@ mod send;
 mod tunnel;
 
 pub use connection::{Connection, Settings};
+pub(crate) use request::is_authority;

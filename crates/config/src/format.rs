@@ -2,6 +2,8 @@
 //! reference, so that the three cannot drift apart. Knows nothing of YAML or of diagnostics.
 
 pub(crate) mod backends;
+pub(crate) mod browsers;
+pub(crate) mod edge;
 pub(crate) mod frontends;
 pub(crate) mod keep_alive;
 pub(crate) mod mirror;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 mod cluster;
+mod edge;
 mod filter;
 mod jwt;
 mod keep_alive;
@@ -16,8 +17,12 @@ mod telemetry;
 mod tunnel;
 
 pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
+pub use edge::{
+    EscapedSlashes, ForwardedHeader, ForwardedSource, Forwarding, IdTrust, Network,
+    PathNormalization, RequestId, Untrusted,
+};
 pub use filter::{
-    Filter, FixedResponse, HeaderChanges, JwtFilter, Mirror, PathRewrite, Redirect, Rewrite,
+    Cors, Filter, FixedResponse, HeaderChanges, JwtFilter, Mirror, PathRewrite, Redirect, Rewrite,
 };
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use keep_alive::KeepAlive;
@@ -30,7 +35,7 @@ pub use telemetry::{AccessLog, Admin};
 pub use tunnel::{Tunnels, WEBSOCKET};
 
 /// A whole configuration.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Number of workers; `None`: as many as the cgroup grants CPUs.
     pub workers: Option<usize>,
@@ -44,10 +49,35 @@ pub struct Config {
     pub jwt_providers: BTreeMap<String, JwtProvider>,
     /// Limits and time-outs of downstream connections and exchanges.
     pub limits: Limits,
+    /// Who asked.
+    pub forwarding: Forwarding,
+    /// Ids of requests; `None`: off.
+    pub request_id: Option<RequestId>,
+    /// Spelling of paths; `None`: they are taken as they come.
+    pub path_normalization: Option<PathNormalization>,
     /// What is done under pressure.
     pub overload: Overload,
     /// Admin address; `None`: no admin server.
     pub admin: Option<Admin>,
     /// Access log; `None`: off.
     pub access_log: Option<AccessLog>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            listeners: Vec::new(),
+            routes: Vec::new(),
+            clusters: BTreeMap::new(),
+            jwt_providers: BTreeMap::new(),
+            limits: Limits::default(),
+            forwarding: Forwarding::default(),
+            overload: Overload::default(),
+            request_id: None,
+            path_normalization: Some(PathNormalization::default()),
+            admin: None,
+            access_log: None,
+        }
+    }
 }

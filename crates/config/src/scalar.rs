@@ -62,6 +62,8 @@ pub enum Scalar {
     Choice(&'static [&'static str]),
     /// IP address and port.
     Address,
+    /// IP address, or network with the length of its prefix.
+    Network,
     /// IP address or name, and port.
     Endpoint,
     /// Path of a file.
@@ -76,6 +78,8 @@ pub enum Scalar {
     Host,
     /// Hostname or IP address.
     ServerName,
+    /// Origin of a page (RFC 6454 §6.2), with a wildcard for leading labels, or `*`.
+    Origin,
     /// Name of a header field (RFC 9110 §5.1); becomes lower case.
     HeaderName,
     /// Value of a header field (RFC 9110 §5.5).
@@ -154,9 +158,11 @@ impl Scalar {
                 })
             }
             Self::Address => address::read_address(text).map(Value::Address),
+            Self::Network => address::read_network(text).map(Value::Network),
             Self::Endpoint => read_endpoint(text).map(Value::Endpoint),
             Self::Hostname => address::read_hostname(text).map(Value::Text),
             Self::Host => address::read_host(text).map(Value::Text),
+            Self::Origin => address::read_origin(text).map(Value::Text),
             Self::ServerName => address::read_server_name(text).map(Value::Text),
             Self::Regex => pattern::check_regex(text).map(|()| Value::Text(text.to_owned())),
             Self::Template => pattern::check_template(text).map(|()| Value::Text(text.to_owned())),
@@ -237,11 +243,15 @@ impl Scalar {
             }
             Self::Address => "IP address and port such as `0.0.0.0:8080` or `[::1]:8080`",
             Self::Endpoint => "address and port such as `10.0.0.1:80`, `[::1]:80` or `name:80`",
+            Self::Network => "network such as `10.0.0.0/8` or `2001:db8::/32`, or IP address",
             Self::File => "name of a file",
             Self::Environment => "name of an environment variable, such as `GATEWAY_SECRET`",
             Self::Name => "name of letters, digits, `-`, `_` and `.`, at most 128",
             Self::Hostname => "hostname such as `api.example.com` or `*.example.com`",
             Self::Host => "hostname or IP address, without port",
+            Self::Origin => {
+                "origin such as `https://app.example.com` or `https://*.example.com`, or `*`"
+            }
             Self::ServerName => "hostname or IP address",
             Self::HeaderName => "name of a header such as `x-request-id`",
             Self::HeaderValue => "value of a header: visible text without line breaks",

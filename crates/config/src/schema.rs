@@ -141,10 +141,12 @@ fn scalar_schema(scalar: Scalar) -> Value {
         Scalar::Path | Scalar::Prefix | Scalar::PathText | Scalar::Template => pattern("^/"),
         Scalar::File => json!({ "type": "string", "minLength": 1 }),
         Scalar::Address
+        | Scalar::Network
         | Scalar::Endpoint
         | Scalar::Hostname
         | Scalar::Host
         | Scalar::ServerName
+        | Scalar::Origin
         | Scalar::Regex => {
             json!({ "type": "string" })
         }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bulkhead_config::Config;
 use bulkhead_config::model::{self, JwtKeys};
 use bulkhead_filter::{
-    Chain, Filter, FilterError, FixedResponse, FixedResponseSpec, HeaderChanges, JwtAlgorithm,
-    JwtFilter, JwtProvider, JwtProviderSpec, KeyMaterial, PathRewrite, Redirect, RedirectSpec,
-    RequestHeaders, ResponseHeaders, Rewrite, RewriteSpec,
+    Chain, Cors, CorsSpec, Filter, FilterError, FixedResponse, FixedResponseSpec, HeaderChanges,
+    JwtAlgorithm, JwtFilter, JwtProvider, JwtProviderSpec, KeyMaterial, PathRewrite, Redirect,
+    RedirectSpec, RequestHeaders, ResponseHeaders, Rewrite, RewriteSpec,
 };
 
 use crate::snapshot::{ApplyError, read_file, read_secret};
@@ -91,14 +91,22 @@ pub(crate) fn build(route: &model::Route, providers: &Providers) -> Result<Chain
     Ok(Chain::new(filters.collect::<Result<_, _>>()?))
 }
 
-/// `None`: a step that is no filter for the chain.
+/// `None`: the exchange does it, for bodies and trailers are no filter's, and a filter sees one request
+/// and makes no other.
 fn step(
     filter: &model::Filter,
     providers: &Providers,
 ) -> Result<Option<Arc<dyn Filter>>, FilterError> {
     Ok(Some(match filter {
-        // The exchange's: a filter sees one request and makes no other.
-        model::Filter::Mirror(_) => return Ok(None),
+        model::Filter::Mirror(_) | model::Filter::GrpcWeb => return Ok(None),
+        model::Filter::Cors(spec) => Arc::new(Cors::new(&CorsSpec {
+            allow_origins: spec.allow_origins.clone(),
+            allow_methods: spec.allow_methods.clone(),
+            allow_headers: spec.allow_headers.clone(),
+            expose_headers: spec.expose_headers.clone(),
+            allow_credentials: spec.allow_credentials,
+            max_age_s: spec.max_age.as_secs(),
+        })?),
         model::Filter::Jwt(jwt) => {
             let named = jwt.providers.iter().filter_map(|name| providers.get(name).cloned());
             let providers = named.collect();

@@ -13,6 +13,7 @@ use bulkhead_upstream::EndpointId;
 
 use crate::arena::Key;
 use crate::outbox::Outbox;
+use crate::retire::Life;
 use crate::snapshot::ClusterId;
 use crate::timer::TimerId;
 
@@ -36,6 +37,8 @@ pub(crate) struct Downstream {
     /// `client` as text, for `x-forwarded-for`.
     pub(crate) client_text: Arc<[u8]>,
     pub(crate) secure: bool,
+    /// Requests must be for the host that the TLS handshake named.
+    pub(crate) sni_match: bool,
     /// Protocols that the listener offers, for sniffing and ALPN.
     pub(crate) http1: bool,
     pub(crate) http2: bool,
@@ -95,6 +98,7 @@ pub(crate) struct Connection {
     /// Our sending half is closed; input is thrown away until the peer closes too, so that the last
     /// answer is not destroyed by a reset.
     pub(crate) lingering: bool,
+    pub(crate) life: Life,
     pub(crate) timer: TimerId,
     pub(crate) opened: Instant,
     pub(crate) active: Instant,
@@ -126,6 +130,7 @@ impl Connection {
             half_closed: false,
             closing: false,
             lingering: false,
+            life: Life::default(),
             timer: TimerId::NONE,
             opened: now,
             active: now,

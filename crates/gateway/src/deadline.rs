@@ -21,6 +21,10 @@ impl Worker {
     pub(crate) fn connection_timer(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.timer = TimerId::NONE;
+        if self.retirement_due(key).is_some_and(|due| due <= self.now) {
+            self.retire_further(key);
+            return self.set_connection_timer(key);
+        }
         if self.keep_alive_timer(key) {
             return;
         }
@@ -82,7 +86,8 @@ impl Worker {
 
     /// Sets the timer to when the connection is to be looked at next.
     pub(crate) fn set_connection_timer(&mut self, key: Key) {
-        let mut due = self.connection_deadline(key);
+        let mut due =
+            [self.connection_deadline(key), self.retirement_due(key)].into_iter().flatten().min();
         let Limits { head_timeout, write_timeout, .. } = self.snapshot.limits;
         let mut check = head_timeout.min(write_timeout).min(BUSY_CHECK);
         if let Some(connection) = self.connections.get(key)

@@ -9,7 +9,7 @@ use crate::guard::InHand;
 use crate::worker::{Exit, Worker};
 
 /// Between GOAWAY(2³¹−1) and the final one: a round trip, so that requests on their way are served.
-const DRAIN_GRACE: Duration = Duration::from_millis(250);
+pub(crate) const DRAIN_GRACE: Duration = Duration::from_millis(250);
 
 impl Worker {
     /// Takes nothing new from now on, and tells the clients.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bulkhead_codec::{ErrorCode, StreamId};
 use bulkhead_filter::{Context, Flow};
 use bulkhead_message::{
-    BodyLength, Failure, FailureKind, Known, Method, RequestHead, ResponseHead, Retry, Version,
-    has_grpc_type, is_grpc, strip_hop_by_hop,
+    BodyLength, Failure, FailureKind, Known, Method, ResponseHead, Retry, Version, has_grpc_type,
+    is_grpc, strip_hop_by_hop,
 };
 use bulkhead_upstream::AttemptOutcome;
 
@@ -20,19 +20,25 @@ use crate::exchange_state::{Exchange, Leg, Phase, Role};
 use crate::faults::Fault;
 use crate::flow::Direction;
 use crate::grpc_messages::GrpcMessages;
+use crate::intake::Hop;
 use crate::overload::shed_under;
 use crate::worker::Worker;
 
+mod body_rate;
 mod failing;
+mod grpc_web;
 mod handshake;
 mod hedge;
 mod mirror;
+mod prepare;
 mod pushback;
 mod retry;
 mod time_limits;
 mod tunnel;
 
+pub(crate) use body_rate::BodyRate;
 pub(crate) use handshake::Tunnel;
+use prepare::{check_request, check_server_name, name_host, prepare_request, receive};
 use retry::prepare_attempt;
 use time_limits::deadline;
 
@@ -48,6 +54,7 @@ impl Worker {
     pub(crate) fn request_begins(&mut self, connection: Key, stream: StreamId, end: bool) {
         let Some(key) = self.new_exchange(connection, stream, end) else { return };
         self.in_hand.exchange = key;
+        self.count_request(connection);
         let routed = self.route(key, end);
         self.settle(key, routed);
     }
@@ -85,16 +92,23 @@ impl Worker {
     /// Route → request filters → cluster.
     fn route(&mut self, key: Key, end: bool) -> Result<(), Failure> {
         self.faults.strike(Fault::RoutePanic);
-        let Self { exchanges, connections, snapshot, caches, .. } = self;
+        let Self { exchanges, connections, snapshot, caches, rng, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(leg) = exchange.downstream else { return Ok(()) };
-        let Some(Side::Downstream(client)) = connections.get(leg.connection).map(|c| &c.side)
-        else {
-            return Ok(());
-        };
+        let Some(connection) = connections.get(leg.connection) else { return Ok(()) };
+        let Side::Downstream(client) = &connection.side else { return Ok(()) };
         let (secure, client_text) = (client.secure, client.client_text.clone());
-        check_request(&exchange.request, snapshot.limits.body_bytes_max)?;
+        let (intake, peer) = (&snapshot.intake, exchange.client);
         handshake::unify(&mut exchange.request);
+        let received = receive(exchange, intake, secure, rng)?;
+        if client.sni_match {
+            check_server_name(exchange.request.authority(), &connection.channel)?;
+        }
+        check_request(&exchange.request, snapshot.limits.body_bytes_max)?;
+        if let Some(response) = received.redirect {
+            self.respond(key, &response.head, &response.body);
+            return Ok(());
+        }
 
         let found = self
             .table
@@ -111,26 +125,40 @@ impl Worker {
             request: &mut exchange.request,
             client: exchange.client,
             now_unix_s: self.unix_s,
-            secure,
+            secure: received.origin.secure,
             caches,
             matched_prefix_len: route.prefix_len(found.matched),
         };
         let flow = route.chain.on_request(&mut context)?;
-        prepare_request(&mut exchange.request, &client_text, secure);
+        if route.grpc_web {
+            grpc_web::begin(exchange);
+        }
+        let (origin, authority) = (received.origin, received.authority.as_slice());
+        let hop = Hop { peer, peer_text: &client_text, origin, authority };
+        name_host(&mut exchange.request, &connection.channel);
+        prepare_request(&mut exchange.request, intake, &hop, rng);
         exchange.expects_continue = exchange.request.fields.contains(Known::Expect) && !end;
         exchange.request.fields.remove(Known::Expect);
         exchange.deadline = deadline(exchange, route.timeouts.request, self.now)?;
         exchange.idle_timeout = Some(route.timeouts.idle);
+        body_rate::watch(exchange, &snapshot.limits, self.now);
         if let Flow::Respond(response) = flow {
-            check_answer(&response.head, exchange)?;
+            handshake::check_answer(&response.head, exchange.tunnel.as_ref())?;
             self.respond(key, &response.head, &response.body);
             return Ok(());
         }
+        self.choose_backend(key)
+    }
+
+    /// The route's backend by weight, and beside it a copy to its mirror.
+    fn choose_backend(&mut self, key: Key) -> Result<(), Failure> {
+        let Self { exchanges, snapshot, rng, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
+        let Some(route) = exchange.route.map(|route| snapshot.route(route)) else { return Ok(()) };
         let mirrors = route.mirror.is_some();
-        let roll = self.rng.next();
         exchange.cluster = Some(
             route
-                .backend(roll)
+                .backend(rng.next())
                 .ok_or(Failure::gateway(FailureKind::NoEndpoint, "the route has no backend"))?,
         );
         if exchange.expects_continue {
@@ -222,8 +250,15 @@ impl Worker {
             return false;
         }
         let (phase, keep_max) = (exchange.phase, limits.replay_bytes_max as usize);
+        let bytes = match grpc_web::request_data(&mut exchange.grpc_web, bytes, end) {
+            Ok(bytes) => bytes,
+            Err(failure) => {
+                self.exchange_failed(key, failure);
+                return false;
+            }
+        };
         if exchange.mirror != Key::NONE {
-            self.mirror_data(key, bytes, end);
+            self.mirror_data(key, &bytes, end);
         }
         let Some(exchange) = self.exchanges.get_mut(key) else { return false };
         let body = &mut exchange.request_body;
@@ -234,7 +269,7 @@ impl Worker {
             Phase::Responding if exchange.tunnel.is_some() => {}
             _ => {
                 exchange.expects_continue = false;
-                body.push(bytes, keep_max);
+                body.push(&bytes, keep_max);
                 body.owed += flow;
                 self.in_hand.flow_bytes = 0;
                 self.flush_pipe(key, Direction::Request);
@@ -319,7 +354,8 @@ impl Worker {
         let head = &mut heads.response;
         exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
         strip_hop_by_hop(&mut head.fields);
-        route.chain.on_response(head);
+        route.chain.on_response(&exchange.request, head);
+        snapshot.intake.forwarding.tell_client(&mut head.fields, head.version);
         if exchange.is_grpc {
             exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
             // HTTP/1.0 has no trailers, and a length that was promised is to be kept.
@@ -327,6 +363,7 @@ impl Worker {
                 && head.body == BodyLength::Unknown
                 && has_grpc_type(&head.fields);
             exchange.grpc_messages = (!end && may_end_early).then(GrpcMessages::default);
+            grpc_web::response_head(&mut exchange.grpc_web, head);
         }
         exchange.request_body.forget();
         exchange.response_ended = end;
@@ -348,6 +385,9 @@ impl Worker {
         exchange.hedge_at = None;
         exchange.phase = Phase::Responding;
         exchange.status = heads.response.status;
+        if let Some(ids) = &exchange.snapshot.intake.request_ids {
+            ids.tell(&exchange.request.fields, &mut heads.response.fields);
+        }
         let Some(leg) = exchange.downstream else { return };
         let Some(connection) = connections.get_mut(leg.connection) else { return };
         let Some(codec) = connection.codec.as_mut() else { return };
@@ -384,7 +424,9 @@ impl Worker {
         if let Some(messages) = &mut exchange.grpc_messages {
             messages.take(bytes);
         }
-        let kept = self.pass_on_response(key, bytes, flow, end);
+        let call = exchange.grpc_web;
+        let bytes = grpc_web::response_data(call.as_ref(), bytes);
+        let kept = self.pass_on_response(key, &bytes, flow, end);
         if end {
             self.upstream_ended(key);
             self.response_sent(key);
@@ -398,45 +440,14 @@ impl Worker {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.progressed = self.now;
         exchange.response_ended = true;
-        let body = &mut exchange.response_body;
-        std::mem::swap(&mut body.trailers, &mut self.heads.trailers);
-        body.ended = true;
-        body.has_trailers = true;
         if exchange.is_grpc {
-            exchange.grpc_status = grpc_status(body.trailers.get(Known::GrpcStatus));
+            exchange.grpc_status = grpc_status(self.heads.trailers.get(Known::GrpcStatus));
         }
+        let (body, trailers) = (&mut exchange.response_body, &mut self.heads.trailers);
+        grpc_web::end_in_trailers(exchange.grpc_web.as_ref(), body, trailers);
         self.flush_pipe(key, Direction::Response);
         self.upstream_ended(key);
         self.response_sent(key);
-    }
-
-    /// The upstream gave up the stream.
-    pub(crate) fn upstream_reset(&mut self, key: Key, code: ErrorCode, by_peer: bool) {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        if exchange.response_ended && exchange.phase != Phase::Tunnel {
-            // The answer is whole; the upstream only does not want the rest of the request.
-            exchange.request_body.end_sent = true;
-            return self.upstream_ended(key);
-        }
-        let failure = match code {
-            ErrorCode::REFUSED_STREAM if by_peer => Failure::upstream(
-                FailureKind::UpstreamRefused,
-                Retry::Always,
-                "the upstream refused the stream",
-            ),
-            _ if by_peer => Failure::upstream(
-                FailureKind::UpstreamReset,
-                Retry::IfIdempotent,
-                "the upstream reset the stream",
-            ),
-            _ => Failure::upstream(
-                FailureKind::UpstreamProtocol,
-                Retry::IfIdempotent,
-                "the upstream's answer is malformed",
-            ),
-        };
-        self.stream_gone(key);
-        self.exchange_failed(key, failure);
     }
 
     /// Answers from the gateway itself.
@@ -557,43 +568,6 @@ pub(crate) enum Sent {
     Yes,
     /// This connection takes no stream; another one is needed.
     Unable,
-}
-
-fn check_request(head: &RequestHead, body_bytes_max: Option<u64>) -> Result<(), Failure> {
-    if let (BodyLength::Known(length), Some(max)) = (head.body, body_bytes_max)
-        && length > max
-    {
-        let detail = "the request body is larger than `body_bytes_max`";
-        return Err(Failure::downstream(FailureKind::BodyTooLarge, detail));
-    }
-    Ok(())
-}
-
-/// A filter's answer must not look like an agreement to a tunnel, which then is none.
-fn check_answer(head: &ResponseHead, exchange: &Exchange) -> Result<(), Failure> {
-    if exchange.tunnel.is_some() && (200..300).contains(&head.status) {
-        let detail = "the route answers by itself and makes no tunnels";
-        return Err(Failure::downstream(FailureKind::TunnelRefused, detail));
-    }
-    Ok(())
-}
-
-/// Makes the client's head fit for the upstream: drops what is for this hop, says who asked.
-fn prepare_request(head: &mut RequestHead, client: &[u8], secure: bool) {
-    strip_hop_by_hop(&mut head.fields);
-    let fields = &mut head.fields;
-    if let Some(previous) = fields.get(Known::XForwardedFor) {
-        let mut chain = Vec::with_capacity(previous.len() + client.len() + 2);
-        for value in fields.get_all(Known::XForwardedFor) {
-            chain.extend_from_slice(value);
-            chain.extend_from_slice(b", ");
-        }
-        chain.extend_from_slice(client);
-        fields.set(Known::XForwardedFor, &chain);
-    } else {
-        fields.push_known(Known::XForwardedFor, client);
-    }
-    fields.set(Known::XForwardedProto, if secure { b"https" } else { b"http" });
 }
 
 fn grpc_status(value: Option<&[u8]>) -> Option<u8> {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bulkhead_codec::StreamId;
+use bulkhead_codec::grpc_web::Call;
 use bulkhead_message::{Failure, RequestHead, Version};
 use bulkhead_upstream::{AttemptOutcome, EndpointId, Tried};
 
 use crate::arena::Key;
-use crate::exchange::Tunnel;
+use crate::exchange::{BodyRate, Tunnel};
 use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
@@ -111,6 +112,9 @@ pub(crate) struct Exchange {
     pub(crate) grpc_messages: Option<GrpcMessages>,
     /// The upstream's answer has ended.
     pub(crate) response_ended: bool,
+    /// A call of gRPC-Web that is translated.
+    pub(crate) grpc_web: Option<Call>,
+    pub(crate) body_rate: BodyRate,
     pub(crate) started: Instant,
     pub(crate) attempt_started: Instant,
     pub(crate) progressed: Instant,
@@ -164,6 +168,8 @@ impl Exchange {
             grpc_status: None,
             grpc_messages: None,
             response_ended: false,
+            grpc_web: None,
+            body_rate: BodyRate::default(),
             started: now,
             attempt_started: now,
             progressed: now,
@@ -205,6 +211,8 @@ impl Exchange {
         self.grpc_status = None;
         self.grpc_messages = None;
         self.response_ended = false;
+        self.grpc_web = None;
+        self.body_rate = BodyRate::default();
         self.started = now;
         self.attempt_started = now;
         self.progressed = now;

@@ -115,6 +115,9 @@ impl Worker {
             }
         }
         let left = body.waiting().len();
+        if left > 0 && direction == Direction::Request {
+            exchange.body_rate.hold();
+        }
         let pause = left > self.snapshot.limits.buffer_bytes_max as usize;
         // Padding and what a fast path has passed on already are granted once all is out.
         let grant = if left == 0 { body.owed } else { body.owed.min((before - left) as u32) };

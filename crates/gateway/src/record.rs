@@ -44,7 +44,10 @@ impl Worker {
             response_bytes: exchange.response_body.total,
             duration: self.now.saturating_duration_since(exchange.started),
             revision: snapshot.revision,
-            request_id: exchange.request.fields.get(Known::XRequestId),
+            request_id: match &snapshot.intake.request_ids {
+                Some(ids) => ids.of(&exchange.request.fields),
+                None => exchange.request.fields.get(Known::XRequestId),
+            },
         };
         let series = match (route, exchange.cluster) {
             (Some(route), Some(id)) => route.series(id),

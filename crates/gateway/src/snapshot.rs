@@ -31,6 +31,7 @@ use bulkhead_upstream::{
 pub(crate) use mirror::Mirror;
 
 use crate::chains::{self, BuiltProviders};
+use crate::intake::Intake;
 use crate::names::Names;
 use crate::overload::memory_ceiling;
 
@@ -140,6 +141,7 @@ pub(crate) struct ListenerEntry {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) sni_match: bool,
     pub(crate) http1: bool,
     pub(crate) http2: bool,
 }
@@ -173,6 +175,8 @@ impl ClusterEntry {
 pub(crate) struct RouteEntry {
     pub(crate) name: String,
     pub(crate) chain: Chain,
+    /// Translate gRPC-Web.
+    pub(crate) grpc_web: bool,
     pub(crate) timeouts: RouteTimeouts,
     pub(crate) priority: Priority,
     pub(crate) retry: RetryPolicy,
@@ -217,6 +221,7 @@ pub(crate) struct Snapshot {
     pub(crate) revision: u64,
     pub(crate) table: RouteTable,
     pub(crate) limits: Limits,
+    pub(crate) intake: Intake,
     /// Bytes; 0: memory is not watched.
     pub(crate) memory_ceiling: u64,
     pub(crate) loop_delay_max: Option<Duration>,
@@ -268,6 +273,7 @@ impl Snapshot {
             revision,
             table,
             limits: config.limits.clone(),
+            intake: Intake::new(config),
             memory_ceiling: memory_ceiling(config.overload.memory_max),
             loop_delay_max: config.overload.loop_delay_max,
             listeners,
@@ -304,6 +310,7 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
     RouteEntry {
         name: route.name.clone(),
         chain,
+        grpc_web: route.filters.contains(&model::Filter::GrpcWeb),
         timeouts: route.timeouts.clone(),
         priority: route.priority,
         retry: retry::policy(route),
@@ -382,7 +389,9 @@ fn listener_entry(
             Some(config)
         }
     };
-    Ok(ListenerEntry { name: listener.name.clone(), address: listener.address, tls, http1, http2 })
+    let sni_match = listener.tls.as_ref().is_some_and(|tls| tls.require_sni_match);
+    let (name, address) = (listener.name.clone(), listener.address);
+    Ok(ListenerEntry { name, address, tls, sni_match, http1, http2 })
 }
 
 fn cluster_entry(

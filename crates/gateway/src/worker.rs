@@ -34,6 +34,7 @@ use crate::guard::InHand;
 use crate::mailbox::{Message, Slot};
 use crate::pressure::Pressure;
 use crate::pump::READ_BYTES;
+use crate::retire::Life;
 use crate::shared::Shared;
 use crate::snapshot::{ListenerEntry, Snapshot};
 use crate::timer::{Owner, TimerId, TimerWheel};
@@ -330,10 +331,14 @@ impl Worker {
             client,
             client_text: client.to_string().into_bytes().into(),
             secure: entry.tls.is_some(),
+            sni_match: entry.sni_match,
             http1: entry.http1,
             http2: entry.http2,
         });
-        let key = self.connections.insert(Box::new(Connection::new(channel, side, self.now)));
+        let mut connection = Connection::new(channel, side, self.now);
+        let age_max = self.snapshot.limits.connection_age_max;
+        connection.life = Life::new(age_max, self.now, &mut self.rng);
+        let key = self.connections.insert(Box::new(connection));
         if self.register(key).is_err() {
             self.shard.accept_failed();
             return self.shared.connection_left();

@@ -10,6 +10,8 @@ pub enum FailureKind {
     HeadTooLarge,
     /// The request body is larger than `body_bytes_max`.
     BodyTooLarge,
+    /// The request is for a host that the connection was not made to.
+    Misdirected,
     /// No route matches.
     NoRoute,
     /// The caller did not prove who it is.
@@ -57,6 +59,7 @@ impl FailureKind {
             Self::BadRequest => "bad_request",
             Self::HeadTooLarge => "head_too_large",
             Self::BodyTooLarge => "body_too_large",
+            Self::Misdirected => "misdirected",
             Self::NoRoute => "no_route",
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
@@ -140,6 +143,7 @@ impl Failure {
             FailureKind::NoRoute => 404,
             FailureKind::RequestTimeout => 408,
             FailureKind::BodyTooLarge => 413,
+            FailureKind::Misdirected => 421,
             FailureKind::HeadTooLarge => 431,
             FailureKind::Refused => 400,
             FailureKind::ClientAborted => 499,

@@ -263,6 +263,14 @@ fn failures(out: &mut Exposition, view: &View<'_>) {
     for (reason, count) in view.reasons(|shard| &shard.timeouts) {
         out.sample(&[("reason", reason)], count);
     }
+    out.family(
+        "bulkhead_connections_retired_total",
+        Kind::Counter,
+        "Client connections told to end in good order, by why.",
+    );
+    for (reason, count) in view.reasons(|shard| &shard.retired) {
+        out.sample(&[("reason", reason)], count);
+    }
     out.family("bulkhead_floods_total", Kind::Counter, "Connections closed for flooding.");
     for (reason, count) in view.reasons(|shard| &shard.floods) {
         out.sample(&[("reason", reason)], count);

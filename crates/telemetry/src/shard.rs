@@ -53,6 +53,7 @@ pub struct Shard {
     pub(crate) timeouts: Reasons,
     pub(crate) tunnels_opened: Reasons,
     pub(crate) tunnels_closed: Reasons,
+    pub(crate) retired: Reasons,
     pub(crate) shed: Reasons,
     pub(crate) accept_pauses: Counter,
     /// A gauge: step of the pressure, 0 to 3.
@@ -110,6 +111,7 @@ impl Default for Shard {
             timeouts: Reasons::default(),
             tunnels_opened: Reasons::default(),
             tunnels_closed: Reasons::default(),
+            retired: Reasons::default(),
             shed: Reasons::default(),
             accept_pauses: Counter::default(),
             pressure: Counter::default(),
@@ -328,6 +330,11 @@ impl Shard {
     /// [`Shard::protocol_error`].
     pub fn connection_timed_out(&self, reason: &'static str) {
         self.timeouts.count(reason);
+    }
+
+    /// A client's connection was told to end in good order: `age` or `requests`.
+    pub fn connection_retired(&self, reason: &'static str) {
+        self.retired.count(reason);
     }
 
     /// One turn of the event loop handled so many events.

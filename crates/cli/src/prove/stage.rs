@@ -9,8 +9,8 @@ use anyhow::Context;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
-    JwtProvider, Limits, Listener, Overload, PathMatch, Priority, Protocol, Route, RouteMatch,
-    RouteTimeouts, Tunnels,
+    JwtProvider, Listener, PathMatch, Priority, Protocol, Route, RouteMatch, RouteTimeouts,
+    Tunnels,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_load::{Arrivals, Load};
@@ -125,10 +125,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         ],
         clusters: BTreeMap::from([cluster("feed-json", json), cluster("feed-grpc", grpc)]),
         jwt_providers: jwks.map(|jwks| (PROVIDER.to_owned(), provider(jwks))).into_iter().collect(),
-        limits: Limits::default(),
-        overload: Overload::default(),
-        admin: None,
-        access_log: None,
+        ..Config::default()
     }
 }
 

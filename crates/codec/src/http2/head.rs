@@ -9,6 +9,7 @@ use bulkhead_message::{
 };
 
 use super::hpack::{Field, Name, Sink};
+use crate::http1::is_authority;
 
 /// Why a message is malformed; fixed text.
 pub(super) type Malformed = &'static str;
@@ -142,6 +143,9 @@ impl<'h> RequestSink<'h> {
             return Err("pseudo-header field missing or unexpected");
         } else if self.head.target() == b"*" && self.head.method() != Method::Options {
             return Err("path * with other than OPTIONS");
+        }
+        if self.head.has_authority() && !is_authority(self.head.authority()) {
+            return Err("bad :authority");
         }
         let length = self.section.content_length;
         if end && length.is_some_and(|length| length > 0) {

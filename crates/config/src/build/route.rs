@@ -5,8 +5,8 @@ use super::retry::{hedge, retry};
 use super::{Names, Unique, overload, tunnel};
 use crate::diagnostic::Report;
 use crate::model::{
-    Backend, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite, Redirect,
-    Rewrite, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
+    Backend, Cors, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite,
+    Redirect, Rewrite, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
 use crate::value::{Item, TableValue};
 
@@ -120,6 +120,8 @@ fn filters(
             }),
             "url_rewrite" => Filter::Rewrite(rewrite(table, matches, report)),
             "request_mirror" => Filter::Mirror(mirror(inner, table, &filters, names, report)),
+            "cors" => Filter::Cors(cors(table)),
+            "grpc_web" => Filter::GrpcWeb,
             _ => Filter::Respond(respond(table, report)),
         });
     }
@@ -154,6 +156,17 @@ fn header_changes(table: &TableValue) -> HeaderChanges {
         set: table.pairs("set"),
         add: table.pairs("add"),
         remove: table.strings("remove"),
+    }
+}
+
+fn cors(table: &TableValue) -> Cors {
+    Cors {
+        allow_origins: table.strings("allow_origins"),
+        allow_methods: table.strings("allow_methods"),
+        allow_headers: table.strings("allow_headers"),
+        expose_headers: table.strings("expose_headers"),
+        allow_credentials: table.flag("allow_credentials"),
+        max_age: table.duration("max_age").unwrap_or_default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Routes: matches, filters, backends.
 
+use super::browsers::{CORS, GRPC_WEB};
 use super::mirror::MIRROR;
 use super::overload::PRIORITY;
 use super::retry::{HEDGE, RETRY};
@@ -200,6 +201,8 @@ static FILTER: Table = Table {
         optional("url_rewrite", Shape::Table(&REWRITE), "Change host or path for the upstream."),
         optional("request_mirror", Shape::Table(&MIRROR), "Send a copy to another cluster."),
         optional("direct_response", Shape::Table(&RESPONSE), "Answer with a fixed response."),
+        optional("cors", Shape::Table(&CORS), "Let scripts of other origins read answers (CORS)."),
+        optional("grpc_web", Shape::Table(&GRPC_WEB), "Translate gRPC-Web to gRPC."),
     ],
     rules: &[Rule::ExactlyOne(&[
         "jwt",
@@ -209,6 +212,8 @@ static FILTER: Table = Table {
         "url_rewrite",
         "request_mirror",
         "direct_response",
+        "cors",
+        "grpc_web",
     ])],
     hints: &[
         ("type", "write the kind as the key: `- jwt: {…}`"),

@@ -1,6 +1,7 @@
 //! A route's built-in filters.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A built-in filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,10 @@ pub enum Filter {
     Rewrite(Rewrite),
     /// Send a copy of the request to another cluster; at most one of a route's filters.
     Mirror(Mirror),
+    /// Let scripts of other origins read answers.
+    Cors(Cors),
+    /// Translate gRPC-Web to gRPC.
+    GrpcWeb,
 }
 
 /// A copy of requests to another cluster.
@@ -84,6 +89,23 @@ pub struct FixedResponse {
     pub headers: Vec<(String, String)>,
     /// Body.
     pub body: String,
+}
+
+/// Which scripts of other origins may read answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cors {
+    /// Origins in lower case, with `*.` for leading labels, or `*`. Never empty.
+    pub allow_origins: Vec<String>,
+    /// Methods, or `*`.
+    pub allow_methods: Vec<String>,
+    /// Request headers, or `*`.
+    pub allow_headers: Vec<String>,
+    /// Response headers that scripts may read, or `*`.
+    pub expose_headers: Vec<String>,
+    /// Cookies and the like are allowed.
+    pub allow_credentials: bool,
+    /// How long a preflight answer may be remembered.
+    pub max_age: Duration,
 }
 
 /// A rewrite towards the upstream.

@@ -111,6 +111,15 @@ pub(crate) fn asked(
     Ok(Some(tunnel))
 }
 
+/// A filter's answer must not look like an agreement to a tunnel, which then is none.
+pub(crate) fn check_answer(head: &ResponseHead, asked: Option<&Tunnel>) -> Result<(), Failure> {
+    if asked.is_some() && (200..300).contains(&head.status) {
+        let detail = "the route answers by itself and makes no tunnels";
+        return Err(Failure::downstream(FailureKind::TunnelRefused, detail));
+    }
+    Ok(())
+}
+
 fn refuse(detail: &'static str) -> Result<Option<Tunnel>, Failure> {
     Err(Failure::downstream(FailureKind::TunnelRefused, detail))
 }

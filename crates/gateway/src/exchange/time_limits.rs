@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bulkhead_message::{Failure, FailureKind, Known, Retry, Side, parse_grpc_timeout};
 
+use super::body_rate::is_too_slow;
 use crate::arena::Key;
 use crate::exchange_state::{Exchange, Phase};
 use crate::faults::Fault;
@@ -18,6 +19,8 @@ impl Worker {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.timer = TimerId::NONE;
         self.faults.strike(Fault::ExchangeTimerPanic);
+        let slow = exchange.body_rate.due().is_some_and(|at| at <= now)
+            && is_too_slow(exchange, &self.snapshot.limits, now);
         if exchange.retry_at.is_some_and(|at| at <= now) && exchange.phase == Phase::Pausing {
             exchange.retry_at = None;
             let attempted = self.attempt(key);
@@ -26,6 +29,9 @@ impl Worker {
             let (kind, side) = (FailureKind::DeadlineExceeded, awaited(exchange));
             let detail = "the exchange ran into its time limit";
             self.exchange_failed(key, Failure { kind, side, retry: Retry::Never, detail });
+        } else if slow {
+            let detail = "the request body comes slower than `body_rate_min`";
+            self.exchange_failed(key, Failure::downstream(FailureKind::RequestTimeout, detail));
         } else if head_deadline(exchange).is_some_and(|at| at <= now) {
             let detail = "the upstream did not answer in time";
             let kind = FailureKind::HeadTimeout;
@@ -55,6 +61,7 @@ impl Worker {
             exchange.retry_at,
             exchange.hedge_at,
             head_deadline(exchange),
+            exchange.body_rate.due(),
         ];
         let due = limits.into_iter().flatten().min();
         exchange.timer = due.map_or(TimerId::NONE, |due| timers.set(due, Owner::Exchange(key)));

@@ -61,8 +61,12 @@ impl Worker {
         strip_hop_by_hop(&mut head.fields);
         if let Some(route) = exchange.route {
             let route = exchange.snapshot.route(route);
-            route.chain.on_response(head);
+            route.chain.on_response(&exchange.request, head);
+            exchange.snapshot.intake.forwarding.tell_client(&mut head.fields, head.version);
             exchange.idle_timeout = route.timeouts.tunnel_idle;
+        }
+        if let Some(ids) = &exchange.snapshot.intake.request_ids {
+            ids.tell(&exchange.request.fields, &mut head.fields);
         }
         tunnel.prepare_response(head, exchange.request.protocol(), upstream_http2);
         exchange.phase = Phase::Tunnel;

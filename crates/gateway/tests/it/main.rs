@@ -1,14 +1,18 @@
 //! The gateway end to end, on real sockets: port 0, every service owned by its test.
 
+mod edge;
 mod evacuation;
 mod faults;
 mod grpc;
 mod grpc_failures;
+mod grpc_web;
 mod hedging;
 mod http1;
+mod http10;
 mod http2;
 mod interim;
 mod keep_alive;
+mod lifespan;
 mod limits;
 mod mirroring;
 mod names;

@@ -45,6 +45,9 @@ fn ask(upstream: &Scripted, policy: RetryPolicy, request: &str) -> (String, usiz
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
 
+/// What the first attempt meets.
+type Answering<'a> = &'a (dyn Fn() -> Reply + Send + Sync);
+
 #[test]
 fn statuses_and_resets_are_tried_again_where_the_route_says_so() {
     use RetryCondition as C;
@@ -52,7 +55,7 @@ fn statuses_and_resets_are_tried_again_where_the_route_says_so() {
     let internal = status("500 No\r\ncontent-length: 0\r\n\r\n");
     let unavailable = status("503 No\r\ncontent-length: 0\r\n\r\n");
     let close = || Reply::Close;
-    let cases: [(&[C], &(dyn Fn() -> Reply + Send + Sync), &str, usize); 7] = [
+    let cases: [(&[C], Answering<'_>, &str, usize); 7] = [
         (&[C::GatewayError], &unavailable, "200", 2),
         (&[C::GatewayError], &internal, "500", 1),
         (&[C::ServerError], &internal, "200", 2),
