@@ -5,6 +5,8 @@ pub(crate) mod backends;
 pub(crate) mod frontends;
 pub(crate) mod keep_alive;
 pub(crate) mod mirror;
+pub(crate) mod overload;
+pub(crate) mod resilience;
 pub(crate) mod retry;
 pub(crate) mod routes;
 

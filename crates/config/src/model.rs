@@ -9,11 +9,14 @@ mod jwt;
 mod keep_alive;
 mod limits;
 mod listener;
+mod overload;
+mod resilience;
 mod retry;
 mod route;
 mod telemetry;
+mod workers;
 
-pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
+pub use cluster::{Balance, Cluster, Endpoint, EndpointAddress, UpstreamTls};
 pub use filter::{
     Filter, FixedResponse, HeaderChanges, JwtFilter, Mirror, PathRewrite, Redirect, Rewrite,
 };
@@ -21,15 +24,27 @@ pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use keep_alive::KeepAlive;
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
+pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
+pub use resilience::{
+    CircuitBreaker, Ejection, FailurePercentage, HealthCheck, HealthProbe, Protection, SlowStart,
+    SuccessRate,
+};
 pub use retry::{Hedge, RetryCondition, RetryMethods, RetryPolicy};
 pub use route::{Backend, PathMatch, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch};
 pub use telemetry::{AccessLog, Admin};
+pub use workers::WorkerAffinity;
 
 /// A whole configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// Number of workers; `None`: as many as the cgroup grants CPUs.
     pub workers: Option<usize>,
+    /// Which CPUs they are pinned to.
+    pub worker_affinity: WorkerAffinity,
+    /// Workers are spread over the nodes of the memory (NUMA), and held there.
+    pub numa: bool,
+    /// Long-lived connections move between workers where they have become uneven.
+    pub rebalance: bool,
     /// Where connections are accepted.
     pub listeners: Vec<Listener>,
     /// In file order; precedence is the router's.
@@ -40,6 +55,8 @@ pub struct Config {
     pub jwt_providers: BTreeMap<String, JwtProvider>,
     /// Limits and time-outs of downstream connections and exchanges.
     pub limits: Limits,
+    /// What is done under pressure.
+    pub overload: Overload,
     /// Admin address; `None`: no admin server.
     pub admin: Option<Admin>,
     /// Access log; `None`: off.

@@ -16,6 +16,7 @@ use crate::arena::Key;
 use crate::connection::{Connection, Side, Upstream, UpstreamPhase};
 use crate::exchange::Sent;
 use crate::exchange_state::Phase;
+use crate::overload::Wait;
 use crate::snapshot::{ClusterEntry, ClusterId};
 use crate::worker::Worker;
 
@@ -332,17 +333,19 @@ impl Worker {
 
     /// Tells the balancer how the current attempt ended, once.
     pub(crate) fn tell_endpoint(&mut self, key: Key, outcome: AttemptOutcome) {
-        let Self { exchanges, clusters, .. } = self;
+        self.end_waiting(key, Wait::of(outcome));
+        let Self { exchanges, clusters, breakers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         if !std::mem::take(&mut exchange.attempt_open) {
             return;
         }
+        exchange.passes.leave_cluster(outcome, breakers, self.now);
         if let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint)
             && let Some(cluster) = clusters.get_mut(id)
         {
             let series = cluster.entry.series;
             let duration = self.now.saturating_duration_since(exchange.attempt_started);
-            let ok = outcome == AttemptOutcome::Success;
+            let ok = outcome != AttemptOutcome::Neutral && !cluster.pool.is_failure(outcome);
             self.shard.attempt_finished(series, duration, ok);
             if cluster.pool.finished(endpoint, self.now, outcome).is_some() {
                 self.shard.ejected(series);

@@ -15,11 +15,13 @@ use bulkhead_message::{
 use bulkhead_upstream::AttemptOutcome;
 
 use crate::arena::Key;
+use crate::breakers::Gate;
 use crate::connection::Side;
 use crate::exchange_state::{Exchange, Leg, Phase, Role};
 use crate::faults::Fault;
 use crate::flow::Direction;
 use crate::grpc_messages::GrpcMessages;
+use crate::overload::shed_under;
 use crate::worker::Worker;
 
 mod failing;
@@ -79,7 +81,7 @@ impl Worker {
     /// Route → request filters → cluster.
     fn route(&mut self, key: Key, end: bool) -> Result<(), Failure> {
         self.faults.strike(Fault::RoutePanic);
-        let Self { exchanges, connections, snapshot, caches, .. } = self;
+        let Self { exchanges, connections, snapshot, caches, breakers, shard, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(leg) = exchange.downstream else { return Ok(()) };
         let Some(Side::Downstream(client)) = connections.get(leg.connection).map(|c| &c.side)
@@ -95,6 +97,7 @@ impl Worker {
             .ok_or(Failure::downstream(FailureKind::NoRoute, "no route matches"))?;
         exchange.route = Some(found.route);
         let route = snapshot.route(found.route);
+        shed_under(&self.pressure, route.priority, shard)?;
 
         let mut context = Context {
             request: &mut exchange.request,
@@ -115,6 +118,9 @@ impl Worker {
             return Ok(());
         }
         let mirrors = route.mirror.is_some();
+        exchange
+            .passes
+            .enter_route(route.guard.as_ref(), Gate { breakers, shard, now: self.now })?;
         let roll = self.rng.next();
         exchange.cluster = Some(
             route
@@ -134,7 +140,8 @@ impl Worker {
 
     /// Cluster → endpoint → connection. The request is sent now or when a connection is ready.
     pub(crate) fn attempt(&mut self, key: Key) -> Result<(), Failure> {
-        let Self { exchanges, clusters, .. } = self;
+        self.begin_waiting(key)?;
+        let Self { exchanges, clusters, breakers, shard, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
         let cluster = exchange.cluster.and_then(|id| clusters.get_mut(id)).ok_or(no_endpoint)?;
@@ -143,6 +150,8 @@ impl Worker {
             _ => cluster.pool.pick_untried(self.now, &mut self.rng, &exchange.tried),
         };
         let endpoint = picked.ok_or(no_endpoint)?;
+        let gate = Gate { breakers, shard, now: self.now };
+        exchange.passes.enter_cluster(cluster.entry.guard.as_ref(), gate)?;
         exchange.endpoint = Some(endpoint);
         exchange.attempts += 1;
         prepare_attempt(exchange, self.now);
@@ -282,6 +291,9 @@ impl Worker {
         let route = snapshot.route(route);
         let answer = answer_of(exchange, head, end);
         let hedged = exchange.hedge != Key::NONE;
+        if exchange.limited {
+            self.waited(key, answer.status);
+        }
         if (hedged && self.wait_for_hedge(key, answer, end))
             || (route.retry.names(answer) && self.retry_answer(key, answer, end))
         {

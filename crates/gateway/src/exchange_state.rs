@@ -9,6 +9,7 @@ use bulkhead_message::{Failure, RequestHead, Version};
 use bulkhead_upstream::{AttemptOutcome, EndpointId, Tried};
 
 use crate::arena::Key;
+use crate::breakers::Passes;
 use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
@@ -92,7 +93,11 @@ pub(crate) struct Exchange {
     pub(crate) failure: Option<Failure>,
     /// The balancer counts an attempt of this exchange as in flight.
     pub(crate) attempt_open: bool,
+    /// Its attempt waits in the cluster's concurrency limit.
+    pub(crate) limited: bool,
     pub(crate) attempt_outcome: AttemptOutcome,
+    /// Of the circuit breakers of its route and cluster.
+    pub(crate) passes: Passes,
     pub(crate) grpc_status: Option<u8>,
     /// Of the response's body, if it is one of gRPC that can be ended in trailers at any message.
     pub(crate) grpc_messages: Option<GrpcMessages>,
@@ -140,7 +145,9 @@ impl Exchange {
             status: 0,
             failure: None,
             attempt_open: false,
+            limited: false,
             attempt_outcome: AttemptOutcome::Neutral,
+            passes: Passes::default(),
             grpc_status: None,
             grpc_messages: None,
             response_ended: false,
@@ -178,7 +185,9 @@ impl Exchange {
         self.status = 0;
         self.failure = None;
         self.attempt_open = false;
+        self.limited = false;
         self.attempt_outcome = AttemptOutcome::Neutral;
+        self.passes = Passes::default();
         self.grpc_status = None;
         self.grpc_messages = None;
         self.response_ended = false;
@@ -215,6 +224,8 @@ impl Exchange {
         self.attempt_open = std::mem::take(&mut other.attempt_open);
         self.attempt_outcome = other.attempt_outcome;
         self.attempt_started = other.attempt_started;
+        self.limited = std::mem::take(&mut other.limited);
+        self.passes.take_cluster(&mut other.passes);
         self.response_ended = false;
         self.request_body.go_on_as(&mut other.request_body);
     }
@@ -222,5 +233,13 @@ impl Exchange {
     /// Whether a final response head was sent downstream.
     pub(crate) const fn has_responded(&self) -> bool {
         matches!(self.phase, Phase::Responding | Phase::Discarding)
+    }
+
+    /// What the attempt says about its endpoint: of an answered gRPC call its own status does.
+    pub(crate) fn outcome(&self) -> AttemptOutcome {
+        match (self.attempt_outcome, self.grpc_status) {
+            (AttemptOutcome::Success, Some(status)) => AttemptOutcome::of_grpc_status(status),
+            (outcome, _) => outcome,
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bulkhead_message::{ExchangeRecord, Outcome, Side, Version};
 
+use crate::breaker::{BreakerCells, BreakerSeries};
 use crate::counter::Counter;
 use crate::histogram::{FineHistogram, micros};
 use crate::reasons::Reasons;
@@ -24,6 +25,7 @@ use crate::slots::Slots;
 pub struct Shard {
     exchanges: Slots<ExchangeCells>,
     clusters: Slots<ClusterCells>,
+    breakers: Slots<BreakerCells>,
     pub(crate) latency: FineHistogram,
     pub(crate) exchanges_started: Counter,
     pub(crate) exchanges_finished: Counter,
@@ -51,6 +53,10 @@ pub struct Shard {
     /// Downstream, upstream.
     pub(crate) stream_errors: [Reasons; 2],
     pub(crate) timeouts: Reasons,
+    pub(crate) shed: Reasons,
+    pub(crate) accept_pauses: Counter,
+    /// A gauge: step of the pressure, 0 to 3.
+    pub(crate) pressure: Counter,
 }
 
 /// Connections of one protocol, with or without TLS.
@@ -76,6 +82,7 @@ impl Default for Shard {
         Self {
             exchanges: Slots::new(SERIES_MAX),
             clusters: Slots::new(SERIES_MAX),
+            breakers: Slots::new(SERIES_MAX),
             latency: FineHistogram::default(),
             exchanges_started: Counter::default(),
             exchanges_finished: Counter::default(),
@@ -102,6 +109,9 @@ impl Default for Shard {
             floods: Reasons::default(),
             stream_errors: Default::default(),
             timeouts: Reasons::default(),
+            shed: Reasons::default(),
+            accept_pauses: Counter::default(),
+            pressure: Counter::default(),
         }
     }
 }
@@ -240,6 +250,40 @@ impl Shard {
         self.cluster(cluster).overloads.increment();
     }
 
+    /// Sets how many endpoints of a cluster this worker has ejected, and whether it sends requests to
+    /// all of them because too few are available.
+    pub fn set_endpoints(&self, cluster: ClusterSeries, ejected: u64, panic: bool) {
+        let cells = self.cluster(cluster);
+        cells.endpoints_ejected.set(ejected);
+        cells.panics.set(u64::from(panic));
+    }
+
+    /// A request was answered at once because not all can be served. `reason` as in
+    /// [`Shard::protocol_error`].
+    pub fn shed(&self, reason: &'static str) {
+        self.shed.count(reason);
+    }
+
+    /// A request was shed at the concurrency limit of its cluster.
+    pub fn cluster_shed(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).shed.increment();
+    }
+
+    /// Sets the concurrency limit that this worker has learnt for a cluster.
+    pub fn set_concurrency_limit(&self, cluster: ClusterSeries, limit: u64) {
+        self.cluster(cluster).concurrency_limit.set(limit);
+    }
+
+    /// Connections were left in a listener's queue because memory is short.
+    pub fn accept_paused(&self) {
+        self.accept_pauses.increment();
+    }
+
+    /// Sets the step of the pressure on this worker: 0, none, to 3.
+    pub fn set_pressure(&self, step: u64) {
+        self.pressure.set(step);
+    }
+
     /// Sets what the token cache has counted since the worker began, and how many tokens it holds.
     pub fn set_jwt_cache(&self, hits: u64, misses: u64, entries: u64) {
         self.jwt_hits.set(hits);
@@ -315,6 +359,14 @@ impl Shard {
     #[inline]
     fn cluster(&self, series: ClusterSeries) -> &ClusterCells {
         self.clusters.get_or_make(series.id as usize)
+    }
+
+    pub(crate) fn breaker(&self, series: BreakerSeries) -> &BreakerCells {
+        self.breakers.get_or_make(series.id as usize)
+    }
+
+    pub(crate) fn breaker_cells(&self, id: usize) -> Option<&BreakerCells> {
+        self.breakers.get(id)
     }
 
     pub(crate) fn exchange_cells(&self, id: usize) -> Option<&ExchangeCells> {

@@ -2,7 +2,7 @@
 
 use super::mirror::mirror;
 use super::retry::{hedge, retry};
-use super::{Names, Unique};
+use super::{Names, Unique, overload, resilience};
 use crate::diagnostic::Report;
 use crate::model::{
     Backend, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite, Redirect,
@@ -29,8 +29,10 @@ pub(super) fn routes(items: &[Item], names: &mut Names, report: &mut Report<'_>)
             timeouts: table
                 .table("timeouts")
                 .map_or_else(RouteTimeouts::default, |table| timeouts(table, report)),
+            priority: overload::priority(table.text("priority")),
             retry: table.table("retry").map(|table| retry(table, report)),
             hedge: table.table("hedge").map(hedge),
+            protection: resilience::protection(table),
         });
     }
     routes

@@ -1,6 +1,8 @@
 //! Routes: matches, filters, backends.
 
 use super::mirror::MIRROR;
+use super::overload::PRIORITY;
+use super::resilience::{CIRCUIT_BREAKER_KEY, REQUESTS_MAX};
 use super::retry::{HEDGE, RETRY};
 use super::{
     BOOL, DAY, HOST, Key, NAME, PATH, Rule, Shape, TEXT, Table, default, duration, integer,
@@ -44,12 +46,21 @@ pub(crate) static ROUTE: Table = Table {
              cluster with weight 1.",
         ),
         default("timeouts", Shape::Table(&TIMEOUTS), "{}", "Time-outs."),
+        default(
+            "priority",
+            PRIORITY,
+            "default",
+            "Which requests are given up first when not all can be served: `sheddable` ones, and \
+             `critical` ones last.",
+        ),
         optional(
             "retry",
             Shape::Table(&RETRY),
             "Retries. Left out: only of requests that no endpoint can have seen.",
         ),
         optional("hedge", Shape::Table(&HEDGE), "Hedging. Left out: none."),
+        REQUESTS_MAX,
+        CIRCUIT_BREAKER_KEY,
     ],
     rules: &[],
     hints: &[

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Filter, Hedge, RetryPolicy};
+use super::{Filter, Hedge, Priority, Protection, RetryPolicy};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,10 +19,14 @@ pub struct Route {
     pub backends: Vec<Backend>,
     /// Time-outs.
     pub timeouts: RouteTimeouts,
+    /// Which requests are given up first when not all can be served.
+    pub priority: Priority,
     /// Retries; `None`: only when nothing was sent yet.
     pub retry: Option<RetryPolicy>,
     /// A second attempt at another endpoint when the first takes long; `None`: never.
     pub hedge: Option<Hedge>,
+    /// Limits of requests in flight, and of failures.
+    pub protection: Protection,
 }
 
 /// All given parts must hold.

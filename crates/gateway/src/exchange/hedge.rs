@@ -18,6 +18,7 @@ use super::retry::answer_of;
 use crate::arena::Key;
 use crate::exchange_state::{Exchange, Phase, Role};
 use crate::faults::Fault;
+use crate::overload::Wait;
 use crate::snapshot::RouteEntry;
 use crate::timer::TimerId;
 use crate::worker::Worker;
@@ -169,8 +170,10 @@ impl Worker {
 
     /// Gives up an attempt because the other one has won.
     fn lose(&mut self, key: Key) {
-        let Self { exchanges, connections, clusters, .. } = self;
+        self.end_waiting(key, Wait::Abandoned);
+        let Self { exchanges, connections, clusters, breakers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
+        exchange.passes.leave_cluster(AttemptOutcome::Neutral, breakers, self.now);
         let open = std::mem::take(&mut exchange.attempt_open);
         if let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint)
             && let Some(cluster) = clusters.get_mut(id)
@@ -209,6 +212,7 @@ impl Worker {
     /// Takes an exchange that has no client out, without a record.
     pub(super) fn retire(&mut self, key: Key) {
         if let Some(exchange) = self.exchanges.remove(key) {
+            self.give_back_passes(&exchange);
             self.recycle(exchange);
         }
     }
@@ -242,6 +246,5 @@ fn may_be_hedged(exchange: &Exchange) -> bool {
 /// Whether an answer may win: not one that says that the endpoint cannot serve, or that the route
 /// would throw away.
 fn is_acceptable(route: &RouteEntry, answer: Answer) -> bool {
-    AttemptOutcome::of_status(answer.status) != AttemptOutcome::Failure
-        && !route.retry.names(answer)
+    !matches!(answer.status, 502..=504) && !route.retry.names(answer)
 }

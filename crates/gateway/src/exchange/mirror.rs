@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use bulkhead_config::model::Priority;
 use bulkhead_message::Method;
 use bulkhead_telemetry::MirrorOutcome;
 use bulkhead_upstream::AttemptOutcome;
@@ -35,7 +36,9 @@ impl Worker {
             return;
         }
         let Some(cluster) = self.clusters.get(mirror.cluster) else { return };
-        if self.mirrors >= mirror.in_flight_max {
+        // What nobody waits for goes first.
+        let pressed = self.pressure.sheds(Priority::Sheddable).is_some();
+        if pressed || self.mirrors >= mirror.in_flight_max {
             return self.shard.mirrored(cluster.entry.series, MirrorOutcome::Skipped);
         }
         let Some(mut copy) = self.copy_of(key, Role::Mirror) else { return };
@@ -123,6 +126,8 @@ impl Worker {
         if (100..200).contains(&status) && status != 101 {
             return;
         }
+        self.waited(key, status);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.attempt_outcome = AttemptOutcome::of_status(status);
         exchange.status = status;
         exchange.phase = Phase::Responding;
@@ -136,6 +141,7 @@ impl Worker {
     /// Counts a copy that is over. It is no longer in the arena.
     pub(crate) fn mirror_over(&mut self, copy: &Exchange) {
         self.mirrors = self.mirrors.saturating_sub(1);
+        self.give_back_passes(copy);
         let outcome = match copy.failure {
             None => MirrorOutcome::Completed,
             Some(_) => MirrorOutcome::Failed,

@@ -1,16 +1,20 @@
 //! The gateway end to end, on real sockets: port 0, every service owned by its test.
 
+mod breakers;
 mod evacuation;
 mod faults;
 mod grpc;
 mod grpc_failures;
+mod health;
 mod hedging;
 mod http1;
 mod http2;
 mod keep_alive;
+mod lifecycle;
 mod limits;
 mod mirroring;
 mod names;
+mod overload;
 mod panics;
 mod reload;
 mod retired;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    Backend, Cluster, Endpoint, EndpointAddress, Listener, Protocol, Route, RouteMatch,
-    RouteTimeouts,
+    Backend, Cluster, Endpoint, EndpointAddress, Listener, Priority, Protection, Protocol, Route,
+    RouteMatch, RouteTimeouts,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_origin::{Origin, OriginOptions};
@@ -39,8 +39,10 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
             filters: vec![],
             backends: vec![Backend { cluster: "origin".to_owned(), weight: 1 }],
             timeouts: RouteTimeouts::default(),
+            priority: Priority::default(),
             retry: None,
             hedge: None,
+            protection: Protection::default(),
         }],
         clusters: [("origin".to_owned(), cluster)].into(),
         ..Config::default()
