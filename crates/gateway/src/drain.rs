@@ -72,7 +72,7 @@ impl Worker {
         self.next_housekeeping = self.next_housekeeping.min(self.now + Duration::from_millis(20));
         let begun = self.refuse_at.is_none() && self.beginners.is_empty();
         // Nobody waits for what mirrored requests bring.
-        let asked = self.exchanges.len() - self.mirrors;
+        let asked = self.exchanges.len().saturating_sub(self.mirrors);
         let idle = asked == 0 && self.parcels.is_empty() && self.is_flushed();
         (begun && idle || self.now >= until).then_some(Exit::Stopped)
     }

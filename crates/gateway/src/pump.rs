@@ -302,10 +302,11 @@ impl Worker {
         } else {
             Failure::upstream(FailureKind::UpstreamProtocol, Retry::IfIdempotent, error.reason)
         };
-        self.fail_streams(key, failure);
         if !is_downstream {
+            // First: what fails may be tried again at once, and not on this connection.
             self.pool_closed(key);
         }
+        self.fail_streams(key, failure);
         if let Some(connection) = self.connections.get_mut(key) {
             connection.closing = true;
             connection.pending = Vec::new();

@@ -391,10 +391,11 @@ impl Worker {
             Failure::upstream(FailureKind::UpstreamClosed, Retry::IfIdempotent, detail)
         };
         connection.closing = true;
-        self.fail_streams(key, failure);
         if !is_downstream {
+            // First: what fails may be tried again at once, and not on this connection.
             self.pool_closed(key);
         }
+        self.fail_streams(key, failure);
         let Some(mut connection) = self.connections.remove(key) else { return };
         self.timers.cancel(connection.timer);
         let _ = self.poll.registry().deregister(&mut connection.channel);

@@ -11,7 +11,7 @@
 //! It says nothing about its endpoint.
 
 use bulkhead_codec::ErrorCode;
-use bulkhead_message::{Failure, Retry};
+use bulkhead_message::{Failure, FailureKind, Retry};
 use bulkhead_upstream::{Answer, AttemptOutcome, RetryMethods};
 
 use super::retry::answer_of;
@@ -131,6 +131,11 @@ impl Worker {
         }
         let waits = exchange.phase == Phase::Waiting;
         let chosen = exchange.endpoint.is_some();
+        // Both attempts may share a connection, if only one endpoint is left since they began.
+        let lost = exchange.upstream.is_some_and(|leg| {
+            let cluster = exchange.cluster.and_then(|id| clusters.get(id));
+            cluster.is_some_and(|cluster| cluster.pool.facts(leg.connection).is_none())
+        });
         if waits && let Some(cluster) = exchange.cluster.and_then(|id| clusters.get_mut(id)) {
             cluster.pool.cancel_waiter(hedge_key.to_tag());
         }
@@ -139,6 +144,10 @@ impl Worker {
         let outcome = match waits {
             true if chosen => self.acquire(key),
             true => self.attempt(key),
+            false if lost => {
+                let detail = "the upstream closed the connection before its answer was whole";
+                Err(Failure::upstream(FailureKind::UpstreamClosed, Retry::IfIdempotent, detail))
+            }
             false => Ok(()),
         };
         self.settle(key, outcome);
