@@ -8,6 +8,7 @@ pub(crate) mod frontends;
 pub(crate) mod keep_alive;
 pub(crate) mod mirror;
 pub(crate) mod overload;
+pub(crate) mod resilience;
 pub(crate) mod retry;
 pub(crate) mod routes;
 

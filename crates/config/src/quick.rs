@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use crate::diagnostic::{Diagnostic, quote};
 use crate::model::{
-    Backend, Cluster, Config, Endpoint, EndpointAddress, Listener, PathMatch, Priority, Protocol,
-    Route, RouteMatch, RouteTimeouts, Tunnels, UpstreamTls,
+    Backend, Cluster, Config, Endpoint, EndpointAddress, Listener, PathMatch, Priority, Protection,
+    Protocol, Route, RouteMatch, RouteTimeouts, Tunnels, UpstreamTls,
 };
 use crate::nearest::nearest;
 use crate::scalar::read_endpoint;
@@ -53,6 +53,7 @@ impl Config {
                 priority: Priority::default(),
                 retry: None,
                 hedge: None,
+                protection: Protection::default(),
             }],
             clusters: [(cluster.name.clone(), cluster)].into_iter().collect(),
             ..Self::default()

@@ -334,11 +334,12 @@ impl Worker {
     /// Tells the balancer how the current attempt ended, once.
     pub(crate) fn tell_endpoint(&mut self, key: Key, outcome: AttemptOutcome) {
         self.end_waiting(key, Wait::of(outcome));
-        let Self { exchanges, clusters, .. } = self;
+        let Self { exchanges, clusters, breakers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         if !std::mem::take(&mut exchange.attempt_open) {
             return;
         }
+        exchange.passes.leave_cluster(outcome, breakers, self.now);
         if let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint)
             && let Some(cluster) = clusters.get_mut(id)
         {
@@ -346,7 +347,7 @@ impl Worker {
             // What a tunnel takes says nothing of the endpoint; its handshake does.
             let until = exchange.tunnel_since.unwrap_or(self.now);
             let duration = until.saturating_duration_since(exchange.attempt_started);
-            let ok = outcome == AttemptOutcome::Success;
+            let ok = outcome != AttemptOutcome::Neutral && !cluster.pool.is_failure(outcome);
             self.shard.attempt_finished(series, duration, ok);
             if cluster.pool.finished(endpoint, self.now, outcome).is_some() {
                 self.shard.ejected(series);

@@ -15,6 +15,7 @@ use bulkhead_message::{
 use bulkhead_upstream::AttemptOutcome;
 
 use crate::arena::Key;
+use crate::breakers::Gate;
 use crate::connection::Side;
 use crate::exchange_state::{Exchange, Leg, Phase, Role};
 use crate::faults::Fault;
@@ -152,10 +153,13 @@ impl Worker {
 
     /// The route's backend by weight, and beside it a copy to its mirror.
     fn choose_backend(&mut self, key: Key) -> Result<(), Failure> {
-        let Self { exchanges, snapshot, rng, .. } = self;
+        let Self { exchanges, snapshot, rng, breakers, shard, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(route) = exchange.route.map(|route| snapshot.route(route)) else { return Ok(()) };
         let mirrors = route.mirror.is_some();
+        exchange
+            .passes
+            .enter_route(route.guard.as_ref(), Gate { breakers, shard, now: self.now })?;
         exchange.cluster = Some(
             route
                 .backend(rng.next())
@@ -175,7 +179,7 @@ impl Worker {
     /// Cluster → endpoint → connection. The request is sent now or when a connection is ready.
     pub(crate) fn attempt(&mut self, key: Key) -> Result<(), Failure> {
         self.begin_waiting(key)?;
-        let Self { exchanges, clusters, .. } = self;
+        let Self { exchanges, clusters, breakers, shard, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
         let cluster = exchange.cluster.and_then(|id| clusters.get_mut(id)).ok_or(no_endpoint)?;
@@ -184,6 +188,8 @@ impl Worker {
             _ => cluster.pool.pick_untried(self.now, &mut self.rng, &exchange.tried),
         };
         let endpoint = picked.ok_or(no_endpoint)?;
+        let gate = Gate { breakers, shard, now: self.now };
+        exchange.passes.enter_cluster(cluster.entry.guard.as_ref(), gate)?;
         exchange.endpoint = Some(endpoint);
         exchange.attempts += 1;
         prepare_attempt(exchange, self.now);

@@ -225,7 +225,12 @@ impl Worker {
 
     fn downstream_event(&mut self, key: Key, event: Event<'_>) {
         match event {
-            Event::Request { stream, end } => self.request_begins(key, stream, end),
+            Event::Request { stream, end } => {
+                if self.draining {
+                    self.announce_close(key);
+                }
+                self.request_begins(key, stream, end);
+            }
             Event::Data { tag, bytes, flow_bytes, end, stream } => {
                 let exchange = self.take_in_hand(tag, stream, flow_bytes);
                 if !self.request_data(exchange, bytes, flow_bytes, end) {
@@ -305,10 +310,11 @@ impl Worker {
         } else {
             Failure::upstream(FailureKind::UpstreamProtocol, Retry::IfIdempotent, error.reason)
         };
-        self.fail_streams(key, failure);
         if !is_downstream {
+            // First: what fails may be tried again at once, and not on this connection.
             self.pool_closed(key);
         }
+        self.fail_streams(key, failure);
         if let Some(connection) = self.connections.get_mut(key) {
             connection.closing = true;
             connection.pending = Vec::new();

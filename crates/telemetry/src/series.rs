@@ -197,6 +197,9 @@ pub(crate) struct ClusterCells {
     pub(crate) mirrors: [Counter; 4],
     pub(crate) ejections: Counter,
     pub(crate) overloads: Counter,
+    /// Gauges of this worker's.
+    pub(crate) endpoints_ejected: Counter,
+    pub(crate) panics: Counter,
     pub(crate) shed: Counter,
     /// A gauge: 0, none.
     pub(crate) concurrency_limit: Counter,

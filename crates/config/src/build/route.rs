@@ -2,7 +2,7 @@
 
 use super::mirror::mirror;
 use super::retry::{hedge, retry};
-use super::{Names, Unique, overload, tunnel};
+use super::{Names, Unique, overload, resilience, tunnel};
 use crate::diagnostic::Report;
 use crate::model::{
     Backend, Cors, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite,
@@ -33,6 +33,7 @@ pub(super) fn routes(items: &[Item], names: &mut Names, report: &mut Report<'_>)
             priority: overload::priority(table.text("priority")),
             retry: table.table("retry").map(|table| retry(table, report)),
             hedge: table.table("hedge").map(hedge),
+            protection: resilience::protection(table),
         });
     }
     routes

@@ -3,6 +3,7 @@
 use super::browsers::{CORS, GRPC_WEB};
 use super::mirror::MIRROR;
 use super::overload::PRIORITY;
+use super::resilience::{CIRCUIT_BREAKER_KEY, REQUESTS_MAX};
 use super::retry::{HEDGE, RETRY};
 use super::{
     BOOL, DAY, HOST, Key, NAME, PATH, Rule, Shape, TEXT, Table, default, duration, integer,
@@ -74,6 +75,8 @@ pub(crate) static ROUTE: Table = Table {
             "Retries. Left out: only of requests that no endpoint can have seen.",
         ),
         optional("hedge", Shape::Table(&HEDGE), "Hedging. Left out: none."),
+        REQUESTS_MAX,
+        CIRCUIT_BREAKER_KEY,
     ],
     rules: &[],
     hints: &[

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Filter, Hedge, Priority, RetryPolicy, Tunnels};
+use super::{Filter, Hedge, Priority, Protection, RetryPolicy, Tunnels};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub struct Route {
     pub retry: Option<RetryPolicy>,
     /// A second attempt at another endpoint when the first takes long; `None`: never.
     pub hedge: Option<Hedge>,
+    /// Limits of requests in flight, and of failures.
+    pub protection: Protection,
 }
 
 /// All given parts must hold.

@@ -11,7 +11,7 @@
 //! It says nothing about its endpoint.
 
 use bulkhead_codec::ErrorCode;
-use bulkhead_message::{Failure, Retry};
+use bulkhead_message::{Failure, FailureKind, Retry};
 use bulkhead_upstream::{Answer, AttemptOutcome, RetryMethods};
 
 use super::retry::answer_of;
@@ -132,6 +132,11 @@ impl Worker {
         }
         let waits = exchange.phase == Phase::Waiting;
         let chosen = exchange.endpoint.is_some();
+        // Both attempts may share a connection, if only one endpoint is left since they began.
+        let lost = exchange.upstream.is_some_and(|leg| {
+            let cluster = exchange.cluster.and_then(|id| clusters.get(id));
+            cluster.is_some_and(|cluster| cluster.pool.facts(leg.connection).is_none())
+        });
         if waits && let Some(cluster) = exchange.cluster.and_then(|id| clusters.get_mut(id)) {
             cluster.pool.cancel_waiter(hedge_key.to_tag());
         }
@@ -140,6 +145,10 @@ impl Worker {
         let outcome = match waits {
             true if chosen => self.acquire(key),
             true => self.attempt(key),
+            false if lost => {
+                let detail = "the upstream closed the connection before its answer was whole";
+                Err(Failure::upstream(FailureKind::UpstreamClosed, Retry::IfIdempotent, detail))
+            }
             false => Ok(()),
         };
         self.settle(key, outcome);
@@ -172,8 +181,9 @@ impl Worker {
     /// Gives up an attempt because the other one has won.
     fn lose(&mut self, key: Key) {
         self.end_waiting(key, Wait::Abandoned);
-        let Self { exchanges, connections, clusters, .. } = self;
+        let Self { exchanges, connections, clusters, breakers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
+        exchange.passes.leave_cluster(AttemptOutcome::Neutral, breakers, self.now);
         let open = std::mem::take(&mut exchange.attempt_open);
         if let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint)
             && let Some(cluster) = clusters.get_mut(id)
@@ -212,6 +222,7 @@ impl Worker {
     /// Takes an exchange that has no client out, without a record.
     pub(super) fn retire(&mut self, key: Key) {
         if let Some(exchange) = self.exchanges.remove(key) {
+            self.give_back_passes(&exchange);
             self.recycle(exchange);
         }
     }
@@ -245,6 +256,5 @@ fn may_be_hedged(exchange: &Exchange) -> bool {
 /// Whether an answer may win: not one that says that the endpoint cannot serve, or that the route
 /// would throw away.
 fn is_acceptable(route: &RouteEntry, answer: Answer) -> bool {
-    AttemptOutcome::of_status(answer.status) != AttemptOutcome::Failure
-        && !route.retry.names(answer)
+    !matches!(answer.status, 502..=504) && !route.retry.names(answer)
 }

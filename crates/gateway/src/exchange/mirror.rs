@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use bulkhead_config::model::Priority;
 use bulkhead_telemetry::MirrorOutcome;
 use bulkhead_upstream::AttemptOutcome;
 
@@ -34,7 +35,9 @@ impl Worker {
             return;
         }
         let Some(cluster) = self.clusters.get(mirror.cluster) else { return };
-        if self.mirrors >= mirror.in_flight_max {
+        // What nobody waits for goes first.
+        let pressed = self.pressure.sheds(Priority::Sheddable).is_some();
+        if pressed || self.mirrors >= mirror.in_flight_max {
             return self.shard.mirrored(cluster.entry.series, MirrorOutcome::Skipped);
         }
         let Some(mut copy) = self.copy_of(key, Role::Mirror) else { return };
@@ -137,6 +140,7 @@ impl Worker {
     /// Counts a copy that is over. It is no longer in the arena.
     pub(crate) fn mirror_over(&mut self, copy: &Exchange) {
         self.mirrors = self.mirrors.saturating_sub(1);
+        self.give_back_passes(copy);
         let outcome = match copy.failure {
             None => MirrorOutcome::Completed,
             Some(_) => MirrorOutcome::Failed,

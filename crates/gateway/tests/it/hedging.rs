@@ -114,6 +114,24 @@ fn losing_says_nothing_about_an_endpoint() {
 }
 
 #[test]
+fn both_attempts_give_back_what_they_hold() {
+    let upstreams = [Scripted::start(|_, _| Reply::Stall), Scripted::start(|_, _| FINE)];
+    let mut config = hedged(&addresses(&upstreams), 1);
+    // Room for both attempts of one request.
+    config.routes[0].protection.requests_max = Some(1);
+    if let Some(cluster) = config.clusters.get_mut("origin") {
+        cluster.protection.requests_max = Some(2);
+    }
+    let gateway = start(config);
+    let mut client = client(&gateway);
+    for _ in 0..8 {
+        client.send(GET);
+        assert_eq!(status(&mut client), "200");
+    }
+    assert!(count(&gateway, "bulkhead_hedges_total") >= 4.0);
+}
+
+#[test]
 fn an_answer_that_is_no_use_does_not_win() {
     // The second attempt is refused; the first goes on, and runs out of time.
     let upstreams = pair(|| Reply::Stall, || UNAVAILABLE);

@@ -4,9 +4,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use bulkhead_config::model::{KeepAlive, Protocol};
+use bulkhead_config::model::{KeepAlive, Protocol, RetryPolicy};
 use bulkhead_gateway::Gateway;
+use tokio::io::AsyncWriteExt;
 
+use crate::http2::{connect, exchange, get, run};
 use crate::scripted::await_until;
 use crate::support::{address, client, config, frame, origin, read_response, start, value};
 
@@ -69,6 +71,40 @@ fn an_upstream_that_does_not_is_closed_and_its_requests_fail() {
     assert!(read_response(&mut client).0.starts_with("HTTP/1.1 502"));
     assert_eq!(timed_out(&gateway), 1.0);
     assert_eq!(round_trips(&gateway), 0.0);
+}
+
+#[test]
+fn what_hung_on_a_dead_connection_is_tried_again_on_another() {
+    run(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let upstream = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            let (mut mute, _) = listener.accept().await.expect("a connection");
+            mute.write_all(&frame(4, 0, 0, b"")).await.expect("an open connection");
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut connection = h2::server::handshake(socket).await.expect("shake hands");
+                    while let Some(Ok((_request, mut answer))) = connection.accept().await {
+                        answer.send_response(http::Response::new(()), true).expect("a stream");
+                    }
+                });
+            }
+            drop(mute);
+        });
+        let mut config = config(upstream, Protocol::Http2, 1);
+        config.clusters.values_mut().for_each(|cluster| {
+            cluster.http2_keep_alive =
+                eager(false).map(|it| KeepAlive { timeout: Duration::from_millis(500), ..it });
+        });
+        config.routes[0].retry =
+            Some(RetryPolicy { backoff: Duration::ZERO, ..RetryPolicy::default() });
+        let gateway = start(config);
+        let client = connect(address(&gateway)).await;
+        let answers = (0..5).map(|_| exchange(&client, get("/"), None));
+        for answer in answers.collect::<Vec<_>>() {
+            assert_eq!(answer.await.expect("an answer").0.status(), 200);
+        }
+    });
 }
 
 #[test]

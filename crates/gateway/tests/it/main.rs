@@ -1,17 +1,20 @@
 //! The gateway end to end, on real sockets: port 0, every service owned by its test.
 
+mod breakers;
 mod edge;
 mod evacuation;
 mod faults;
 mod grpc;
 mod grpc_failures;
 mod grpc_web;
+mod health;
 mod hedging;
 mod http1;
 mod http10;
 mod http2;
 mod interim;
 mod keep_alive;
+mod lifecycle;
 mod lifespan;
 mod limits;
 mod mirroring;

@@ -42,11 +42,11 @@ fn ask(upstream: &Scripted, policy: RetryPolicy, request: &str) -> (String, usiz
     (head["HTTP/1.1 ".len()..][..3].to_owned(), upstream.seen().len())
 }
 
+/// Conditions, the first reply, the status that the client gets, and how many requests are seen.
+type Case<'a> = (&'a [RetryCondition], &'a dyn Fn() -> Reply, &'a str, usize);
+
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
-
-/// What the first attempt meets.
-type Answering<'a> = &'a (dyn Fn() -> Reply + Send + Sync);
 
 #[test]
 fn statuses_and_resets_are_tried_again_where_the_route_says_so() {
@@ -55,7 +55,7 @@ fn statuses_and_resets_are_tried_again_where_the_route_says_so() {
     let internal = status("500 No\r\ncontent-length: 0\r\n\r\n");
     let unavailable = status("503 No\r\ncontent-length: 0\r\n\r\n");
     let close = || Reply::Close;
-    let cases: [(&[C], Answering<'_>, &str, usize); 7] = [
+    let cases: [Case<'_>; 7] = [
         (&[C::GatewayError], &unavailable, "200", 2),
         (&[C::GatewayError], &internal, "500", 1),
         (&[C::ServerError], &internal, "200", 2),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    Backend, Cluster, Endpoint, EndpointAddress, Listener, Priority, Protocol, Route, RouteMatch,
-    RouteTimeouts, Tunnels,
+    Backend, Cluster, Endpoint, EndpointAddress, Listener, Priority, Protection, Protocol, Route,
+    RouteMatch, RouteTimeouts, Tunnels,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_origin::{Origin, OriginOptions};
@@ -43,6 +43,7 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
             priority: Priority::default(),
             retry: None,
             hedge: None,
+            protection: Protection::default(),
         }],
         clusters: [("origin".to_owned(), cluster)].into(),
         ..Config::default()

@@ -69,7 +69,9 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
 
     /// Whether an endpoint in service was not tried. Linear in the number of endpoints.
     pub fn has_untried(&self, tried: &Tried) -> bool {
-        self.endpoints.live().any(|(_, it)| !it.health.is_ejected() && !tried.has(it.address))
+        let panic = self.endpoints.panic;
+        let mut live = self.endpoints.live();
+        live.any(|(_, it)| (it.is_available() || panic) && !tried.has(it.address))
     }
 
     fn is_tried(&self, endpoint: EndpointId, tried: &Tried) -> bool {
@@ -81,10 +83,11 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         let places = self.endpoints.places();
         let start = rng.below(places as u64) as usize;
         let in_turn = (start..places).chain(0..start);
-        let places = self.endpoints.as_slice();
+        let (places, panic) = (self.endpoints.as_slice(), self.endpoints.panic);
         let found = in_turn.into_iter().find(|&index| {
             places.get(index).is_some_and(|endpoint| {
-                endpoint.live && !endpoint.health.is_ejected() && !tried.has(endpoint.address)
+                let serves = endpoint.live && (endpoint.is_available() || panic);
+                serves && !tried.has(endpoint.address)
             })
         })?;
         self.endpoints.id(found as u32)

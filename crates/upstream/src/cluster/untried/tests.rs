@@ -1,4 +1,4 @@
-//! Which endpoint is taken when some were tried.
+//! Retries go where none has been.
 
 use std::time::Instant;
 

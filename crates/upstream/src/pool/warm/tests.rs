@@ -67,11 +67,7 @@ fn after_failures_there_are_pauses() {
 #[test]
 fn ejected_endpoints_are_left_alone() {
     let now = Instant::now();
-    let ejection = Some(EjectionSettings {
-        consecutive_failures: 1,
-        duration: Duration::from_secs(30),
-        percent_max: 50,
-    });
+    let ejection = Some(EjectionSettings { consecutive_failures: 1, ..EjectionSettings::DEFAULT });
     let settings = ClusterSettings { ejection, ..settings(Protocol::Http1) };
     let mut cluster = Cluster::new(&settings, &specs(2));
     let bad = cluster.pick(now, &mut Rng::new(1), None).unwrap();
