@@ -5,8 +5,10 @@ mod edge;
 mod jwt;
 mod listener;
 mod overload;
+mod resilience;
 mod route;
 mod shadow;
+mod workers;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,6 +27,9 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     };
     let mut config = Config {
         workers: file.number("workers"),
+        worker_affinity: workers::affinity(file, report),
+        numa: file.text("numa") == Some("auto"),
+        rebalance: file.text("rebalance") == Some("auto"),
         listeners: listener::listeners(file.list("listeners"), report),
         limits: file.table("limits").map(limits).unwrap_or_default(),
         forwarding: file
@@ -42,7 +47,11 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         && let Some(address) = table.address("address")
     {
         listener::check_admin(item.span, address, &config.listeners, report);
-        config.admin = Some(Admin { address });
+        let required = table.list("readiness_clusters").iter();
+        let readiness_clusters = required
+            .filter_map(|item| names.clusters.look_up(item, "cluster", "clusters", report))
+            .collect();
+        config.admin = Some(Admin { address, readiness_clusters });
     }
     let clusters = cluster::clusters(file.map("clusters"), report);
     let providers = jwt::providers(file.map("jwt_providers"), report);
@@ -76,7 +85,7 @@ impl Declared {
         Self { spans: spans.collect() }
     }
 
-    /// The name that `item` refers to, which is `what` in `section`.
+    /// The name that `item` refers to, which is `what` in `section`; from now on it is used.
     fn refer(
         &mut self,
         item: &Item,
@@ -84,9 +93,23 @@ impl Declared {
         section: &str,
         report: &mut Report<'_>,
     ) -> Option<String> {
-        let Value::Text(name) = &item.value else { return None };
-        if let Some((_, used)) = self.spans.get_mut(name) {
+        let name = self.look_up(item, what, section, report)?;
+        if let Some((_, used)) = self.spans.get_mut(&name) {
             *used = true;
+        }
+        Some(name)
+    }
+
+    /// As [`Declared::refer`], but to name it so is not to use it.
+    fn look_up(
+        &self,
+        item: &Item,
+        what: &str,
+        section: &str,
+        report: &mut Report<'_>,
+    ) -> Option<String> {
+        let Value::Text(name) = &item.value else { return None };
+        if self.spans.contains_key(name) {
             return Some(name.clone());
         }
         let found = report.error(item.span, format!("no {what} is called {}", quote_name(name)));

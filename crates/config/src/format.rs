@@ -6,6 +6,7 @@ pub(crate) mod browsers;
 pub(crate) mod edge;
 pub(crate) mod frontends;
 pub(crate) mod overload;
+pub(crate) mod resilience;
 pub(crate) mod routes;
 
 pub(crate) use frontends::FILE;

@@ -10,10 +10,12 @@ mod jwt;
 mod limits;
 mod listener;
 mod overload;
+mod resilience;
 mod route;
 mod telemetry;
+mod workers;
 
-pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
+pub use cluster::{Balance, Cluster, Endpoint, EndpointAddress, UpstreamTls};
 pub use edge::{
     EscapedSlashes, ForwardedHeader, ForwardedSource, Forwarding, IdTrust, Network,
     PathNormalization, RequestId, Untrusted,
@@ -25,16 +27,27 @@ pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
 pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
+pub use resilience::{
+    CircuitBreaker, Ejection, FailurePercentage, HealthCheck, HealthProbe, Protection, SlowStart,
+    SuccessRate,
+};
 pub use route::{
     Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
 pub use telemetry::{AccessLog, Admin};
+pub use workers::WorkerAffinity;
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Number of workers; `None`: as many as the cgroup grants CPUs.
     pub workers: Option<usize>,
+    /// Which CPUs they are pinned to.
+    pub worker_affinity: WorkerAffinity,
+    /// Workers are spread over the nodes of the memory (NUMA), and held there.
+    pub numa: bool,
+    /// Long-lived connections move between workers where they have become uneven.
+    pub rebalance: bool,
     /// Where connections are accepted.
     pub listeners: Vec<Listener>,
     /// In file order; precedence is the router's.
@@ -63,6 +76,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             workers: None,
+            worker_affinity: WorkerAffinity::default(),
+            numa: false,
+            rebalance: false,
             listeners: Vec::new(),
             routes: Vec::new(),
             clusters: BTreeMap::new(),

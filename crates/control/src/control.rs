@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::admin::{self, AdminOptions, Pages};
 use crate::event::{Event, Listen};
+use crate::health::{Checks, check_for_ever};
 use crate::plane::Plane;
 use crate::resolver::{Known, Lookup, Resolver, system_lookup};
 use crate::status::Status;
@@ -38,6 +39,8 @@ pub struct Applied {
 pub struct ControlOptions {
     /// The admin server; `None`: none.
     pub admin: Option<AdminOptions>,
+    /// The admin server's socket, if it is open already; its address is not bound then.
+    pub admin_socket: Option<Arc<std::net::TcpListener>>,
     /// How names are looked up; `None`: by the system.
     pub lookup: Option<Lookup>,
 }
@@ -63,6 +66,8 @@ pub enum ControlError {
 #[derive(Debug)]
 pub struct Control {
     admin_address: Option<SocketAddr>,
+    admin_socket: Option<Arc<std::net::TcpListener>>,
+    close_admin: Arc<Notify>,
     status: Arc<Status>,
     reload: Arc<Notify>,
     stop: watch::Sender<bool>,
@@ -94,13 +99,20 @@ impl Control {
             None => (None, None),
             Some(admin) => {
                 let bind_error = |source| ControlError::Bind { address: admin.address, source };
-                let listener = bind(admin.address).map_err(bind_error)?;
+                let listener = match options.admin_socket {
+                    Some(open) => open,
+                    None => {
+                        Arc::new(std::net::TcpListener::bind(admin.address).map_err(bind_error)?)
+                    }
+                };
+                listener.set_nonblocking(true).map_err(bind_error)?;
                 let address = listener.local_addr().map_err(bind_error)?;
                 let pages = Pages {
                     plane: Arc::clone(&plane),
                     status: Arc::clone(&status),
                     events: Arc::clone(&events),
                     faults: admin.faults,
+                    readiness_clusters: admin.readiness_clusters,
                 };
                 (Some((listener, Arc::new(pages))), Some(address))
             }
@@ -115,13 +127,17 @@ impl Control {
             lookup: options.lookup.unwrap_or_else(system_lookup),
             known: Arc::new(Known::default()),
         };
+        let (checks, checks_in_force) = watch::channel(Arc::new(Checks::of(&config)));
+        let checking = check_for_ever(Arc::clone(&plane), Arc::clone(&events), checks_in_force);
         let store = source.map(|(source, text)| {
             Store::new(source, text, config.clone(), plane, Arc::clone(&status), events)
         });
-        let reload = Arc::new(Notify::new());
+        let admin_socket = listener.as_ref().map(|(listener, _)| Arc::clone(listener));
+        let (reload, close_admin) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (stop, stopped) = watch::channel(false);
-        let main =
-            run(Tasks { listener, resolver, config, store, reload: Arc::clone(&reload) }, stopped);
+        let closed = Arc::clone(&close_admin);
+        let keeping = Keeping { store, resolver, config, checks, reload: Arc::clone(&reload) };
+        let main = run(Tasks { listener, closed, keeping }, checking, stopped);
         let thread = std::thread::Builder::new()
             .name("control".to_owned())
             .spawn(move || {
@@ -130,12 +146,23 @@ impl Control {
                 runtime.shutdown_background();
             })
             .map_err(ControlError::Start)?;
-        Ok(Self { admin_address, status, reload, stop, thread: Some(thread) })
+        let thread = Some(thread);
+        Ok(Self { admin_address, admin_socket, close_admin, status, reload, stop, thread })
     }
 
     /// Where the admin server listens.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
+    }
+
+    /// The admin server's socket, for a process that goes on in place of this one.
+    pub fn admin_socket(&self) -> Option<&Arc<std::net::TcpListener>> {
+        self.admin_socket.as_ref()
+    }
+
+    /// The admin server takes no new connections: its socket is another process's now.
+    pub fn close_admin(&self) {
+        self.close_admin.notify_one();
     }
 
     /// Reads and applies the configuration now, changed or not. Returns before it is done.
@@ -168,41 +195,48 @@ impl Drop for Control {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+/// What runs on the thread, beside the checks.
+struct Tasks {
+    listener: Option<(Arc<std::net::TcpListener>, Arc<Pages>)>,
+    closed: Arc<Notify>,
+    keeping: Keeping,
 }
 
-/// What runs on the thread.
-struct Tasks {
-    listener: Option<(std::net::TcpListener, Arc<Pages>)>,
+/// What keeps up with the configuration.
+struct Keeping {
+    store: Option<Store>,
     resolver: Resolver,
     config: Config,
-    store: Option<Store>,
+    checks: watch::Sender<Arc<Checks>>,
     reload: Arc<Notify>,
 }
 
-async fn run(tasks: Tasks, mut stopped: watch::Receiver<bool>) {
-    let Tasks { listener, resolver, config, store, reload } = tasks;
+async fn run(tasks: Tasks, checking: impl Future<Output = ()>, mut stopped: watch::Receiver<bool>) {
+    let Tasks { listener, closed, keeping } = tasks;
     let serving = async move {
         if let Some((listener, pages)) = listener
+            && let Ok(listener) = listener.try_clone()
             && let Ok(listener) = tokio::net::TcpListener::from_std(listener)
         {
-            admin::serve(listener, pages).await;
+            tokio::select! {
+                () = admin::serve(listener, pages) => {}
+                () = closed.notified() => {}
+            }
         }
         std::future::pending::<()>().await;
     };
     tokio::select! {
         () = serving => {}
-        () = keep_config(store, resolver, config, &reload) => {}
+        () = checking => {}
+        () = keep_config(keeping) => {}
         // An error means that the handle is gone, which is a stop too.
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
 }
 
-/// Polls the store, and has the names of whatever is in force looked up.
-async fn keep_config(store: Option<Store>, resolver: Resolver, config: Config, reload: &Notify) {
+/// Polls the store, and has the names of whatever is in force looked up and its endpoints checked.
+async fn keep_config(keeping: Keeping) {
+    let Keeping { store, resolver, config, checks, reload } = keeping;
     let mut lookups = resolver.watch(&config);
     let Some(mut store) = store else {
         return std::future::pending().await;
@@ -215,9 +249,13 @@ async fn keep_config(store: Option<Store>, resolver: Resolver, config: Config, r
         // Reading files and compiling a snapshot may take long; the admin server must not wait.
         let polled = tokio::task::spawn_blocking(move || {
             let outcome = store.poll(forced);
-            (store, outcome)
+            let checks = match &outcome {
+                Outcome::Applied(config) => Some(Checks::of(config)),
+                Outcome::Unchanged | Outcome::Rejected => None,
+            };
+            (store, outcome, checks)
         });
-        let Ok((returned, outcome)) = polled.await else {
+        let Ok((returned, outcome, new_checks)) = polled.await else {
             (resolver.events)(Event::WatchEnded);
             return std::future::pending().await;
         };
@@ -225,6 +263,9 @@ async fn keep_config(store: Option<Store>, resolver: Resolver, config: Config, r
         if let Outcome::Applied(config) = outcome {
             lookups.abort_all();
             lookups = resolver.watch(&config);
+        }
+        if let Some(new_checks) = new_checks {
+            checks.send_replace(Arc::new(new_checks));
         }
     }
 }

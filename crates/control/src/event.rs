@@ -67,6 +67,29 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The pool of workers was resized through the admin server.
+    WorkersResized {
+        /// How many there were.
+        before: usize,
+        /// How many there are.
+        workers: usize,
+    },
+    /// Active checks call an endpoint unhealthy.
+    EndpointUnhealthy {
+        /// Its cluster.
+        cluster: String,
+        /// Its address.
+        endpoint: SocketAddr,
+        /// Why the last check did not pass.
+        reason: String,
+    },
+    /// Active checks call an endpoint healthy that was not.
+    EndpointHealthy {
+        /// Its cluster.
+        cluster: String,
+        /// Its address.
+        endpoint: SocketAddr,
+    },
     /// A worker was killed through the admin server.
     WorkerKilled {
         /// Its index.
@@ -85,8 +108,12 @@ impl Event {
             Self::AdminListening { .. }
             | Self::ConfigApplied { .. }
             | Self::NameResolved { .. }
+            | Self::WorkersResized { .. }
+            | Self::EndpointHealthy { .. }
             | Self::WorkerKilled { .. } => Level::Info,
-            Self::NeedsRestart { .. } | Self::NameFailed { .. } => Level::Warn,
+            Self::NeedsRestart { .. }
+            | Self::NameFailed { .. }
+            | Self::EndpointUnhealthy { .. } => Level::Warn,
             Self::ConfigRejected { .. } | Self::WatchEnded => Level::Error,
         }
     }
@@ -133,6 +160,15 @@ impl fmt::Display for Event {
                 formatter,
                 "cluster `{cluster}`: name `{host}` does not resolve, its last addresses stay: {reason}"
             ),
+            Self::WorkersResized { before, workers } => {
+                write!(formatter, "{workers} workers on request, there were {before}")
+            }
+            Self::EndpointUnhealthy { cluster, endpoint, reason } => {
+                write!(formatter, "cluster `{cluster}`: endpoint {endpoint} is unhealthy: {reason}")
+            }
+            Self::EndpointHealthy { cluster, endpoint } => {
+                write!(formatter, "cluster `{cluster}`: endpoint {endpoint} is healthy again")
+            }
             Self::WorkerKilled { worker, connections_moved, connections_lost } => write!(
                 formatter,
                 "worker {worker} killed on request: {connections_moved} connections moved, \

@@ -10,6 +10,7 @@
 //! of the control plane, which drives it through [`Gateway`].
 
 mod arena;
+mod breakers;
 mod chains;
 mod clock;
 mod connection;
@@ -26,25 +27,33 @@ mod gateway;
 mod grpc_messages;
 mod guard;
 mod intake;
+mod listening;
 mod mailbox;
 mod names;
 mod outbox;
 mod overload;
 mod pipe;
+mod placement;
 mod pressure;
 mod pump;
+mod rebalance;
 mod record;
 mod reload;
+mod resize;
 mod retire;
 mod shared;
 mod snapshot;
 mod sniff;
 mod timer;
+mod verdicts;
 mod worker;
 
 pub use evacuation::KillReport;
 pub use faults::Fault;
 pub use gateway::{
-    EvacuationTotals, Gateway, GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
+    CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus, EvacuationTotals, Gateway,
+    GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
 };
+pub use listening::HandedSocket;
+pub use resize::ResizeError;
 pub use snapshot::ApplyError;

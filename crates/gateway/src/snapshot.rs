@@ -15,20 +15,20 @@ use bulkhead_filter::{Chain, FilterError, JwtKeyError};
 use bulkhead_router::{
     CompileError, MatchSpec, PathSpec, RouteSpec, RouteTable, TextSpec, ValueSpec,
 };
-use bulkhead_telemetry::{ClusterSeries, ExchangeSeries, Registry};
+use bulkhead_telemetry::{BreakerScope, ClusterSeries, ExchangeSeries, Registry};
 use bulkhead_transport::{
     CertificatePem, ClientConfig, ClientTls, ServerConfig, ServerName, ServerTls, Ticketer,
     TlsError, TlsTarget, TlsVersion,
 };
-use bulkhead_upstream::{
-    Balance, ClusterSettings, ConcurrencySettings, EjectionSettings, EndpointSpec,
-    Protocol as PoolProtocol, RetryPolicy,
-};
+use bulkhead_upstream::{ClusterSettings, EndpointSpec, RetryPolicy};
 
+use crate::breakers::{BreakerIds, Guard};
 use crate::chains::{self, BuiltProviders};
 use crate::intake::Intake;
 use crate::names::Names;
 use crate::overload::memory_ceiling;
+
+mod upstream;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +56,7 @@ impl ClusterIds {
 #[derive(Debug)]
 pub(crate) struct Compiler {
     pub(crate) ids: ClusterIds,
+    pub(crate) breakers: BreakerIds,
     pub(crate) ticketer: Ticketer,
     pub(crate) registry: Arc<Registry>,
     pub(crate) providers: BuiltProviders,
@@ -64,6 +65,9 @@ pub(crate) struct Compiler {
 /// Why a configuration cannot be put in force.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
+    /// The gateway drains: what is in force stays so to its end.
+    #[error("the gateway is draining")]
+    Draining,
     /// A file cannot be read.
     #[error("read {what} `{}`: {source}", path.display())]
     ReadFile {
@@ -149,6 +153,7 @@ pub(crate) struct ClusterEntry {
     pub(crate) settings: ClusterSettings,
     pub(crate) endpoints: Vec<EndpointSpec>,
     pub(crate) series: ClusterSeries,
+    pub(crate) guard: Option<Guard>,
     tls: Option<Arc<ClientConfig>>,
     server_name: Option<ServerName<'static>>,
 }
@@ -175,6 +180,7 @@ pub(crate) struct RouteEntry {
     pub(crate) timeouts: RouteTimeouts,
     pub(crate) priority: Priority,
     pub(crate) retry: RetryPolicy,
+    pub(crate) guard: Option<Guard>,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
     /// Cluster, weights up to and including it, series.
@@ -210,6 +216,7 @@ pub(crate) struct Snapshot {
     pub(crate) table: RouteTable,
     pub(crate) limits: Limits,
     pub(crate) intake: Intake,
+    pub(crate) rebalance: bool,
     /// Bytes; 0: memory is not watched.
     pub(crate) memory_ceiling: u64,
     pub(crate) loop_delay_max: Option<Duration>,
@@ -224,6 +231,18 @@ impl Snapshot {
     /// A route by its number, as the table gives it.
     pub(crate) fn route(&self, index: u32) -> &RouteEntry {
         &self.routes[index as usize]
+    }
+
+    /// What guards its routes and clusters.
+    pub(crate) fn guards(&self) -> impl Iterator<Item = &Guard> {
+        let routes = self.routes.iter().filter_map(|route| route.guard.as_ref());
+        routes.chain(self.clusters.iter().filter_map(|cluster| cluster.guard.as_ref()))
+    }
+
+    /// Whether endpoints of this cluster are checked.
+    pub(crate) fn checks(&self, id: ClusterId) -> bool {
+        let mut clusters = self.clusters.iter();
+        clusters.any(|entry| entry.id == id && entry.config.health_check.is_some())
     }
 
     /// Compiles a configuration: all or nothing.
@@ -260,6 +279,7 @@ impl Snapshot {
             table,
             limits: config.limits.clone(),
             intake: Intake::new(config),
+            rebalance: config.rebalance,
             memory_ceiling: memory_ceiling(config.overload.memory_max),
             loop_delay_max: config.overload.loop_delay_max,
             listeners,
@@ -296,7 +316,9 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
             _ => None,
         })
         .collect();
+    let (scope, registry) = (BreakerScope::Route, &compiler.registry);
     RouteEntry {
+        guard: compiler.breakers.guard(scope, &route.name, &route.protection, registry),
         name: route.name.clone(),
         chain,
         grpc_web: route.filters.contains(&model::Filter::GrpcWeb),
@@ -399,41 +421,15 @@ fn cluster_entry(
             })?)
         }
     };
-    let settings = ClusterSettings {
-        protocol: match cluster.protocol {
-            Protocol::Http1 => PoolProtocol::Http1,
-            Protocol::Http2 => PoolProtocol::Http2,
-        },
-        balance: match cluster.balance {
-            model::Balance::LeastRequest => Balance::LeastRequest,
-            model::Balance::RoundRobin => Balance::RoundRobin,
-        },
-        idle_timeout: cluster.idle_timeout,
-        http2_connections: cluster.http2_connections,
-        connections_max: cluster.connections_max,
-        pending_max: cluster.pending_max,
-        concurrency: cluster.adaptive_concurrency.as_ref().map(|limit| ConcurrencySettings {
-            initial: limit.initial,
-            min: limit.min,
-            max: limit.max,
-            tolerance_percent: limit.tolerance_percent,
-            window: limit.window,
-            probe_interval: limit.probe_interval,
-        }),
-        retry_budget_percent: cluster.retry_budget_percent,
-        ejection: cluster.ejection.as_ref().map(|ejection| EjectionSettings {
-            consecutive_failures: ejection.consecutive_failures,
-            duration: ejection.duration,
-            percent_max: ejection.max_percent,
-        }),
-    };
+    let (scope, registry) = (BreakerScope::Cluster, &compiler.registry);
     Ok(ClusterEntry {
+        guard: compiler.breakers.guard(scope, &cluster.name, &cluster.protection, registry),
         id: compiler.ids.of(&cluster.name),
         server_name: server_name(cluster)?,
         endpoints: names.endpoints(cluster),
         series: compiler.registry.cluster(&cluster.name),
         config: cluster.clone(),
-        settings,
+        settings: upstream::settings(cluster),
         tls,
     })
 }

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token, event};
@@ -100,6 +100,22 @@ impl Listener {
         Ok(Self { socket: TcpListener::from_std(StdListener::from(socket)) })
     }
 
+    /// A listening socket that somebody else has opened. It is made non-blocking, for all who share it.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is no listening stream socket; others from the kernel.
+    pub fn adopt(descriptor: OwnedFd) -> io::Result<Self> {
+        let socket = Socket::from(descriptor);
+        if socket.r#type()? != Type::STREAM || !socket.is_listener()? {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no listening stream socket"));
+        }
+        socket.set_nonblocking(true)?;
+        if socket.domain()? != Domain::UNIX {
+            socket.set_tcp_nodelay(true)?;
+        }
+        Ok(Self { socket: TcpListener::from_std(StdListener::from(socket)) })
+    }
+
     /// Another descriptor of the same socket and accept queue. The queue lives until the last of
     /// them is dropped: who keeps a duplicate can go on accepting for a dead worker.
     ///
@@ -140,6 +156,12 @@ impl Listener {
     /// When the kernel refuses to tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

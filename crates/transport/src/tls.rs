@@ -11,7 +11,7 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
@@ -20,9 +20,11 @@ use rustls::{
 
 mod certificate;
 mod resolver;
+mod tickets;
 
 pub use certificate::CertificatePem;
 use resolver::Resolver;
+use tickets::TicketKeys;
 
 /// Tickets sent after a TLS 1.3 handshake: one for the next connection and one to spare, as a client
 /// uses each only once (RFC 8446 §C.4).
@@ -136,10 +138,10 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 /// Keys that session tickets are sealed with (RFC 5077 §4): random, rotated every six hours, a
-/// ticket is good for twelve. Clones share the keys, so that a session begun at one worker, or under
-/// the configuration before a reload, is resumed at any other.
+/// ticket is good for twelve at most. Clones share the keys, so that a session begun at one worker,
+/// or under the configuration before a reload, is resumed at any other.
 #[derive(Clone)]
-pub struct Ticketer(Arc<dyn ProducesTickets>);
+pub struct Ticketer(Arc<TicketKeys>);
 
 impl Ticketer {
     /// Fresh keys.
@@ -147,7 +149,18 @@ impl Ticketer {
     /// # Errors
     /// When the system gives no random numbers.
     pub fn new() -> Result<Self, TlsError> {
-        aws_lc_rs::Ticketer::new().map(Self).map_err(TlsError::Setup)
+        Ok(Self(Arc::new(TicketKeys::new(UnixTime::now().as_secs())?)))
+    }
+
+    /// The keys, for a process that goes on in place of this one. They are secret: whoever has them
+    /// reads the resumed sessions of TLS 1.2.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_bytes()
+    }
+
+    /// The keys of the process before this one; `None`: the bytes are no keys.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        TicketKeys::from_bytes(bytes).map(|keys| Self(Arc::new(keys)))
     }
 }
 
@@ -191,7 +204,7 @@ impl ServerTls {
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         // Sessions live in the tickets alone: no table to lock, to bound, or to lose with a worker.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = Arc::clone(&ticketer.0);
+        config.ticketer = ticketer.0.clone();
         config.send_tls13_tickets = TLS13_TICKETS;
         Ok(Arc::new(config))
     }

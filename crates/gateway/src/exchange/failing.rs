@@ -40,6 +40,9 @@ impl Worker {
             return self.finish(key);
         }
         let (mut head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());
+        if let Some(after) = exchange.passes.retry_after {
+            failure_response::set_retry_after(&mut head, after);
+        }
         exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
         grpc_web::response_head(&mut exchange.grpc_web, &mut head);
         if let Some(route) = exchange.route {

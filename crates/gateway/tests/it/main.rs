@@ -1,14 +1,17 @@
 //! The gateway end to end, on real sockets: port 0, every service owned by its test.
 
+mod breakers;
 mod edge;
 mod evacuation;
 mod faults;
 mod grpc;
 mod grpc_failures;
 mod grpc_web;
+mod health;
 mod http1;
 mod http10;
 mod http2;
+mod lifecycle;
 mod lifespan;
 mod limits;
 mod names;
