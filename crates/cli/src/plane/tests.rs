@@ -96,7 +96,7 @@ fn an_endpoint_whose_checks_fail_gets_no_requests() {
     let web = gateway.addresses()[0].1;
     let applied =
         Applied { config, revision: 1, warnings: Vec::new(), origin: String::new(), source: None };
-    let plane = Arc::new(GatewayPlane { gateway });
+    let plane = Arc::new(GatewayPlane::new(gateway, None, || Ok(None)));
     let (sender, events) = channel();
     let seen = Arc::<GatewayPlane>::clone(&plane);
     let control = Control::start(ControlOptions::default(), applied, seen, move |event| {
