@@ -1,6 +1,8 @@
 //! Checked items → the model, and all checks that look at more than one value.
 
+mod balance;
 mod cluster;
+pub(crate) mod discovery;
 mod edge;
 mod jwt;
 mod keep_alive;
@@ -34,7 +36,9 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         worker_affinity: workers::affinity(file, report),
         numa: file.text("numa") == Some("auto"),
         rebalance: file.text("rebalance") == Some("auto"),
+        zone: file.string("zone"),
         listeners: listener::listeners(file.list("listeners"), report),
+        dns: file.table("dns").map(discovery::dns).unwrap_or_default(),
         limits: file.table("limits").map(limits).unwrap_or_default(),
         forwarding: file
             .table("forwarding")
@@ -63,6 +67,8 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     edge::check_grpc_web(&config.routes, file.list("routes"), &clusters, report);
     shadow::warn(&config.routes, file.list("routes"), report);
     tunnel::check_clusters(&config.routes, file.list("routes"), &clusters, report);
+    balance::check_clusters(&clusters, file.map("clusters"), report);
+    balance::check_routes(&config.routes, &clusters, file.list("routes"), report);
     config.clusters = clusters;
     config.jwt_providers = providers;
     names.clusters.warn_unused("cluster", "route", report);

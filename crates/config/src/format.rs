@@ -2,7 +2,9 @@
 //! reference, so that the three cannot drift apart. Knows nothing of YAML or of diagnostics.
 
 pub(crate) mod backends;
+pub(crate) mod balance;
 pub(crate) mod browsers;
+pub(crate) mod discovery;
 pub(crate) mod edge;
 pub(crate) mod frontends;
 pub(crate) mod keep_alive;

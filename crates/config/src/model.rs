@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+mod balance;
 mod cluster;
+mod discovery;
 mod edge;
 mod filter;
 mod jwt;
@@ -18,7 +20,9 @@ mod telemetry;
 mod tunnel;
 mod workers;
 
-pub use cluster::{Balance, Cluster, Endpoint, EndpointAddress, UpstreamTls};
+pub use balance::{AffinityCookie, Balance, HashSource, Locality, Maglev, RingHash, Subset};
+pub use cluster::{Cluster, Endpoint, EndpointAddress, UpstreamTls};
+pub use discovery::{Discovery, Dns};
 pub use edge::{
     EscapedSlashes, ForwardedHeader, ForwardedSource, Forwarding, IdTrust, Network,
     PathNormalization, RequestId, Untrusted,
@@ -52,12 +56,16 @@ pub struct Config {
     pub numa: bool,
     /// Long-lived connections move between workers where they have become uneven.
     pub rebalance: bool,
+    /// The zone that the gateway runs in; `None`: that of the environment, if it says.
+    pub zone: Option<String>,
     /// Where connections are accepted.
     pub listeners: Vec<Listener>,
     /// In file order; precedence is the router's.
     pub routes: Vec<Route>,
     /// Upstream clusters by name.
     pub clusters: BTreeMap<String, Cluster>,
+    /// How names of endpoints are looked up.
+    pub dns: Dns,
     /// Token issuers by name.
     pub jwt_providers: BTreeMap<String, JwtProvider>,
     /// Limits and time-outs of downstream connections and exchanges.
@@ -92,6 +100,8 @@ impl Default for Config {
             overload: Overload::default(),
             request_id: None,
             path_normalization: Some(PathNormalization::default()),
+            zone: None,
+            dns: Dns::default(),
             admin: None,
             access_log: None,
         }

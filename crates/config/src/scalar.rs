@@ -80,6 +80,8 @@ pub enum Scalar {
     ServerName,
     /// Origin of a page (RFC 6454 §6.2), with a wildcard for leading labels, or `*`.
     Origin,
+    /// Name of a cookie (RFC 6265 §4.1.1).
+    CookieName,
     /// Name of a header field (RFC 9110 §5.1); becomes lower case.
     HeaderName,
     /// Value of a header field (RFC 9110 §5.5).
@@ -204,6 +206,7 @@ impl Scalar {
             Self::Name => (is_name(text), "a name"),
             Self::HeaderName => (is_token(bytes), "the name of a header"),
             Self::HeaderValue => (is_field_value(bytes), "the value of a header"),
+            Self::CookieName => (is_token(bytes), "the name of a cookie"),
             Self::Method => (is_token(bytes), "a method"),
             Self::Upgrade => (is_protocol(bytes), "a protocol"),
             _ => return read_path(text),
@@ -253,6 +256,7 @@ impl Scalar {
                 "origin such as `https://app.example.com` or `https://*.example.com`, or `*`"
             }
             Self::ServerName => "hostname or IP address",
+            Self::CookieName => "name of a cookie such as `affinity`",
             Self::HeaderName => "name of a header such as `x-request-id`",
             Self::HeaderValue => "value of a header: visible text without line breaks",
             Self::Method => "method such as `GET`",

@@ -9,10 +9,11 @@ use bulkhead_config::Config;
 use tokio::sync::{Notify, watch};
 
 use crate::admin::{self, AdminOptions, Pages};
+use crate::dns::{Dns, Lookup};
 use crate::event::{Event, Listen};
 use crate::health::{Checks, check_for_ever};
 use crate::plane::Plane;
-use crate::resolver::{Known, Lookup, Resolver, system_lookup};
+use crate::resolver::{Known, Resolver};
 use crate::status::Status;
 use crate::store::{CONFIG_POLL_INTERVAL, ConfigSource, Outcome, Store};
 
@@ -124,7 +125,8 @@ impl Control {
             plane: Arc::clone(&plane),
             status: Arc::clone(&status),
             events: Arc::clone(&events),
-            lookup: options.lookup.unwrap_or_else(system_lookup),
+            dns: options.lookup.clone().map_or_else(|| Dns::of(&config.dns), Dns::System),
+            asked: options.lookup,
             known: Arc::new(Known::default()),
         };
         let (checks, checks_in_force) = watch::channel(Arc::new(Checks::of(&config)));

@@ -90,6 +90,24 @@ pub enum Event {
         /// Its address.
         endpoint: SocketAddr,
     },
+    /// Other endpoints are found than before.
+    EndpointsFound {
+        /// A cluster that looks there.
+        cluster: String,
+        /// Where: a name or a file.
+        source: String,
+        /// How many.
+        endpoints: usize,
+    },
+    /// Endpoints are not found any more, or not understood; the last good ones stay.
+    DiscoveryFailed {
+        /// The cluster.
+        cluster: String,
+        /// Where: a name or a file.
+        source: String,
+        /// Why, readable as it is.
+        reason: String,
+    },
     /// A worker was killed through the admin server.
     WorkerKilled {
         /// Its index.
@@ -110,9 +128,11 @@ impl Event {
             | Self::NameResolved { .. }
             | Self::WorkersResized { .. }
             | Self::EndpointHealthy { .. }
+            | Self::EndpointsFound { .. }
             | Self::WorkerKilled { .. } => Level::Info,
             Self::NeedsRestart { .. }
             | Self::NameFailed { .. }
+            | Self::DiscoveryFailed { .. }
             | Self::EndpointUnhealthy { .. } => Level::Warn,
             Self::ConfigRejected { .. } | Self::WatchEnded => Level::Error,
         }
@@ -169,6 +189,14 @@ impl fmt::Display for Event {
             Self::EndpointHealthy { cluster, endpoint } => {
                 write!(formatter, "cluster `{cluster}`: endpoint {endpoint} is healthy again")
             }
+            Self::EndpointsFound { cluster, source, endpoints } => {
+                write!(formatter, "cluster `{cluster}`: `{source}` now has {endpoints} endpoints")
+            }
+            Self::DiscoveryFailed { cluster, source, reason } => write!(
+                formatter,
+                "cluster `{cluster}`: no endpoints from `{source}`, its last ones stay: {}",
+                reason.trim_end()
+            ),
             Self::WorkerKilled { worker, connections_moved, connections_lost } => write!(
                 formatter,
                 "worker {worker} killed on request: {connections_moved} connections moved, \

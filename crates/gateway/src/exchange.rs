@@ -25,6 +25,8 @@ use crate::intake::Hop;
 use crate::overload::shed_under;
 use crate::worker::Worker;
 
+mod affinity;
+mod backend;
 mod body_rate;
 mod failing;
 mod grpc_web;
@@ -37,6 +39,8 @@ mod retry;
 mod time_limits;
 mod tunnel;
 
+pub(crate) use affinity::Affinity;
+use backend::{choose_backend, observe_latency, pick_endpoint};
 pub(crate) use body_rate::BodyRate;
 pub(crate) use handshake::Tunnel;
 use prepare::{check_request, check_server_name, name_host, prepare_request, receive};
@@ -73,6 +77,7 @@ impl Worker {
         let client = self.connections.get_mut(connection)?;
         let Side::Downstream(downstream) = &client.side else { return None };
         exchange.client = Some(downstream.client);
+        exchange.secure = downstream.secure;
         exchange.version = exchange.request.version;
         // A failure of a gRPC call is told with a 200, which to CONNECT would be an agreement.
         exchange.is_grpc =
@@ -98,7 +103,7 @@ impl Worker {
         let Some(leg) = exchange.downstream else { return Ok(()) };
         let Some(connection) = connections.get(leg.connection) else { return Ok(()) };
         let Side::Downstream(client) = &connection.side else { return Ok(()) };
-        let (secure, client_text) = (client.secure, client.client_text.clone());
+        let (secure, client_text) = (exchange.secure, client.client_text.clone());
         let (intake, peer) = (&snapshot.intake, exchange.client);
         handshake::unify(&mut exchange.request);
         let received = receive(exchange, intake, secure, rng)?;
@@ -148,11 +153,11 @@ impl Worker {
             self.respond(key, &response.head, &response.body);
             return Ok(());
         }
-        self.choose_backend(key)
+        self.send_to_backend(key)
     }
 
     /// The route's backend by weight, and beside it a copy to its mirror.
-    fn choose_backend(&mut self, key: Key) -> Result<(), Failure> {
+    fn send_to_backend(&mut self, key: Key) -> Result<(), Failure> {
         let Self { exchanges, snapshot, rng, breakers, shard, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(route) = exchange.route.map(|route| snapshot.route(route)) else { return Ok(()) };
@@ -160,11 +165,7 @@ impl Worker {
         exchange
             .passes
             .enter_route(route.guard.as_ref(), Gate { breakers, shard, now: self.now })?;
-        exchange.cluster = Some(
-            route
-                .backend(rng.next())
-                .ok_or(Failure::gateway(FailureKind::NoEndpoint, "the route has no backend"))?,
-        );
+        choose_backend(exchange, route, rng)?;
         if exchange.expects_continue {
             // The gateway buffers and retries, so it answers for the upstream (RFC 9110 §10.1.1).
             self.send_interim(key, &ResponseHead::new(100));
@@ -183,11 +184,8 @@ impl Worker {
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
         let cluster = exchange.cluster.and_then(|id| clusters.get_mut(id)).ok_or(no_endpoint)?;
-        let picked = match exchange.attempts {
-            0 => cluster.pool.pick(self.now, &mut self.rng, None),
-            _ => cluster.pool.pick_untried(self.now, &mut self.rng, &exchange.tried),
-        };
-        let endpoint = picked.ok_or(no_endpoint)?;
+        let endpoint =
+            pick_endpoint(exchange, cluster, self.now, &mut self.rng).ok_or(no_endpoint)?;
         let gate = Gate { breakers, shard, now: self.now };
         exchange.passes.enter_cluster(cluster.entry.guard.as_ref(), gate)?;
         exchange.endpoint = Some(endpoint);
@@ -355,12 +353,14 @@ impl Worker {
         if self.is_replaced(key, &route.retry, end) {
             return Ok(());
         }
-        let Self { exchanges, heads, .. } = self;
+        let Self { exchanges, heads, clusters, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let head = &mut heads.response;
         exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
+        observe_latency(exchange, clusters, self.now);
         strip_hop_by_hop(&mut head.fields);
         route.chain.on_response(&exchange.request, head);
+        exchange.affinity.set_cookie(route.backend(exchange.backend), exchange.secure, head);
         snapshot.intake.forwarding.tell_client(&mut head.fields, head.version);
         if exchange.is_grpc {
             exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));

@@ -11,7 +11,7 @@ use bulkhead_upstream::{AttemptOutcome, EndpointId, Tried};
 
 use crate::arena::Key;
 use crate::breakers::Passes;
-use crate::exchange::{BodyRate, Tunnel};
+use crate::exchange::{Affinity, BodyRate, Tunnel};
 use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
@@ -75,8 +75,11 @@ pub(crate) struct Exchange {
     pub(crate) snapshot: Arc<Snapshot>,
     /// Index into the snapshot's routes; `None` until routed.
     pub(crate) route: Option<u32>,
+    /// Number of the route's backend that was chosen.
+    pub(crate) backend: u32,
     pub(crate) cluster: Option<ClusterId>,
     pub(crate) endpoint: Option<EndpointId>,
+    pub(crate) affinity: Affinity,
     /// `None` once the client's stream is gone.
     pub(crate) downstream: Option<Leg>,
     pub(crate) upstream: Option<Leg>,
@@ -89,6 +92,8 @@ pub(crate) struct Exchange {
     pub(crate) response_body: Pipe,
     pub(crate) version: Version,
     pub(crate) client: Option<IpAddr>,
+    /// The client uses TLS.
+    pub(crate) secure: bool,
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
     /// What the client asks to switch to, and with [`Phase::Tunnel`] has.
@@ -145,8 +150,10 @@ impl Exchange {
             mirror: Key::NONE,
             snapshot,
             route: None,
+            backend: 0,
             cluster: None,
             endpoint: None,
+            affinity: Affinity::default(),
             downstream: None,
             upstream: None,
             sent_from: 0,
@@ -156,6 +163,7 @@ impl Exchange {
             response_body: Pipe::default(),
             version: Version::Http11,
             client: None,
+            secure: false,
             is_grpc: false,
             is_head: false,
             tunnel: None,
@@ -193,8 +201,10 @@ impl Exchange {
         self.mirror = Key::NONE;
         self.snapshot = snapshot;
         self.route = None;
+        self.backend = 0;
         self.cluster = None;
         self.endpoint = None;
+        self.affinity = Affinity::default();
         self.downstream = None;
         self.upstream = None;
         self.holds_slot = false;
@@ -231,7 +241,9 @@ impl Exchange {
     pub(crate) fn copy_request(&mut self, original: &Self, role: Role) {
         self.role = role;
         self.route = original.route;
+        self.backend = original.backend;
         self.cluster = original.cluster;
+        self.affinity = original.affinity;
         self.request.clone_from(&original.request);
         self.request_body.copy_from(&original.request_body);
         self.version = original.version;

@@ -1,17 +1,14 @@
 //! A configuration, compiled for the request path: immutable, shared by all workers. An exchange
 //! keeps the snapshot that it began with to its end.
 
-mod mirror;
-mod retry;
-
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bulkhead_config::model::{
-    self, Config, EndpointAddress, Limits, PathMatch, Priority, Protocol, RouteTimeouts,
+    self, Config, Discovery, EndpointAddress, Limits, PathMatch, Priority, Protocol, RouteTimeouts,
     SecretSource, StringMatch, Tunnels, WEBSOCKET,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
@@ -25,15 +22,19 @@ use bulkhead_transport::{
 };
 use bulkhead_upstream::{ClusterSettings, EndpointSpec, RetryPolicy};
 
-pub(crate) use mirror::Mirror;
-
 use crate::breakers::{BreakerIds, Guard};
 use crate::chains::{self, BuiltProviders};
 use crate::intake::Intake;
 use crate::names::Names;
 use crate::overload::memory_ceiling;
 
+mod backend;
+mod mirror;
+mod retry;
 mod upstream;
+
+pub(crate) use backend::BackendEntry;
+pub(crate) use mirror::Mirror;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -195,25 +196,29 @@ pub(crate) struct RouteEntry {
     pub(crate) guard: Option<Guard>,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
-    /// Cluster, weights up to and including it, series.
-    backends: Vec<(ClusterId, u64, ExchangeSeries)>,
+    backends: Vec<BackendEntry>,
     /// Per match: length of the prefix that it matches.
     prefixes: Vec<Option<usize>>,
 }
 
 impl RouteEntry {
-    /// The backend that a random number chooses.
-    pub(crate) fn backend(&self, roll: u64) -> Option<ClusterId> {
-        let total = self.backends.last()?.1;
+    /// The number of the backend that a random number chooses.
+    pub(crate) fn choose(&self, roll: u64) -> Option<u32> {
+        let total = self.backends.last()?.weight_end;
         let point = ((u128::from(roll) * u128::from(total)) >> 64) as u64;
-        self.backends.iter().find(|(_, upto, _)| point < *upto).map(|(id, ..)| *id)
+        (0..).zip(&self.backends).find(|(_, backend)| point < backend.weight_end).map(|(at, _)| at)
+    }
+
+    /// A backend by its number.
+    pub(crate) fn backend(&self, number: u32) -> Option<&BackendEntry> {
+        self.backends.get(number as usize)
     }
 
     pub(crate) fn series(&self, cluster: ClusterId) -> &ExchangeSeries {
         self.backends
             .iter()
-            .find(|(id, ..)| *id == cluster)
-            .map_or(&self.unserved, |(.., series)| series)
+            .find(|backend| backend.cluster == cluster)
+            .map_or(&self.unserved, |backend| &backend.series)
     }
 
     pub(crate) fn prefix_len(&self, matched: u32) -> Option<usize> {
@@ -275,7 +280,7 @@ impl Snapshot {
             .map(|route| {
                 let chain = chains::build(route, &providers)
                     .map_err(|source| ApplyError::Chain { route: route.name.clone(), source })?;
-                Ok(route_entry(route, chain, compiler))
+                Ok(route_entry(route, chain, &config.clusters, compiler))
             })
             .collect::<Result<Vec<_>, ApplyError>>()?;
         let listeners = config
@@ -308,17 +313,13 @@ impl Snapshot {
     }
 }
 
-fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> RouteEntry {
-    let mut upto = 0;
-    let backends = route
-        .backends
-        .iter()
-        .map(|backend| {
-            upto += u64::from(backend.weight);
-            let series = compiler.registry.series(&route.name, &backend.cluster);
-            (compiler.ids.of(&backend.cluster), upto, series)
-        })
-        .collect();
+fn route_entry(
+    route: &model::Route,
+    chain: Chain,
+    clusters: &BTreeMap<String, model::Cluster>,
+    compiler: &Compiler,
+) -> RouteEntry {
+    let backends = backend::entries(route, clusters, compiler);
     let prefixes = route
         .matches
         .iter()
@@ -457,10 +458,25 @@ fn server_name(cluster: &model::Cluster) -> Result<Option<ServerName<'static>>, 
             EndpointAddress::Socket(_) => None,
         })
     });
+    let name = name.or_else(|| match &cluster.discovery {
+        Some(Discovery::DnsSrv(service)) => Some(service_domain(service).to_owned()),
+        _ => None,
+    });
     let Some(name) = name else { return Ok(None) };
     ServerName::try_from(name.clone())
         .map(Some)
         .map_err(|_| ApplyError::ServerName { cluster: cluster.name.clone(), name })
+}
+
+/// The domain whose service it is: what the certificates of its endpoints are for (RFC 6125 §6.2.1).
+fn service_domain(service: &str) -> &str {
+    let mut rest = service;
+    while let Some((label, domain)) = rest.split_once('.')
+        && label.starts_with('_')
+    {
+        rest = domain;
+    }
+    rest
 }
 
 pub(crate) fn read_file(what: &'static str, path: &Path) -> Result<Vec<u8>, ApplyError> {

@@ -98,8 +98,9 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         hostnames: Vec::new(),
         matches: vec![RouteMatch { path, ..RouteMatch::default() }],
         filters: filters.clone(),
-        backends: vec![Backend { cluster: cluster.to_owned(), weight: 1 }],
+        backends: vec![Backend::new(cluster, 1)],
         tunnels: Tunnels::default(),
+        hash_on: Vec::new(),
         timeouts: RouteTimeouts::default(),
         priority: Priority::default(),
         retry: None,
@@ -108,7 +109,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
     };
     let feed = PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned());
     let cluster = |name: &str, address| {
-        let endpoint = Endpoint { address: EndpointAddress::Socket(address), weight: 1 };
+        let endpoint = Endpoint::new(EndpointAddress::Socket(address));
         (name.to_owned(), Cluster::new(name, vec![endpoint], Protocol::Http2))
     };
     Config {

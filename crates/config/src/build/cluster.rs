@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use super::discovery::discovery;
 use super::keep_alive::keep_alive;
 use super::listener::protocol;
-use super::{overload, resilience};
-use crate::diagnostic::Report;
-use crate::model::{Balance, Cluster, Endpoint, EndpointAddress, KeepAlive, UpstreamTls};
+use super::{balance, overload, resilience};
+use crate::diagnostic::{Report, Span};
+use crate::model::{Cluster, Endpoint, EndpointAddress, KeepAlive, UpstreamTls};
 use crate::value::{Item, TableValue, Value};
 
 pub(super) fn clusters(
@@ -30,12 +31,12 @@ fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster
     Cluster {
         name,
         endpoints: endpoints(table.list("endpoints"), report),
+        discovery: table.table("discovery").and_then(|table| discovery(table, report)),
         protocol: protocol(table.text("protocol").unwrap_or_default()),
         tls: table.table("tls").map(|tls| upstream_tls(tls, report)),
-        balance: match table.text("balance") {
-            Some("round_robin") => Balance::RoundRobin,
-            _ => Balance::LeastRequest,
-        },
+        balance: balance::balance(table, report),
+        hash_on: balance::hash_on(table, report),
+        locality: table.table("locality").map(balance::locality).unwrap_or_default(),
         connect_timeout: duration("connect_timeout"),
         idle_timeout: duration("idle_timeout"),
         http2_connections: number("http2_connections"),
@@ -66,23 +67,35 @@ fn http2_keep_alive(table: &TableValue, report: &mut Report<'_>) -> Option<KeepA
     item.table().map(keep_alive)
 }
 
-fn endpoints(items: &[Item], report: &mut Report<'_>) -> Vec<Endpoint> {
+pub(super) fn endpoints(items: &[Item], report: &mut Report<'_>) -> Vec<Endpoint> {
     let mut seen: HashSet<EndpointAddress> = HashSet::new();
     let mut endpoints = Vec::with_capacity(items.len());
     for item in items {
-        let (address, weight) = match item.table() {
-            Some(table) => (table.get("address"), table.number("weight").unwrap_or(1)),
-            None => (Some(item), 1),
-        };
-        let Some(Item { span, value: Value::Endpoint(address) }) = address else { continue };
+        let address = item.table().map_or(Some(item), |table| table.get("address"));
+        let Some((span, address)) = address.and_then(endpoint_address) else { continue };
         if !seen.insert(address.clone()) {
             report
-                .error(*span, "this endpoint stands twice in the cluster")
+                .error(span, "this endpoint stands twice in the cluster")
                 .remedy("give it a `weight` to send it more");
         }
-        endpoints.push(Endpoint { address: address.clone(), weight });
+        let mut endpoint = Endpoint::new(address);
+        if let Some(table) = item.table() {
+            endpoint.weight = table.number("weight").unwrap_or(1);
+            endpoint.zone = table.string("zone");
+            endpoint.priority = table.number("priority").unwrap_or_default();
+            endpoint.labels = balance::labels(table, "labels");
+        }
+        endpoints.push(endpoint);
     }
     endpoints
+}
+
+fn endpoint_address(item: &Item) -> Option<(Span, EndpointAddress)> {
+    match &item.value {
+        Value::Endpoint(address) => Some((item.span, address.clone())),
+        Value::Address(address) => Some((item.span, EndpointAddress::Socket(*address))),
+        _ => None,
+    }
 }
 
 fn upstream_tls(table: &TableValue, report: &mut Report<'_>) -> UpstreamTls {

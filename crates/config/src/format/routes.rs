@@ -1,5 +1,6 @@
 //! Routes: matches, filters, backends.
 
+use super::balance::{HASH_ON, LABELS};
 use super::browsers::{CORS, GRPC_WEB};
 use super::mirror::MIRROR;
 use super::overload::PRIORITY;
@@ -60,6 +61,11 @@ pub(crate) static ROUTE: Table = Table {
             "false",
             "Pass CONNECT on to the backends, which decide what becomes of it. The gateway itself \
              never connects to the host that a CONNECT names.",
+        ),
+        optional(
+            "hash_on",
+            HASH_ON,
+            "What of a request is hashed for affinity. Left out: as the cluster says.",
         ),
         default("timeouts", Shape::Table(&TIMEOUTS), "{}", "Time-outs."),
         default(
@@ -342,9 +348,25 @@ static BACKEND: Table = Table {
     keys: &[
         required("cluster", NAME, "Name of one of `clusters`."),
         default("weight", integer(0, 1_000_000), "1", "Share of the requests; not all may be 0."),
+        default(
+            "subset",
+            LABELS,
+            "{}",
+            "Only endpoints of the cluster that have all these labels. Empty: any endpoint.",
+        ),
+        default(
+            "subset_fallback",
+            Shape::Scalar(Scalar::Choice(&["none", "any"])),
+            "none",
+            "What is done while no endpoint has the labels: 503, or any endpoint of the cluster.",
+        ),
     ],
     rules: &[],
-    hints: &[("name", "the cluster is named in `cluster`")],
+    hints: &[
+        ("name", "the cluster is named in `cluster`"),
+        ("labels", "write `subset: {version: v2}`"),
+        ("version", "write `subset: {version: …}`"),
+    ],
 };
 
 static TIMEOUTS: Table = Table {

@@ -1,11 +1,13 @@
 //! Clusters, their endpoints and how they are reached.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    AdaptiveConcurrency, Ejection, HealthCheck, KeepAlive, Protection, Protocol, SlowStart,
+    AdaptiveConcurrency, Balance, Discovery, Ejection, HashSource, HealthCheck, KeepAlive,
+    Locality, Protection, Protocol, SlowStart,
 };
 
 /// A set of endpoints that answer the same requests.
@@ -13,14 +15,20 @@ use super::{
 pub struct Cluster {
     /// Its name.
     pub name: String,
-    /// Where they are. Never empty.
+    /// Where they are. Empty only with `discovery`.
     pub endpoints: Vec<Endpoint>,
+    /// Where they are looked up; `None`: nowhere.
+    pub discovery: Option<Discovery>,
     /// Protocol towards them.
     pub protocol: Protocol,
     /// TLS towards them; `None`: cleartext.
     pub tls: Option<UpstreamTls>,
     /// How one is chosen.
     pub balance: Balance,
+    /// What is hashed, if one is chosen by hash: the first source that a request has.
+    pub hash_on: Vec<HashSource>,
+    /// Which zones and priorities come first.
+    pub locality: Locality,
     /// Until a connection (with TLS) is up. Default 5 s.
     pub connect_timeout: Duration,
     /// An unused pooled connection is closed after. Default 60 s.
@@ -50,16 +58,30 @@ pub struct Cluster {
     /// Limits of requests in flight, and of failures.
     pub protection: Protection,
     /// How often names are looked up again. Default 30 s.
+    /// Names are looked up again when their TTL is over, but at the latest after this. Default 30 s.
     pub dns_refresh: Duration,
 }
 
 /// One endpoint.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Where.
     pub address: EndpointAddress,
     /// Relative share, 1 to 1,000. Default 1.
     pub weight: u32,
+    /// The zone that it stands in.
+    pub zone: Option<String>,
+    /// Lowest first. Default 0.
+    pub priority: u8,
+    /// What it is, for subsets.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Endpoint {
+    /// An endpoint of weight 1 and priority 0, without zone and labels.
+    pub const fn new(address: EndpointAddress) -> Self {
+        Self { address, weight: 1, zone: None, priority: 0, labels: BTreeMap::new() }
+    }
 }
 
 /// Address of an endpoint.
@@ -87,25 +109,18 @@ pub struct UpstreamTls {
     pub insecure_skip_verify: bool,
 }
 
-/// Balancing algorithm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Balance {
-    /// Power of two choices by requests in flight.
-    #[default]
-    LeastRequest,
-    /// In turn, by weight.
-    RoundRobin,
-}
-
 impl Cluster {
     /// A cluster with defaults.
     pub fn new(name: &str, endpoints: Vec<Endpoint>, protocol: Protocol) -> Self {
         Self {
             name: name.to_owned(),
             endpoints,
+            discovery: None,
             protocol,
             tls: None,
             balance: Balance::default(),
+            hash_on: Vec::new(),
+            locality: Locality::default(),
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),
             http2_connections: 2,

@@ -11,6 +11,7 @@ pub(crate) enum Told {
     Applied(Box<Config>),
     Addresses(String, Vec<SocketAddr>),
     Health(String, Vec<(SocketAddr, bool)>),
+    Discovered(Discovery, Vec<Endpoint>),
 }
 
 pub(crate) struct FakePlane {
@@ -119,6 +120,10 @@ impl Plane for FakePlane {
             connections: 2,
         };
         vec![ClusterStatus { cluster: "api".to_owned(), endpoints: vec![endpoint] }]
+    }
+
+    fn set_discovered(&self, source: &Discovery, endpoints: Vec<Endpoint>) {
+        self.tell(Told::Discovered(source.clone(), endpoints));
     }
 
     fn metrics(&self) -> String {

@@ -14,6 +14,7 @@ use bulkhead_codec::ErrorCode;
 use bulkhead_message::{Failure, FailureKind, Retry};
 use bulkhead_upstream::{Answer, AttemptOutcome, RetryMethods};
 
+use super::backend::subset_of;
 use super::retry::answer_of;
 use crate::arena::Key;
 use crate::exchange_state::{Exchange, Phase, Role};
@@ -35,7 +36,7 @@ impl Worker {
         let Some(address) = cluster.pool.address(endpoint) else { return };
         let mut tried = exchange.tried;
         tried.add(address);
-        if !may_be_hedged(exchange) || !cluster.pool.has_untried(&tried) {
+        if !may_be_hedged(exchange) || !cluster.pool.has_untried(&tried, subset_of(exchange)) {
             return;
         }
         let series = cluster.entry.series;

@@ -35,6 +35,7 @@ pub(super) fn receive(
     let head = &mut exchange.request;
     let origin = intake.forwarding.origin(&head.fields, exchange.client, secure);
     exchange.client = origin.client;
+    exchange.secure = origin.secure;
     if let Some(ids) = &intake.request_ids {
         ids.assign(&mut head.fields, origin.trusted, clock::unix(), rng);
     }

@@ -10,6 +10,7 @@ use bulkhead_message::{Failure, FailureKind, Retry, strip_hop_by_hop};
 use bulkhead_upstream::AttemptOutcome;
 
 use super::Sent;
+use super::backend::observe_latency;
 use super::handshake::{Tunnel, Verdict};
 use crate::arena::Key;
 use crate::exchange_state::{Exchange, Leg, Phase};
@@ -54,14 +55,16 @@ impl Worker {
 
     /// Both sides have agreed. `end`: the upstream has ended its half at once.
     fn open_tunnel(&mut self, key: Key, tunnel: Tunnel, upstream_http2: bool, end: bool) {
-        let Self { exchanges, connections, heads, .. } = self;
+        let Self { exchanges, connections, heads, clusters, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         let head = &mut heads.response;
         exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
+        observe_latency(exchange, clusters, self.now);
         strip_hop_by_hop(&mut head.fields);
         if let Some(route) = exchange.route {
             let route = exchange.snapshot.route(route);
             route.chain.on_response(&exchange.request, head);
+            exchange.affinity.set_cookie(route.backend(exchange.backend), exchange.secure, head);
             exchange.snapshot.intake.forwarding.tell_client(&mut head.fields, head.version);
             exchange.idle_timeout = route.timeouts.tunnel_idle;
         }

@@ -21,8 +21,7 @@ const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 /// One route that hedges, to these endpoints.
 fn hedged(endpoints: &[SocketAddr], workers: usize) -> Config {
     let mut config = config(endpoints[0], Protocol::Http1, workers);
-    let endpoints =
-        endpoints.iter().map(|&at| Endpoint { address: EndpointAddress::Socket(at), weight: 1 });
+    let endpoints = endpoints.iter().map(|&at| Endpoint::new(EndpointAddress::Socket(at)));
     let cluster = Cluster {
         balance: Balance::RoundRobin,
         ..Cluster::new("origin", endpoints.collect(), Protocol::Http1)

@@ -24,7 +24,7 @@ fn all() -> Mirror {
 
 fn mirrored(primary: SocketAddr, shadow: SocketAddr, mirror: Mirror) -> Config {
     let mut config = config(primary, Protocol::Http1, 1);
-    let endpoint = Endpoint { address: EndpointAddress::Socket(shadow), weight: 1 };
+    let endpoint = Endpoint::new(EndpointAddress::Socket(shadow));
     let cluster = Cluster::new("shadow", vec![endpoint], Protocol::Http1);
     config.clusters.insert("shadow".to_owned(), cluster);
     config.routes[0].filters = vec![Filter::Mirror(mirror)];

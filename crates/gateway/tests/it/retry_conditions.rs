@@ -18,8 +18,7 @@ use crate::support::{address, client, config, origin, read_response, start, valu
 /// One route with this policy to these endpoints in turn. No pauses.
 fn with(endpoints: &[SocketAddr], policy: RetryPolicy) -> Config {
     let mut config = config(endpoints[0], Protocol::Http1, 1);
-    let endpoints =
-        endpoints.iter().map(|&at| Endpoint { address: EndpointAddress::Socket(at), weight: 1 });
+    let endpoints = endpoints.iter().map(|&at| Endpoint::new(EndpointAddress::Socket(at)));
     let cluster = Cluster {
         balance: Balance::RoundRobin,
         ..Cluster::new("origin", endpoints.collect(), Protocol::Http1)

@@ -2,10 +2,11 @@
 
 use std::hash::Hash;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Cluster;
-use crate::{EndpointId, Rng};
+use crate::{EndpointId, PickHints, Rng, Subset};
 
 /// Endpoints that one request remembers having tried; from then on it forgets the first.
 pub const TRIED_MAX: usize = 8;
@@ -52,26 +53,31 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         &mut self,
         now: Instant,
         rng: &mut Rng,
+        hints: PickHints<'_>,
         tried: &Tried,
     ) -> Option<EndpointId> {
-        let mut picked = self.pick(now, rng, None)?;
+        let mut picked = self.pick(now, rng, hints)?;
         for _ in 0..DRAWS {
             if !self.is_tried(picked, tried) {
                 return Some(picked);
             }
-            picked = self.pick(now, rng, Some(picked))?;
+            picked = self.pick(now, rng, PickHints { avoid: Some(picked), ..hints })?;
         }
         if !self.is_tried(picked, tried) {
             return Some(picked);
         }
-        Some(self.search_untried(rng, tried).unwrap_or(picked))
+        Some(self.search_untried(rng, hints.subset, tried).unwrap_or(picked))
     }
 
-    /// Whether an endpoint in service was not tried. Linear in the number of endpoints.
-    pub fn has_untried(&self, tried: &Tried) -> bool {
+    /// Whether an endpoint in service, of `subset` if there is one, was not tried. Linear in the
+    /// number of endpoints.
+    pub fn has_untried(&self, tried: &Tried, subset: Option<&Arc<Subset>>) -> bool {
         let panic = self.endpoints.panic;
         let mut live = self.endpoints.live();
-        live.any(|(_, it)| (it.is_available() || panic) && !tried.has(it.address))
+        live.any(|(_, it)| {
+            let serves = (it.is_available() || panic) && subset.is_none_or(|subset| subset.has(it));
+            serves && !tried.has(it.address)
+        })
     }
 
     fn is_tried(&self, endpoint: EndpointId, tried: &Tried) -> bool {
@@ -79,7 +85,12 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
     }
 
     /// From a random place on, so that retries do not pile up on the first.
-    fn search_untried(&self, rng: &mut Rng, tried: &Tried) -> Option<EndpointId> {
+    fn search_untried(
+        &self,
+        rng: &mut Rng,
+        subset: Option<&Arc<Subset>>,
+        tried: &Tried,
+    ) -> Option<EndpointId> {
         let places = self.endpoints.places();
         let start = rng.below(places as u64) as usize;
         let in_turn = (start..places).chain(0..start);
@@ -87,7 +98,8 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         let found = in_turn.into_iter().find(|&index| {
             places.get(index).is_some_and(|endpoint| {
                 let serves = endpoint.live && (endpoint.is_available() || panic);
-                serves && !tried.has(endpoint.address)
+                let wanted = subset.is_none_or(|subset| subset.has(endpoint));
+                serves && wanted && !tried.has(endpoint.address)
             })
         })?;
         self.endpoints.id(found as u32)

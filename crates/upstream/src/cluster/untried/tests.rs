@@ -22,13 +22,17 @@ fn each_endpoint_is_tried_before_any_is_tried_twice() {
             let mut cluster = cluster(balance, TRIED_MAX as u16);
             let (mut rng, mut tried) = (Rng::new(seed), Tried::default());
             for attempt in 0..TRIED_MAX {
-                let picked = cluster.pick_untried(Instant::now(), &mut rng, &tried).unwrap();
+                let picked = cluster
+                    .pick_untried(Instant::now(), &mut rng, PickHints::NONE, &tried)
+                    .unwrap();
                 let address = cluster.address(picked).unwrap();
                 assert!(!tried.has(address), "{balance:?}, seed {seed}, attempt {attempt}");
                 tried.add(address);
             }
             // Then one that was tried is better than none.
-            assert!(cluster.pick_untried(Instant::now(), &mut rng, &tried).is_some());
+            assert!(
+                cluster.pick_untried(Instant::now(), &mut rng, PickHints::NONE, &tried).is_some()
+            );
         }
     }
 }
