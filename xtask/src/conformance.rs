@@ -1,157 +1,79 @@
-//! `cargo xtask conformance`: h2spec's generic, HTTP/2 and HPACK cases against `bulkhead run`. One
-//! failure fails it; the counts go to docs/conformance.md.
+//! `cargo xtask conformance [SUITE…]`: suites of others against `bulkhead run`. One failure fails it;
+//! what was found goes to docs/conformance.md, a section for each suite.
+
+mod autobahn;
+mod h2spec;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 
-use crate::command::{cargo, find_program, output, root, run as run_command, target_directory};
-use crate::gateway::{self, Guard, free_port};
+use crate::command::{root, target_directory};
 
-const H2SPEC: &str = "github.com/summerwind/h2spec/cmd/h2spec@latest";
-/// Fewer than this means that h2spec did not run what it should.
-const CASES_MIN: u32 = 140;
-
-/// One section of h2spec's report.
-#[derive(Debug, PartialEq)]
-struct Section {
-    id: String,
-    title: String,
-    tests: u32,
-    skipped: u32,
-    failed: u32,
+/// What became of a suite that found no failure.
+enum Outcome {
+    /// The text of its section.
+    Passed(String),
+    /// Why it could not run.
+    Skipped(&'static str),
 }
 
-/// Runs the cases. Where neither h2spec nor Go is there, says so and does nothing.
-pub(crate) fn run() -> Result<()> {
-    let Some(h2spec) = h2spec()? else {
-        println!("conformance skipped: h2spec is not installed, nor is Go to build it with");
-        return Ok(());
-    };
-    let scratch = target_directory().join("conformance");
-    fs::create_dir_all(&scratch).context("create the scratch directory")?;
-    let bulkhead = gateway::build_release()?;
+/// A suite: it installs itself under `target/`, runs, and says what it found.
+struct Suite {
+    name: &'static str,
+    /// Title of its section.
+    title: &'static str,
+    /// Is given a directory of its own.
+    run: fn(&Path) -> Result<Outcome>,
+}
 
-    // It answers when it has the whole request, as h2spec's cases assume; an upstream that answers
-    // sooner, as the embedded origin does, makes the outcome of some a matter of timing.
-    run_command(cargo().args(["build", "-q", "--release", "-p", "bench-backend"]))?;
-    let upstream_port = free_port()?;
-    let log = scratch.join("upstream.log");
-    let mut command = Command::new(target_directory().join("release/bench-backend"));
-    command.arg(format!("127.0.0.1:{upstream_port}")).arg("http");
-    let mut upstream = Guard::start(&mut command, &log)?;
-    upstream.wait_for(upstream_port, &log).context("start the upstream")?;
+const SUITES: [Suite; 2] = [
+    Suite { name: "h2spec", title: "HTTP/2: h2spec", run: h2spec::run },
+    Suite { name: "autobahn", title: "WebSocket: Autobahn", run: autobahn::run },
+];
 
-    let port = free_port()?;
-    let config = scratch.join("gateway.yaml");
-    fs::write(&config, configuration(port, upstream_port)).context("write the configuration")?;
-    let log = scratch.join("gateway.log");
-    let mut command = Command::new(&bulkhead);
-    command.args(["run", "--config"]).arg(&config);
-    let mut gateway = Guard::start(&mut command, &log)?;
-    gateway.wait_for(port, &log).context("start the gateway")?;
+const HEAD: &str =
+    "# Conformance\n\nWritten by `cargo xtask conformance`, a section by each suite.\n";
 
-    let report = scratch.join("h2spec.xml");
-    let told = Command::new(&h2spec)
-        .args(["--strict", "-h", "127.0.0.1", "-p", &port.to_string(), "-o", "3", "-j"])
-        .arg(&report)
-        .args(["generic", "http2", "hpack"])
-        .output()
-        .context("start h2spec")?;
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    ensure!(gateway.is_running(), "the gateway ended under h2spec; its log is {}", log.display());
-    let report = fs::read_to_string(&report).context("read h2spec's report")?;
-    let sections = sections(&report)?;
-    let count = |part: fn(&Section) -> u32| sections.iter().map(part).sum::<u32>();
-    let (tests, skipped, failed) =
-        (count(|it| it.tests), count(|it| it.skipped), count(|it| it.failed));
-    println!(
-        "h2spec: {tests} cases, {} passed, {skipped} skipped, {failed} failed",
-        tests - skipped - failed
-    );
-    if failed > 0 {
-        let failures = told.split_once("Failures:").map_or(told.as_str(), |(_, failures)| failures);
-        bail!("h2spec found {failed} failures:\n{failures}");
+/// Runs the suites that are named, or all of them.
+pub(crate) fn run(names: &[&str]) -> Result<()> {
+    if let Some(unknown) = names.iter().find(|name| SUITES.iter().all(|it| it.name != **name)) {
+        bail!(
+            "no conformance suite is called `{unknown}`: {}",
+            SUITES.map(|it| it.name).join(", ")
+        );
     }
-    ensure!(tests >= CASES_MIN, "h2spec ran only {tests} cases");
-    let version = output(Command::new(&h2spec).arg("--version"))?;
-    fs::write(root().join("docs/conformance.md"), page(&sections, version.trim()))
-        .context("write docs/conformance.md")
-}
-
-/// A listener as it is by default: for both protocols, told apart by the first bytes.
-fn configuration(port: u16, upstream: u16) -> String {
-    format!(
-        "workers: 1\n\
-         listeners: [{{ address: \"127.0.0.1:{port}\" }}]\n\
-         routes: [{{ backends: [one] }}]\n\
-         clusters: {{ one: {{ endpoints: [\"127.0.0.1:{upstream}\"], protocol: http2 }} }}\n"
-    )
-}
-
-fn h2spec() -> Result<Option<PathBuf>> {
-    let ours = target_directory().join("h2spec/h2spec");
-    if let Some(found) = find_program("h2spec").or_else(|| ours.is_file().then(|| ours.clone())) {
-        return Ok(Some(found));
-    }
-    let Some(go) = find_program("go") else { return Ok(None) };
-    let directory = ours.parent().map(Path::to_path_buf).unwrap_or_default();
-    run_command(Command::new(go).env("GOBIN", directory).args(["install", H2SPEC]))
-        .context("build h2spec")?;
-    Ok(Some(ours))
-}
-
-/// Reads the test suites of a JUnit report.
-fn sections(report: &str) -> Result<Vec<Section>> {
-    report
-        .split("<testsuite ")
-        .skip(1)
-        .map(|suite| {
-            let tag = suite.split('>').next().unwrap_or_default();
-            let text = |name: &str| {
-                let (_, rest) = tag.split_once(&format!("{name}=\""))?;
-                Some(rest.split('"').next()?.replace("&#39;", "'").replace("&amp;", "&"))
-            };
-            let number = |name: &str| text(name).and_then(|text| text.parse::<u32>().ok());
-            Ok(Section {
-                id: text("package").context("read a suite's package")?,
-                title: text("name").context("read a suite's name")?,
-                tests: number("tests").context("read a suite's count")?,
-                skipped: number("skipped").unwrap_or(0),
-                failed: number("failures").unwrap_or(0) + number("errors").unwrap_or(0),
-            })
-        })
-        .collect()
-}
-
-fn page(sections: &[Section], version: &str) -> String {
-    let mut text = format!(
-        "# HTTP/2 conformance\n\n\
-         Written by `cargo xtask conformance`: h2spec ({version}), its generic, HTTP/2 and HPACK \
-         cases,\nstrict, against `bulkhead run` with its default listener, which speaks HTTP/1.1 \
-         as well.\n\n\
-         | section | cases | passed | skipped | failed |\n|---|---|---|---|---|\n"
-    );
-    let mut all = [0; 4];
-    for section in sections.iter().filter(|section| section.tests > 0) {
-        let passed = section.tests - section.skipped - section.failed;
-        let row = [section.tests, passed, section.skipped, section.failed];
-        for (sum, count) in all.iter_mut().zip(row) {
-            *sum += count;
+    let path = root().join("docs/conformance.md");
+    for suite in SUITES.iter().filter(|it| names.is_empty() || names.contains(&it.name)) {
+        let scratch = target_directory().join("conformance").join(suite.name);
+        fs::create_dir_all(&scratch).context("create the scratch directory")?;
+        match (suite.run)(&scratch).with_context(|| format!("suite {}", suite.name))? {
+            Outcome::Skipped(why) => println!("{} skipped: {why}", suite.name),
+            Outcome::Passed(text) => {
+                let page = fs::read_to_string(&path).unwrap_or_default();
+                fs::write(&path, with_section(&page, suite.title, &text))
+                    .context("write docs/conformance.md")?;
+            }
         }
-        let [tests, passed, skipped, failed] = row;
-        // The title begins with the section's number, so that only the suite is missing.
-        let suite = section.id.split('/').next().unwrap_or_default();
-        let title = &section.title;
-        text.push_str(&format!(
-            "| {suite} {title} | {tests} | {passed} | {skipped} | {failed} |\n"
-        ));
     }
-    let [tests, passed, skipped, failed] = all;
-    text.push_str(&format!("| **all** | {tests} | {passed} | {skipped} | {failed} |\n"));
-    text
+    Ok(())
+}
+
+/// The page with one suite's section replaced, in the order of the suites.
+fn with_section(page: &str, title: &str, text: &str) -> String {
+    let mut out = HEAD.to_owned();
+    for suite in &SUITES {
+        let heading = format!("\n## {}\n\n", suite.title);
+        let old = page
+            .split_once(&heading)
+            .map(|(_, rest)| rest.find("\n## ").map_or(rest, |end| &rest[..end]));
+        if let Some(body) = if suite.title == title { Some(text) } else { old } {
+            out.push_str(&heading);
+            out.push_str(body);
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ cargo xtask COMMAND
                           writes it into docs/load.md, or with --dry nowhere
   bench overload          goodput at 0.8, 1, 2 and 5 times the capacity of an upstream, with and without
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
-  conformance             h2spec against `bulkhead run`
+  conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn; all unless named
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
   docs                    regenerate docs/config.md and the JSON Schema
@@ -62,7 +62,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
         ["bench", "overload", rest @ ..] => bench::overload::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
-        ["conformance"] => conformance::run(),
+        ["conformance", suites @ ..] => conformance::run(suites),
         ["differential"] => differential::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["docs", rest @ ..] => docs::run(rest),

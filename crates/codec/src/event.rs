@@ -155,6 +155,13 @@ pub enum OpenError {
     /// The connection is going away or out of stream ids.
     #[error("the connection takes no new streams")]
     Closing,
+    /// Extended CONNECT: the peer's settings, which tell whether it takes any, are not here yet; they
+    /// come with [`Event::Ready`].
+    #[error("the peer's settings have not come yet")]
+    SettingsAwaited,
+    /// Extended CONNECT: the peer does not take any.
+    #[error("the peer does not offer extended CONNECT")]
+    NotOffered,
 }
 
 /// Why something could not be sent.

@@ -12,6 +12,7 @@
 //! | `send` | calls → bytes: heads, bodies, trailers, the guard on declared lengths |
 //! | `request`, `response` | start lines and what a whole head means for the framing |
 //! | `fields` | field sections of heads and trailers |
+//! | `tunnel` | what a connection becomes after 101, or a 2xx to CONNECT |
 //! | `chunk` | chunk-size lines |
 //! | `encode` | writing of fields, numbers and status lines |
 //! | `reject` | why a message is refused and how the peer is told |
@@ -25,5 +26,7 @@ mod reject;
 mod request;
 mod response;
 mod send;
+mod tunnel;
 
 pub use connection::{Connection, Settings};
+pub(crate) use request::is_authority;

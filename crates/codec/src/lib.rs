@@ -6,6 +6,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+pub mod grpc_web;
 pub mod http1;
 pub mod http2;
 

@@ -3,12 +3,17 @@
 mod balance;
 mod cluster;
 pub(crate) mod discovery;
+mod edge;
 mod jwt;
+mod keep_alive;
 mod listener;
+mod mirror;
 mod overload;
 mod resilience;
+mod retry;
 mod route;
 mod shadow;
+mod tunnel;
 mod workers;
 
 use std::collections::{BTreeMap, HashMap};
@@ -35,6 +40,12 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         listeners: listener::listeners(file.list("listeners"), report),
         dns: file.table("dns").map(discovery::dns).unwrap_or_default(),
         limits: file.table("limits").map(limits).unwrap_or_default(),
+        forwarding: file
+            .table("forwarding")
+            .map(|table| edge::forwarding(table, report))
+            .unwrap_or_default(),
+        request_id: file.table("request_id").map(|table| edge::request_id(table, report)),
+        path_normalization: file.table("path_normalization").map(edge::path_normalization),
         access_log: file.get("access_log").and_then(access_log),
         overload: file.table("overload").map(overload::overload).unwrap_or_default(),
         ..Config::default()
@@ -53,7 +64,9 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     let clusters = cluster::clusters(file.map("clusters"), report);
     let providers = jwt::providers(file.map("jwt_providers"), report);
     config.routes = route::routes(file.list("routes"), &mut names, report);
+    edge::check_grpc_web(&config.routes, file.list("routes"), &clusters, report);
     shadow::warn(&config.routes, file.list("routes"), report);
+    tunnel::check_clusters(&config.routes, file.list("routes"), &clusters, report);
     balance::check_clusters(&clusters, file.map("clusters"), report);
     balance::check_routes(&config.routes, &clusters, file.list("routes"), report);
     config.clusters = clusters;
@@ -165,7 +178,13 @@ fn limits(table: &TableValue) -> Limits {
         replay_bytes_max: table.number("replay_bytes_max").unwrap_or(default.replay_bytes_max),
         head_timeout: table.duration("head_timeout").unwrap_or(default.head_timeout),
         idle_timeout: table.duration("idle_timeout").unwrap_or(default.idle_timeout),
+        http2_keep_alive: table.table("http2_keep_alive").map(keep_alive::keep_alive),
         write_timeout: table.duration("write_timeout").unwrap_or(default.write_timeout),
+        connection_requests_max: table.number("connection_requests_max"),
+        connection_age_max: table.duration("connection_age_max"),
+        connection_age_grace: table.duration("connection_age_grace"),
+        body_rate_min: table.number("body_rate_min"),
+        body_rate_window: table.duration("body_rate_window").unwrap_or(default.body_rate_window),
         drain_timeout: table.duration("drain_timeout").unwrap_or(default.drain_timeout),
     }
 }

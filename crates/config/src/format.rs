@@ -3,10 +3,15 @@
 
 pub(crate) mod backends;
 pub(crate) mod balance;
+pub(crate) mod browsers;
 pub(crate) mod discovery;
+pub(crate) mod edge;
 pub(crate) mod frontends;
+pub(crate) mod keep_alive;
+pub(crate) mod mirror;
 pub(crate) mod overload;
 pub(crate) mod resilience;
+pub(crate) mod retry;
 pub(crate) mod routes;
 
 pub(crate) use frontends::FILE;

@@ -6,21 +6,32 @@ use std::collections::BTreeMap;
 mod balance;
 mod cluster;
 mod discovery;
+mod edge;
 mod filter;
 mod jwt;
+mod keep_alive;
 mod limits;
 mod listener;
 mod overload;
 mod resilience;
+mod retry;
 mod route;
 mod telemetry;
+mod tunnel;
 mod workers;
 
 pub use balance::{AffinityCookie, Balance, HashSource, Locality, Maglev, RingHash, Subset};
 pub use cluster::{Cluster, Endpoint, EndpointAddress, UpstreamTls};
 pub use discovery::{Discovery, Dns};
-pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
+pub use edge::{
+    EscapedSlashes, ForwardedHeader, ForwardedSource, Forwarding, IdTrust, Network,
+    PathNormalization, RequestId, Untrusted,
+};
+pub use filter::{
+    Cors, Filter, FixedResponse, HeaderChanges, JwtFilter, Mirror, PathRewrite, Redirect, Rewrite,
+};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
+pub use keep_alive::KeepAlive;
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
 pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
@@ -28,14 +39,14 @@ pub use resilience::{
     CircuitBreaker, Ejection, FailurePercentage, HealthCheck, HealthProbe, Protection, SlowStart,
     SuccessRate,
 };
-pub use route::{
-    Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
-};
+pub use retry::{Hedge, RetryCondition, RetryMethods, RetryPolicy};
+pub use route::{Backend, PathMatch, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch};
 pub use telemetry::{AccessLog, Admin};
+pub use tunnel::{Tunnels, WEBSOCKET};
 pub use workers::WorkerAffinity;
 
 /// A whole configuration.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Number of workers; `None`: as many as the cgroup grants CPUs.
     pub workers: Option<usize>,
@@ -59,10 +70,40 @@ pub struct Config {
     pub jwt_providers: BTreeMap<String, JwtProvider>,
     /// Limits and time-outs of downstream connections and exchanges.
     pub limits: Limits,
+    /// Who asked.
+    pub forwarding: Forwarding,
+    /// Ids of requests; `None`: off.
+    pub request_id: Option<RequestId>,
+    /// Spelling of paths; `None`: they are taken as they come.
+    pub path_normalization: Option<PathNormalization>,
     /// What is done under pressure.
     pub overload: Overload,
     /// Admin address; `None`: no admin server.
     pub admin: Option<Admin>,
     /// Access log; `None`: off.
     pub access_log: Option<AccessLog>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            worker_affinity: WorkerAffinity::default(),
+            numa: false,
+            rebalance: false,
+            listeners: Vec::new(),
+            routes: Vec::new(),
+            clusters: BTreeMap::new(),
+            jwt_providers: BTreeMap::new(),
+            limits: Limits::default(),
+            forwarding: Forwarding::default(),
+            overload: Overload::default(),
+            request_id: None,
+            path_normalization: Some(PathNormalization::default()),
+            zone: None,
+            dns: Dns::default(),
+            admin: None,
+            access_log: None,
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::diagnostic::{Diagnostic, quote};
 use crate::model::{
     Backend, Cluster, Config, Endpoint, EndpointAddress, Listener, PathMatch, Priority, Protection,
-    Protocol, Route, RouteMatch, RouteTimeouts, UpstreamTls,
+    Protocol, Route, RouteMatch, RouteTimeouts, Tunnels, UpstreamTls,
 };
 use crate::nearest::nearest;
 use crate::scalar::read_endpoint;
@@ -47,11 +47,13 @@ impl Config {
                     ..RouteMatch::default()
                 }],
                 filters: Vec::new(),
+                tunnels: Tunnels::default(),
                 hash_on: Vec::new(),
                 backends: vec![Backend::new(&cluster.name, 1)],
                 timeouts: RouteTimeouts::default(),
                 priority: Priority::default(),
                 retry: None,
+                hedge: None,
                 protection: Protection::default(),
             }],
             clusters: [(cluster.name.clone(), cluster)].into_iter().collect(),

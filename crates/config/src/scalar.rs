@@ -62,6 +62,8 @@ pub enum Scalar {
     Choice(&'static [&'static str]),
     /// IP address and port.
     Address,
+    /// IP address, or network with the length of its prefix.
+    Network,
     /// IP address or name, and port.
     Endpoint,
     /// Path of a file.
@@ -76,6 +78,8 @@ pub enum Scalar {
     Host,
     /// Hostname or IP address.
     ServerName,
+    /// Origin of a page (RFC 6454 §6.2), with a wildcard for leading labels, or `*`.
+    Origin,
     /// Name of a cookie (RFC 6265 §4.1.1).
     CookieName,
     /// Name of a header field (RFC 9110 §5.1); becomes lower case.
@@ -84,6 +88,8 @@ pub enum Scalar {
     HeaderValue,
     /// Method token (RFC 9110 §9.1).
     Method,
+    /// Token of a protocol to switch to (RFC 9110 §7.8); becomes lower case.
+    Upgrade,
     /// Path that starts with `/`, without query.
     Path,
     /// Path whose leading segments are matched.
@@ -154,9 +160,11 @@ impl Scalar {
                 })
             }
             Self::Address => address::read_address(text).map(Value::Address),
+            Self::Network => address::read_network(text).map(Value::Network),
             Self::Endpoint => read_endpoint(text).map(Value::Endpoint),
             Self::Hostname => address::read_hostname(text).map(Value::Text),
             Self::Host => address::read_host(text).map(Value::Text),
+            Self::Origin => address::read_origin(text).map(Value::Text),
             Self::ServerName => address::read_server_name(text).map(Value::Text),
             Self::Regex => pattern::check_regex(text).map(|()| Value::Text(text.to_owned())),
             Self::Template => pattern::check_template(text).map(|()| Value::Text(text.to_owned())),
@@ -200,12 +208,13 @@ impl Scalar {
             Self::HeaderValue => (is_field_value(bytes), "the value of a header"),
             Self::CookieName => (is_token(bytes), "the name of a cookie"),
             Self::Method => (is_token(bytes), "a method"),
+            Self::Upgrade => (is_protocol(bytes), "a protocol"),
             _ => return read_path(text),
         };
         if !fits {
             return Err(Fault::not(text, what));
         }
-        let lower = self == Self::HeaderName;
+        let lower = matches!(self, Self::HeaderName | Self::Upgrade);
         Ok(Value::Text(if lower { text.to_ascii_lowercase() } else { text.to_owned() }))
     }
 
@@ -237,16 +246,21 @@ impl Scalar {
             }
             Self::Address => "IP address and port such as `0.0.0.0:8080` or `[::1]:8080`",
             Self::Endpoint => "address and port such as `10.0.0.1:80`, `[::1]:80` or `name:80`",
+            Self::Network => "network such as `10.0.0.0/8` or `2001:db8::/32`, or IP address",
             Self::File => "name of a file",
             Self::Environment => "name of an environment variable, such as `GATEWAY_SECRET`",
             Self::Name => "name of letters, digits, `-`, `_` and `.`, at most 128",
             Self::Hostname => "hostname such as `api.example.com` or `*.example.com`",
             Self::Host => "hostname or IP address, without port",
+            Self::Origin => {
+                "origin such as `https://app.example.com` or `https://*.example.com`, or `*`"
+            }
             Self::ServerName => "hostname or IP address",
             Self::CookieName => "name of a cookie such as `affinity`",
             Self::HeaderName => "name of a header such as `x-request-id`",
             Self::HeaderValue => "value of a header: visible text without line breaks",
             Self::Method => "method such as `GET`",
+            Self::Upgrade => "protocol such as `websocket`",
             Self::Path | Self::Prefix => "path that starts with `/`, without query",
             Self::PathText => "prefix such as `/api` or template such as `/users/{id}`",
             Self::Template => "template such as `/users/{id}` or `/users/{id:[0-9]+}`",
@@ -340,6 +354,11 @@ fn is_token(text: &[u8]) -> bool {
 fn is_field_value(value: &[u8]) -> bool {
     value.trim_ascii().len() == value.len()
         && value.iter().all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
+}
+
+/// `protocol-name [ "/" protocol-version ]`, both tokens (RFC 9110 §7.8).
+fn is_protocol(text: &[u8]) -> bool {
+    text.splitn(2, |&byte| byte == b'/').all(is_token)
 }
 
 /// Visible ASCII from `/` on, without query and fragment.

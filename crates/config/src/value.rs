@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::diagnostic::Span;
-use crate::model::EndpointAddress;
+use crate::model::{EndpointAddress, Network};
 
 /// A checked value with its place.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub enum Value {
     Duration(Duration),
     /// IP address and port.
     Address(SocketAddr),
+    /// A network.
+    Network(Network),
     /// Address or name, and port.
     Endpoint(EndpointAddress),
     /// A mapping of any content, as JSON text.

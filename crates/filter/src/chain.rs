@@ -39,6 +39,17 @@ pub trait Filter: Send + Sync + std::fmt::Debug {
     /// Changes a response head on its way to the client.
     fn on_response(&self, _response: &mut ResponseHead) {}
 
+    /// As [`Filter::on_response`], for filters that have to know the request, as it went upstream.
+    fn on_response_to(&self, _request: &RequestHead, response: &mut ResponseHead) {
+        self.on_response(response);
+    }
+
+    /// Whether answers that the gateway gives to failures go through
+    /// [`Filter::on_response_to`] as well.
+    fn touches_failures(&self) -> bool {
+        false
+    }
+
     /// Whether [`Filter::on_response`] does anything.
     fn touches_response(&self) -> bool {
         false
@@ -68,13 +79,15 @@ pub struct Response {
 pub struct Chain {
     filters: Arc<[Arc<dyn Filter>]>,
     touches_response: bool,
+    touches_failures: bool,
 }
 
 impl Chain {
     /// A chain of these filters.
     pub fn new(filters: Vec<Arc<dyn Filter>>) -> Self {
         let touches_response = filters.iter().any(|filter| filter.touches_response());
-        Self { filters: filters.into(), touches_response }
+        let touches_failures = filters.iter().any(|filter| filter.touches_failures());
+        Self { filters: filters.into(), touches_response, touches_failures }
     }
 
     /// Whether there is nothing to do.
@@ -91,7 +104,7 @@ impl Chain {
         for (index, filter) in self.filters.iter().enumerate() {
             if let Flow::Respond(mut response) = filter.on_request(context)? {
                 let before = self.filters.get(..index).unwrap_or(&[]);
-                run_back(before, &mut response.head);
+                run_back(before, context.request, &mut response.head);
                 return Ok(Flow::Respond(response));
             }
         }
@@ -99,9 +112,18 @@ impl Chain {
     }
 
     /// Runs the steps in reverse order over the upstream's final response head.
-    pub fn on_response(&self, response: &mut ResponseHead) {
+    pub fn on_response(&self, request: &RequestHead, response: &mut ResponseHead) {
         if self.touches_response {
-            run_back(&self.filters, response);
+            run_back(&self.filters, request, response);
+        }
+    }
+
+    /// Runs those steps over the answer to a failure that concern it.
+    pub fn on_failure(&self, request: &RequestHead, response: &mut ResponseHead) {
+        if self.touches_failures {
+            for filter in self.filters.iter().rev().filter(|filter| filter.touches_failures()) {
+                filter.on_response_to(request, response);
+            }
         }
     }
 
@@ -111,9 +133,9 @@ impl Chain {
     }
 }
 
-fn run_back(filters: &[Arc<dyn Filter>], response: &mut ResponseHead) {
+fn run_back(filters: &[Arc<dyn Filter>], request: &RequestHead, response: &mut ResponseHead) {
     for filter in filters.iter().rev().filter(|filter| filter.touches_response()) {
-        filter.on_response(response);
+        filter.on_response_to(request, response);
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod caches;
 mod chain;
+mod cors;
 mod error;
 mod headers;
 mod jwt;
@@ -15,6 +16,7 @@ mod rewrite;
 
 pub use caches::Caches;
 pub use chain::{Chain, Context, Filter, Flow, Response};
+pub use cors::{Cors, CorsSpec};
 pub use error::FilterError;
 pub use headers::{HeaderChanges, RequestHeaders, ResponseHeaders};
 pub use jwt::{

@@ -140,6 +140,11 @@ impl Passes {
         Ok(())
     }
 
+    /// Takes over the attempt of another exchange for the same request.
+    pub(crate) const fn take_cluster(&mut self, other: &mut Self) {
+        self.cluster = other.cluster.take();
+    }
+
     /// An attempt ended.
     #[inline]
     pub(crate) fn leave_cluster(

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bulkhead_config::Config;
 use bulkhead_config::model::{self, JwtKeys};
 use bulkhead_filter::{
-    Chain, Filter, FilterError, FixedResponse, FixedResponseSpec, HeaderChanges, JwtAlgorithm,
-    JwtFilter, JwtProvider, JwtProviderSpec, KeyMaterial, PathRewrite, Redirect, RedirectSpec,
-    RequestHeaders, ResponseHeaders, Rewrite, RewriteSpec,
+    Chain, Cors, CorsSpec, Filter, FilterError, FixedResponse, FixedResponseSpec, HeaderChanges,
+    JwtAlgorithm, JwtFilter, JwtProvider, JwtProviderSpec, KeyMaterial, PathRewrite, Redirect,
+    RedirectSpec, RequestHeaders, ResponseHeaders, Rewrite, RewriteSpec,
 };
 
 use crate::snapshot::{ApplyError, read_file, read_secret};
@@ -87,12 +87,26 @@ const fn algorithm(algorithm: &model::JwtAlgorithm) -> JwtAlgorithm {
 
 /// Builds the chain of a route.
 pub(crate) fn build(route: &model::Route, providers: &Providers) -> Result<Chain, FilterError> {
-    let filters = route.filters.iter().map(|filter| step(filter, providers));
+    let filters = route.filters.iter().filter_map(|filter| step(filter, providers).transpose());
     Ok(Chain::new(filters.collect::<Result<_, _>>()?))
 }
 
-fn step(filter: &model::Filter, providers: &Providers) -> Result<Arc<dyn Filter>, FilterError> {
-    Ok(match filter {
+/// `None`: the exchange does it, for bodies and trailers are no filter's, and a filter sees one request
+/// and makes no other.
+fn step(
+    filter: &model::Filter,
+    providers: &Providers,
+) -> Result<Option<Arc<dyn Filter>>, FilterError> {
+    Ok(Some(match filter {
+        model::Filter::Mirror(_) | model::Filter::GrpcWeb => return Ok(None),
+        model::Filter::Cors(spec) => Arc::new(Cors::new(&CorsSpec {
+            allow_origins: spec.allow_origins.clone(),
+            allow_methods: spec.allow_methods.clone(),
+            allow_headers: spec.allow_headers.clone(),
+            expose_headers: spec.expose_headers.clone(),
+            allow_credentials: spec.allow_credentials,
+            max_age_s: spec.max_age.as_secs(),
+        })?),
         model::Filter::Jwt(jwt) => {
             let named = jwt.providers.iter().filter_map(|name| providers.get(name).cloned());
             let providers = named.collect();
@@ -120,7 +134,7 @@ fn step(filter: &model::Filter, providers: &Providers) -> Result<Arc<dyn Filter>
                 model::PathRewrite::Prefix(prefix) => PathRewrite::Prefix(prefix.clone()),
             }),
         })?),
-    })
+    }))
 }
 
 fn changes(spec: &model::HeaderChanges) -> HeaderChanges {

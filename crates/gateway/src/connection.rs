@@ -13,6 +13,7 @@ use bulkhead_upstream::EndpointId;
 
 use crate::arena::Key;
 use crate::outbox::Outbox;
+use crate::retire::Life;
 use crate::snapshot::ClusterId;
 use crate::timer::TimerId;
 
@@ -36,6 +37,8 @@ pub(crate) struct Downstream {
     /// `client` as text, for `x-forwarded-for`.
     pub(crate) client_text: Arc<[u8]>,
     pub(crate) secure: bool,
+    /// Requests must be for the host that the TLS handshake named.
+    pub(crate) sni_match: bool,
     /// Protocols that the listener offers, for sniffing and ALPN.
     pub(crate) http1: bool,
     pub(crate) http2: bool,
@@ -72,6 +75,8 @@ pub(crate) struct Connection {
     pub(crate) out: Outbox,
     /// Exchanges that wait until `out` has drained.
     pub(crate) stalled: Vec<Key>,
+    /// Upstream: exchanges that wait for the peer's settings, which say whether it takes them.
+    pub(crate) awaiting_settings: Vec<Key>,
     /// In the worker's list of connections to flush.
     pub(crate) dirty: bool,
     /// In the worker's list of connections to pump without a new readiness event.
@@ -80,18 +85,27 @@ pub(crate) struct Connection {
     pub(crate) paused: bool,
     /// Since when the socket has taken nothing of what waits for it; a writable event will come.
     pub(crate) blocked_since: Option<Instant>,
+    /// An event has told that the peer ended its sending half; not all before that may be read yet.
+    pub(crate) hung_up: bool,
     /// The peer has ended its sending half.
     pub(crate) input_closed: bool,
     /// It has made a request.
     pub(crate) spoke: bool,
+    /// Our sending half of a tunnel is closed.
+    pub(crate) half_closed: bool,
     /// Close when `out` is flushed.
     pub(crate) closing: bool,
     /// Our sending half is closed; input is thrown away until the peer closes too, so that the last
     /// answer is not destroyed by a reset.
     pub(crate) lingering: bool,
+    pub(crate) life: Life,
     pub(crate) timer: TimerId,
     pub(crate) opened: Instant,
     pub(crate) active: Instant,
+    /// When the peer was heard last.
+    pub(crate) heard: Instant,
+    /// When our PING that has no answer yet was sent.
+    pub(crate) pinged: Option<Instant>,
     /// Since when the head that is being received is incomplete.
     pub(crate) head_since: Option<Instant>,
 }
@@ -105,17 +119,23 @@ impl Connection {
             pending: Vec::new(),
             out: Outbox::default(),
             stalled: Vec::new(),
+            awaiting_settings: Vec::new(),
             dirty: false,
             again: false,
             paused: false,
             blocked_since: None,
+            hung_up: false,
             input_closed: false,
             spoke: false,
+            half_closed: false,
             closing: false,
             lingering: false,
+            life: Life::default(),
             timer: TimerId::NONE,
             opened: now,
             active: now,
+            heard: now,
+            pinged: None,
             head_since: None,
         }
     }
@@ -147,6 +167,17 @@ impl Connection {
             Side::Downstream(_) if self.codec.is_none() || self.head_since.is_some() => "head",
             Side::Downstream(_) => "idle",
         }
+    }
+
+    /// Whether it is a tunnel of HTTP/1, at least one way.
+    pub(crate) fn is_tunnel(&self) -> bool {
+        matches!(&self.codec, Some(Codec::Http1(codec)) if codec.is_tunnel())
+    }
+
+    /// Whether our sending half of a tunnel is to be closed once `out` is flushed.
+    pub(crate) fn must_half_close(&self) -> bool {
+        !self.half_closed
+            && matches!(&self.codec, Some(Codec::Http1(codec)) if codec.is_half_closed())
     }
 
     pub(crate) fn streams(&self) -> usize {

@@ -21,6 +21,13 @@ impl Worker {
     pub(crate) fn connection_timer(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.timer = TimerId::NONE;
+        if self.retirement_due(key).is_some_and(|due| due <= self.now) {
+            self.retire_further(key);
+            return self.set_connection_timer(key);
+        }
+        if self.keep_alive_timer(key) {
+            return;
+        }
         if self.connection_deadline(key).is_none_or(|due| due > self.now) {
             return self.set_connection_timer(key);
         }
@@ -79,13 +86,22 @@ impl Worker {
 
     /// Sets the timer to when the connection is to be looked at next.
     pub(crate) fn set_connection_timer(&mut self, key: Key) {
-        let due = self.connection_deadline(key);
+        let mut due =
+            [self.connection_deadline(key), self.retirement_due(key)].into_iter().flatten().min();
         let Limits { head_timeout, write_timeout, .. } = self.snapshot.limits;
+        let mut check = head_timeout.min(write_timeout).min(BUSY_CHECK);
+        if let Some(connection) = self.connections.get(key)
+            && let Some(keep_alive) = self.keep_alive(connection)
+        {
+            check = check.min(keep_alive.interval);
+            let ping = self.keep_alive_due(key);
+            due = due.map_or(ping, |due| Some(ping.map_or(due, |ping| ping.min(due))));
+        }
         let Some(connection) = self.connections.get_mut(key) else { return };
         self.timers.cancel(connection.timer);
         // What a connection waits for changes without touching its timer, so the timer comes round
         // often enough for the shortest of the limits.
-        let latest = self.now + head_timeout.min(write_timeout).min(BUSY_CHECK);
+        let latest = self.now + check;
         let at = due.map_or(latest, |due| due.min(latest));
         connection.timer = self.timers.set(at, Owner::Connection(key));
     }

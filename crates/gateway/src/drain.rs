@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bulkhead_codec::{Codec, ErrorCode};
+use bulkhead_message::{Failure, FailureKind};
 
 use crate::arena::Key;
 use crate::connection::Connection;
@@ -10,7 +11,7 @@ use crate::guard::InHand;
 use crate::worker::{Exit, Worker};
 
 /// Between GOAWAY(2³¹−1) and the final one: a round trip, so that requests on their way are served.
-const DRAIN_GRACE: Duration = Duration::from_millis(250);
+pub(crate) const DRAIN_GRACE: Duration = Duration::from_millis(250);
 
 /// So long an idle client of HTTP/1 may take for its next request, where another process serves
 /// already and nobody waits for this one to end: closing at once would cross requests on their way.
@@ -71,7 +72,12 @@ impl Worker {
         }
         self.next_housekeeping = self.next_housekeeping.min(self.now + Duration::from_millis(20));
         let begun = self.refuse_at.is_none() && self.beginners.is_empty();
-        let idle = self.exchanges.len() == 0 && self.parcels.is_empty() && self.is_flushed();
+        // Nobody waits for what mirrored requests bring.
+        let asked = self.exchanges.len().saturating_sub(self.mirrors);
+        let idle = asked == 0 && self.parcels.is_empty() && self.is_flushed();
+        if self.now >= until {
+            self.end_exchanges();
+        }
         (begun && idle || self.now >= until).then_some(Exit::Stopped)
     }
 
@@ -97,6 +103,21 @@ impl Worker {
             self.touch(key);
         }
         self.in_hand = InHand::NOTHING;
+        self.flush_dirty();
+    }
+
+    /// The time is over: tells who can be told, and leaves no exchange without its record.
+    fn end_exchanges(&mut self) {
+        let detail = "`drain_timeout` is over";
+        let failure = Failure::gateway(FailureKind::DeadlineExceeded, detail);
+        for key in self.exchanges.keys() {
+            self.guarded(key, |_| Err(failure));
+            self.guarded(key, |worker| {
+                // An answer that its client does not take.
+                worker.finish(key);
+                Ok(())
+            });
+        }
         self.flush_dirty();
     }
 

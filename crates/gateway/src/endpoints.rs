@@ -57,6 +57,9 @@ impl Clusters {
     }
 }
 
+/// Connections that are dialled at once because the peer's settings allow few streams.
+const DIALS_PER_SETTINGS: usize = 16;
+
 /// How often one exchange asks the pool again when a connection turns out not to take it.
 const ACQUIRE_TRIES: usize = 4;
 
@@ -113,7 +116,7 @@ impl Worker {
     }
 
     /// Begins a connection to an endpoint.
-    fn dial(&mut self, id: ClusterId, endpoint: EndpointId) -> Result<(), Failure> {
+    pub(crate) fn dial(&mut self, id: ClusterId, endpoint: EndpointId) -> Result<(), Failure> {
         let Some(cluster) = self.clusters.get_mut(id) else { return Err(overloaded()) };
         let Some(address) = cluster.pool.address(endpoint) else { return Err(overloaded()) };
         let entry = cluster.entry.clone();
@@ -196,6 +199,12 @@ impl Worker {
             cluster.pool.streams_allowed(key, allowed);
         }
         self.serve_waiters(id, endpoint);
+        // With fewer streams than expected, those who still wait need further connections.
+        for _ in 0..DIALS_PER_SETTINGS {
+            if !self.dial_if_wanted(id, endpoint) {
+                break;
+            }
+        }
     }
 
     fn streams_allowed(&self, key: Key) -> u32 {
@@ -255,12 +264,15 @@ impl Worker {
         }
     }
 
-    fn dial_if_wanted(&mut self, id: ClusterId, endpoint: EndpointId) {
+    /// Dials if somebody waits for whom no connection is on its way. True: one is now.
+    fn dial_if_wanted(&mut self, id: ClusterId, endpoint: EndpointId) -> bool {
         let wanted =
             self.clusters.get(id).is_some_and(|cluster| cluster.pool.wants_connection(endpoint));
         if wanted && let Err(failure) = self.dial(id, endpoint) {
             self.fail_waiters(id, endpoint, failure);
+            return false;
         }
+        wanted
     }
 
     /// Gives free slots to the exchanges that have waited longest.
@@ -332,7 +344,9 @@ impl Worker {
             && let Some(cluster) = clusters.get_mut(id)
         {
             let series = cluster.entry.series;
-            let duration = self.now.saturating_duration_since(exchange.attempt_started);
+            // What a tunnel takes says nothing of the endpoint; its handshake does.
+            let until = exchange.tunnel_since.unwrap_or(self.now);
+            let duration = until.saturating_duration_since(exchange.attempt_started);
             let ok = outcome != AttemptOutcome::Neutral && !cluster.pool.is_failure(outcome);
             self.shard.attempt_finished(series, duration, ok);
             if cluster.pool.finished(endpoint, self.now, outcome).is_some() {

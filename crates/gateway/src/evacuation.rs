@@ -101,6 +101,10 @@ impl Worker {
             for leg in [exchange.downstream, exchange.upstream].into_iter().flatten() {
                 parts.join(node, Node::Connection(leg.connection));
             }
+            let others = [exchange.hedge, exchange.mirror].into_iter();
+            for other in others.filter(|other| *other != Key::NONE) {
+                parts.join(node, Node::Exchange(other));
+            }
         }
         let mut parcels: HashMap<Node, Parcel> = HashMap::new();
         for key in connection_keys {

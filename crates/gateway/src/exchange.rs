@@ -9,30 +9,42 @@ use std::time::Duration;
 use bulkhead_codec::{ErrorCode, StreamId};
 use bulkhead_filter::{Context, Flow};
 use bulkhead_message::{
-    BodyLength, Failure, FailureKind, Known, Method, RequestHead, ResponseHead, Retry, Version,
-    has_grpc_type, is_grpc, strip_hop_by_hop,
+    BodyLength, Failure, FailureKind, Known, Method, ResponseHead, Retry, Version, has_grpc_type,
+    is_grpc, strip_hop_by_hop,
 };
-use bulkhead_upstream::{AttemptOutcome, PickHints};
+use bulkhead_upstream::AttemptOutcome;
 
 use crate::arena::Key;
 use crate::breakers::Gate;
 use crate::connection::Side;
-use crate::exchange_state::{Exchange, Leg, Phase};
+use crate::exchange_state::{Exchange, Leg, Phase, Role};
 use crate::faults::Fault;
 use crate::flow::Direction;
 use crate::grpc_messages::GrpcMessages;
+use crate::intake::Hop;
 use crate::overload::shed_under;
-use crate::timer::TimerId;
 use crate::worker::Worker;
 
 mod affinity;
 mod backend;
+mod body_rate;
 mod failing;
+mod grpc_web;
+mod handshake;
+mod hedge;
+mod mirror;
+mod prepare;
+mod pushback;
 mod retry;
 mod time_limits;
+mod tunnel;
 
 pub(crate) use affinity::Affinity;
-use backend::{backend_of, choose_backend, observe_latency};
+use backend::{choose_backend, observe_latency, pick_endpoint};
+pub(crate) use body_rate::BodyRate;
+pub(crate) use handshake::Tunnel;
+use prepare::{check_request, check_server_name, name_host, prepare_request, receive};
+use retry::prepare_attempt;
 use time_limits::deadline;
 
 /// How much of a request body is thrown away after its answer: an HTTP/1 connection can be kept so,
@@ -47,6 +59,7 @@ impl Worker {
     pub(crate) fn request_begins(&mut self, connection: Key, stream: StreamId, end: bool) {
         let Some(key) = self.new_exchange(connection, stream, end) else { return };
         self.in_hand.exchange = key;
+        self.count_request(connection);
         let routed = self.route(key, end);
         self.settle(key, routed);
     }
@@ -66,7 +79,9 @@ impl Worker {
         exchange.client = Some(downstream.client);
         exchange.secure = downstream.secure;
         exchange.version = exchange.request.version;
-        exchange.is_grpc = is_grpc(&exchange.request);
+        // A failure of a gRPC call is told with a 200, which to CONNECT would be an agreement.
+        exchange.is_grpc =
+            exchange.request.method() != Method::Connect && is_grpc(&exchange.request);
         exchange.is_head = exchange.request.method() == Method::Head;
         exchange.downstream = Some(Leg { connection, stream });
         exchange.request_body.ended = end;
@@ -83,15 +98,23 @@ impl Worker {
     /// Route → request filters → cluster.
     fn route(&mut self, key: Key, end: bool) -> Result<(), Failure> {
         self.faults.strike(Fault::RoutePanic);
-        let Self { exchanges, connections, snapshot, caches, breakers, shard, .. } = self;
+        let Self { exchanges, connections, snapshot, caches, rng, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(leg) = exchange.downstream else { return Ok(()) };
-        let Some(Side::Downstream(client)) = connections.get(leg.connection).map(|c| &c.side)
-        else {
-            return Ok(());
-        };
+        let Some(connection) = connections.get(leg.connection) else { return Ok(()) };
+        let Side::Downstream(client) = &connection.side else { return Ok(()) };
         let (secure, client_text) = (exchange.secure, client.client_text.clone());
+        let (intake, peer) = (&snapshot.intake, exchange.client);
+        handshake::unify(&mut exchange.request);
+        let received = receive(exchange, intake, secure, rng)?;
+        if client.sni_match {
+            check_server_name(exchange.request.authority(), &connection.channel)?;
+        }
         check_request(&exchange.request, snapshot.limits.body_bytes_max)?;
+        if let Some(response) = received.redirect {
+            self.respond(key, &response.head, &response.body);
+            return Ok(());
+        }
 
         let found = self
             .table
@@ -99,35 +122,59 @@ impl Worker {
             .ok_or(Failure::downstream(FailureKind::NoRoute, "no route matches"))?;
         exchange.route = Some(found.route);
         let route = snapshot.route(found.route);
-        shed_under(&self.pressure, route.priority, shard)?;
+        shed_under(&self.pressure, route.priority, &self.shard)?;
+        let rng = &mut self.rng;
+        let random = || (u128::from(rng.next()) << 64 | u128::from(rng.next())).to_ne_bytes();
+        exchange.tunnel = handshake::asked(&mut exchange.request, &route.tunnels, random)?;
 
         let mut context = Context {
             request: &mut exchange.request,
             client: exchange.client,
             now_unix_s: self.unix_s,
-            secure,
+            secure: received.origin.secure,
             caches,
             matched_prefix_len: route.prefix_len(found.matched),
         };
         let flow = route.chain.on_request(&mut context)?;
-        prepare_request(&mut exchange.request, &client_text, secure);
+        if route.grpc_web {
+            grpc_web::begin(exchange);
+        }
+        let (origin, authority) = (received.origin, received.authority.as_slice());
+        let hop = Hop { peer, peer_text: &client_text, origin, authority };
+        name_host(&mut exchange.request, &connection.channel);
+        prepare_request(&mut exchange.request, intake, &hop, rng);
         exchange.expects_continue = exchange.request.fields.contains(Known::Expect) && !end;
         exchange.request.fields.remove(Known::Expect);
         exchange.deadline = deadline(exchange, route.timeouts.request, self.now)?;
-        exchange.idle_timeout = route.timeouts.idle;
+        exchange.idle_timeout = Some(route.timeouts.idle);
+        body_rate::watch(exchange, &snapshot.limits, self.now);
         if let Flow::Respond(response) = flow {
+            handshake::check_answer(&response.head, exchange.tunnel.as_ref())?;
             self.respond(key, &response.head, &response.body);
             return Ok(());
         }
+        self.send_to_backend(key)
+    }
+
+    /// The route's backend by weight, and beside it a copy to its mirror.
+    fn send_to_backend(&mut self, key: Key) -> Result<(), Failure> {
+        let Self { exchanges, snapshot, rng, breakers, shard, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
+        let Some(route) = exchange.route.map(|route| snapshot.route(route)) else { return Ok(()) };
+        let mirrors = route.mirror.is_some();
         exchange
             .passes
             .enter_route(route.guard.as_ref(), Gate { breakers, shard, now: self.now })?;
-        choose_backend(exchange, route, &mut self.rng)?;
+        choose_backend(exchange, route, rng)?;
         if exchange.expects_continue {
             // The gateway buffers and retries, so it answers for the upstream (RFC 9110 §10.1.1).
             self.send_interim(key, &ResponseHead::new(100));
         }
-        self.attempt(key)
+        let attempted = self.attempt(key);
+        if mirrors {
+            self.mirror(key);
+        }
+        attempted
     }
 
     /// Cluster → endpoint → connection. The request is sent now or when a connection is ready.
@@ -137,16 +184,13 @@ impl Worker {
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
         let cluster = exchange.cluster.and_then(|id| clusters.get_mut(id)).ok_or(no_endpoint)?;
-        let hints = PickHints {
-            avoid: exchange.endpoint.filter(|_| exchange.attempts > 0),
-            hash: exchange.affinity.hash,
-            subset: backend_of(exchange).and_then(|backend| backend.subset.as_ref()),
-        };
-        let endpoint = cluster.pool.pick(self.now, &mut self.rng, hints).ok_or(no_endpoint)?;
+        let endpoint =
+            pick_endpoint(exchange, cluster, self.now, &mut self.rng).ok_or(no_endpoint)?;
         let gate = Gate { breakers, shard, now: self.now };
         exchange.passes.enter_cluster(cluster.entry.guard.as_ref(), gate)?;
         exchange.endpoint = Some(endpoint);
         exchange.attempts += 1;
+        prepare_attempt(exchange, self.now);
         exchange.attempt_started = self.now;
         exchange.retry_at = None;
         exchange.phase = Phase::Waiting;
@@ -170,7 +214,11 @@ impl Worker {
         };
         let Some(codec) = connection.codec.as_mut() else { return Ok(Sent::Unable) };
         let body = &exchange.request_body;
-        let end = body.ended && body.total == 0 && !body.has_trailers;
+        let mut end = body.ended && body.total == 0 && !body.has_trailers;
+        if let Some(tunnel) = &exchange.tunnel {
+            tunnel.prepare_request(&mut exchange.request, codec.is_http2());
+            end = false;
+        }
         let position = connection.out.position();
         let out = &mut connection.out.bytes;
         match codec.open(&exchange.request, end, key.to_tag(), out) {
@@ -186,7 +234,7 @@ impl Worker {
                 self.touch(upstream);
                 Ok(Sent::Yes)
             }
-            Err(_) => Ok(Sent::Unable),
+            Err(cause) => self.not_opened(key, upstream, cause),
         }
     }
 
@@ -199,17 +247,33 @@ impl Worker {
         let body = &mut exchange.request_body;
         body.total += bytes.len() as u64;
         body.ended |= end;
-        if limits.body_bytes_max.is_some_and(|max| body.total > max) {
+        let has_limit = exchange.tunnel.is_none();
+        if has_limit && limits.body_bytes_max.is_some_and(|max| body.total > max) {
             let detail = "the request body is larger than `body_bytes_max`";
             self.exchange_failed(key, Failure::downstream(FailureKind::BodyTooLarge, detail));
             return false;
         }
-        match exchange.phase {
+        let (phase, keep_max) = (exchange.phase, limits.replay_bytes_max as usize);
+        let bytes = match grpc_web::request_data(&mut exchange.grpc_web, bytes, end) {
+            Ok(bytes) => bytes,
+            Err(failure) => {
+                self.exchange_failed(key, failure);
+                return false;
+            }
+        };
+        if exchange.mirror != Key::NONE {
+            self.mirror_data(key, &bytes, end);
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return false };
+        let body = &mut exchange.request_body;
+        match phase {
             Phase::Discarding => self.discard(key),
             Phase::Responding if exchange.upstream.is_none() || exchange.response_ended => {}
+            // The tunnel was refused.
+            Phase::Responding if exchange.tunnel.is_some() => {}
             _ => {
                 exchange.expects_continue = false;
-                body.push(bytes, limits.replay_bytes_max as usize);
+                body.push(&bytes, keep_max);
                 body.owed += flow;
                 self.in_hand.flow_bytes = 0;
                 self.flush_pipe(key, Direction::Request);
@@ -230,13 +294,29 @@ impl Worker {
         body.has_trailers = true;
         std::mem::swap(&mut body.trailers, &mut self.heads.trailers);
         strip_hop_by_hop(&mut body.trailers);
+        if exchange.mirror != Key::NONE {
+            self.mirror_trailers(key);
+        }
         self.flush_pipe(key, Direction::Request);
     }
 
     /// A response head, interim or final, was decoded into `heads.response`.
     pub(crate) fn response_begins(&mut self, key: Key, end: bool) {
+        let Some(key) = self.answered(key, end) else { return };
         let accepted = self.accept_response(key, end);
         self.settle(key, accepted);
+    }
+
+    /// Whose answer it is that came to this exchange, if anybody's.
+    fn answered(&mut self, key: Key, end: bool) -> Option<Key> {
+        match self.exchanges.get(key)?.role {
+            Role::Client => Some(key),
+            Role::Hedge(client) => self.hedge_answers(key, client, end),
+            Role::Mirror => {
+                self.mirror_answers(key, end);
+                None
+            }
+        }
     }
 
     fn accept_response(&mut self, key: Key, end: bool) -> Result<(), Failure> {
@@ -245,10 +325,17 @@ impl Worker {
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let head = &mut heads.response;
         exchange.progressed = self.now;
-        if head.status == 101 {
+        if exchange.tunnel.is_some() && (head.status == 101 || !head.is_interim()) {
+            if self.tunnel_answered(key, end)? {
+                return Ok(());
+            }
+        } else if head.status == 101 {
             let detail = "the upstream switched protocols without being asked";
             return Err(Failure::upstream(FailureKind::UpstreamProtocol, Retry::Never, detail));
         }
+        let Self { exchanges, heads, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
+        let head = &mut heads.response;
         if head.is_interim() {
             if head.status != 100 && exchange.version > Version::Http10 {
                 let interim = std::mem::take(head);
@@ -263,7 +350,7 @@ impl Worker {
         if exchange.limited {
             self.waited(key, status);
         }
-        if route.retry.statuses.contains(&status) && self.retry_status(key, status, end) {
+        if self.is_replaced(key, &route.retry, end) {
             return Ok(());
         }
         let Self { exchanges, heads, clusters, .. } = self;
@@ -272,8 +359,9 @@ impl Worker {
         exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
         observe_latency(exchange, clusters, self.now);
         strip_hop_by_hop(&mut head.fields);
-        route.chain.on_response(head);
+        route.chain.on_response(&exchange.request, head);
         exchange.affinity.set_cookie(route.backend(exchange.backend), exchange.secure, head);
+        snapshot.intake.forwarding.tell_client(&mut head.fields, head.version);
         if exchange.is_grpc {
             exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
             // HTTP/1.0 has no trailers, and a length that was promised is to be kept.
@@ -281,6 +369,7 @@ impl Worker {
                 && head.body == BodyLength::Unknown
                 && has_grpc_type(&head.fields);
             exchange.grpc_messages = (!end && may_end_early).then(GrpcMessages::default);
+            grpc_web::response_head(&mut exchange.grpc_web, head);
         }
         exchange.request_body.forget();
         exchange.response_ended = end;
@@ -294,10 +383,17 @@ impl Worker {
 
     /// Passes `heads.response` on as the final head.
     fn send_head(&mut self, key: Key, end: bool) {
+        if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge != Key::NONE) {
+            self.drop_hedge(key);
+        }
         let Self { exchanges, connections, heads, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
+        exchange.hedge_at = None;
         exchange.phase = Phase::Responding;
         exchange.status = heads.response.status;
+        if let Some(ids) = &exchange.snapshot.intake.request_ids {
+            ids.tell(&exchange.request.fields, &mut heads.response.fields);
+        }
         let Some(leg) = exchange.downstream else { return };
         let Some(connection) = connections.get_mut(leg.connection) else { return };
         let Some(codec) = connection.codec.as_mut() else { return };
@@ -334,7 +430,9 @@ impl Worker {
         if let Some(messages) = &mut exchange.grpc_messages {
             messages.take(bytes);
         }
-        let kept = self.pass_on_response(key, bytes, flow, end);
+        let call = exchange.grpc_web;
+        let bytes = grpc_web::response_data(call.as_ref(), bytes);
+        let kept = self.pass_on_response(key, &bytes, flow, end);
         if end {
             self.upstream_ended(key);
             self.response_sent(key);
@@ -348,45 +446,14 @@ impl Worker {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.progressed = self.now;
         exchange.response_ended = true;
-        let body = &mut exchange.response_body;
-        std::mem::swap(&mut body.trailers, &mut self.heads.trailers);
-        body.ended = true;
-        body.has_trailers = true;
         if exchange.is_grpc {
-            exchange.grpc_status = grpc_status(body.trailers.get(Known::GrpcStatus));
+            exchange.grpc_status = grpc_status(self.heads.trailers.get(Known::GrpcStatus));
         }
+        let (body, trailers) = (&mut exchange.response_body, &mut self.heads.trailers);
+        grpc_web::end_in_trailers(exchange.grpc_web.as_ref(), body, trailers);
         self.flush_pipe(key, Direction::Response);
         self.upstream_ended(key);
         self.response_sent(key);
-    }
-
-    /// The upstream gave up the stream.
-    pub(crate) fn upstream_reset(&mut self, key: Key, code: ErrorCode, by_peer: bool) {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        if exchange.response_ended {
-            // The answer is whole; the upstream only does not want the rest of the request.
-            exchange.request_body.end_sent = true;
-            return self.upstream_ended(key);
-        }
-        let failure = match code {
-            ErrorCode::REFUSED_STREAM if by_peer => Failure::upstream(
-                FailureKind::UpstreamRefused,
-                Retry::Always,
-                "the upstream refused the stream",
-            ),
-            _ if by_peer => Failure::upstream(
-                FailureKind::UpstreamReset,
-                Retry::IfIdempotent,
-                "the upstream reset the stream",
-            ),
-            _ => Failure::upstream(
-                FailureKind::UpstreamProtocol,
-                Retry::IfIdempotent,
-                "the upstream's answer is malformed",
-            ),
-        };
-        self.stream_gone(key);
-        self.exchange_failed(key, failure);
     }
 
     /// Answers from the gateway itself.
@@ -420,6 +487,12 @@ impl Worker {
     /// Looks whether the response has been handed over whole, and if so ends the exchange.
     pub(crate) fn response_sent(&mut self, key: Key) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if exchange.phase == Phase::Tunnel {
+            return self.tunnel_passed_on(key);
+        }
+        if exchange.role == Role::Mirror && exchange.response_ended {
+            return self.finish(key);
+        }
         if !exchange.response_body.end_sent || exchange.phase != Phase::Responding {
             return;
         }
@@ -463,10 +536,19 @@ impl Worker {
     /// The exchange is over: one record, exactly once, and its place is free.
     pub(crate) fn finish(&mut self, key: Key) {
         self.detach_upstream(key, ErrorCode::CANCEL);
+        if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge != Key::NONE) {
+            self.drop_hedge(key);
+        }
+        if let Some(mirror) = self.exchanges.get(key).map(|exchange| exchange.mirror)
+            && mirror != Key::NONE
+        {
+            self.cut_mirror(key, mirror);
+        }
         let Some(mut exchange) = self.exchanges.remove(key) else { return };
-        self.timers.cancel(exchange.timer);
-        exchange.timer = TimerId::NONE;
-        self.record(&exchange);
+        match exchange.role {
+            Role::Mirror => self.mirror_over(&exchange),
+            Role::Client | Role::Hedge(_) => self.record(&exchange),
+        }
         if let Some(leg) = exchange.downstream.take()
             && let Some(connection) = self.connections.get_mut(leg.connection)
         {
@@ -478,9 +560,7 @@ impl Worker {
             }
             self.touch(leg.connection);
         }
-        if self.spare.len() < SPARE_MAX {
-            self.spare.push(exchange);
-        }
+        self.recycle(exchange);
     }
 }
 
@@ -494,38 +574,6 @@ pub(crate) enum Sent {
     Yes,
     /// This connection takes no stream; another one is needed.
     Unable,
-}
-
-fn check_request(head: &RequestHead, body_bytes_max: Option<u64>) -> Result<(), Failure> {
-    if head.method() == Method::Connect {
-        let detail = "CONNECT is not supported";
-        return Err(Failure::downstream(FailureKind::Refused, detail));
-    }
-    if let (BodyLength::Known(length), Some(max)) = (head.body, body_bytes_max)
-        && length > max
-    {
-        let detail = "the request body is larger than `body_bytes_max`";
-        return Err(Failure::downstream(FailureKind::BodyTooLarge, detail));
-    }
-    Ok(())
-}
-
-/// Makes the client's head fit for the upstream: drops what is for this hop, says who asked.
-fn prepare_request(head: &mut RequestHead, client: &[u8], secure: bool) {
-    strip_hop_by_hop(&mut head.fields);
-    let fields = &mut head.fields;
-    if let Some(previous) = fields.get(Known::XForwardedFor) {
-        let mut chain = Vec::with_capacity(previous.len() + client.len() + 2);
-        for value in fields.get_all(Known::XForwardedFor) {
-            chain.extend_from_slice(value);
-            chain.extend_from_slice(b", ");
-        }
-        chain.extend_from_slice(client);
-        fields.set(Known::XForwardedFor, &chain);
-    } else {
-        fields.push_known(Known::XForwardedFor, client);
-    }
-    fields.set(Known::XForwardedProto, if secure { b"https" } else { b"http" });
 }
 
 fn grpc_status(value: Option<&[u8]>) -> Option<u8> {

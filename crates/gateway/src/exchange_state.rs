@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bulkhead_codec::StreamId;
+use bulkhead_codec::grpc_web::Call;
 use bulkhead_message::{Failure, RequestHead, Version};
-use bulkhead_upstream::{AttemptOutcome, EndpointId};
+use bulkhead_upstream::{AttemptOutcome, EndpointId, Tried};
 
 use crate::arena::Key;
 use crate::breakers::Passes;
-use crate::exchange::Affinity;
+use crate::exchange::{Affinity, BodyRate, Tunnel};
 use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
@@ -21,6 +22,11 @@ use crate::timer::TimerId;
 pub(crate) struct Leg {
     pub(crate) connection: Key,
     pub(crate) stream: StreamId,
+}
+
+impl Leg {
+    /// Instead of a stream that is still to be opened; never one's number.
+    pub(crate) const UNOPENED: StreamId = StreamId::MAX;
 }
 
 /// Where an exchange stands.
@@ -37,14 +43,35 @@ pub(crate) enum Phase {
     Sent,
     /// The final response head went downstream.
     Responding,
+    /// Both sides have agreed to a tunnel: bytes both ways.
+    Tunnel,
     /// The response is complete; what is left of the request body is thrown away.
     Discarding,
+}
+
+/// Whose request an exchange carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A client's, who gets the answer.
+    #[default]
+    Client,
+    /// That of another exchange, as its second attempt (see `exchange/hedge.rs`).
+    Hedge(Key),
+    /// A copy of another's, whose answer is thrown away (see `exchange/mirror.rs`).
+    Mirror,
 }
 
 /// One exchange. Boxed and recycled by its worker, so that its buffers are allocated once.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) phase: Phase,
+    pub(crate) role: Role,
+    /// The exchange that is its second attempt, or none.
+    pub(crate) hedge: Key,
+    /// When it is to get one.
+    pub(crate) hedge_at: Option<Instant>,
+    /// The exchange that gets a copy of the request body, or none.
+    pub(crate) mirror: Key,
     pub(crate) snapshot: Arc<Snapshot>,
     /// Index into the snapshot's routes; `None` until routed.
     pub(crate) route: Option<u32>,
@@ -69,9 +96,14 @@ pub(crate) struct Exchange {
     pub(crate) secure: bool,
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
+    /// What the client asks to switch to, and with [`Phase::Tunnel`] has.
+    pub(crate) tunnel: Option<Tunnel>,
+    pub(crate) tunnel_since: Option<Instant>,
     /// The client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
     pub(crate) attempts: u32,
+    /// Endpoints that failed it.
+    pub(crate) tried: Tried,
     /// Status sent downstream; 0: none yet.
     pub(crate) status: u16,
     /// Why it failed, if it did.
@@ -88,15 +120,22 @@ pub(crate) struct Exchange {
     pub(crate) grpc_messages: Option<GrpcMessages>,
     /// The upstream's answer has ended.
     pub(crate) response_ended: bool,
+    /// A call of gRPC-Web that is translated.
+    pub(crate) grpc_web: Option<Call>,
+    pub(crate) body_rate: BodyRate,
     pub(crate) started: Instant,
     pub(crate) attempt_started: Instant,
     pub(crate) progressed: Instant,
     pub(crate) retry_at: Option<Instant>,
     /// From the route's time-out and `grpc-timeout`.
     pub(crate) deadline: Option<Instant>,
-    pub(crate) idle_timeout: Duration,
+    /// `None`: nothing is too long.
+    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) timer: TimerId,
 }
+
+/// Idle time-out of an exchange that no route has given another one.
+const UNROUTED_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Memory that a recycled exchange keeps in each of its buffers.
 const RETAIN_BYTES: usize = 16 * 1024;
@@ -105,6 +144,10 @@ impl Exchange {
     pub(crate) fn new(snapshot: Arc<Snapshot>, now: Instant) -> Self {
         Self {
             phase: Phase::Begun,
+            role: Role::Client,
+            hedge: Key::NONE,
+            hedge_at: None,
+            mirror: Key::NONE,
             snapshot,
             route: None,
             backend: 0,
@@ -123,8 +166,11 @@ impl Exchange {
             secure: false,
             is_grpc: false,
             is_head: false,
+            tunnel: None,
+            tunnel_since: None,
             expects_continue: false,
             attempts: 0,
+            tried: Tried::default(),
             status: 0,
             failure: None,
             attempt_open: false,
@@ -134,12 +180,14 @@ impl Exchange {
             grpc_status: None,
             grpc_messages: None,
             response_ended: false,
+            grpc_web: None,
+            body_rate: BodyRate::default(),
             started: now,
             attempt_started: now,
             progressed: now,
             retry_at: None,
             deadline: None,
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Some(UNROUTED_IDLE_TIMEOUT),
             timer: TimerId::NONE,
         }
     }
@@ -147,6 +195,10 @@ impl Exchange {
     /// Makes a recycled exchange new.
     pub(crate) fn reset(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
         self.phase = Phase::Begun;
+        self.role = Role::Client;
+        self.hedge = Key::NONE;
+        self.hedge_at = None;
+        self.mirror = Key::NONE;
         self.snapshot = snapshot;
         self.route = None;
         self.backend = 0;
@@ -160,7 +212,10 @@ impl Exchange {
         self.request.fields.shrink_to(RETAIN_BYTES);
         self.request_body.clear(RETAIN_BYTES);
         self.response_body.clear(RETAIN_BYTES);
+        self.tunnel = None;
+        self.tunnel_since = None;
         self.expects_continue = false;
+        self.tried.clear();
         self.attempts = 0;
         self.status = 0;
         self.failure = None;
@@ -171,17 +226,53 @@ impl Exchange {
         self.grpc_status = None;
         self.grpc_messages = None;
         self.response_ended = false;
+        self.grpc_web = None;
+        self.body_rate = BodyRate::default();
         self.started = now;
         self.attempt_started = now;
         self.progressed = now;
         self.retry_at = None;
         self.deadline = None;
+        self.idle_timeout = Some(UNROUTED_IDLE_TIMEOUT);
         self.timer = TimerId::NONE;
+    }
+
+    /// Makes it carry the request of another exchange as well, from its beginning.
+    pub(crate) fn copy_request(&mut self, original: &Self, role: Role) {
+        self.role = role;
+        self.route = original.route;
+        self.backend = original.backend;
+        self.cluster = original.cluster;
+        self.affinity = original.affinity;
+        self.request.clone_from(&original.request);
+        self.request_body.copy_from(&original.request_body);
+        self.version = original.version;
+        self.client = original.client;
+        self.is_grpc = original.is_grpc;
+        self.is_head = original.is_head;
+        self.attempts = original.attempts;
+        self.idle_timeout = original.idle_timeout;
+    }
+
+    /// Takes over the attempt of an exchange that carries the same request. Its own must be over.
+    pub(crate) fn take_leg(&mut self, other: &mut Self) {
+        self.phase = other.phase;
+        self.endpoint = other.endpoint;
+        self.upstream = other.upstream.take();
+        self.sent_from = other.sent_from;
+        self.holds_slot = std::mem::take(&mut other.holds_slot);
+        self.attempt_open = std::mem::take(&mut other.attempt_open);
+        self.limited = std::mem::take(&mut other.limited);
+        self.attempt_outcome = other.attempt_outcome;
+        self.attempt_started = other.attempt_started;
+        self.passes.take_cluster(&mut other.passes);
+        self.response_ended = false;
+        self.request_body.go_on_as(&mut other.request_body);
     }
 
     /// Whether a final response head was sent downstream.
     pub(crate) const fn has_responded(&self) -> bool {
-        matches!(self.phase, Phase::Responding | Phase::Discarding)
+        matches!(self.phase, Phase::Responding | Phase::Tunnel | Phase::Discarding)
     }
 
     /// What the attempt says about its endpoint: of an answered gRPC call its own status does.

@@ -20,6 +20,10 @@ pub enum Fault {
     PipePanic,
     /// A panic when something is due for an exchange.
     ExchangeTimerPanic,
+    /// A panic while a request is sent a second time.
+    HedgePanic,
+    /// A panic while a request is sent to a mirror.
+    MirrorPanic,
     /// A panic while a connection's input is decoded.
     InputPanic,
     /// A panic when something is due for a connection.

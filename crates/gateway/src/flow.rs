@@ -71,6 +71,9 @@ impl Worker {
         self.faults.strike(Fault::PipePanic);
         let Self { exchanges, connections, dirty, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
+        if direction == Direction::Request && exchange.awaits_tunnel() {
+            return;
+        }
         let (body, to, from) = match direction {
             Direction::Request => {
                 (&mut exchange.request_body, exchange.upstream, exchange.downstream)
@@ -79,6 +82,7 @@ impl Worker {
                 (&mut exchange.response_body, exchange.downstream, exchange.upstream)
             }
         };
+        let in_tunnel = exchange.phase == Phase::Tunnel;
         let before = body.waiting().len();
         let mut refused = None;
         if let Some(to) = to
@@ -111,6 +115,9 @@ impl Worker {
             }
         }
         let left = body.waiting().len();
+        if left > 0 && direction == Direction::Request {
+            exchange.body_rate.hold();
+        }
         let pause = left > self.snapshot.limits.buffer_bytes_max as usize;
         // Padding and what a fast path has passed on already are granted once all is out.
         let grant = if left == 0 { body.owed } else { body.owed.min((before - left) as u32) };
@@ -122,8 +129,8 @@ impl Worker {
             self.grant(from, grant, hold, resume);
         }
         match (refused, direction) {
-            (None, Direction::Request) => {}
-            (None, Direction::Response) => self.response_sent(key),
+            (None, Direction::Request) if !in_tunnel => {}
+            (None, _) => self.response_sent(key),
             (Some(error), Direction::Request) => self.request_unsendable(key, error),
             (Some(error), Direction::Response) => self.response_unsendable(key, error),
         }
@@ -214,7 +221,7 @@ impl Worker {
         {
             cluster.pool.cancel_waiter(key.to_tag());
         }
-        if exchange.attempt_open {
+        if exchange.attempt_open || exchange.limited {
             let outcome = exchange.outcome();
             self.tell_endpoint(key, outcome);
         }

@@ -15,6 +15,7 @@ use bulkhead_message::{Failure, FailureKind};
 
 use crate::arena::Key;
 use crate::connection::Connection;
+use crate::exchange_state::Role;
 use crate::pump::{READ_BYTES, write_out};
 use crate::worker::Worker;
 
@@ -171,8 +172,20 @@ impl Worker {
         // At worst the pool keeps a slot for a stream that is gone.
         let detach = AssertUnwindSafe(|| self.detach_upstream(key, ErrorCode::INTERNAL_ERROR));
         let _ = catch_unwind(detach);
+        let hedge = AssertUnwindSafe(|| self.drop_hedge(key));
+        let _ = catch_unwind(hedge);
         let Some(mut exchange) = self.exchanges.remove(key) else { return };
         self.timers.cancel(exchange.timer);
+        match exchange.role {
+            Role::Client => {}
+            Role::Hedge(client) => {
+                if let Some(client) = self.exchanges.get_mut(client).filter(|it| it.hedge == key) {
+                    client.hedge = Key::NONE;
+                }
+                return;
+            }
+            Role::Mirror => return self.mirror_over(&exchange),
+        }
         if let Some(leg) = exchange.downstream.take() {
             self.end_connection(leg.connection);
         }

@@ -52,6 +52,24 @@ impl Pipe {
         self.keep = true;
     }
 
+    /// Makes an empty pipe hold what another one does, from the beginning, which that has kept.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+        self.keep = true;
+        self.ended = other.ended;
+        self.has_trailers = other.has_trailers;
+        self.trailers.clone_from(&other.trailers);
+        self.total = other.total;
+    }
+
+    /// Goes on where another pipe with the same bytes stands.
+    pub(crate) const fn go_on_as(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.bytes, &mut other.bytes);
+        self.sent = other.sent;
+        self.keep = other.keep;
+        self.end_sent = other.end_sent;
+    }
+
     /// Forgets what was passed on: no other attempt can be made with this body.
     pub(crate) fn forget(&mut self) {
         self.keep = false;

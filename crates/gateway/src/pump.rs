@@ -23,7 +23,7 @@ const READS_PER_TURN: usize = 8;
 
 impl Worker {
     /// Reads and handles what a connection has to say.
-    pub(crate) fn read(&mut self, key: Key, hung_up: bool) {
+    pub(crate) fn read(&mut self, key: Key) {
         // Out of the worker for the time of the pump: events borrow from it while the worker changes.
         let mut buffer = std::mem::take(&mut self.buffer);
         for round in 0..=READS_PER_TURN {
@@ -44,15 +44,16 @@ impl Worker {
                     buffer[..kept].copy_from_slice(&connection.pending);
                     // An idle connection holds no buffer.
                     connection.pending = Vec::new();
+                    connection.heard = self.now;
                     if !connection.lingering {
                         connection.active = self.now;
                     }
                     if connection.is_downstream() {
                         self.shard.transferred(count as u64, 0);
                     }
-                    let may_read_more = connection.channel.may_read_more();
+                    let may_read_more = connection.channel.may_read_more() || connection.hung_up;
                     self.pump_and_keep(key, &buffer[..kept + count]);
-                    if !may_read_more && !hung_up {
+                    if !may_read_more {
                         // Edge-triggered: more bytes will raise another event.
                         break;
                     }
@@ -79,12 +80,15 @@ impl Worker {
         if !pending.is_empty() {
             self.pump_and_keep(key, &pending);
         }
-        if input_closed
-            && let Some(connection) = self.connections.get_mut(key)
-            && connection.streams() == 0
-        {
+        let Some(connection) = self.connections.get_mut(key).filter(|_| input_closed) else {
+            return;
+        };
+        if connection.streams() == 0 {
             connection.closing = true;
             self.touch(key);
+        } else if connection.is_tunnel() {
+            // It has become one after its peer had ended its half.
+            self.settle_closed_input(key);
         }
     }
 
@@ -191,7 +195,9 @@ impl Worker {
         if connection.codec.as_ref().is_some_and(Codec::must_close) {
             connection.closing = true;
         }
-        if !connection.dirty && (connection.closing || !connection.out.is_empty()) {
+        let has_work =
+            connection.closing || !connection.out.is_empty() || connection.must_half_close();
+        if !connection.dirty && has_work {
             connection.dirty = true;
             self.dirty.push(key);
         }
@@ -247,7 +253,8 @@ impl Worker {
                     Failure::downstream(kind, "the client's stream was reset"),
                 );
             }
-            Event::GoAway { .. } | Event::Pong(_) | Event::Ready | Event::Response { .. } => {}
+            Event::Pong(_) => self.ponged(key),
+            Event::GoAway { .. } | Event::Ready | Event::Response { .. } => {}
         }
     }
 
@@ -272,8 +279,12 @@ impl Worker {
                 self.upstream_reset(exchange, code, by_peer);
             }
             Event::GoAway { .. } => self.pool_draining(key),
-            Event::Ready => self.pool_settings(key),
-            Event::Pong(_) | Event::Request { .. } => {}
+            Event::Ready => {
+                self.pool_settings(key);
+                self.settings_arrived(key);
+            }
+            Event::Pong(_) => self.ponged(key),
+            Event::Request { .. } => {}
         }
     }
 
@@ -299,10 +310,11 @@ impl Worker {
         } else {
             Failure::upstream(FailureKind::UpstreamProtocol, Retry::IfIdempotent, error.reason)
         };
-        self.fail_streams(key, failure);
         if !is_downstream {
+            // First: what fails may be tried again at once, and not on this connection.
             self.pool_closed(key);
         }
+        self.fail_streams(key, failure);
         if let Some(connection) = self.connections.get_mut(key) {
             connection.closing = true;
             connection.pending = Vec::new();
@@ -321,7 +333,8 @@ impl Worker {
     }
 
     /// Nothing more will come in here: ends what cannot be completed. An HTTP/1 client may end its
-    /// half and still read the answers to all that it has sent; everything else is over.
+    /// half and still read the answers to all that it has sent, and the other half of a tunnel goes on;
+    /// everything else is over.
     fn settle_closed_input(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let is_downstream = connection.is_downstream();
@@ -331,7 +344,8 @@ impl Worker {
         }
         let Some(connection) = self.connections.get_mut(key) else { return };
         let is_http1 = matches!(connection.codec, Some(Codec::Http1(_)));
-        if is_downstream && is_http1 && connection.streams() > 0 {
+        let goes_on = is_downstream || connection.is_tunnel();
+        if is_http1 && goes_on && connection.streams() > 0 {
             return;
         }
         if is_downstream && !connection.out.is_empty() {
@@ -385,7 +399,14 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.dirty = false;
         match write_out(connection, self.now) {
-            Err(_) => return self.connection_lost(key),
+            Err(_) => {
+                if connection.is_tunnel() {
+                    // What its peer said before it went is still to be passed on.
+                    connection.hung_up = true;
+                    self.read(key);
+                }
+                return self.connection_lost(key);
+            }
             Ok(0) => {}
             Ok(written) => {
                 connection.active = self.now;
@@ -405,6 +426,9 @@ impl Worker {
         }
         if connection.closing && connection.out.is_empty() && !connection.channel.wants_write() {
             self.close_gracefully(key);
+        } else if connection.out.is_empty() && connection.must_half_close() {
+            connection.half_closed = true;
+            connection.channel.close_notify();
         } else if connection.out.is_empty() && connection.streams() == 0 {
             connection.out.release_memory();
         }
@@ -449,7 +473,7 @@ impl Worker {
             if connection.channel.is_handshaking() && connection.channel.flush().is_err() {
                 return self.connection_lost(key);
             }
-            self.read(key, false);
+            self.read(key);
             let up = self.connections.get(key).is_some_and(|c| !c.channel.is_handshaking());
             if up {
                 self.pool_ready(key);

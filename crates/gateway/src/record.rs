@@ -1,6 +1,6 @@
 //! The one record of a finished exchange: metrics, and the access log where it is on.
 
-use bulkhead_message::{ExchangeRecord, Failure, Known, Outcome};
+use bulkhead_message::{ExchangeRecord, Failure, Known, Outcome, TunnelRecord};
 
 use crate::exchange_state::Exchange;
 use crate::worker::Worker;
@@ -19,6 +19,11 @@ impl Worker {
             }
             _ => None,
         };
+        let tunnel =
+            exchange.tunnel.zip(exchange.tunnel_since).map(|(tunnel, since)| TunnelRecord {
+                protocol: tunnel.kind.as_str(),
+                handshake: since.saturating_duration_since(exchange.started),
+            });
         let record = ExchangeRecord {
             client: exchange.client,
             method: exchange.request.method_text(),
@@ -30,6 +35,7 @@ impl Worker {
             endpoint: endpoint.as_deref().unwrap_or(""),
             status: exchange.status,
             grpc_status: exchange.grpc_status,
+            tunnel,
             outcome: exchange.failure.map_or(
                 Outcome::Complete,
                 |Failure { kind, side, .. }| Outcome::Failed { kind, side },
@@ -39,7 +45,10 @@ impl Worker {
             response_bytes: exchange.response_body.total,
             duration: self.now.saturating_duration_since(exchange.started),
             revision: snapshot.revision,
-            request_id: exchange.request.fields.get(Known::XRequestId),
+            request_id: match &snapshot.intake.request_ids {
+                Some(ids) => ids.of(&exchange.request.fields),
+                None => exchange.request.fields.get(Known::XRequestId),
+            },
         };
         let series = match (route, exchange.cluster) {
             (Some(route), Some(id)) => route.series(id),

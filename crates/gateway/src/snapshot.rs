@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bulkhead_config::model::{
     self, Config, Discovery, EndpointAddress, Limits, PathMatch, Priority, Protocol, RouteTimeouts,
-    SecretSource, StringMatch,
+    SecretSource, StringMatch, Tunnels, WEBSOCKET,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
 use bulkhead_router::{
@@ -24,13 +24,17 @@ use bulkhead_upstream::{ClusterSettings, EndpointSpec, RetryPolicy};
 
 use crate::breakers::{BreakerIds, Guard};
 use crate::chains::{self, BuiltProviders};
+use crate::intake::Intake;
 use crate::names::Names;
 use crate::overload::memory_ceiling;
 
 mod backend;
+mod mirror;
+mod retry;
 mod upstream;
 
 pub(crate) use backend::BackendEntry;
+pub(crate) use mirror::Mirror;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -142,6 +146,7 @@ pub(crate) struct ListenerEntry {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) sni_match: bool,
     pub(crate) http1: bool,
     pub(crate) http2: bool,
 }
@@ -176,9 +181,18 @@ impl ClusterEntry {
 pub(crate) struct RouteEntry {
     pub(crate) name: String,
     pub(crate) chain: Chain,
+    /// Translate gRPC-Web.
+    pub(crate) grpc_web: bool,
     pub(crate) timeouts: RouteTimeouts,
     pub(crate) priority: Priority,
     pub(crate) retry: RetryPolicy,
+    pub(crate) tunnels: Tunnels,
+    /// Tell the upstream which attempt it sees.
+    pub(crate) marks_attempts: bool,
+    /// Another cluster that gets a copy of the requests.
+    pub(crate) mirror: Option<Mirror>,
+    /// How long the first attempt may take before there is a second one; `None`: there is none.
+    pub(crate) hedge_delay: Option<Duration>,
     pub(crate) guard: Option<Guard>,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
@@ -218,6 +232,7 @@ pub(crate) struct Snapshot {
     pub(crate) revision: u64,
     pub(crate) table: RouteTable,
     pub(crate) limits: Limits,
+    pub(crate) intake: Intake,
     pub(crate) rebalance: bool,
     /// Bytes; 0: memory is not watched.
     pub(crate) memory_ceiling: u64,
@@ -226,6 +241,8 @@ pub(crate) struct Snapshot {
     pub(crate) clusters: Vec<Arc<ClusterEntry>>,
     /// Series of exchanges that match no route.
     pub(crate) unrouted: ExchangeSeries,
+    /// A route passes WebSockets on, so that HTTP/2 clients are offered extended CONNECT.
+    pub(crate) extended_connect: bool,
     routes: Vec<RouteEntry>,
 }
 
@@ -280,12 +297,17 @@ impl Snapshot {
             revision,
             table,
             limits: config.limits.clone(),
+            intake: Intake::new(config),
             rebalance: config.rebalance,
             memory_ceiling: memory_ceiling(config.overload.memory_max),
             loop_delay_max: config.overload.loop_delay_max,
             listeners,
             clusters,
             unrouted: compiler.registry.series("", ""),
+            extended_connect: config
+                .routes
+                .iter()
+                .any(|route| route.tunnels.allows(WEBSOCKET.as_bytes())),
             routes,
         })
     }
@@ -298,13 +320,6 @@ fn route_entry(
     compiler: &Compiler,
 ) -> RouteEntry {
     let backends = backend::entries(route, clusters, compiler);
-    let retry =
-        route.retry.as_ref().map_or_else(RetryPolicy::unprocessed_only, |policy| RetryPolicy {
-            retries: policy.retries,
-            statuses: policy.statuses.clone(),
-            backoff: policy.backoff,
-            repeat_idempotent: true,
-        });
     let prefixes = route
         .matches
         .iter()
@@ -318,9 +333,14 @@ fn route_entry(
         guard: compiler.breakers.guard(scope, &route.name, &route.protection, registry),
         name: route.name.clone(),
         chain,
+        grpc_web: route.filters.contains(&model::Filter::GrpcWeb),
         timeouts: route.timeouts.clone(),
         priority: route.priority,
-        retry,
+        retry: retry::policy(route),
+        tunnels: route.tunnels.clone(),
+        marks_attempts: route.retry.as_ref().is_some_and(|policy| policy.attempt_count_header),
+        mirror: mirror::compile(route, &compiler.ids),
+        hedge_delay: route.hedge.as_ref().map(|hedge| hedge.delay),
         unserved: compiler.registry.series(&route.name, ""),
         backends,
         prefixes,
@@ -392,7 +412,9 @@ fn listener_entry(
             Some(config)
         }
     };
-    Ok(ListenerEntry { name: listener.name.clone(), address: listener.address, tls, http1, http2 })
+    let sni_match = listener.tls.as_ref().is_some_and(|tls| tls.require_sni_match);
+    let (name, address) = (listener.name.clone(), listener.address);
+    Ok(ListenerEntry { name, address, tls, sni_match, http1, http2 })
 }
 
 fn cluster_entry(

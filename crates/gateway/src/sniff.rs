@@ -37,6 +37,7 @@ impl Worker {
                 streams_max: limits.streams_max,
                 head_bytes_max: limits.head_bytes_max,
                 fields_max: limits.fields_max,
+                extended_connect: self.snapshot.extended_connect,
                 ..http2::Settings::default()
             };
             Codec::Http2(Box::new(http2::Connection::new(Role::Server, &settings)))

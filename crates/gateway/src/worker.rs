@@ -31,13 +31,14 @@ use crate::clock::{self, DateCache};
 use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
 use crate::endpoints::Clusters;
 use crate::evacuation::Parcel;
-use crate::exchange_state::Exchange;
+use crate::exchange_state::{Exchange, Phase};
 use crate::faults::{Fault, Faults};
 use crate::guard::InHand;
 use crate::mailbox::{Message, Slot};
 use crate::pressure::Pressure;
 use crate::pump::READ_BYTES;
 use crate::rebalance::Balance;
+use crate::retire::Life;
 use crate::shared::Shared;
 use crate::snapshot::{ListenerEntry, Snapshot};
 use crate::timer::{Owner, TimerId, TimerWheel};
@@ -85,6 +86,8 @@ pub(crate) struct Worker {
     /// Recycled exchanges.
     #[expect(clippy::vec_box, reason = "the arena holds boxes: recycling moves a pointer")]
     pub(crate) spare: Vec<Box<Exchange>>,
+    /// How many of the exchanges are copies of others.
+    pub(crate) mirrors: usize,
     pub(crate) clusters: Clusters,
     pub(crate) breakers: Breakers,
     pub(crate) timers: TimerWheel,
@@ -147,6 +150,7 @@ impl Worker {
             connections: Arena::default(),
             exchanges: Arena::default(),
             spare: Vec::new(),
+            mirrors: 0,
             clusters: Clusters::default(),
             breakers: Breakers::default(),
             timers: TimerWheel::new(now),
@@ -249,9 +253,10 @@ impl Worker {
             self.advance_connect(key);
             return self.touch_blocked(key);
         }
-        let hung_up = event.is_read_closed() || event.is_error();
-        if event.is_readable() || hung_up {
-            self.read(key, hung_up);
+        // No other event tells it, and it may be read much later: behind a pause.
+        connection.hung_up |= event.is_read_closed() || event.is_error();
+        if event.is_readable() || connection.hung_up {
+            self.read(key);
         }
         // Not only when writable: reading may have ended the handshake that writes waited for.
         self.touch_blocked(key);
@@ -273,7 +278,7 @@ impl Worker {
             connection.again = false;
             self.guard_connection(key, |worker| {
                 worker.pump_pending(key);
-                worker.read(key, false);
+                worker.read(key);
                 worker.touch_blocked(key);
             });
         }
@@ -334,10 +339,14 @@ impl Worker {
             client,
             client_text: client.to_string().into_bytes().into(),
             secure: entry.tls.is_some(),
+            sni_match: entry.sni_match,
             http1: entry.http1,
             http2: entry.http2,
         });
-        let key = self.connections.insert(Box::new(Connection::new(channel, side, self.now)));
+        let mut connection = Connection::new(channel, side, self.now);
+        let age_max = self.snapshot.limits.connection_age_max;
+        connection.life = Life::new(age_max, self.now, &mut self.rng);
+        let key = self.connections.insert(Box::new(connection));
         if self.register(key).is_err() {
             self.shard.accept_failed();
             return self.shared.connection_left();
@@ -358,12 +367,15 @@ impl Worker {
         if let Some(codec) = connection.codec.as_mut() {
             codec.for_each_stream(|_, tag| tags.push(*tag));
         }
+        tags.extend(connection.awaiting_settings.drain(..).map(Key::to_tag));
         for exchange_key in tags.into_iter().map(Key::from_tag) {
             let Some(exchange) = self.exchanges.get_mut(exchange_key) else { continue };
             let mut failure = failure;
             if is_downstream {
                 exchange.downstream = None;
-            } else if exchange.response_ended {
+            } else if exchange.upstream.is_none_or(|leg| leg.connection != key)
+                || (exchange.response_ended && exchange.phase != Phase::Tunnel)
+            {
                 continue;
             } else if self
                 .connections
@@ -388,10 +400,11 @@ impl Worker {
             Failure::upstream(FailureKind::UpstreamClosed, Retry::IfIdempotent, detail)
         };
         connection.closing = true;
-        self.fail_streams(key, failure);
         if !is_downstream {
+            // First: what fails may be tried again at once, and not on this connection.
             self.pool_closed(key);
         }
+        self.fail_streams(key, failure);
         let Some(mut connection) = self.connections.remove(key) else { return };
         self.timers.cancel(connection.timer);
         let _ = self.poll.registry().deregister(&mut connection.channel);
@@ -432,6 +445,7 @@ impl Worker {
         self.unix_s = unix.as_secs();
         self.date.update(unix);
         self.expire_idle();
+        self.preconnect();
         self.accept_again();
         self.count_endpoints();
         self.count_breakers();

@@ -10,6 +10,8 @@ pub enum FailureKind {
     HeadTooLarge,
     /// The request body is larger than `body_bytes_max`.
     BodyTooLarge,
+    /// The request is for a host that the connection was not made to.
+    Misdirected,
     /// No route matches.
     NoRoute,
     /// The caller did not prove who it is.
@@ -18,6 +20,8 @@ pub enum FailureKind {
     Forbidden,
     /// A filter refused it for another reason.
     Refused,
+    /// A CONNECT, extended or not, that the route does not pass on.
+    TunnelRefused,
     /// A limit of the gateway is reached.
     Overloaded,
     /// Too many requests before this one failed, so that none is let through for a while.
@@ -57,10 +61,12 @@ impl FailureKind {
             Self::BadRequest => "bad_request",
             Self::HeadTooLarge => "head_too_large",
             Self::BodyTooLarge => "body_too_large",
+            Self::Misdirected => "misdirected",
             Self::NoRoute => "no_route",
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
             Self::Refused => "refused",
+            Self::TunnelRefused => "tunnel_refused",
             Self::Overloaded => "overloaded",
             Self::CircuitOpen => "circuit_open",
             Self::NoEndpoint => "no_endpoint",
@@ -140,10 +146,12 @@ impl Failure {
             FailureKind::NoRoute => 404,
             FailureKind::RequestTimeout => 408,
             FailureKind::BodyTooLarge => 413,
+            FailureKind::Misdirected => 421,
             FailureKind::HeadTooLarge => 431,
             FailureKind::Refused => 400,
             FailureKind::ClientAborted => 499,
             FailureKind::Internal => 500,
+            FailureKind::TunnelRefused => 501,
             FailureKind::Connect
             | FailureKind::UpstreamTls
             | FailureKind::UpstreamClosed

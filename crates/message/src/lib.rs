@@ -6,20 +6,29 @@
 
 mod failure;
 mod fields;
+mod forwarded;
 mod grpc;
 mod head;
 mod hop_by_hop;
 mod known;
 mod method;
+mod path_rules;
 mod record;
 mod syntax;
+mod upgrade;
 
 pub use failure::{Failure, FailureKind, Retry, Side};
 pub use fields::{FieldRef, Fields};
+pub use forwarded::{
+    FORWARDED_ENTRIES_MAX, forwarded_for, forwarded_proto, push_forwarded, x_forwarded_for,
+    x_forwarded_proto,
+};
 pub use grpc::{GrpcStatus, GrpcTimeoutError, has_grpc_type, is_grpc, parse_grpc_timeout};
 pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Version};
 pub use hop_by_hop::strip_hop_by_hop;
 pub use known::Known;
 pub use method::Method;
-pub use record::{ExchangeRecord, Outcome};
+pub use path_rules::{EscapedSlashes, Normalized, PathError, PathRules};
+pub use record::{ExchangeRecord, Outcome, TunnelRecord};
 pub use syntax::{is_field_value, is_host, is_path, is_token, is_token_byte, trim_ows};
+pub use upgrade::upgrade_protocols;

@@ -19,6 +19,15 @@ pub enum Outcome {
     },
 }
 
+/// An exchange that became a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TunnelRecord {
+    /// `websocket`, `connect` or `other`.
+    pub protocol: &'static str,
+    /// From first byte of the request head decoded to both sides' agreement.
+    pub handshake: Duration,
+}
+
 /// Facts of one finished exchange, borrowed from it.
 #[derive(Clone, Copy, Debug)]
 pub struct ExchangeRecord<'a> {
@@ -42,6 +51,8 @@ pub struct ExchangeRecord<'a> {
     pub status: u16,
     /// gRPC status: `None` if not gRPC or not known.
     pub grpc_status: Option<u8>,
+    /// Set if it became a tunnel, whose bytes then count as those of the bodies.
+    pub tunnel: Option<TunnelRecord>,
     /// How it ended.
     pub outcome: Outcome,
     /// Attempts made at endpoints.

@@ -78,7 +78,11 @@ impl WebSocket {
                 Err(Error::Io(cause)) if cause.kind() == io::ErrorKind::WouldBlock => {
                     return self.context.flush(&mut pipe).is_err();
                 }
-                Err(_) => return true,
+                Err(_) => {
+                    // What is right is answered, also if what is wrong came along with it.
+                    let _flushed = self.context.flush(&mut pipe);
+                    return true;
+                }
             };
             let message = match message {
                 Message::Close(_) => {

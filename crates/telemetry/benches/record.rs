@@ -20,6 +20,7 @@ fn exchange() -> ExchangeRecord<'static> {
         endpoint: "127.0.0.1:9000",
         status: 200,
         grpc_status: None,
+        tunnel: None,
         outcome: Outcome::Complete,
         attempts: 1,
         request_bytes: 0,

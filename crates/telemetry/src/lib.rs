@@ -32,6 +32,6 @@ pub use breaker::{BreakerScope, BreakerSeries};
 pub use histogram::LatencySnapshot;
 pub use process::resident_bytes;
 pub use registry::{EndpointCounts, Registry, Totals};
-pub use series::{ClusterSeries, ExchangeSeries, SERIES_MAX};
+pub use series::{ClusterSeries, ExchangeSeries, MirrorOutcome, SERIES_MAX};
 pub use shard::Shard;
 pub use time::Rfc3339;

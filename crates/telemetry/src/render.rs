@@ -13,7 +13,7 @@ use crate::histogram::{BOUNDARIES, ExportedHistogram, ExportedSum};
 use crate::process::ProcessFacts;
 use crate::reasons::Reasons;
 use crate::registry::{ExchangeName, Registry};
-use crate::series::{ClusterCells, ExchangeCells, STATUS_CLASSES, VERSIONS};
+use crate::series::{ClusterCells, ExchangeCells, MirrorOutcome, STATUS_CLASSES, VERSIONS};
 use crate::shard::{SIDES, Shard};
 
 /// Family, help, and where the number is.
@@ -40,6 +40,7 @@ pub(crate) fn render(registry: &Registry) -> String {
     exchanges(&mut out, &view);
     durations(&mut out, &view);
     connections(&mut out, &view);
+    tunnels(&mut out, &view);
     failures(&mut out, &view);
     attempts(&mut out, &view);
     clusters(&mut out, &view);
@@ -265,9 +266,33 @@ fn failures(out: &mut Exposition, view: &View<'_>) {
     for (reason, count) in view.reasons(|shard| &shard.timeouts) {
         out.sample(&[("reason", reason)], count);
     }
+    out.family(
+        "bulkhead_connections_retired_total",
+        Kind::Counter,
+        "Client connections told to end in good order, by why.",
+    );
+    for (reason, count) in view.reasons(|shard| &shard.retired) {
+        out.sample(&[("reason", reason)], count);
+    }
     out.family("bulkhead_floods_total", Kind::Counter, "Connections closed for flooding.");
     for (reason, count) in view.reasons(|shard| &shard.floods) {
         out.sample(&[("reason", reason)], count);
+    }
+}
+
+fn tunnels(out: &mut Exposition, view: &View<'_>) {
+    // Closed ones are read first: a tunnel that ends meanwhile must not make this negative.
+    let closed = view.reasons(|shard| &shard.tunnels_closed);
+    let opened = view.reasons(|shard| &shard.tunnels_opened);
+    let help = "Exchanges that became a tunnel, by protocol.";
+    out.family("bulkhead_tunnels_total", Kind::Counter, help);
+    for (protocol, count) in &opened {
+        out.sample(&[("protocol", protocol)], count);
+    }
+    out.family("bulkhead_tunnels_active", Kind::Gauge, "Tunnels in use, by protocol.");
+    for (protocol, count) in &opened {
+        let closed = closed.get(protocol).copied().unwrap_or_default();
+        out.sample(&[("protocol", protocol)], count.saturating_sub(closed));
     }
 }
 
@@ -291,7 +316,7 @@ fn clusters(out: &mut Exposition, view: &View<'_>) {
     each_cluster(out, view, |cells| {
         (cells.connects_ok.get() as i64).saturating_sub(cells.connections_closed.get() as i64)
     });
-    let counters: [CounterOf<ClusterCells>; 7] = [
+    let counters: [CounterOf<ClusterCells>; 10] = [
         ("bulkhead_upstream_connects_total", "Upstream connections made.", |cells| {
             &cells.connects_ok
         }),
@@ -302,6 +327,19 @@ fn clusters(out: &mut Exposition, view: &View<'_>) {
         ("bulkhead_retries_refused_total", "Retries that the budget forbade.", |cells| {
             &cells.retries_refused
         }),
+        (
+            "bulkhead_hedges_total",
+            "Second attempts that were made while the first had no answer.",
+            |cells| &cells.hedges,
+        ),
+        ("bulkhead_hedges_won_total", "Second attempts that were answered first.", |cells| {
+            &cells.hedges_won
+        }),
+        (
+            "bulkhead_hedge_connections_closed_total",
+            "HTTP/1 connections that were closed because their attempt had lost.",
+            |cells| &cells.hedge_connections_closed,
+        ),
         ("bulkhead_ejections_total", "Endpoints ejected.", |cells| &cells.ejections),
         ("bulkhead_cluster_overloads_total", "Requests turned away at pending_max.", |cells| {
             &cells.overloads
@@ -314,9 +352,40 @@ fn clusters(out: &mut Exposition, view: &View<'_>) {
         out.family(family, Kind::Counter, help);
         each_cluster(out, view, |cells| counter(cells).get() as i64);
     }
+    mirrors(out, view);
+    out.family(
+        "bulkhead_upstream_round_trip_seconds",
+        Kind::Histogram,
+        "PINGs of HTTP/2 keep-alive until their answer.",
+    );
+    for (id, name) in view.clusters.iter().enumerate() {
+        let mut sum = ExportedSum::default();
+        for cells in view.cluster_cells(id) {
+            cells.round_trips.add_to(&mut sum);
+        }
+        histogram(out, &[("cluster", name.as_str())], &sum);
+    }
     let help = "Concurrency limits that the workers have learnt, summed up; 0: none.";
     out.family("bulkhead_cluster_concurrency_limit", Kind::Gauge, help);
     each_cluster(out, view, |cells| cells.concurrency_limit.get() as i64);
+}
+
+/// Nothing of clusters that no request was copied to.
+fn mirrors(out: &mut Exposition, view: &View<'_>) {
+    out.family(
+        "bulkhead_mirrored_requests_total",
+        Kind::Counter,
+        "Copies of requests to this cluster, which are not among the requests.",
+    );
+    for (id, name) in view.clusters.iter().enumerate() {
+        for (outcome, label) in MirrorOutcome::ALL {
+            let counts = view.cluster_cells(id).map(|cells| cells.mirrors[outcome as usize].get());
+            let count: u64 = counts.sum();
+            if count > 0 {
+                out.sample(&[("cluster", name.as_str()), ("outcome", label)], count);
+            }
+        }
+    }
 }
 
 /// Endpoints: of the process what active checks say, of the workers what each has found itself.

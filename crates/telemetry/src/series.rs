@@ -157,16 +157,44 @@ impl ExchangeCells {
     }
 }
 
+/// What became of the copy of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MirrorOutcome {
+    /// It was answered, whatever the status.
+    Completed,
+    /// It was not answered.
+    Failed,
+    /// It could not keep up with its request's body, or its client did not send all of it.
+    CutOff,
+    /// There was none, because there were too many.
+    Skipped,
+}
+
+impl MirrorOutcome {
+    pub(crate) const ALL: [(Self, &'static str); 4] = [
+        (Self::Completed, "completed"),
+        (Self::Failed, "failed"),
+        (Self::CutOff, "cut_off"),
+        (Self::Skipped, "skipped"),
+    ];
+}
+
 /// What one cluster has counted.
 #[derive(Debug, Default)]
 pub(crate) struct ClusterCells {
     pub(crate) attempts_ok: ExportedHistogram,
     pub(crate) attempts_failed: ExportedHistogram,
+    pub(crate) round_trips: ExportedHistogram,
     pub(crate) connects_ok: Counter,
     pub(crate) connects_failed: Counter,
     pub(crate) connections_closed: Counter,
     pub(crate) retries: Counter,
     pub(crate) retries_refused: Counter,
+    pub(crate) hedges: Counter,
+    pub(crate) hedges_won: Counter,
+    pub(crate) hedge_connections_closed: Counter,
+    /// By `MirrorOutcome`.
+    pub(crate) mirrors: [Counter; 4],
     pub(crate) ejections: Counter,
     pub(crate) overloads: Counter,
     /// Gauges of this worker's.

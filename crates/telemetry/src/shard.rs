@@ -9,7 +9,8 @@ use crate::counter::Counter;
 use crate::histogram::{FineHistogram, micros};
 use crate::reasons::Reasons;
 use crate::series::{
-    ClusterCells, ClusterSeries, ExchangeCells, ExchangeSeries, SERIES_MAX, VERSIONS, version_index,
+    ClusterCells, ClusterSeries, ExchangeCells, ExchangeSeries, MirrorOutcome, SERIES_MAX,
+    VERSIONS, version_index,
 };
 use crate::slots::Slots;
 
@@ -52,6 +53,9 @@ pub struct Shard {
     /// Downstream, upstream.
     pub(crate) stream_errors: [Reasons; 2],
     pub(crate) timeouts: Reasons,
+    pub(crate) tunnels_opened: Reasons,
+    pub(crate) tunnels_closed: Reasons,
+    pub(crate) retired: Reasons,
     pub(crate) shed: Reasons,
     pub(crate) accept_pauses: Counter,
     /// A gauge: step of the pressure, 0 to 3.
@@ -108,6 +112,9 @@ impl Default for Shard {
             floods: Reasons::default(),
             stream_errors: Default::default(),
             timeouts: Reasons::default(),
+            tunnels_opened: Reasons::default(),
+            tunnels_closed: Reasons::default(),
+            retired: Reasons::default(),
             shed: Reasons::default(),
             accept_pauses: Counter::default(),
             pressure: Counter::default(),
@@ -125,7 +132,11 @@ impl Shard {
     /// An exchange ended. Call exactly once for each.
     #[inline]
     pub fn record(&self, series: &ExchangeSeries, record: &ExchangeRecord<'_>) {
-        let micros = micros(record.duration);
+        // How long a tunnel is used says nothing about anybody's speed; its handshake does.
+        let micros = micros(record.tunnel.map_or(record.duration, |tunnel| tunnel.handshake));
+        if let Some(tunnel) = record.tunnel {
+            self.tunnels_closed.count(tunnel.protocol);
+        }
         let cells = self.exchanges.get_or_make(series.id as usize);
         cells.statuses.count(record.status);
         cells.duration(record.status, record.version).record(micros);
@@ -137,6 +148,11 @@ impl Shard {
             self.exchanges_failed.increment();
             self.failures[side_index(side)].count(kind.as_str());
         }
+    }
+
+    /// An exchange became a tunnel. `protocol` as it will be in its record, which ends it.
+    pub fn tunnel_opened(&self, protocol: &'static str) {
+        self.tunnels_opened.count(protocol);
     }
 
     /// A connection was accepted; its protocol is not known yet.
@@ -194,6 +210,11 @@ impl Shard {
         self.cluster(cluster).connects_ok.increment();
     }
 
+    /// A PING on an upstream connection was answered after so long.
+    pub fn upstream_round_trip(&self, cluster: ClusterSeries, round_trip: Duration) {
+        self.cluster(cluster).round_trips.record(micros(round_trip));
+    }
+
     /// An upstream connection could not be made.
     pub fn upstream_connect_failed(&self, cluster: ClusterSeries) {
         self.cluster(cluster).connects_failed.increment();
@@ -212,6 +233,26 @@ impl Shard {
     /// An exchange would be tried again, but the retry budget is spent.
     pub fn retry_refused(&self, cluster: ClusterSeries) {
         self.cluster(cluster).retries_refused.increment();
+    }
+
+    /// An exchange got a second attempt while the first went on.
+    pub fn hedged(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).hedges.increment();
+    }
+
+    /// The second attempt of an exchange was answered first.
+    pub fn hedge_won(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).hedges_won.increment();
+    }
+
+    /// The attempt that lost cost its HTTP/1 connection.
+    pub fn hedge_closed_connection(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).hedge_connections_closed.increment();
+    }
+
+    /// The copy of a request to this cluster is over, or was not made.
+    pub fn mirrored(&self, cluster: ClusterSeries, outcome: MirrorOutcome) {
+        self.cluster(cluster).mirrors[outcome as usize].increment();
     }
 
     /// An endpoint was ejected.
@@ -300,6 +341,11 @@ impl Shard {
     /// [`Shard::protocol_error`].
     pub fn connection_timed_out(&self, reason: &'static str) {
         self.timeouts.count(reason);
+    }
+
+    /// A client's connection was told to end in good order: `age` or `requests`.
+    pub fn connection_retired(&self, reason: &'static str) {
+        self.retired.count(reason);
     }
 
     /// One turn of the event loop handled so many events.

@@ -24,8 +24,28 @@ impl RawClient {
     pub fn connect(address: SocketAddr, patience: Duration) -> Self {
         let stream = TcpStream::connect_timeout(&address, patience)
             .unwrap_or_else(|error| panic!("connect to {address}: {error}"));
+        Self::over(stream, patience)
+    }
+
+    /// Over a connection that is up already: the side that accepted it can be played as well.
+    ///
+    /// # Panics
+    /// If the socket is unusable.
+    pub fn over(stream: TcpStream, patience: Duration) -> Self {
         stream.set_nodelay(true).expect("a TCP socket has this option");
         Self { stream, deadline: Instant::now() + patience, pending: Vec::new() }
+    }
+
+    /// Whether nothing has come yet, without waiting.
+    ///
+    /// # Panics
+    /// If the socket is unusable.
+    pub fn is_silent(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a TCP socket has this option");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a TCP socket has this option");
+        self.pending.is_empty()
+            && matches!(peeked, Err(cause) if cause.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Sends all bytes.

@@ -1,5 +1,7 @@
 //! A cluster in one worker: its endpoints, who is picked, and the connections to them.
 
+mod untried;
+
 use std::hash::Hash;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ use crate::{
 mod availability;
 
 use availability::Due;
+pub use untried::{TRIED_MAX, Tried};
 
 /// Settings of a cluster. Limits count per worker.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +37,8 @@ pub struct ClusterSettings {
     pub connections_max: u32,
     /// Requests that wait for a connection, over all endpoints.
     pub pending_max: u32,
+    /// Connections per endpoint that are dialled before a request needs them, and kept.
+    pub preconnect: u32,
     /// Limit on requests in flight that follows latency; `None`: off.
     pub concurrency: Option<ConcurrencySettings>,
     /// Share of requests that may be retries, in percent.
@@ -59,6 +64,7 @@ impl ClusterSettings {
             http2_connections: 2,
             connections_max: 1_024,
             pending_max: 1_024,
+            preconnect: 0,
             concurrency: None,
             retry_budget_percent: 20,
             ejection: Some(EjectionSettings::DEFAULT),
@@ -74,6 +80,7 @@ impl ClusterSettings {
             http2_connections: self.http2_connections.max(1) as usize,
             connections_max: self.connections_max.max(1) as usize,
             pending_max: self.pending_max as usize,
+            preconnect: self.preconnect as usize,
         }
     }
 }
@@ -348,6 +355,21 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
     /// slow tick, not for each turn.
     pub fn expire_idle(&mut self, now: Instant) -> Vec<K> {
         self.pool.expire_idle(now)
+    }
+
+    /// Endpoints to which connections are to be dialled that no request waits for, one entry for each:
+    /// so that `preconnect` are open, with a pause after dials that failed, and none to those that are
+    /// ejected or unhealthy. Linear in the number of endpoints: for a slow tick.
+    pub fn take_warm_dials(&mut self, now: Instant, rng: &mut Rng) -> Vec<EndpointId> {
+        let mut dials = Vec::new();
+        for (index, endpoint) in self.endpoints.live() {
+            let Some(id) = self.endpoints.id(index).filter(|_| endpoint.is_available()) else {
+                continue;
+            };
+            let count = self.pool.take_warm_dials(index, now, rng);
+            dials.extend(std::iter::repeat_n(id, count));
+        }
+        dials
     }
 
     /// The endpoint that a connection belongs to; `None` if the key is unknown or its endpoint is gone.

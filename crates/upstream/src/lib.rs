@@ -39,7 +39,7 @@ pub use balance::{
 };
 pub use breaker::{Breaker, BreakerSettings, FailureLimit, Pass, Rejection, Verdict};
 pub use budget::{BUDGET_RETRIES_PER_SECOND_MIN, BUDGET_WINDOW, Budget};
-pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed};
+pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed, TRIED_MAX, Tried};
 pub use concurrency::{ConcurrencyLimit, ConcurrencySettings, Priority};
 pub use ejection::{
     AttemptOutcome, EjectionSettings, FailurePercentage, ServerErrors, SuccessRate,
@@ -48,5 +48,8 @@ pub use endpoint::{EndpointId, EndpointSpec, Labels};
 pub use health::{CheckedHealth, HealthThresholds};
 pub use pool::{Acquire, ConnectionFacts, ConnectionState, Overloaded, Protocol, Released};
 pub use random::Rng;
-pub use retry::{BACKOFF_MAX, Decision, FailedAttempt, GiveUp, RetryPolicy};
+pub use retry::{
+    Answer, Decision, FailedAttempt, GiveUp, Pushback, RetryCondition, RetryConditions,
+    RetryMethods, RetryPolicy,
+};
 pub use slow_start::SlowStart;

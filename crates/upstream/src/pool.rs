@@ -14,6 +14,7 @@
 
 mod connection;
 mod lane;
+mod warm;
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -23,8 +24,8 @@ use connection::Connection;
 pub use connection::{Acquire, ConnectionFacts, ConnectionState, Overloaded, Protocol, Released};
 use lane::{Lane, Lanes};
 
-/// Streams that a connection is expected to allow while its settings are not known. RFC 9113 §6.5.2
-/// recommends no less than 100.
+/// Streams that a connection is expected to allow while no settings of its endpoint are known. RFC
+/// 9113 §6.5.2 recommends no less than 100.
 const STREAMS_EXPECTED: usize = 100;
 
 /// Lane number of a connection whose endpoint is gone.
@@ -37,6 +38,8 @@ pub(crate) struct PoolLimits {
     pub(crate) http2_connections: usize,
     pub(crate) connections_max: usize,
     pub(crate) pending_max: usize,
+    /// Connections per endpoint that are open without a request.
+    pub(crate) preconnect: usize,
 }
 
 /// The pool of one cluster in one worker. `lane` numbers are the endpoint table's places.
@@ -118,10 +121,25 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     }
 
     /// Requests that the connections being dialled are expected to serve.
-    const fn expected(&self, line: &Lane) -> usize {
+    fn expected(&self, line: &Lane) -> usize {
         match self.protocol {
             Protocol::Http1 => line.connecting,
-            Protocol::Http2 => line.connecting * STREAMS_EXPECTED,
+            Protocol::Http2 => line.connecting * Self::streams_expected(line),
+        }
+    }
+
+    /// What an endpoint allowed once it most likely allows again: more than that are not sent on a
+    /// new connection before its settings are there.
+    fn streams_expected(line: &Lane) -> usize {
+        line.streams_seen.map_or(STREAMS_EXPECTED, |seen| (seen as usize).max(1))
+    }
+
+    /// Connections that the pool dials for one endpoint at most.
+    const fn connections_of_protocol_max(&self) -> usize {
+        let PoolLimits { connections_max, http2_connections, .. } = self.limits;
+        match self.protocol {
+            Protocol::Http2 if http2_connections < connections_max => http2_connections,
+            Protocol::Http1 | Protocol::Http2 => connections_max,
         }
     }
 
@@ -247,6 +265,8 @@ impl<K: Copy + Eq + Hash> Pool<K> {
 
     /// The connection is up. An HTTP/1.1 connection allows one stream whatever is said.
     pub(crate) fn ready(&mut self, key: K, now: Instant, streams_allowed: u32) {
+        let lane = self.facts(key).and_then(|(lane, _)| self.lanes.get(lane?));
+        let expected = lane.map_or(STREAMS_EXPECTED, Self::streams_expected);
         let Some((slot, connection)) = self.get_mut(key) else { return };
         if connection.facts.state != ConnectionState::Connecting {
             return;
@@ -257,10 +277,11 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         let lane = connection.lane;
         connection.facts.streams_allowed = match protocol {
             Protocol::Http1 => 1,
-            Protocol::Http2 => streams_allowed,
+            Protocol::Http2 => streams_allowed.min(expected as u32),
         };
         if let Some(line) = self.lanes.get_mut(lane) {
             line.connecting -= 1;
+            line.warmth.dial_succeeded();
             if protocol == Protocol::Http1 {
                 line.idle.push(slot);
             }
@@ -272,6 +293,10 @@ impl<K: Copy + Eq + Hash> Pool<K> {
             && connection.facts.protocol == Protocol::Http2
         {
             connection.facts.streams_allowed = streams_allowed;
+            let lane = connection.lane;
+            if let Some(line) = self.lanes.get_mut(lane) {
+                line.streams_seen = Some(streams_allowed);
+            }
         }
     }
 
@@ -305,6 +330,9 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         };
         self.free.push(slot);
         if let Some(line) = self.lanes.get_mut(connection.lane) {
+            if connection.facts.state == ConnectionState::Connecting {
+                line.warmth.dial_failed();
+            }
             if connection.facts.state != ConnectionState::Draining {
                 line.retire(slot, &connection.facts);
             }
@@ -320,7 +348,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         }
     }
 
-    /// Marks what was idle for too long as draining, and gives it to be closed.
+    /// Marks what was idle for too long as draining, and gives it to be closed; `preconnect` stay open.
     pub(crate) fn expire_idle(&mut self, now: Instant) -> Vec<K> {
         let mut expired = Vec::new();
         for slot in 0..self.slots.len() as u32 {
@@ -328,7 +356,9 @@ impl<K: Copy + Eq + Hash> Pool<K> {
             let due = connection
                 .idle_since
                 .is_some_and(|since| now.duration_since(since) >= self.limits.idle_timeout);
-            if due {
+            let lane = self.lanes.get(connection.lane);
+            let kept = lane.is_some_and(|line| line.open <= self.limits.preconnect);
+            if due && !kept {
                 expired.push(connection.key);
                 let _ = self.drain_slot(slot);
             }

@@ -20,6 +20,7 @@ fn all_paths_are_found() {
                 private_key: SecretSource::File("a.key".into()),
             }],
             min_version: TlsVersion::Tls12,
+            require_sni_match: false,
         }),
         protocols: vec![Protocol::Http2],
     }];

@@ -10,7 +10,7 @@ use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
     JwtProvider, Listener, PathMatch, Priority, Protection, Protocol, Route, RouteMatch,
-    RouteTimeouts,
+    RouteTimeouts, Tunnels,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_load::{Arrivals, Load};
@@ -99,10 +99,12 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         matches: vec![RouteMatch { path, ..RouteMatch::default() }],
         filters: filters.clone(),
         backends: vec![Backend::new(cluster, 1)],
+        tunnels: Tunnels::default(),
         hash_on: Vec::new(),
         timeouts: RouteTimeouts::default(),
         priority: Priority::default(),
         retry: None,
+        hedge: None,
         protection: Protection::default(),
     };
     let feed = PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned());

@@ -115,3 +115,49 @@ fn a_drain_under_load_loses_nothing() {
     }
     origin.stop();
 }
+
+/// WebSockets as a user has them: a file that allows them, and the load generator as client.
+#[test]
+fn a_route_carries_websockets() {
+    let origin = origin();
+    let scratch = Scratch::new();
+    let text = format!(
+        "listeners: [{{ address: \"127.0.0.1:0\" }}]\nworkers: 2\n\
+         admin: {{ address: \"127.0.0.1:0\" }}\n\
+         routes: [{{ backends: [origin], upgrades: [websocket] }}]\n\
+         clusters: {{ origin: {{ endpoints: [\"{}\"] }} }}\n",
+        origin.addr()
+    );
+    let path = scratch.write("gateway.yaml", text).display().to_string();
+    let mut gateway = Running::start(&["--config", &path, "--allow-faults"]);
+    let admin = address(&gateway.wait_for("admin server"), "http://");
+    let web = address(&gateway.wait_for("ready:"), "on ");
+    let mut load = bulkhead()
+        .arg("load")
+        .arg(format!("ws://{web}/ws"))
+        .args(["--rate", "200", "--duration", "60s", "--connections", "4", "--warmup", "0s"])
+        .args(["--json", "-"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut seconds = BufReader::new(load.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(seconds.any(|line| line.contains(" 1 s ")));
+    let metrics = get(admin, "/metrics");
+    assert!(metrics.contains("bulkhead_tunnels_active{protocol=\"websocket\"} 4\n"), "{metrics}");
+    for worker in 0..2 {
+        let mut client = RawClient::connect(admin, PATIENCE);
+        client.send(format!(
+            "POST /workers/{worker}/kill HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+        ));
+        let killed = String::from_utf8(client.read_to_end()).unwrap();
+        assert!(killed.starts_with("HTTP/1.1 200 "), "{killed}");
+    }
+    assert!(seconds.any(|line| line.contains(" 3 s ")));
+    kill_process(Pid::from_child(&load), Signal::INT).unwrap();
+    let output = load.wait_with_output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(document["requests"]["ok"].as_u64() > Some(300), "{document:#}");
+    assert!(document["errors"].as_object().is_none_or(serde_json::Map::is_empty), "{document:#}");
+    origin.stop();
+}

@@ -46,6 +46,8 @@ pub(super) struct Request {
     pub(super) keep_alive: bool,
     /// `te: trailers`.
     pub(super) trailers: bool,
+    /// Asks for an upgrade, and has no body in which that could come too early.
+    pub(super) upgrade: bool,
     /// `expect: 100-continue`, neither answered by a 100 nor made moot by the body's arrival.
     pub(super) awaits_continue: bool,
 }
@@ -182,6 +184,9 @@ impl Connection {
     /// [`OpenError::Full`] while an exchange is under way. [`OpenError::Closing`] when the connection
     /// can take no request any more, and also when HTTP/1 cannot express the head (a control
     /// character or an extended CONNECT): nothing is written then, and the connection stays usable.
+    ///
+    /// A head with `protocol` is sent as an upgrade to it, and like CONNECT has no body. After a 101,
+    /// or a 2xx to CONNECT, bytes go both ways as data; before it nothing can be sent.
     pub fn open(
         &mut self,
         head: &RequestHead,
@@ -193,11 +198,13 @@ impl Connection {
     }
 
     /// Server: sends an interim or final response head. A final one with `end` ends the message.
-    /// 101 is final. Interim heads are left out towards an HTTP/1.0 client.
+    /// Interim heads are left out towards an HTTP/1.0 client. 101 is final, names the protocol in
+    /// `upgrade`, and makes the connection a tunnel, as a 2xx to CONNECT does.
     ///
     /// # Errors
     /// [`SendError::Closed`] when the stream is gone or a final head was sent,
-    /// [`SendError::Invalid`] when the head cannot be written; nothing is written then.
+    /// [`SendError::Invalid`] when the head cannot be written, or is a 101 that nobody asked for;
+    /// nothing is written then.
     pub fn respond(
         &mut self,
         stream: StreamId,
@@ -303,8 +310,9 @@ impl Connection {
             Role::Server => self.send == Send::Done,
             Role::Client => self.receive == Receive::Done,
         };
-        // The response is the last word: the rest of a request is not waited for before a close.
-        self.ended |= answered && self.closing;
+        // The response is the last word: the rest of a request is not waited for before a close. A
+        // tunnel goes on until both halves have ended.
+        self.ended |= answered && self.closing && !self.is_tunnel();
         if self.send == Send::Done && self.receive == Receive::Done {
             self.live = false;
             self.receive = Receive::Idle;

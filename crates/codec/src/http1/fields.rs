@@ -233,6 +233,10 @@ pub(super) struct Framing {
     pub(super) close: bool,
     /// `connection: keep-alive`
     pub(super) keep_alive: bool,
+    /// `connection: upgrade`
+    upgrade_named: bool,
+    /// There is an `upgrade`.
+    upgrade: bool,
     /// `te: trailers`
     pub(super) te_trailers: bool,
     /// `expect: 100-continue`
@@ -266,8 +270,10 @@ impl Framing {
                 for option in list(value) {
                     self.close |= option.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    self.upgrade_named |= option.eq_ignore_ascii_case(b"upgrade");
                 }
             }
+            Known::Upgrade => self.upgrade = true,
             Known::Te => {
                 self.te_trailers |= list(value).any(|item| item.eq_ignore_ascii_case(b"trailers"));
             }
@@ -275,6 +281,11 @@ impl Framing {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether it asks for another protocol (RFC 9110 §7.8).
+    pub(super) const fn asks_upgrade(&self) -> bool {
+        self.upgrade && self.upgrade_named
     }
 
     fn note_codings(&mut self, value: &[u8]) -> Result<(), Reject> {

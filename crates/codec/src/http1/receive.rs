@@ -34,6 +34,8 @@ pub(super) enum Receive {
     Trailers,
     /// Client: body until the connection ends.
     UntilClose,
+    /// Bytes of a tunnel, until the connection ends.
+    Tunnel,
     /// The message was read whole.
     Done,
 }
@@ -52,7 +54,7 @@ impl Connection {
             Receive::Idle => self.receive_idle(input, heads)?,
             Receive::Head => self.receive_response(input, heads)?,
             Receive::Length(left) => self.receive_length(input, left),
-            Receive::UntilClose => self.receive_until_close(input),
+            Receive::UntilClose | Receive::Tunnel => self.receive_until_close(input),
             Receive::Done => {
                 // Server: the next request waits for its turn. Client: nothing can follow.
                 if self.role == Role::Client && !input.is_empty() && !self.ended {
@@ -95,12 +97,18 @@ impl Connection {
         };
         let http10 = heads.request.version == bulkhead_message::Version::Http10;
         let framing = decoded.framing;
-        self.closing |= framing.close || (http10 && !framing.keep_alive);
+        let asked = Asked::by(heads.request.method());
+        if asked == Asked::Connect && !end {
+            return Err(Reject::bad("CONNECT with a body"));
+        }
+        // Who is refused a tunnel may have begun to use it: no request is looked for behind CONNECT.
+        self.closing |= framing.close || (http10 && !framing.keep_alive) || asked == Asked::Connect;
         let request = Request {
-            asked: Asked::by(heads.request.method()),
+            asked,
             http10,
             keep_alive: http10 && framing.keep_alive,
             trailers: framing.te_trailers,
+            upgrade: framing.asks_upgrade() && end && !http10,
             awaits_continue: framing.expect_continue && !http10 && !end,
         };
         self.begin(0, request, receive, Send::Head);
@@ -161,9 +169,15 @@ impl Connection {
         }
         let http10 = head.version == bulkhead_message::Version::Http10;
         self.closing |= decoded.framing.close || (http10 && !decoded.framing.keep_alive);
-        // After these the connection speaks another protocol.
-        self.closing |= head.status == 101
-            || (self.request.asked == Asked::Connect && (200..300).contains(&head.status));
+        if self.agrees(head.status) {
+            self.become_tunnel();
+            return Ok(Some(Event::Response { stream, tag, end: false }));
+        }
+        // A 101 that nobody asked for: whatever follows is not HTTP.
+        self.closing |= head.status == 101;
+        if self.send == Send::Handshake {
+            self.send = Send::Done;
+        }
         self.receive = match decoded.body {
             Body::None | Body::Length(0) => Receive::Done,
             Body::Length(length) => Receive::Length(length),
@@ -287,6 +301,8 @@ impl Connection {
                 self.ended = true;
                 if cut_off { Err(Reject::bad("the message was cut off")) } else { Ok(None) }
             }
+            // The other half of a tunnel goes on.
+            Receive::Done if self.is_tunnel() => Ok(None),
             Receive::Done if self.role == Role::Client => {
                 self.ended = true;
                 Ok(None)
@@ -297,7 +313,7 @@ impl Connection {
                 self.closing |= rest.is_empty();
                 Ok(None)
             }
-            Receive::UntilClose => {
+            Receive::UntilClose | Receive::Tunnel => {
                 self.receive = Receive::Done;
                 Ok(Some(self.data(&[], true)))
             }
@@ -312,6 +328,7 @@ impl Connection {
     fn check_end(&mut self, input: &[u8], progress: bool) -> Result<(), Reject> {
         match self.receive {
             Receive::Done => self.closing |= input.is_empty(),
+            Receive::Tunnel => {}
             Receive::Idle if !progress => {
                 self.ended = true;
                 if !input.is_empty() {

@@ -1,5 +1,7 @@
 //! Request heads (RFC 9112 §3): request line, target forms, host, framing.
 
+use std::net::Ipv6Addr;
+
 use bulkhead_message::{BodyLength, Known, Method, RequestHead, Version, is_host, is_token_byte};
 use memchr::{memchr, memrchr};
 
@@ -217,7 +219,7 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
 
 /// `uri-host [ ":" port ]` without user information. A name, an IPv4 address, or an address in
 /// brackets; the port, if there is a colon, is empty or a number up to 65,535.
-pub(super) fn is_authority(text: &[u8]) -> bool {
+pub(crate) fn is_authority(text: &[u8]) -> bool {
     if !is_host(text) {
         return false;
     }
@@ -228,16 +230,16 @@ pub(super) fn is_authority(text: &[u8]) -> bool {
             else {
                 return false;
             };
-            if address.is_empty()
-                || !address.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
-            {
+            let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+            if !std::str::from_utf8(address).is_ok_and(is_address) {
                 return false;
             }
             (address, after.get(1..).unwrap_or(&[]))
         }
         _ => text.split_at_checked(memchr(b':', text).unwrap_or(text.len())).unwrap_or((text, &[])),
     };
-    if host.is_empty() || host.iter().any(|&b| b == b'[' || b == b']') {
+    // `%`: no name that anybody resolves has one, and `%00` is read as an end by some.
+    if host.is_empty() || host.iter().any(|b| matches!(b, b'[' | b']' | b'%')) {
         return false;
     }
     match port {

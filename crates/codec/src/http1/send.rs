@@ -10,6 +10,7 @@ use super::fields::{TrailerRule, decimal, lower, trailer_rule};
 use super::receive::Receive;
 use super::request::is_authority;
 use super::response::Asked;
+use super::tunnel;
 
 /// What may be sent next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,10 @@ pub(super) enum Send {
     Chunked,
     /// Server: bytes until the connection ends.
     UntilClose,
+    /// Client: a tunnel's bytes, once the peer has agreed to it.
+    Handshake,
+    /// Bytes of a tunnel.
+    Tunnel,
     /// Nothing: body of a message that can have none is thrown away.
     Discard,
     /// The message was ended.
@@ -51,7 +56,8 @@ impl Connection {
             out.truncate(start);
             return Err(OpenError::Closing);
         };
-        let request = Request { asked: Asked::by(head.method()), ..Request::default() };
+        let upgrade = !head.protocol().is_empty();
+        let request = Request { asked: Asked::by(head.method()), upgrade, ..Request::default() };
         self.begin(tag, request, Receive::Head, if end { Send::Done } else { send });
         Ok(self.stream)
     }
@@ -80,6 +86,9 @@ impl Connection {
             self.closing = closing;
             self.request.awaits_continue = awaits_continue;
             return Err(INVALID_HEAD);
+        }
+        if self.send == Send::Tunnel {
+            self.become_tunnel();
         }
         if end {
             self.send = Send::Done;
@@ -116,14 +125,16 @@ impl Connection {
         // Refused without a 100: the client may send the body or leave it out, and we could not
         // tell the one from the next request (RFC 9110 §10.1.1).
         self.closing |= self.request.awaits_continue;
-        let upgrades = head.status == 101;
-        if upgrades {
-            self.closing = true;
+        let agrees = self.agrees(head.status);
+        if head.status == 101 {
+            if !agrees {
+                return Err(Unwritable);
+            }
             out.extend_from_slice(b"connection: upgrade\r\n");
             for value in head.fields.get_all(Known::Upgrade) {
                 write_known(Known::Upgrade, value, out)?;
             }
-        } else if self.closing {
+        } else if self.closing && !agrees {
             out.extend_from_slice(b"connection: close\r\n");
         } else if self.request.keep_alive {
             out.extend_from_slice(b"connection: keep-alive\r\n");
@@ -155,8 +166,7 @@ impl Connection {
                     encode::content_length(length, out);
                 }
             }
-            self.closing |= asked == Asked::Connect;
-            return Ok(Send::Discard);
+            return Ok(if self.agrees(head.status) { Send::Tunnel } else { Send::Discard });
         }
         match head.body {
             BodyLength::Known(length) if end && length > 0 => Err(Unwritable),
@@ -212,9 +222,10 @@ impl Connection {
                     out.extend_from_slice(b"0\r\n\r\n");
                 }
             }
-            Send::UntilClose => out.extend_from_slice(bytes),
+            Send::UntilClose | Send::Tunnel => out.extend_from_slice(bytes),
             Send::Discard => {}
             Send::Head => return Err(SendError::Invalid("body before the response head")),
+            Send::Handshake => return Err(SendError::Invalid("a tunnel before its agreement")),
             Send::Idle | Send::Done => return Err(SendError::Closed),
         }
         if end {
@@ -274,9 +285,15 @@ fn write_request(head: &RequestHead, end: bool, out: &mut Vec<u8>) -> Result<Sen
     out.extend_from_slice(authority);
     out.extend_from_slice(b"\r\n");
     let send = write_request_framing(head, end, out)?;
-    if head.fields.contains(Known::Te) {
-        // RFC 9110 §10.1.4: `te` is for the next hop only, and must be named as such.
-        out.extend_from_slice(b"connection: te\r\n");
+    // RFC 9110 §10.1.4 and §7.8: both are for the next hop only, and must be named as such.
+    match (head.fields.contains(Known::Te), !head.protocol().is_empty()) {
+        (false, false) => {}
+        (true, false) => out.extend_from_slice(b"connection: te\r\n"),
+        (false, true) => out.extend_from_slice(b"connection: upgrade\r\n"),
+        (true, true) => out.extend_from_slice(b"connection: te, upgrade\r\n"),
+    }
+    if !head.protocol().is_empty() {
+        write_known(Known::Upgrade, head.protocol(), out)?;
     }
     write_fields(&head.fields, out)?;
     out.extend_from_slice(b"\r\n");
@@ -290,14 +307,8 @@ fn write_request_framing(
 ) -> Result<Send, Unwritable> {
     let method = head.method();
     match head.body {
-        // A tunnel has no body, and tunnels are not carried.
-        _ if method == Method::Connect => {
-            if end {
-                Ok(Send::Done)
-            } else {
-                Err(Unwritable)
-            }
-        }
+        BodyLength::Known(1..) if tunnel::is_asked_by(head) => Err(Unwritable),
+        _ if tunnel::is_asked_by(head) => Ok(Send::Handshake),
         BodyLength::Known(length) if end && length > 0 => Err(Unwritable),
         BodyLength::Known(length) => {
             encode::content_length(length, out);

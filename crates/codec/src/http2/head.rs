@@ -5,9 +5,11 @@
 
 use bulkhead_message::{
     BodyLength, Fields, Known, Method, RequestHead, ResponseHead, Scheme, Version, is_host,
+    is_token,
 };
 
 use super::hpack::{Field, Name, Sink};
+use crate::http1::is_authority;
 
 /// Why a message is malformed; fixed text.
 pub(super) type Malformed = &'static str;
@@ -73,13 +75,15 @@ pub(super) struct RequestSink<'h> {
     section: Section,
     seen: u8,
     cookies: u32,
+    extended_connect: bool,
 }
 
 impl<'h> RequestSink<'h> {
-    pub(super) fn new(head: &'h mut RequestHead) -> Self {
+    /// `extended_connect`: it is offered, so that `:protocol` may be there (RFC 8441 §4).
+    pub(super) fn new(head: &'h mut RequestHead, extended_connect: bool) -> Self {
         head.clear();
         head.version = Version::Http2;
-        Self { head, section: Section::default(), seen: 0, cookies: 0 }
+        Self { head, section: Section::default(), seen: 0, cookies: 0, extended_connect }
     }
 
     #[cold]
@@ -112,6 +116,7 @@ impl<'h> RequestSink<'h> {
             SCHEME => self.head.scheme = Scheme::Http,
             PATH => self.head.set_target(value),
             AUTHORITY => self.head.set_authority(value),
+            _ if !is_token(value) => self.section.refuse(":protocol is not a token"),
             _ => self.head.set_protocol(value),
         }
     }
@@ -125,8 +130,12 @@ impl<'h> RequestSink<'h> {
             return Err(fault);
         }
         let target = METHOD | SCHEME | PATH;
-        if self.head.method() == Method::Connect {
-            // Extended CONNECT (RFC 8441) is not offered, so `:protocol` is always an error.
+        let is_connect = self.head.method() == Method::Connect;
+        if is_connect && self.extended_connect && self.seen & PROTOCOL != 0 {
+            if self.seen & target != target || self.head.target() == b"*" {
+                return Err("extended CONNECT without :scheme or :path");
+            }
+        } else if is_connect {
             if self.seen & (target | AUTHORITY | PROTOCOL) != METHOD | AUTHORITY {
                 return Err("CONNECT with other than :method and :authority");
             }
@@ -135,6 +144,9 @@ impl<'h> RequestSink<'h> {
         } else if self.head.target() == b"*" && self.head.method() != Method::Options {
             return Err("path * with other than OPTIONS");
         }
+        if self.head.has_authority() && !is_authority(self.head.authority()) {
+            return Err("bad :authority");
+        }
         let length = self.section.content_length;
         if end && length.is_some_and(|length| length > 0) {
             return Err("content-length without a body");
@@ -142,6 +154,8 @@ impl<'h> RequestSink<'h> {
         if self.cookies > 1 {
             self.join_cookies();
         }
+        // A tunnel's bytes are counted by nobody.
+        let length = length.filter(|_| !is_connect);
         self.head.body = match (end, length) {
             (true, _) => BodyLength::None,
             (false, Some(length)) => BodyLength::Known(length),

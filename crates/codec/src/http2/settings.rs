@@ -24,6 +24,9 @@ pub struct Settings {
     pub continuations_max: u32,
     /// Client: streams to assume that the peer allows before its SETTINGS are here (default 100).
     pub streams_assumed: u32,
+    /// Server: announce SETTINGS_ENABLE_CONNECT_PROTOCOL and take extended CONNECT (RFC 8441; default
+    /// off).
+    pub extended_connect: bool,
     /// Compress literals with the Huffman code (default off: it costs both ends more processor time
     /// than the bytes that it saves are worth beside an upstream or behind a fast network).
     pub huffman: bool,
@@ -41,6 +44,7 @@ impl Default for Settings {
             fields_max: 128,
             continuations_max: 16,
             streams_assumed: 100,
+            extended_connect: false,
             huffman: false,
         }
     }
@@ -52,6 +56,7 @@ const MAX_CONCURRENT_STREAMS: u16 = 3;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 const MAX_FRAME_SIZE: u16 = 5;
 const MAX_HEADER_LIST_SIZE: u16 = 6;
+const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 
 impl Settings {
     /// Brings each value into the range that the protocol has for it.
@@ -68,7 +73,7 @@ impl Settings {
 
     /// Appends the SETTINGS frame that announces them.
     pub(super) fn write(&self, role: Role, out: &mut Vec<u8>) {
-        let mut entries = Vec::with_capacity(6);
+        let mut entries = Vec::with_capacity(7);
         if role == Role::Client {
             entries.push((ENABLE_PUSH, 0));
         } else {
@@ -85,6 +90,9 @@ impl Settings {
             entries.push((MAX_FRAME_SIZE, self.frame_bytes_max));
         }
         entries.push((MAX_HEADER_LIST_SIZE, self.head_bytes_max));
+        if role == Role::Server && self.extended_connect {
+            entries.push((ENABLE_CONNECT_PROTOCOL, 1));
+        }
         frame::write_header(entries.len() * 6, frame::SETTINGS, 0, 0, out);
         for (id, value) in entries {
             out.extend_from_slice(&id.to_be_bytes());
@@ -100,6 +108,8 @@ pub(super) struct PeerSettings {
     pub(super) streams_max: u32,
     pub(super) stream_window_bytes: u32,
     pub(super) frame_bytes_max: u32,
+    /// A server that takes extended CONNECT.
+    pub(super) extended_connect: bool,
 }
 
 impl PeerSettings {
@@ -109,6 +119,7 @@ impl PeerSettings {
             streams_max: streams_assumed,
             stream_window_bytes: frame::WINDOW_BYTES_DEFAULT,
             frame_bytes_max: 16_384,
+            extended_connect: false,
         }
     }
 
@@ -137,6 +148,14 @@ impl PeerSettings {
                     return Err((ErrorCode::PROTOCOL_ERROR, reason));
                 }
                 MAX_FRAME_SIZE => self.frame_bytes_max = value,
+                // Of a client it means nothing (RFC 8441 §3).
+                ENABLE_CONNECT_PROTOCOL if role == Role::Client => {
+                    if value > 1 || value < u32::from(self.extended_connect) {
+                        let reason = "SETTINGS: wrong ENABLE_CONNECT_PROTOCOL";
+                        return Err((ErrorCode::PROTOCOL_ERROR, reason));
+                    }
+                    self.extended_connect = value == 1;
+                }
                 _ => {}
             }
         }

@@ -46,8 +46,10 @@ impl State {
     pub(super) const QUEUED: Self = Self(16);
     /// Client: the request was a HEAD, so the response has no body.
     pub(super) const HEAD: Self = Self(32);
-    /// The request was a CONNECT: `content-length` means nothing.
+    /// The request was a CONNECT, extended or not: `content-length` means nothing.
     pub(super) const CONNECT: Self = Self(64);
+    /// A 2xx has agreed to the CONNECT: DATA only, both ways (RFC 9113 §8.5).
+    pub(super) const TUNNEL: Self = Self(128);
 
     #[inline]
     pub(super) const fn has(self, bits: Self) -> bool {

@@ -5,11 +5,11 @@ use bulkhead_codec::{ErrorCode, Event, Heads, OpenError, Role, SendError};
 use bulkhead_message::{BodyLength, Fields, RequestHead, ResponseHead};
 
 /// One side of a connection: codec, heads, what it has received and not decoded, what it has written.
-struct Side {
-    connection: Connection,
-    heads: Heads,
-    input: Vec<u8>,
-    output: Vec<u8>,
+pub(crate) struct Side {
+    pub(crate) connection: Connection,
+    pub(crate) heads: Heads,
+    pub(crate) input: Vec<u8>,
+    pub(crate) output: Vec<u8>,
 }
 
 impl Side {
@@ -23,7 +23,7 @@ impl Side {
     }
 
     /// Decodes everything there is into one line of text for each event.
-    fn events(&mut self) -> Vec<String> {
+    pub(crate) fn events(&mut self) -> Vec<String> {
         let mut events: Vec<String> = Vec::new();
         let mut rest = self.input.as_slice();
         loop {
@@ -41,7 +41,7 @@ impl Side {
         events
     }
 
-    fn end_of_input(&mut self) -> String {
+    pub(crate) fn end_of_input(&mut self) -> String {
         match self.connection.end_of_input(&self.input) {
             Ok(Some(event)) => describe(event, &self.heads),
             Ok(None) => "none".to_owned(),
@@ -77,46 +77,61 @@ fn describe(event: Event<'_>, heads: &Heads) -> String {
     }
 }
 
-struct Pair {
-    client: Side,
-    server: Side,
+pub(crate) struct Pair {
+    pub(crate) client: Side,
+    pub(crate) server: Side,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { client: Side::new(Role::Client), server: Side::new(Role::Server) }
     }
 
     /// Carries what the client wrote over to the server, and decodes it.
-    fn at_server(&mut self) -> Vec<String> {
+    pub(crate) fn at_server(&mut self) -> Vec<String> {
         self.server.input.append(&mut self.client.output);
         self.server.events()
     }
 
     /// Carries what the server wrote over to the client, and decodes it.
-    fn at_client(&mut self) -> Vec<String> {
+    pub(crate) fn at_client(&mut self) -> Vec<String> {
         self.client.input.append(&mut self.server.output);
         self.client.events()
     }
 
-    fn open(&mut self, head: &RequestHead, end: bool) -> Result<u32, OpenError> {
+    pub(crate) fn open(&mut self, head: &RequestHead, end: bool) -> Result<u32, OpenError> {
         self.client.connection.open(head, end, 7, &mut self.client.output)
     }
 
-    fn respond(&mut self, stream: u32, head: &ResponseHead, end: bool) -> Result<(), SendError> {
+    pub(crate) fn respond(
+        &mut self,
+        stream: u32,
+        head: &ResponseHead,
+        end: bool,
+    ) -> Result<(), SendError> {
         self.server.connection.respond(stream, head, end, &mut self.server.output)
     }
 
-    fn client_data(&mut self, stream: u32, bytes: &[u8], end: bool) -> Result<usize, SendError> {
+    pub(crate) fn client_data(
+        &mut self,
+        stream: u32,
+        bytes: &[u8],
+        end: bool,
+    ) -> Result<usize, SendError> {
         self.client.connection.send_data(stream, bytes, end, &mut self.client.output)
     }
 
-    fn server_data(&mut self, stream: u32, bytes: &[u8], end: bool) -> Result<usize, SendError> {
+    pub(crate) fn server_data(
+        &mut self,
+        stream: u32,
+        bytes: &[u8],
+        end: bool,
+    ) -> Result<usize, SendError> {
         self.server.connection.send_data(stream, bytes, end, &mut self.server.output)
     }
 }
 
-fn request(method: &str, target: &str, body: BodyLength) -> RequestHead {
+pub(crate) fn request(method: &str, target: &str, body: BodyLength) -> RequestHead {
     let mut head = RequestHead::new();
     head.set_method(method.as_bytes());
     head.set_authority(b"a.example");
@@ -125,7 +140,7 @@ fn request(method: &str, target: &str, body: BodyLength) -> RequestHead {
     head
 }
 
-fn response(status: u16, body: BodyLength) -> ResponseHead {
+pub(crate) fn response(status: u16, body: BodyLength) -> ResponseHead {
     ResponseHead { body, ..ResponseHead::new(status) }
 }
 

@@ -165,7 +165,7 @@ fn check_response(
     }
     assert_eq!(server.send_data(1, b"", true, &mut out), Err(SendError::Closed));
     assert_eq!(String::from_utf8(out).unwrap().replace("\r\n", "\n"), expect);
-    assert_eq!(server.must_close(), expect.contains("connection: close") || request == CONNECT);
+    assert_eq!(server.must_close(), expect.contains("connection: close"));
 }
 
 #[test]
@@ -203,12 +203,7 @@ fn responses_without_body() {
         check_response(GET, (204, Known(5), &[]), sent, "HTTP/1.1 204 No Content\n\n");
         let unchanged = "HTTP/1.1 304 Not Modified\ncontent-length: 5\n\n";
         check_response(GET, (304, Known(5), &[]), sent, unchanged);
-        check_response(
-            CONNECT,
-            (200, NoBody, &[]),
-            ended,
-            "HTTP/1.1 200 OK\nconnection: close\n\n",
-        );
+        check_response(CONNECT, (200, NoBody, &[]), ended, "HTTP/1.1 200 OK\n\n");
     }
 }
 
@@ -269,14 +264,15 @@ fn interim_responses() {
 
 #[test]
 fn an_upgrade_is_the_end_of_http() {
-    let (mut server, mut out) = (server(GET), Vec::new());
+    let asked = "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let (mut server, mut out) = (server(asked), Vec::new());
     let mut head = ResponseHead::new(101);
     head.fields.push(b"upgrade", b"websocket");
-    assert_eq!(server.respond(1, &head, true, &mut out), Ok(()));
+    assert_eq!(server.respond(1, &head, false, &mut out), Ok(()));
     let expect =
         "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     assert_eq!(String::from_utf8(out).unwrap(), expect);
-    assert!(server.must_close());
+    assert!(server.is_tunnel() && !server.must_close());
 }
 
 #[test]
@@ -285,6 +281,7 @@ fn responses_that_cannot_be_written_leave_the_exchange_open() {
         ResponseHead::new(0),
         ResponseHead::new(99),
         ResponseHead::new(1000),
+        ResponseHead::new(101),
         ResponseHead { body: Known(5), ..ResponseHead::new(200) },
     ];
     for (name, value) in bad_fields() {

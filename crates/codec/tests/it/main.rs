@@ -5,5 +5,6 @@
 mod http1;
 mod http1_encode;
 mod http1_hyper;
+mod http1_tunnel;
 mod http1_wire;
 mod http2;

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use super::balance;
 use super::discovery::discovery;
+use super::keep_alive::keep_alive;
 use super::listener::protocol;
-use super::{overload, resilience};
+use super::{balance, overload, resilience};
 use crate::diagnostic::{Report, Span};
-use crate::model::{Cluster, Endpoint, EndpointAddress, UpstreamTls};
+use crate::model::{Cluster, Endpoint, EndpointAddress, KeepAlive, UpstreamTls};
 use crate::value::{Item, TableValue, Value};
 
 pub(super) fn clusters(
@@ -40,6 +40,8 @@ fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster
         connect_timeout: duration("connect_timeout"),
         idle_timeout: duration("idle_timeout"),
         http2_connections: number("http2_connections"),
+        http2_keep_alive: http2_keep_alive(table, report),
+        preconnect: number("preconnect"),
         connections_max: number("connections_max"),
         pending_max: number("pending_max"),
         adaptive_concurrency: table
@@ -53,6 +55,16 @@ fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster
         protection: resilience::protection(table),
         dns_refresh: duration("dns_refresh"),
     }
+}
+
+fn http2_keep_alive(table: &TableValue, report: &mut Report<'_>) -> Option<KeepAlive> {
+    let item = table.get("http2_keep_alive")?;
+    if table.text("protocol") == Some("http1") {
+        report
+            .error(item.span, "connections of HTTP/1.1 have no keep-alive by PING")
+            .remedy("set `protocol: http2`, or remove `http2_keep_alive`");
+    }
+    item.table().map(keep_alive)
 }
 
 pub(super) fn endpoints(items: &[Item], report: &mut Report<'_>) -> Vec<Endpoint> {

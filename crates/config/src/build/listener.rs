@@ -64,6 +64,7 @@ fn tls(table: &TableValue) -> ListenerTls {
             Some("1.3") => TlsVersion::Tls13,
             _ => TlsVersion::Tls12,
         },
+        require_sni_match: table.flag("require_sni_match"),
     }
 }
 

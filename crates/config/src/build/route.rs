@@ -1,10 +1,12 @@
 //! Routes, their matches, filters and backends.
 
-use super::{Names, Unique, balance, overload, resilience};
+use super::mirror::mirror;
+use super::retry::{hedge, retry};
+use super::{Names, Unique, balance, overload, resilience, tunnel};
 use crate::diagnostic::Report;
 use crate::model::{
-    Backend, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite, Redirect,
-    RetryPolicy, Rewrite, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
+    Backend, Cors, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite,
+    Redirect, Rewrite, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
 use crate::value::{Item, TableValue};
 
@@ -24,12 +26,14 @@ pub(super) fn routes(items: &[Item], names: &mut Names, report: &mut Report<'_>)
             backends: backends(item, table, &filters, names, report),
             matches,
             filters,
+            tunnels: tunnel::tunnels(table, report),
             hash_on: balance::hash_on(table, report),
             timeouts: table
                 .table("timeouts")
                 .map_or_else(RouteTimeouts::default, |table| timeouts(table, report)),
             priority: overload::priority(table.text("priority")),
-            retry: table.table("retry").map(retry),
+            retry: table.table("retry").map(|table| retry(table, report)),
+            hedge: table.table("hedge").map(hedge),
             protection: resilience::protection(table),
         });
     }
@@ -117,6 +121,9 @@ fn filters(
                 status: table.number("status_code").unwrap_or_default(),
             }),
             "url_rewrite" => Filter::Rewrite(rewrite(table, matches, report)),
+            "request_mirror" => Filter::Mirror(mirror(inner, table, &filters, names, report)),
+            "cors" => Filter::Cors(cors(table)),
+            "grpc_web" => Filter::GrpcWeb,
             _ => Filter::Respond(respond(table, report)),
         });
     }
@@ -151,6 +158,17 @@ fn header_changes(table: &TableValue) -> HeaderChanges {
         set: table.pairs("set"),
         add: table.pairs("add"),
         remove: table.strings("remove"),
+    }
+}
+
+fn cors(table: &TableValue) -> Cors {
+    Cors {
+        allow_origins: table.strings("allow_origins"),
+        allow_methods: table.strings("allow_methods"),
+        allow_headers: table.strings("allow_headers"),
+        expose_headers: table.strings("expose_headers"),
+        allow_credentials: table.flag("allow_credentials"),
+        max_age: table.duration("max_age").unwrap_or_default(),
     }
 }
 
@@ -239,6 +257,7 @@ fn timeouts(table: &TableValue, report: &mut Report<'_>) -> RouteTimeouts {
         request: table.duration("request"),
         backend_request: table.duration("backend_request"),
         idle: table.duration("idle").unwrap_or_default(),
+        tunnel_idle: table.duration("tunnel_idle"),
     };
     if let (Some(whole), Some(attempt), Some(item)) =
         (timeouts.request, timeouts.backend_request, table.get("backend_request"))
@@ -249,12 +268,4 @@ fn timeouts(table: &TableValue, report: &mut Report<'_>) -> RouteTimeouts {
             .remedy("make `backend_request` shorter than `request`, which is 15s unless given");
     }
     timeouts
-}
-
-fn retry(table: &TableValue) -> RetryPolicy {
-    RetryPolicy {
-        retries: table.number("attempts").unwrap_or_default(),
-        statuses: table.list("codes").iter().map(Item::number).collect(),
-        backoff: table.duration("backoff").unwrap_or_default(),
-    }
 }

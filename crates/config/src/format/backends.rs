@@ -2,6 +2,7 @@
 
 use super::balance::{BALANCE, HASH_ON, LABELS, LOCALITY};
 use super::discovery::DISCOVERY;
+use super::keep_alive;
 use super::overload::ADAPTIVE_CONCURRENCY;
 use super::resilience::{CIRCUIT_BREAKER_KEY, EJECTION, HEALTH_CHECK, REQUESTS_MAX, SLOW_START};
 use super::{
@@ -64,6 +65,18 @@ pub(crate) static CLUSTER: Table = Table {
             integer(1, 1_024),
             "2",
             "HTTP/2 connections per worker and endpoint.",
+        ),
+        optional(
+            "http2_keep_alive",
+            keep_alive::OPTIONAL,
+            "Keep-alive of HTTP/2 connections. Left out: none.",
+        ),
+        default(
+            "preconnect",
+            integer(0, 1_024),
+            "0",
+            "Connections per worker and endpoint that are dialled before a request needs them, and \
+             kept open; of HTTP/2 at most `http2_connections`. None to ejected endpoints.",
         ),
         default(
             "connections_max",

@@ -2,11 +2,13 @@
 
 use super::backends::{CLUSTER, JWT_PROVIDER};
 use super::discovery::DNS;
+use super::edge::{FORWARDING, PATH_NORMALIZATION, REQUEST_ID};
+use super::keep_alive;
 use super::overload::OVERLOAD;
 use super::routes::ROUTE;
 use super::{
-    ADDRESS, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, Table, default, duration,
-    integer, optional, required, size,
+    ADDRESS, BOOL, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, Table, default,
+    duration, integer, optional, required, size,
 };
 use crate::scalar::Scalar;
 
@@ -73,6 +75,14 @@ pub(crate) static FILE: Table = Table {
             "Issuers of tokens, by name.",
         ),
         default("limits", Shape::Table(&LIMITS), "{}", "Limits of connections and exchanges."),
+        default("forwarding", Shape::Table(&FORWARDING), "{}", "Who asked."),
+        optional("request_id", Shape::Table(&REQUEST_ID), "Ids of requests. Left out: none."),
+        default(
+            "path_normalization",
+            Shape::OrOff(&Shape::Table(&PATH_NORMALIZATION)),
+            "{}",
+            "Spelling of paths; `off`: they are matched and sent as they come.",
+        ),
         default(
             "overload",
             Shape::Table(&OVERLOAD),
@@ -137,6 +147,13 @@ static LISTENER_TLS: Table = Table {
             Shape::Scalar(Scalar::Choice(&["1.2", "1.3"])),
             "1.2",
             "Lowest version of TLS.",
+        ),
+        default(
+            "require_sni_match",
+            BOOL,
+            "false",
+            "Answer 421 to a request for another host than the one that the client named in its \
+             handshake. Without a name there, only an IP address may be asked for.",
         ),
     ],
     rules: &[],
@@ -208,6 +225,11 @@ static LIMITS: Table = Table {
             "64KiB",
             "Request body kept for another attempt; a longer one is not retried once it is sent.",
         ),
+        optional(
+            "http2_keep_alive",
+            keep_alive::OPTIONAL,
+            "Keep-alive of HTTP/2 clients. Left out: none.",
+        ),
         default(
             "head_timeout",
             duration(10, 3_600 * SECOND),
@@ -227,6 +249,41 @@ static LIMITS: Table = Table {
             "How long a peer may take nothing of what waits for it before its connection is closed.",
         ),
         default(
+            "connection_requests_max",
+            Shape::OrOff(&integer(1, 1_000_000_000)),
+            "off",
+            "Requests on one connection; the last one is told that it closes (`connection: close`, \
+             GOAWAY).",
+        ),
+        default(
+            "connection_age_max",
+            Shape::OrOff(&duration(100, DAY)),
+            "off",
+            "Age at which a connection is closed in good order, give or take a tenth at random, so \
+             that not all clients come again at once.",
+        ),
+        default(
+            "connection_age_grace",
+            Shape::OrOff(&duration(0, DAY)),
+            "off",
+            "What requests in flight get beyond that age before they are cut off; `off`: all that \
+             they need.",
+        ),
+        default(
+            "body_rate_min",
+            Shape::OrOff(&size(1, 1 << 30)),
+            "off",
+            "Bytes per second that a client must send of a request body, on average over \
+             `body_rate_window`; a slower one is answered with 408. Not for gRPC, not while the \
+             upstream takes nothing, and not once the response has begun.",
+        ),
+        default(
+            "body_rate_window",
+            duration(100, 3_600 * SECOND),
+            "5s",
+            "Over how long that rate is averaged; also what a body gets before it is looked at.",
+        ),
+        default(
             "drain_timeout",
             duration(0, DAY),
             "30s",
@@ -234,7 +291,12 @@ static LIMITS: Table = Table {
         ),
     ],
     rules: &[],
-    hints: &[],
+    hints: &[
+        ("max_requests", "it is called `connection_requests_max`"),
+        ("max_connection_age", "it is called `connection_age_max`"),
+        ("max_connection_age_grace", "it is called `connection_age_grace`"),
+        ("min_body_rate", "it is called `body_rate_min`"),
+    ],
 };
 
 static ADMIN: Table = Table {

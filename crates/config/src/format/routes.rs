@@ -1,10 +1,13 @@
 //! Routes: matches, filters, backends.
 
 use super::balance::{HASH_ON, LABELS};
+use super::browsers::{CORS, GRPC_WEB};
+use super::mirror::MIRROR;
 use super::overload::PRIORITY;
 use super::resilience::{CIRCUIT_BREAKER_KEY, REQUESTS_MAX};
+use super::retry::{HEDGE, RETRY};
 use super::{
-    BOOL, DAY, HOST, Key, NAME, PATH, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
+    BOOL, DAY, HOST, Key, NAME, PATH, Rule, Shape, TEXT, Table, default, duration, integer,
     optional, required,
 };
 use crate::scalar::Scalar;
@@ -44,6 +47,21 @@ pub(crate) static ROUTE: Table = Table {
             "Clusters by weight; needed unless a filter always answers. A plain name is a \
              cluster with weight 1.",
         ),
+        default(
+            "upgrades",
+            Shape::List { item: &Shape::Scalar(Scalar::Upgrade), min: 0 },
+            "[]",
+            "Protocols that a request may switch to (`connection: upgrade`): `websocket` between \
+             HTTP/1.1 and HTTP/2 in any combination, others between HTTP/1.1 connections. A request \
+             that asks for another one is passed on without its `upgrade`.",
+        ),
+        default(
+            "connect",
+            BOOL,
+            "false",
+            "Pass CONNECT on to the backends, which decide what becomes of it. The gateway itself \
+             never connects to the host that a CONNECT names.",
+        ),
         optional(
             "hash_on",
             HASH_ON,
@@ -62,6 +80,7 @@ pub(crate) static ROUTE: Table = Table {
             Shape::Table(&RETRY),
             "Retries. Left out: only of requests that no endpoint can have seen.",
         ),
+        optional("hedge", Shape::Table(&HEDGE), "Hedging. Left out: none."),
         REQUESTS_MAX,
         CIRCUIT_BREAKER_KEY,
     ],
@@ -76,6 +95,10 @@ pub(crate) static ROUTE: Table = Table {
         ("match", "conditions stand in the list `matches`"),
         ("rules", "each rule is a route of its own"),
         ("timeout", "write `timeouts: {request: …}`"),
+        ("websocket", "write `upgrades: [websocket]`"),
+        ("websockets", "write `upgrades: [websocket]`"),
+        ("upgrade", "they are called `upgrades`, a list"),
+        ("upgrade_configs", "write `upgrades: [websocket]`"),
     ],
 };
 
@@ -185,7 +208,10 @@ static FILTER: Table = Table {
         optional("response_header_modifier", Shape::Table(&HEADERS), "Change response headers."),
         optional("request_redirect", Shape::Table(&REDIRECT), "Answer with a redirect."),
         optional("url_rewrite", Shape::Table(&REWRITE), "Change host or path for the upstream."),
+        optional("request_mirror", Shape::Table(&MIRROR), "Send a copy to another cluster."),
         optional("direct_response", Shape::Table(&RESPONSE), "Answer with a fixed response."),
+        optional("cors", Shape::Table(&CORS), "Let scripts of other origins read answers (CORS)."),
+        optional("grpc_web", Shape::Table(&GRPC_WEB), "Translate gRPC-Web to gRPC."),
     ],
     rules: &[Rule::ExactlyOne(&[
         "jwt",
@@ -193,13 +219,17 @@ static FILTER: Table = Table {
         "response_header_modifier",
         "request_redirect",
         "url_rewrite",
+        "request_mirror",
         "direct_response",
+        "cors",
+        "grpc_web",
     ])],
     hints: &[
         ("type", "write the kind as the key: `- jwt: {…}`"),
         ("redirect", "it is called `request_redirect`"),
         ("rewrite", "it is called `url_rewrite`"),
         ("respond", "it is called `direct_response`"),
+        ("mirror", "it is called `request_mirror`"),
     ],
 };
 
@@ -356,34 +386,14 @@ static TIMEOUTS: Table = Table {
             "One attempt, until its response head; not longer than `request`.",
         ),
         default("idle", duration(10, DAY), "1m", "No byte in either direction."),
-    ],
-    rules: &[],
-    hints: &[],
-};
-
-static RETRY: Table = Table {
-    name: "retry",
-    about: "When and how often to try again. Beyond connection failures, only idempotent requests \
-            are tried again, within the cluster's `retry_budget`.",
-    keys: &[
-        default("attempts", integer(0, 10), "2", "Attempts beyond the first."),
         default(
-            "codes",
-            Shape::List { item: &integer(400, 599), min: 0 },
-            "[]",
-            "Statuses that are tried again.",
-        ),
-        default(
-            "backoff",
-            duration(0, 60 * SECOND),
-            "25ms",
-            "Pause before the first retry, doubled with each, with full jitter.",
+            "tunnel_idle",
+            Shape::OrOff(&duration(10, 7 * DAY)),
+            "1h",
+            "As `idle`, of a tunnel: a WebSocket, another upgrade, CONNECT. `request` ends with its \
+             handshake, and `idle` holds again once one side has ended.",
         ),
     ],
     rules: &[],
-    hints: &[
-        ("retries", "it is called `attempts`"),
-        ("statuses", "they are called `codes`"),
-        ("retry_on", "statuses are listed in `codes`; failed connections are always tried again"),
-    ],
+    hints: &[("tunnel", "it is called `tunnel_idle`"), ("stream_idle", "it is called `idle`")],
 };

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    AdaptiveConcurrency, Balance, Discovery, Ejection, HashSource, HealthCheck, Locality,
-    Protection, Protocol, SlowStart,
+    AdaptiveConcurrency, Balance, Discovery, Ejection, HashSource, HealthCheck, KeepAlive,
+    Locality, Protection, Protocol, SlowStart,
 };
 
 /// A set of endpoints that answer the same requests.
@@ -35,6 +35,10 @@ pub struct Cluster {
     pub idle_timeout: Duration,
     /// HTTP/2 connections per worker and endpoint. Default 2.
     pub http2_connections: u32,
+    /// Keep-alive of HTTP/2 connections; `None`: off.
+    pub http2_keep_alive: Option<KeepAlive>,
+    /// Connections per worker and endpoint that are open before a request needs them. Default 0.
+    pub preconnect: u32,
     /// HTTP/1.1 connections per worker and endpoint at most. Default 1,024.
     pub connections_max: u32,
     /// Requests per worker that wait for a connection at most. Default 1,024.
@@ -120,6 +124,8 @@ impl Cluster {
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),
             http2_connections: 2,
+            http2_keep_alive: None,
+            preconnect: 0,
             connections_max: 1_024,
             pending_max: 1_024,
             adaptive_concurrency: None,

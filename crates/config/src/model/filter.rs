@@ -1,6 +1,7 @@
 //! A route's built-in filters.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A built-in filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,27 @@ pub enum Filter {
     Respond(FixedResponse),
     /// Replace the path or the host towards the upstream.
     Rewrite(Rewrite),
+    /// Send a copy of the request to another cluster; at most one of a route's filters.
+    Mirror(Mirror),
+    /// Let scripts of other origins read answers.
+    Cors(Cors),
+    /// Translate gRPC-Web to gRPC.
+    GrpcWeb,
+}
+
+/// A copy of requests to another cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mirror {
+    /// Name of the cluster; it exists.
+    pub cluster: String,
+    /// So many of `denominator` requests are copied; not more than that.
+    pub numerator: u32,
+    /// At least 1. Default: 100 of 100.
+    pub denominator: u32,
+    /// Bytes of a request body that the copy may be behind. Default 65,536.
+    pub buffer_bytes_max: u32,
+    /// Copies in flight per worker, of all routes, beyond which this filter makes none. Default 256.
+    pub in_flight_max: u32,
 }
 
 /// Which token a route requires.
@@ -67,6 +89,23 @@ pub struct FixedResponse {
     pub headers: Vec<(String, String)>,
     /// Body.
     pub body: String,
+}
+
+/// Which scripts of other origins may read answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cors {
+    /// Origins in lower case, with `*.` for leading labels, or `*`. Never empty.
+    pub allow_origins: Vec<String>,
+    /// Methods, or `*`.
+    pub allow_methods: Vec<String>,
+    /// Request headers, or `*`.
+    pub allow_headers: Vec<String>,
+    /// Response headers that scripts may read, or `*`.
+    pub expose_headers: Vec<String>,
+    /// Cookies and the like are allowed.
+    pub allow_credentials: bool,
+    /// How long a preflight answer may be remembered.
+    pub max_age: Duration,
 }
 
 /// A rewrite towards the upstream.

@@ -23,6 +23,9 @@ pub struct ListenerTls {
     pub certificates: Vec<Certificate>,
     /// Lowest version. Default 1.2.
     pub min_version: TlsVersion,
+    /// Refuse requests for another host than the one that the client named in its handshake (SNI).
+    /// Default: false.
+    pub require_sni_match: bool,
 }
 
 /// TLS protocol version.

@@ -1,8 +1,8 @@
-//! Routes: matches, backends, time-outs, retries.
+//! Routes: matches, backends, time-outs.
 
 use std::time::Duration;
 
-use super::{Filter, HashSource, Priority, Protection, Subset};
+use super::{Filter, HashSource, Hedge, Priority, Protection, RetryPolicy, Subset, Tunnels};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Route {
     pub filters: Vec<Filter>,
     /// Weighted backends; empty only if a filter always answers.
     pub backends: Vec<Backend>,
+    /// Which requests may become tunnels.
+    pub tunnels: Tunnels,
     /// What is hashed for affinity, in place of what the cluster says; empty: as the cluster says.
     pub hash_on: Vec<HashSource>,
     /// Time-outs.
@@ -25,6 +27,8 @@ pub struct Route {
     pub priority: Priority,
     /// Retries; `None`: only when nothing was sent yet.
     pub retry: Option<RetryPolicy>,
+    /// A second attempt at another endpoint when the first takes long; `None`: never.
+    pub hedge: Option<Hedge>,
     /// Limits of requests in flight, and of failures.
     pub protection: Protection,
 }
@@ -108,6 +112,8 @@ pub struct RouteTimeouts {
     pub backend_request: Option<Duration>,
     /// No byte in either direction; default 60 s.
     pub idle: Duration,
+    /// The same for a tunnel; `None`: no limit. Default 1 h.
+    pub tunnel_idle: Option<Duration>,
 }
 
 impl Default for RouteTimeouts {
@@ -116,23 +122,7 @@ impl Default for RouteTimeouts {
             request: Some(Duration::from_secs(15)),
             backend_request: None,
             idle: Duration::from_secs(60),
+            tunnel_idle: Some(Duration::from_secs(3_600)),
         }
-    }
-}
-
-/// When and how often to try again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RetryPolicy {
-    /// Attempts beyond the first. Default 2.
-    pub retries: u32,
-    /// Statuses of an idempotent request's answer that are tried again. Default none.
-    pub statuses: Vec<u16>,
-    /// Pause before the first retry, doubled with each, with full jitter. Default 25 ms.
-    pub backoff: Duration,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self { retries: 2, statuses: Vec::new(), backoff: Duration::from_millis(25) }
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Fault;
 use crate::diagnostic::quote;
-use crate::model::EndpointAddress;
+use crate::model::{EndpointAddress, Network};
 
 /// Reads an IP address and port.
 pub(super) fn read_address(text: &str) -> Result<SocketAddr, Fault> {
@@ -32,6 +32,46 @@ pub(super) fn read_address(text: &str) -> Result<SocketAddr, Fault> {
         return Err(fault.remedy(format!("add the port: `{text}:8080`")));
     }
     Err(if text.contains("://") { fault.remedy("leave the scheme out") } else { fault })
+}
+
+/// Reads `10.0.0.0/8`, `2001:db8::/32`, or an address, which is a network of its own.
+pub(super) fn read_network(text: &str) -> Result<Network, Fault> {
+    let fault = || Fault::new(format!("{} is not a network", quote(text)));
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| fault())?;
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = match prefix {
+        None => width,
+        Some(digits) if digits.len() <= 3 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().ok().filter(|prefix| *prefix <= width).ok_or_else(|| {
+                fault().remedy(format!("the prefix of this address has at most {width} bits"))
+            })?
+        }
+        Some(_) => return Err(fault().remedy("write the length of the prefix: `10.0.0.0/8`")),
+    };
+    let first = first_address(address, prefix);
+    if first != address {
+        return Err(fault().suggest(format!("{first}/{prefix}")));
+    }
+    Ok(Network { address, prefix })
+}
+
+/// An address without the bits behind the prefix.
+fn first_address(address: IpAddr, prefix: u8) -> IpAddr {
+    let prefix = u32::from(prefix);
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & mask))
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128 - prefix).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
+        }
+    }
 }
 
 /// Reads `10.0.0.1:80`, `[::1]:80`, `name:80`.
@@ -98,6 +138,41 @@ pub(super) fn read_host(text: &str) -> Result<String, Fault> {
         _ if text.contains(':') => fault.remedy("leave scheme and port out"),
         _ => fault,
     })
+}
+
+/// Reads an origin: scheme, host with or without `*.`, and port unless it is the scheme's own.
+pub(super) fn read_origin(text: &str) -> Result<String, Fault> {
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let fault = || Fault::new(format!("{} is not an origin", quote(text)));
+    let Some((scheme, authority)) = text.split_once("://") else {
+        return Err(fault().remedy(format!("begin with the scheme: `https://{text}`")));
+    };
+    let bare = authority.trim_end_matches('/');
+    if bare != authority {
+        return Err(fault().suggest(format!("{scheme}://{bare}")));
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let named = host.strip_prefix("*.").unwrap_or(host);
+    let is_host = is_dns_name(named) || (named == host && is_address_in_authority(host));
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_host || !is_scheme || port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return Err(fault());
+    }
+    let lower = text.to_ascii_lowercase();
+    match (scheme.to_ascii_lowercase().as_str(), port) {
+        ("https", Some("443")) | ("http", Some("80")) => {
+            // Browsers leave it out, so it would never match.
+            let (bare, _) = lower.rsplit_once(':').unwrap_or((&lower, ""));
+            Err(fault().suggest(bare))
+        }
+        _ => Ok(lower),
+    }
 }
 
 /// Reads a hostname or an IP address.

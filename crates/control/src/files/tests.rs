@@ -37,6 +37,7 @@ fn every_kind_of_file_is_found_once() {
                 certificate("a.pem", SecretSource::Environment("KEY".to_owned())),
             ],
             min_version: TlsVersion::Tls12,
+            require_sni_match: false,
         }),
         protocols: vec![Protocol::Http2],
     });

@@ -13,8 +13,8 @@ fn address(last: u8) -> SocketAddr {
 
 fn cluster() -> Cluster {
     let name = |host: &str| EndpointAddress::Name { host: host.to_owned(), port: 80 };
-    let endpoints = [EndpointAddress::Socket(address(1)), name("a.test"), name("b.test")]
-        .map(Endpoint::new);
+    let endpoints =
+        [EndpointAddress::Socket(address(1)), name("a.test"), name("b.test")].map(Endpoint::new);
     Cluster::new("api", endpoints.to_vec(), Protocol::Http2)
 }
 

@@ -90,7 +90,7 @@ fn check(steps: [Then; 3], expect: &str) {
         |(name, then)| Arc::new(Step { name, then, calls: Arc::clone(&calls) }) as Arc<dyn Filter>;
     let chain = Chain::new(["a", "b", "c"].into_iter().zip(steps).map(step).collect());
     if let Ok(Flow::Continue) = chain.on_request(&mut Exchange::new("h", "/").context()) {
-        chain.on_response(&mut ResponseHead::new(200));
+        chain.on_response(&RequestHead::new(), &mut ResponseHead::new(200));
     }
     assert_eq!(calls.lock().unwrap().join(" "), expect);
 }

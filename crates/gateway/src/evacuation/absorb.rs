@@ -9,7 +9,7 @@ use bulkhead_upstream::ConnectionFacts;
 use super::Parcel;
 use crate::arena::Key;
 use crate::connection::Side;
-use crate::exchange_state::Phase;
+use crate::exchange_state::{Phase, Role};
 use crate::faults::Fault;
 use crate::worker::Worker;
 
@@ -107,13 +107,23 @@ impl Worker {
             exchange_keys.insert(old, key);
         }
         let new_key = |old: Key| exchange_keys.get(&old).copied().unwrap_or(Key::NONE);
+        for &key in &new.exchanges {
+            let Some(exchange) = self.exchanges.get_mut(key) else { continue };
+            exchange.hedge = new_key(exchange.hedge);
+            exchange.mirror = new_key(exchange.mirror);
+            match &mut exchange.role {
+                Role::Client => {}
+                Role::Hedge(client) => *client = new_key(*client),
+                Role::Mirror => self.mirrors += 1,
+            }
+        }
         for &(key, _) in &new.connections {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             if let Some(codec) = connection.codec.as_mut() {
                 codec.for_each_stream(|_, tag| *tag = new_key(Key::from_tag(*tag)).to_tag());
             }
-            for stalled in &mut connection.stalled {
-                *stalled = new_key(*stalled);
+            for waiting in connection.stalled.iter_mut().chain(&mut connection.awaiting_settings) {
+                *waiting = new_key(*waiting);
             }
         }
     }

@@ -1,13 +1,14 @@
 //! The backend of an exchange: chosen once, and the same for all its attempts.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bulkhead_message::{Failure, FailureKind};
-use bulkhead_upstream::{AttemptOutcome, Rng};
+use bulkhead_upstream::{AttemptOutcome, EndpointId, PickHints, Rng, Subset};
 
 use super::Affinity;
-use crate::endpoints::Clusters;
-use crate::exchange_state::Exchange;
+use crate::endpoints::{ClusterState, Clusters};
+use crate::exchange_state::{Exchange, Role};
 use crate::snapshot::{BackendEntry, RouteEntry};
 
 /// Draws a backend by weight, and notes what the request sticks to there.
@@ -27,8 +28,31 @@ pub(super) fn choose_backend(
     Ok(())
 }
 
+/// The endpoint for the next attempt: not one that was tried, if there is another.
+pub(super) fn pick_endpoint(
+    exchange: &Exchange,
+    cluster: &mut ClusterState,
+    now: Instant,
+    rng: &mut Rng,
+) -> Option<EndpointId> {
+    let hints =
+        PickHints { avoid: None, hash: exchange.affinity.hash, subset: subset_of(exchange) };
+    match exchange.attempts {
+        0 => cluster.pool.pick(now, rng, hints),
+        _ => cluster.pool.pick_untried(now, rng, hints, &exchange.tried),
+    }
+}
+
+/// The part of its cluster that an exchange goes to; that of a mirror is no backend of the route.
+pub(super) fn subset_of(exchange: &Exchange) -> Option<&Arc<Subset>> {
+    match exchange.role {
+        Role::Client | Role::Hedge(_) => backend_of(exchange)?.subset.as_ref(),
+        Role::Mirror => None,
+    }
+}
+
 /// The backend, as the snapshot that the exchange began with has it.
-pub(super) fn backend_of(exchange: &Exchange) -> Option<&BackendEntry> {
+fn backend_of(exchange: &Exchange) -> Option<&BackendEntry> {
     exchange.snapshot.route(exchange.route?).backend(exchange.backend)
 }
 

@@ -2,17 +2,46 @@
 //! the answer has begun, an end that cannot be taken for a good one.
 
 use bulkhead_codec::ErrorCode;
-use bulkhead_message::{Failure, FailureKind, Known};
+use bulkhead_message::{Failure, FailureKind, Known, Retry};
 use bulkhead_upstream::AttemptOutcome;
 
-use super::grpc_status;
+use super::{grpc_status, grpc_web};
 use crate::arena::Key;
-use crate::exchange_state::Phase;
+use crate::exchange_state::{Phase, Role};
 use crate::failure_response;
 use crate::flow::Direction;
 use crate::worker::Worker;
 
 impl Worker {
+    /// The upstream gave up the stream.
+    pub(crate) fn upstream_reset(&mut self, key: Key, code: ErrorCode, by_peer: bool) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if exchange.response_ended && exchange.phase != Phase::Tunnel {
+            // The answer is whole; the upstream only does not want the rest of the request.
+            exchange.request_body.end_sent = true;
+            return self.upstream_ended(key);
+        }
+        let failure = match code {
+            ErrorCode::REFUSED_STREAM if by_peer => Failure::upstream(
+                FailureKind::UpstreamRefused,
+                Retry::Always,
+                "the upstream refused the stream",
+            ),
+            _ if by_peer => Failure::upstream(
+                FailureKind::UpstreamReset,
+                Retry::IfIdempotent,
+                "the upstream reset the stream",
+            ),
+            _ => Failure::upstream(
+                FailureKind::UpstreamProtocol,
+                Retry::IfIdempotent,
+                "the upstream's answer is malformed",
+            ),
+        };
+        self.stream_gone(key);
+        self.exchange_failed(key, failure);
+    }
+
     /// An attempt or the whole exchange failed: tries again where that is safe, else tells the client.
     pub(crate) fn exchange_failed(&mut self, key: Key, failure: Failure) {
         let Some(exchange) = self.exchanges.get(key) else { return };
@@ -23,7 +52,16 @@ impl Worker {
         }
         self.tell_endpoint(key, AttemptOutcome::of_failure(&failure));
         self.detach_upstream(key, ErrorCode::CANCEL);
-        if self.try_again(key, &failure) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        match exchange.role {
+            Role::Client => {}
+            Role::Hedge(client) => return self.hedge_over(key, client),
+            Role::Mirror => {
+                exchange.failure = Some(failure);
+                return self.finish(key);
+            }
+        }
+        if self.go_on_with_hedge(key, &failure) || self.try_again(key, &failure) {
             return;
         }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
@@ -32,11 +70,17 @@ impl Worker {
         if exchange.downstream.is_none() {
             return self.finish(key);
         }
+        let phase = exchange.phase;
         if exchange.has_responded() {
             if self.end_grpc_call(key, &failure) {
                 return;
             }
-            self.reset_downstream(key, ErrorCode::INTERNAL_ERROR);
+            // RFC 9113 §8.5: what befell the other side of a tunnel.
+            let code = match phase {
+                Phase::Tunnel => ErrorCode::CONNECT_ERROR,
+                _ => ErrorCode::INTERNAL_ERROR,
+            };
+            self.reset_downstream(key, code);
             return self.finish(key);
         }
         let (mut head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());
@@ -44,6 +88,10 @@ impl Worker {
             failure_response::set_retry_after(&mut head, after);
         }
         exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
+        grpc_web::response_head(&mut exchange.grpc_web, &mut head);
+        if let Some(route) = exchange.route {
+            exchange.snapshot.route(route).chain.on_failure(&exchange.request, &mut head);
+        }
         self.respond(key, &head, body.as_bytes());
     }
 
@@ -56,13 +104,17 @@ impl Worker {
         let body = &mut exchange.response_body;
         // After a panic nobody knows which of the last bytes were passed on.
         let uncertain = failure.kind == FailureKind::Internal;
-        if uncertain || body.ended || !body.drop_last(messages.incomplete_bytes()) {
+        let incomplete = messages.incomplete_bytes();
+        // Of what is encoded as text, nothing can be taken back.
+        let removable = exchange.grpc_web.is_none_or(|call| call.is_binary());
+        if uncertain || body.ended || (incomplete > 0 && !removable) || !body.drop_last(incomplete)
+        {
             return false;
         }
-        body.ended = true;
-        body.has_trailers = true;
-        failure_response::grpc_trailers(failure, &mut body.trailers);
-        exchange.grpc_status = grpc_status(body.trailers.get(Known::GrpcStatus));
+        let trailers = &mut self.heads.trailers;
+        failure_response::grpc_trailers(failure, trailers);
+        exchange.grpc_status = grpc_status(trailers.get(Known::GrpcStatus));
+        grpc_web::end_in_trailers(exchange.grpc_web.as_ref(), body, trailers);
         exchange.response_ended = true;
         self.flush_pipe(key, Direction::Response);
         true

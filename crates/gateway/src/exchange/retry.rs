@@ -1,14 +1,18 @@
 //! Whether a failed attempt is followed by another one. An answer with a status that the route
 //! retries is thrown away only once the other attempt is granted: else it is the client's.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bulkhead_codec::ErrorCode;
-use bulkhead_message::Failure;
-use bulkhead_upstream::{AttemptOutcome, Decision, FailedAttempt, GiveUp};
+use bulkhead_message::{Failure, Known, ResponseHead};
+use bulkhead_upstream::{
+    Answer, AttemptOutcome, Decision, FailedAttempt, GiveUp, Pushback, RetryPolicy,
+};
 
+use super::grpc_status;
+use super::pushback::pushback;
 use crate::arena::Key;
-use crate::exchange_state::Phase;
+use crate::exchange_state::{Exchange, Phase, Role};
 use crate::worker::Worker;
 
 /// Why there might be another attempt.
@@ -16,8 +20,37 @@ use crate::worker::Worker;
 enum Cause<'a> {
     /// There is no answer.
     Failure(&'a Failure),
-    /// There is one, with this status.
-    Status(u16),
+    /// There is one, which also says when the upstream wants to be asked again.
+    Answer(Answer, Pushback),
+}
+
+/// Tells the upstream which attempt it sees, from 1.
+const ATTEMPT_COUNT: &[u8] = b"x-bulkhead-attempt-count";
+
+/// An answer as far as it matters for retries; `end`: the head is all of it.
+pub(super) fn answer_of(exchange: &Exchange, head: &ResponseHead, end: bool) -> Answer {
+    let trailers_only = end && exchange.is_grpc;
+    let grpc_status =
+        if trailers_only { grpc_status(head.fields.get(Known::GrpcStatus)) } else { None };
+    Answer { status: head.status, grpc_status }
+}
+
+/// What the route wants of an attempt that begins: the upstream is told its number, and the first
+/// one may be followed by a second before it fails.
+pub(super) fn prepare_attempt(exchange: &mut Exchange, now: Instant) {
+    let Some(route) = exchange.route else { return };
+    let route = exchange.snapshot.route(route);
+    let (marks, hedge_delay) = (route.marks_attempts, route.hedge_delay);
+    let first = exchange.attempts == 1 && exchange.role == Role::Client;
+    exchange.hedge_at = hedge_delay.filter(|_| first).and_then(|delay| now.checked_add(delay));
+    if marks {
+        mark_attempt(exchange);
+    }
+}
+
+fn mark_attempt(exchange: &mut Exchange) {
+    let number = exchange.attempts.to_string();
+    exchange.request.fields.set_named(ATTEMPT_COUNT, number.as_bytes());
 }
 
 impl Worker {
@@ -28,10 +61,30 @@ impl Worker {
         true
     }
 
-    /// Decides on another attempt after an answer, of which nothing was passed on; `end`: the head
-    /// is all of it. False: the answer stands.
-    pub(super) fn retry_status(&mut self, key: Key, status: u16, end: bool) -> bool {
-        let Some(pause) = self.grant_retry(key, Cause::Status(status)) else { return false };
+    /// Decides on another attempt after the answer in `heads.response`, of which nothing was passed
+    /// on; `end`: the head is all of it. False: the answer stands.
+    fn retry_answer(&mut self, key: Key, answer: Answer, end: bool) -> bool {
+        let is_grpc = self.exchanges.get(key).is_some_and(|exchange| exchange.is_grpc);
+        let pushback = pushback(&self.heads.response.fields, is_grpc, self.unix_s);
+        let cause = Cause::Answer(answer, pushback);
+        let Some(pause) = self.grant_retry(key, cause) else { return false };
+        self.discard_answer(key, answer.status, end);
+        self.retry_after(key, pause);
+        true
+    }
+
+    /// Whether the answer in `heads.response`, of which nothing was passed on, is thrown away for that
+    /// of another attempt; `end`: the head is all of it.
+    pub(super) fn is_replaced(&mut self, key: Key, policy: &RetryPolicy, end: bool) -> bool {
+        let Some(exchange) = self.exchanges.get(key) else { return false };
+        let (answer, hedged) =
+            (answer_of(exchange, &self.heads.response, end), exchange.hedge != Key::NONE);
+        (hedged && self.wait_for_hedge(key, answer, end))
+            || (policy.names(answer) && self.retry_answer(key, answer, end))
+    }
+
+    /// Throws an answer away, of which nothing was passed on.
+    pub(super) fn discard_answer(&mut self, key: Key, status: u16, end: bool) {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.attempt_outcome = AttemptOutcome::of_status(status);
             exchange.response_ended = end;
@@ -40,8 +93,6 @@ impl Worker {
             self.upstream_ended(key);
         }
         self.detach_upstream(key, ErrorCode::CANCEL);
-        self.retry_after(key, pause);
-        true
     }
 
     /// The pause before another attempt, which is charged to the budget by asking; `None`: there is
@@ -56,8 +107,10 @@ impl Worker {
         let policy = &exchange.snapshot.route(route).retry;
         let attempt = FailedAttempt {
             method: exchange.request.method(),
+            method_text: exchange.request.method_text(),
             retries_so_far: exchange.attempts - 1,
-            replayable: exchange.request_body.can_replay(),
+            // Of a tunnel nothing was sent yet.
+            replayable: exchange.tunnel.is_some() || exchange.request_body.can_replay(),
             time_left: exchange.deadline.map(|at| at.saturating_duration_since(self.now)),
         };
         let (budget, rng) = (cluster.pool.budget(), &mut self.rng);
@@ -65,7 +118,9 @@ impl Worker {
             Cause::Failure(failure) => {
                 policy.after_failure(failure, &attempt, budget, self.now, rng)
             }
-            Cause::Status(status) => policy.after_status(status, &attempt, budget, self.now, rng),
+            Cause::Answer(answer, pushback) => {
+                policy.after_answer(answer, pushback, &attempt, budget, self.now, rng)
+            }
         };
         match decision {
             Decision::Retry { after } => {
@@ -81,7 +136,19 @@ impl Worker {
         }
     }
 
+    /// The exchange is to avoid its endpoint from now on.
+    pub(super) fn note_tried(&mut self, key: Key) {
+        let Self { exchanges, clusters, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return };
+        if let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint)
+            && let Some(address) = clusters.get(id).and_then(|it| it.pool.address(endpoint))
+        {
+            exchange.tried.add(address);
+        }
+    }
+
     fn retry_after(&mut self, key: Key, pause: Duration) {
+        self.note_tried(key);
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.request_body.rewind();
         exchange.response_ended = false;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bulkhead_message::{Failure, FailureKind, Known, Retry, Side, parse_grpc_timeout};
 
+use super::body_rate::is_too_slow;
 use crate::arena::Key;
 use crate::exchange_state::{Exchange, Phase};
 use crate::faults::Fault;
@@ -18,6 +19,8 @@ impl Worker {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.timer = TimerId::NONE;
         self.faults.strike(Fault::ExchangeTimerPanic);
+        let slow = exchange.body_rate.due().is_some_and(|at| at <= now)
+            && is_too_slow(exchange, &self.snapshot.limits, now);
         if exchange.retry_at.is_some_and(|at| at <= now) && exchange.phase == Phase::Pausing {
             exchange.retry_at = None;
             let attempted = self.attempt(key);
@@ -26,11 +29,16 @@ impl Worker {
             let (kind, side) = (FailureKind::DeadlineExceeded, awaited(exchange));
             let detail = "the exchange ran into its time limit";
             self.exchange_failed(key, Failure { kind, side, retry: Retry::Never, detail });
+        } else if slow {
+            let detail = "the request body comes slower than `body_rate_min`";
+            self.exchange_failed(key, Failure::downstream(FailureKind::RequestTimeout, detail));
         } else if head_deadline(exchange).is_some_and(|at| at <= now) {
             let detail = "the upstream did not answer in time";
             let kind = FailureKind::HeadTimeout;
             self.exchange_failed(key, Failure::upstream(kind, Retry::IfIdempotent, detail));
-        } else if exchange.progressed + exchange.idle_timeout <= now {
+        } else if exchange.hedge_at.is_some_and(|at| at <= now) {
+            self.hedge(key);
+        } else if idle_deadline(exchange).is_some_and(|at| at <= now) {
             let side = awaited(exchange);
             let (kind, detail) = if side == Side::Downstream && !exchange.has_responded() {
                 (FailureKind::RequestTimeout, "the request body did not come in time")
@@ -47,11 +55,16 @@ impl Worker {
         let Self { exchanges, timers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         timers.cancel(exchange.timer);
-        let mut due = exchange.progressed + exchange.idle_timeout;
-        for other in [exchange.deadline, exchange.retry_at, head_deadline(exchange)] {
-            due = other.map_or(due, |other| due.min(other));
-        }
-        exchange.timer = timers.set(due, Owner::Exchange(key));
+        let limits = [
+            idle_deadline(exchange),
+            exchange.deadline,
+            exchange.retry_at,
+            exchange.hedge_at,
+            head_deadline(exchange),
+            exchange.body_rate.due(),
+        ];
+        let due = limits.into_iter().flatten().min();
+        exchange.timer = due.map_or(TimerId::NONE, |due| timers.set(due, Owner::Exchange(key)));
     }
 }
 
@@ -86,8 +99,12 @@ fn awaited(exchange: &Exchange) -> Side {
         Phase::Sent | Phase::Responding if request.ended || !request.is_drained() => Side::Upstream,
         Phase::Sent | Phase::Discarding => Side::Downstream,
         // A conversation: either may be waiting for the other.
-        Phase::Responding => Side::Gateway,
+        Phase::Responding | Phase::Tunnel => Side::Gateway,
     }
+}
+
+fn idle_deadline(exchange: &Exchange) -> Option<Instant> {
+    exchange.progressed.checked_add(exchange.idle_timeout?)
 }
 
 fn head_deadline(exchange: &Exchange) -> Option<Instant> {

@@ -19,6 +19,7 @@ pub(super) fn settings(cluster: &model::Cluster) -> ClusterSettings {
         http2_connections: cluster.http2_connections,
         connections_max: cluster.connections_max,
         pending_max: cluster.pending_max,
+        preconnect: cluster.preconnect,
         concurrency: cluster.adaptive_concurrency.as_ref().map(|limit| ConcurrencySettings {
             initial: limit.initial,
             min: limit.min,

@@ -41,7 +41,11 @@ pub(crate) fn with_tls(
             }
         })
         .collect();
-    config.listeners[0].tls = Some(ListenerTls { certificates, min_version: TlsVersion::Tls12 });
+    config.listeners[0].tls = Some(ListenerTls {
+        certificates,
+        min_version: TlsVersion::Tls12,
+        require_sni_match: false,
+    });
 }
 
 pub(crate) fn connect(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Listener, Priority, Protection, Protocol, Route,
-    RouteMatch, RouteTimeouts,
+    RouteMatch, RouteTimeouts, Tunnels,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_origin::{Origin, OriginOptions};
@@ -39,9 +39,11 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
             filters: vec![],
             hash_on: vec![],
             backends: vec![Backend::new("origin", 1)],
+            tunnels: Tunnels::default(),
             timeouts: RouteTimeouts::default(),
             priority: Priority::default(),
             retry: None,
+            hedge: None,
             protection: Protection::default(),
         }],
         clusters: [("origin".to_owned(), cluster)].into(),

@@ -1,6 +1,6 @@
 //! From the schedule to a connection.
 
-use bulkhead_codec::{ErrorCode, OpenError, Tag};
+use bulkhead_codec::{ErrorCode, Tag};
 use bulkhead_message::{BodyLength, Scheme};
 
 use super::Worker;
@@ -109,12 +109,10 @@ impl Worker {
         let deadline_ns = pending.intended_ns + self.options.timeout.as_nanos() as u64;
         let place = self.flights.begin(deadline_ns);
         let tag = place as Tag + 1;
-        let stream = match client.codec.open(&request.head, end, tag, &mut client.out) {
-            Ok(stream) => stream,
-            Err(OpenError::Full | OpenError::Closing) => {
-                self.flights.end(place);
-                return false;
-            }
+        let opened = client.codec.open(&request.head, end, tag, &mut client.out);
+        let Ok(stream) = opened else {
+            self.flights.end(place);
+            return false;
         };
         if let Some(flight) = self.flights.get(place) {
             flight.intended_ns = pending.intended_ns;

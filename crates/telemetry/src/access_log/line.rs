@@ -69,6 +69,9 @@ pub(super) fn write(
     if let Some(status) = record.grpc_status {
         number(out, "grpc_status", status.into());
     }
+    if let Some(tunnel) = record.tunnel {
+        text(out, "tunnel", tunnel.protocol.as_bytes());
+    }
     match record.outcome {
         Outcome::Complete => text(out, "outcome", b"complete"),
         Outcome::Failed { kind, .. } => {

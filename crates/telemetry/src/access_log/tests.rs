@@ -16,6 +16,7 @@ fn record() -> ExchangeRecord<'static> {
         endpoint: "",
         status: 200,
         grpc_status: None,
+        tunnel: None,
         outcome: Outcome::Complete,
         attempts: 1,
         request_bytes: 0,

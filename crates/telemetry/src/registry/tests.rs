@@ -16,6 +16,7 @@ fn record(status: u16, version: Version, micros: u64) -> ExchangeRecord<'static>
         endpoint: "",
         status,
         grpc_status: None,
+        tunnel: None,
         outcome: Outcome::Complete,
         attempts: 1,
         request_bytes: 10,

@@ -37,7 +37,7 @@ impl Subset {
         self.hash == other.hash && self.labels == other.labels
     }
 
-    pub(super) fn has(&self, endpoint: &Endpoint) -> bool {
+    pub(crate) fn has(&self, endpoint: &Endpoint) -> bool {
         self.labels.iter().all(|(name, value)| {
             endpoint.labels.as_ref().and_then(|labels| labels.get(name)) == Some(value)
         })

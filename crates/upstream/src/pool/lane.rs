@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::warm::Warmth;
 use super::{ConnectionFacts, ConnectionState, Protocol};
 
 /// The lists of one endpoint.
@@ -17,6 +18,12 @@ pub(super) struct Lane {
     pub(super) connecting: usize,
     /// Connections in any state.
     pub(super) connections: usize,
+    /// Those that are not draining.
+    pub(super) open: usize,
+    /// Streams that the endpoint's settings allowed last on a connection of HTTP/2.
+    pub(super) streams_seen: Option<u32>,
+    /// Connections that are kept open without a request.
+    pub(super) warmth: Warmth,
     /// Requests, the one that waits longest in front.
     pub(super) waiters: VecDeque<u64>,
 }
@@ -33,6 +40,7 @@ impl Lane {
             }
             (_, Protocol::Http1) => {}
         }
+        self.open += 1;
         if facts.state == ConnectionState::Connecting {
             self.connecting += 1;
         }
@@ -40,6 +48,7 @@ impl Lane {
 
     /// Takes a connection that is not draining yet out of all lists; it still counts.
     pub(super) fn retire(&mut self, slot: u32, facts: &ConnectionFacts) {
+        self.open -= 1;
         if facts.state == ConnectionState::Connecting {
             self.connecting -= 1;
         }

@@ -151,3 +151,32 @@ fn too_many_waiting_requests_are_refused() {
         assert_eq!(cluster.pop_waiter(id), None);
     }
 }
+
+#[test]
+fn http2_expects_of_new_connections_what_the_endpoint_allowed_last() {
+    let now = Instant::now();
+    let settings =
+        ClusterSettings { http2_connections: 4, ..ClusterSettings::new(Protocol::Http2) };
+    let (mut cluster, id) = cluster(&settings);
+    assert_eq!(request(&mut cluster, id, 10, 1), Acquire::Connect);
+    assert_eq!(request(&mut cluster, id, 0, 2), Acquire::Wait, "100 are expected of it");
+    assert_eq!(request(&mut cluster, id, 0, 3), Acquire::Wait);
+    cluster.ready(10, now, 100);
+    assert_eq!(cluster.serve_waiter(id), Some((1, 10)));
+    cluster.streams_allowed(10, 1);
+    assert_eq!(cluster.serve_waiter(id), None);
+    // Two still wait, and a connection serves one: two are dialled, and no more.
+    for key in [11, 12] {
+        assert!(cluster.wants_connection(id));
+        assert_eq!(cluster.connecting(id, key), Released::Keep);
+    }
+    assert!(!cluster.wants_connection(id));
+    assert_eq!(request(&mut cluster, id, 13, 4), Acquire::Connect);
+    assert_eq!(request(&mut cluster, id, 0, 5), Acquire::Wait, "four are the limit");
+    // No more is sent on a new one before its settings are there.
+    cluster.ready(11, now, 100);
+    assert_eq!(cluster.serve_waiter(id), Some((2, 11)));
+    assert_eq!(cluster.serve_waiter(id), None);
+    cluster.streams_allowed(11, 2);
+    assert_eq!(cluster.serve_waiter(id), Some((3, 11)));
+}

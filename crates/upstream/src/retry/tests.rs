@@ -4,20 +4,42 @@ use std::time::{Duration, Instant};
 
 use bulkhead_message::{Failure, FailureKind, Method, Retry};
 
-use super::{BACKOFF_MAX, Decision, FailedAttempt, GiveUp, RetryPolicy};
+use super::{
+    Answer, Decision, FailedAttempt, GiveUp, Pushback, RetryCondition, RetryConditions,
+    RetryMethods, RetryPolicy,
+};
 use crate::{Budget, Rng};
 
 fn policy() -> RetryPolicy {
     RetryPolicy {
         retries: 2,
+        on: on(&[
+            RetryCondition::ConnectFailure,
+            RetryCondition::RefusedStream,
+            RetryCondition::Reset,
+            RetryCondition::PerTryTimeout,
+            RetryCondition::RetriableStatus,
+        ]),
         statuses: vec![503],
         backoff: Duration::from_millis(25),
-        repeat_idempotent: true,
+        backoff_max: Duration::from_secs(10),
+        methods: RetryMethods::Idempotent,
     }
 }
 
-const FIRST: FailedAttempt =
-    FailedAttempt { method: Method::Get, retries_so_far: 0, replayable: true, time_left: None };
+fn on(conditions: &[RetryCondition]) -> RetryConditions {
+    conditions.iter().copied().collect()
+}
+
+const FIRST: FailedAttempt<'static> = FailedAttempt {
+    method: Method::Get,
+    method_text: b"GET",
+    retries_so_far: 0,
+    replayable: true,
+    time_left: None,
+};
+const POST: FailedAttempt<'static> =
+    FailedAttempt { method: Method::Post, method_text: b"POST", ..FIRST };
 
 fn reason(decision: Decision) -> Option<GiveUp> {
     match decision {
@@ -26,8 +48,12 @@ fn reason(decision: Decision) -> Option<GiveUp> {
     }
 }
 
-fn check(policy: &RetryPolicy, retry: Retry, attempt: FailedAttempt, expect: Option<GiveUp>) {
-    let failure = Failure::upstream(FailureKind::Connect, retry, "");
+fn check(policy: &RetryPolicy, retry: Retry, attempt: FailedAttempt<'_>, expect: Option<GiveUp>) {
+    let kind = match retry {
+        Retry::IfIdempotent => FailureKind::UpstreamReset,
+        Retry::Always | Retry::Never => FailureKind::Connect,
+    };
+    let failure = Failure::upstream(kind, retry, "");
     let mut budget = Budget::new(20);
     let decision =
         policy.after_failure(&failure, &attempt, &mut budget, Instant::now(), &mut Rng::new(1));
@@ -36,7 +62,6 @@ fn check(policy: &RetryPolicy, retry: Retry, attempt: FailedAttempt, expect: Opt
 
 #[test]
 fn failures() {
-    let post = FailedAttempt { method: Method::Post, ..FIRST };
     let second = FailedAttempt { retries_so_far: 1, ..FIRST };
     let third = FailedAttempt { retries_so_far: 2, ..FIRST };
     let streamed = FailedAttempt { replayable: false, ..FIRST };
@@ -44,11 +69,11 @@ fn failures() {
     let in_time = FailedAttempt { time_left: Some(Duration::from_secs(1)), ..FIRST };
     for (retry, attempt, expect) in [
         (Retry::Always, FIRST, None),
-        (Retry::Always, post, None),
+        (Retry::Always, POST, None),
         (Retry::Always, second, None),
         (Retry::Always, in_time, None),
         (Retry::IfIdempotent, FIRST, None),
-        (Retry::IfIdempotent, post, Some(GiveUp::NotRetryable)),
+        (Retry::IfIdempotent, POST, Some(GiveUp::NotRetryable)),
         (Retry::Never, FIRST, Some(GiveUp::NotRetryable)),
         (Retry::Always, third, Some(GiveUp::AttemptsExhausted)),
         (Retry::Always, streamed, Some(GiveUp::BodyNotReplayable)),
@@ -57,28 +82,119 @@ fn failures() {
         check(&policy(), retry, attempt, expect);
     }
     let careful = RetryPolicy::unprocessed_only();
-    check(&careful, Retry::Always, post, None);
+    check(&careful, Retry::Always, POST, None);
     check(&careful, Retry::IfIdempotent, FIRST, Some(GiveUp::NotRetryable));
 }
 
 #[test]
 fn statuses() {
-    let post = FailedAttempt { method: Method::Post, ..FIRST };
     for (status, attempt, expect) in [
         (503, FIRST, None),
-        (503, post, Some(GiveUp::NotRetryable)),
+        (503, POST, Some(GiveUp::NotRetryable)),
         (502, FIRST, Some(GiveUp::NotRetryable)),
         (200, FIRST, Some(GiveUp::NotRetryable)),
     ] {
-        let decision = policy().after_status(
-            status,
-            &attempt,
-            &mut Budget::new(20),
-            Instant::now(),
-            &mut Rng::new(1),
-        );
+        let decision = answered(&policy(), http(status), Pushback::Unsaid, attempt);
         assert_eq!(reason(decision), expect, "{status} {attempt:?}");
     }
+}
+
+fn http(status: u16) -> Answer {
+    Answer { status, grpc_status: None }
+}
+
+fn answered(
+    policy: &RetryPolicy,
+    answer: Answer,
+    pushback: Pushback,
+    attempt: FailedAttempt<'_>,
+) -> Decision {
+    let mut budget = Budget::new(20);
+    policy.after_answer(answer, pushback, &attempt, &mut budget, Instant::now(), &mut Rng::new(1))
+}
+
+#[test]
+fn each_condition_names_its_failures_and_no_others() {
+    use RetryCondition as C;
+    let kinds = [
+        (FailureKind::Connect, Some(C::ConnectFailure)),
+        (FailureKind::UpstreamTls, Some(C::ConnectFailure)),
+        (FailureKind::UpstreamRefused, Some(C::RefusedStream)),
+        (FailureKind::UpstreamReset, Some(C::Reset)),
+        (FailureKind::UpstreamClosed, Some(C::Reset)),
+        (FailureKind::UpstreamProtocol, Some(C::Reset)),
+        (FailureKind::HeadTimeout, Some(C::PerTryTimeout)),
+        (FailureKind::DeadlineExceeded, None),
+        (FailureKind::ClientAborted, None),
+    ];
+    for condition in [C::ConnectFailure, C::RefusedStream, C::Reset, C::PerTryTimeout] {
+        let policy = RetryPolicy { on: on(&[condition]), ..policy() };
+        for (kind, expect) in kinds {
+            let failure = Failure::upstream(kind, Retry::IfIdempotent, "");
+            let mut budget = Budget::new(20);
+            let mut rng = Rng::new(1);
+            let decision =
+                policy.after_failure(&failure, &FIRST, &mut budget, Instant::now(), &mut rng);
+            let retried = reason(decision).is_none();
+            assert_eq!(retried, expect == Some(condition), "{condition:?} {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn answers_by_condition() {
+    use RetryCondition as C;
+    let grpc = |status| Answer { status: 200, grpc_status: Some(status) };
+    for (condition, named, others) in [
+        (C::GatewayError, vec![http(502), http(503), http(504)], vec![http(500), http(429)]),
+        (C::ServerError, vec![http(500), http(599)], vec![http(499), http(200), grpc(14)]),
+        (C::RetriableStatus, vec![http(503)], vec![http(502), http(200)]),
+        (C::GrpcCancelled, vec![grpc(1)], vec![grpc(0), http(200)]),
+        (C::GrpcDeadlineExceeded, vec![grpc(4)], vec![grpc(14), http(504)]),
+        (C::GrpcResourceExhausted, vec![grpc(8)], vec![grpc(14)]),
+        (C::GrpcInternal, vec![grpc(13)], vec![grpc(2), http(500)]),
+        (C::GrpcUnavailable, vec![grpc(14)], vec![grpc(13), http(503)]),
+    ] {
+        let policy = RetryPolicy { on: on(&[condition]), ..policy() };
+        for answer in named {
+            assert_eq!(reason(answered(&policy, answer, Pushback::Unsaid, FIRST)), None);
+        }
+        for answer in others {
+            let decision = answered(&policy, answer, Pushback::Unsaid, FIRST);
+            assert_eq!(reason(decision), Some(GiveUp::NotRetryable), "{condition:?} {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn who_may_be_repeated() {
+    let unavailable = Answer { status: 200, grpc_status: Some(14) };
+    let on = on(&[RetryCondition::GatewayError, RetryCondition::GrpcUnavailable]);
+    for (methods, get, post) in [
+        (RetryMethods::Never, false, false),
+        (RetryMethods::Idempotent, true, false),
+        (RetryMethods::Any, true, true),
+        (RetryMethods::Listed(vec!["POST".to_owned()]), false, true),
+    ] {
+        let policy = RetryPolicy { on, methods, ..policy() };
+        let may =
+            |attempt| reason(answered(&policy, http(503), Pushback::Unsaid, attempt)).is_none();
+        assert_eq!((may(FIRST), may(POST)), (get, post), "{:?}", policy.methods);
+        assert_eq!(reason(answered(&policy, unavailable, Pushback::Unsaid, POST)), None);
+    }
+}
+
+#[test]
+fn the_upstream_says_when() {
+    let seconds = Duration::from_secs;
+    let pause = |pushback| answered(&policy(), http(503), pushback, FIRST);
+    assert_eq!(pause(Pushback::After(seconds(3))), Decision::Retry { after: seconds(3) });
+    assert_eq!(pause(Pushback::After(seconds(10))), Decision::Retry { after: seconds(10) });
+    assert_eq!(pause(Pushback::After(seconds(11))), Decision::GiveUp(GiveUp::PushedBack));
+    assert_eq!(pause(Pushback::Never), Decision::GiveUp(GiveUp::PushedBack));
+    let hasty = FailedAttempt { time_left: Some(seconds(2)), ..FIRST };
+    let decision = answered(&policy(), http(503), Pushback::After(seconds(3)), hasty);
+    assert_eq!(decision, Decision::GiveUp(GiveUp::DeadlineTooClose));
 }
 
 #[test]
@@ -115,7 +231,7 @@ fn pauses_are_spread_and_double() {
         (25, 0, Duration::from_millis(25)),
         (25, 1, Duration::from_millis(50)),
         (25, 4, Duration::from_millis(400)),
-        (25, 40, BACKOFF_MAX),
+        (25, 40, Duration::from_secs(10)),
         (0, 3, Duration::ZERO),
     ] {
         let policy = RetryPolicy { backoff: Duration::from_millis(backoff_ms), ..policy() };

@@ -10,8 +10,11 @@ use crate::{ErrorCode, OpenError, SendError, StreamId, Tag};
 impl Connection {
     /// Client: sends a request head on a new stream.
     ///
+    /// A head with `protocol` is sent as an extended CONNECT (RFC 8441), whatever its method, and its
+    /// stream is a tunnel when a 2xx has come.
+    ///
     /// # Errors
-    /// When the peer takes no new stream now.
+    /// When the peer takes no new stream now, or not yet, or not of this kind.
     pub fn open(
         &mut self,
         head: &RequestHead,
@@ -26,9 +29,17 @@ impl Connection {
         if self.streams.len() >= self.peer.streams_max as usize {
             return Err(OpenError::Full);
         }
+        let extended = !head.protocol().is_empty();
+        if extended && !self.peer.extended_connect {
+            return Err(match self.phase.settings_seen {
+                true => OpenError::NotOffered,
+                false => OpenError::SettingsAwaited,
+            });
+        }
         self.next_id = id + 2;
         let mut state = State::default();
         match head.method() {
+            _ if extended => state.set(State::CONNECT),
             Method::Head => state.set(State::HEAD),
             Method::Connect => state.set(State::CONNECT),
             _ => {}
@@ -77,6 +88,9 @@ impl Connection {
         }
         if !interim {
             state.set(State::ANSWERED);
+        }
+        if state.has(State::CONNECT) && (200..300).contains(&head.status) {
+            state.set(State::TUNNEL);
         }
         let end = end && !interim;
         let at = begin_block(stream, end, out);
@@ -161,6 +175,9 @@ impl Connection {
         let state = self.streams.find_mut(stream).ok_or(SendError::Closed)?.state;
         if state.has(State::LOCAL_ENDED) {
             return Err(SendError::Closed);
+        }
+        if state.has(State::TUNNEL) {
+            return Err(SendError::Invalid("trailers in a tunnel"));
         }
         if self.role == crate::Role::Server && !state.has(State::ANSWERED) {
             return Err(SendError::Invalid("trailers before the response head"));

@@ -2,6 +2,7 @@
 
 mod flow;
 mod rules;
+mod tunnel;
 
 use bulkhead_message::{BodyLength, Fields, Method, RequestHead, ResponseHead, Scheme};
 

@@ -122,12 +122,17 @@ impl Encoder {
     /// Appends the block of a request head.
     pub(crate) fn request(&mut self, head: &RequestHead, out: &mut Vec<u8>) {
         self.begin(out);
+        let extended = !head.protocol().is_empty();
         match head.method() {
+            // An upgrade of HTTP/1 is an extended CONNECT here (RFC 8441 §5).
+            _ if extended => {
+                self.repeating(Name::Method, static_table::METHOD, b"", b"CONNECT", out);
+            }
             Method::Get => out.push(0x80 | static_table::METHOD as u8),
             Method::Post => out.push(0x81 | static_table::METHOD as u8),
             _ => self.repeating(Name::Method, static_table::METHOD, b"", head.method_text(), out),
         }
-        let connect = head.method() == Method::Connect && head.protocol().is_empty();
+        let connect = head.method() == Method::Connect && !extended;
         if !connect {
             let https = head.scheme == bulkhead_message::Scheme::Https;
             out.push((0x80 | static_table::SCHEME as u8) + u8::from(https));
@@ -140,7 +145,7 @@ impl Encoder {
             let authority = head.authority();
             self.repeating(Name::Authority, static_table::AUTHORITY, b"", authority, out);
         }
-        if !head.protocol().is_empty() {
+        if extended {
             self.repeating(Name::Protocol, 0, b":protocol", head.protocol(), out);
         }
         self.fields(&head.fields, out);

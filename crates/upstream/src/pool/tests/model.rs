@@ -28,6 +28,8 @@ struct Model {
     next: u32,
     ports: BTreeSet<u16>,
     connections: BTreeMap<u32, ModelConnection>,
+    /// Streams that an endpoint's settings allowed last.
+    seen: BTreeMap<u16, u32>,
     waiting: Vec<(u16, u64)>,
 }
 
@@ -47,6 +49,7 @@ impl Model {
             next: 0,
             ports: BTreeSet::new(),
             connections: BTreeMap::new(),
+            seen: BTreeMap::new(),
             waiting: Vec::new(),
         };
         model.change_endpoints(&[1, 2, 3]);
@@ -190,7 +193,8 @@ impl Model {
         };
         let connection = self.connections.get_mut(&key).unwrap();
         connection.state = ConnectionState::Ready;
-        connection.allowed = allowed;
+        let seen = self.seen.get(&connection.port).copied().unwrap_or(allowed);
+        connection.allowed = allowed.min(seen.max(1));
         self.cluster.ready(key, self.now, allowed);
         self.close_if(key, false);
     }
@@ -218,6 +222,7 @@ impl Model {
         }
         connection.allowed = self.rng.below(6) as u32;
         self.cluster.streams_allowed(key, connection.allowed);
+        self.seen.insert(connection.port, connection.allowed);
         self.close_if(key, false);
     }
 
@@ -247,6 +252,7 @@ impl Model {
             ports.iter().map(|&port| EndpointSpec::new(([127, 0, 0, 1], port).into())).collect();
         let removed = self.cluster.update_endpoints(&specs, self.now);
         self.ports = ports.iter().copied().collect();
+        self.seen.retain(|port, _| ports.contains(port));
         let gone: BTreeSet<u64> = removed.waiters.into_iter().collect();
         let (lost, kept) = self.waiting.iter().partition(|(_, waiter)| gone.contains(waiter));
         self.waiting = kept;

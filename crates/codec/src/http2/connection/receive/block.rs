@@ -134,7 +134,8 @@ impl Connection {
             self.unpack(bytes, &mut Discard)?;
             return self.refuse_request(id, out);
         }
-        let mut sink = RequestSink::new(&mut heads.request);
+        let extended_connect = self.settings.extended_connect;
+        let mut sink = RequestSink::new(&mut heads.request, extended_connect);
         if self.unpack(bytes, &mut sink)? == Outcome::Oversized {
             return self.refuse_oversized(block, out);
         }
@@ -143,10 +144,9 @@ impl Connection {
             _ => return self.refuse(id, ErrorCode::PROTOCOL_ERROR, out),
         };
         let mut state = State::default();
-        let mut remaining = length.unwrap_or(ANY_LENGTH);
+        let remaining = length.unwrap_or(ANY_LENGTH);
         if heads.request.method() == bulkhead_message::Method::Connect {
             state.set(State::CONNECT);
-            remaining = ANY_LENGTH;
         }
         if end {
             state.set(State::REMOTE_ENDED);
@@ -210,8 +210,11 @@ impl Connection {
         let tag = stream.tag;
         if !heads.response.is_interim() {
             stream.state.set(State::ANSWERED);
-            let tunnel = stream.state.has(State::CONNECT) && heads.response.status < 300;
-            stream.remaining = if tunnel { ANY_LENGTH } else { length.unwrap_or(ANY_LENGTH) };
+            let agreed = stream.state.has(State::CONNECT) && heads.response.status < 300;
+            if agreed {
+                stream.state.set(State::TUNNEL);
+            }
+            stream.remaining = if agreed { ANY_LENGTH } else { length.unwrap_or(ANY_LENGTH) };
         } else {
             self.guard.control(1)?;
         }
@@ -235,9 +238,13 @@ impl Connection {
             return self.refuse(id, ErrorCode::ENHANCE_YOUR_CALM, out);
         }
         let well_formed = sink.finish().is_ok() && block.end_stream;
+        let role = self.role;
         let Some(stream) = self.streams.find_mut(id) else { return Ok(None) };
+        // RFC 9113 §8.5: nothing but DATA on a connected stream, nor on the way to it.
+        let tunnel = stream.state.has(State::TUNNEL)
+            || (role == Role::Server && stream.state.has(State::CONNECT));
         let cut_short = stream.remaining != ANY_LENGTH && stream.remaining != 0;
-        if !well_formed || cut_short {
+        if !well_formed || cut_short || tunnel {
             return self.refuse(id, ErrorCode::PROTOCOL_ERROR, out);
         }
         let tag = stream.tag;

@@ -1,0 +1,136 @@
+//! What is done to every request before it is routed and sent on.
+
+use std::net::IpAddr;
+
+/// Who asked: what is believed of it, and what is passed on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forwarding {
+    /// Proxies that are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// So many proxies, counted from us, are believed whatever their addresses. Default 0.
+    pub trusted_hops: usize,
+    /// Which field the client's address is read from. Default `x-forwarded-for`.
+    pub source: ForwardedSource,
+    /// What becomes of the fields of a client that is no trusted proxy. Default: they are kept.
+    pub untrusted: Untrusted,
+    /// Fields that the upstream is sent. Default `x-forwarded-for`, `x-forwarded-proto`.
+    pub headers: Vec<ForwardedHeader>,
+    /// Our name in `via` (RFC 9110 §7.6.3); `None`: the field is not written.
+    pub via: Option<String>,
+}
+
+impl Default for Forwarding {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: Vec::new(),
+            trusted_hops: 0,
+            source: ForwardedSource::XForwardedFor,
+            untrusted: Untrusted::Append,
+            headers: vec![ForwardedHeader::XForwardedFor, ForwardedHeader::XForwardedProto],
+            via: None,
+        }
+    }
+}
+
+/// A network: all addresses that begin with the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its first address.
+    pub address: IpAddr,
+    /// Bits that count, up to 32 or 128.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether an address is in it. An IPv4 address is in no IPv6 network, and the other way round.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let (one, other, width) = match (self.address, address) {
+            (IpAddr::V4(one), IpAddr::V4(other)) => {
+                (u128::from(one.to_bits()), u128::from(other.to_bits()), 32)
+            }
+            (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits(), other.to_bits(), 128),
+            _ => return false,
+        };
+        let rest = width - u32::from(self.prefix).min(width);
+        (one ^ other).checked_shr(rest).unwrap_or(0) == 0
+    }
+}
+
+/// Where the client's address is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedSource {
+    /// `x-forwarded-for`
+    XForwardedFor,
+    /// `forwarded` (RFC 7239)
+    Forwarded,
+}
+
+/// What becomes of the forwarding fields of a client that is no trusted proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untrusted {
+    /// They stay, and ours come behind them.
+    Append,
+    /// They are removed.
+    Replace,
+}
+
+/// A field that tells the upstream who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `x-forwarded-for`: the addresses on the way here.
+    XForwardedFor,
+    /// `x-forwarded-proto`: `http` or `https`.
+    XForwardedProto,
+    /// `x-forwarded-host`: the authority that was asked for.
+    XForwardedHost,
+    /// `x-forwarded-port`: its port.
+    XForwardedPort,
+    /// `forwarded` (RFC 7239): address, authority and scheme.
+    Forwarded,
+}
+
+/// Ids of requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    /// Field that carries it, in lower case. Default `x-request-id`.
+    pub header: String,
+    /// Whose ids are taken over. Default: those of trusted proxies.
+    pub trust: IdTrust,
+}
+
+/// Whose request ids are taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdTrust {
+    /// Nobody's.
+    Never,
+    /// Those of `forwarding.trusted_proxies` and `trusted_hops`.
+    TrustedProxies,
+    /// Everybody's.
+    Always,
+}
+
+/// How paths are spelled before they are matched and sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathNormalization {
+    /// Several slashes in a row become one. Default: no.
+    pub merge_slashes: bool,
+    /// What becomes of encoded slashes. Default: they are kept.
+    pub escaped_slashes: EscapedSlashes,
+}
+
+/// What becomes of `%2F` and `%5C`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EscapedSlashes {
+    /// They are part of their segment.
+    #[default]
+    Keep,
+    /// 400.
+    Reject,
+    /// They become slashes.
+    Decode,
+    /// 307 to the path with slashes.
+    Redirect,
+}
+
+#[cfg(test)]
+mod tests;
