@@ -70,7 +70,7 @@ fn ejected_endpoints_are_left_alone() {
     let ejection = Some(EjectionSettings { consecutive_failures: 1, ..EjectionSettings::DEFAULT });
     let settings = ClusterSettings { ejection, ..settings(Protocol::Http1) };
     let mut cluster = Cluster::new(&settings, &specs(2));
-    let bad = cluster.pick(now, &mut Rng::new(1), None).unwrap();
+    let bad = cluster.pick(now, &mut Rng::new(1), crate::PickHints::NONE).unwrap();
     cluster.started(bad);
     assert!(cluster.finished(bad, now, AttemptOutcome::Failure).is_some());
     let dials = dial(&mut cluster, now, 0);
