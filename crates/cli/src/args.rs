@@ -73,6 +73,9 @@ pub(crate) struct RunArgs {
     /// Let the admin server kill workers (POST /workers/{index}/kill)
     #[arg(long)]
     pub(crate) allow_faults: bool,
+    /// Write the secrets of TLS sessions to FILE, for Wireshark: whoever reads it reads all traffic
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key_log: Option<PathBuf>,
     /// What is logged to standard error
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Info)]
     pub(crate) log_level: LogLevel,

@@ -32,7 +32,16 @@ pub(crate) fn execute(args: RunArgs) -> Result<ExitCode> {
     let config = with_overrides(applied.config.clone(), &args);
     raise_open_files(&config, log);
     let (drain_timeout, admin) = (config.limits.drain_timeout, config.admin.clone());
-    let gateway = Gateway::start(config, GatewayOptions::default()).context("start the gateway")?;
+    let options =
+        GatewayOptions { tls_key_log: args.tls_key_log.clone(), ..GatewayOptions::default() };
+    if let Some(path) = &args.tls_key_log {
+        log.warn(&format!(
+            "the secrets of all TLS sessions are written to `{}`: whoever reads that file can read \
+             all traffic; never use `--tls-key-log` in production",
+            path.display()
+        ));
+    }
+    let gateway = Gateway::start(config, options).context("start the gateway")?;
     let plane = Arc::new(GatewayPlane { gateway });
     let admin =
         admin.map(|admin| AdminOptions { address: admin.address, faults: args.allow_faults });

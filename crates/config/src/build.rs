@@ -1,11 +1,13 @@
 //! Checked items → the model, and all checks that look at more than one value.
 
+mod acme;
 mod cluster;
 mod jwt;
 mod listener;
 mod overload;
 mod route;
 mod shadow;
+mod tls;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,11 +24,13 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         clusters: Declared::new(file.map("clusters")),
         providers: Declared::new(file.map("jwt_providers")),
     };
+    let acme = file.table("acme").map(|table| acme::acme(table, report));
     let mut config = Config {
         workers: file.number("workers"),
-        listeners: listener::listeners(file.list("listeners"), report),
+        listeners: listener::listeners(file.list("listeners"), acme.as_ref(), report),
         limits: file.table("limits").map(limits).unwrap_or_default(),
         access_log: file.get("access_log").and_then(access_log),
+        access_log_tls: file.table("access_log").is_some_and(|table| table.flag("tls")),
         overload: file.table("overload").map(overload::overload).unwrap_or_default(),
         ..Config::default()
     };
@@ -37,6 +41,10 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         listener::check_admin(item.span, address, &config.listeners, report);
         config.admin = Some(Admin { address });
     }
+    if let (Some(acme), Some(item)) = (&acme, file.get("acme")) {
+        acme::check_use(acme, item.span, &config.listeners, report);
+    }
+    config.acme = acme;
     let clusters = cluster::clusters(file.map("clusters"), report);
     let providers = jwt::providers(file.map("jwt_providers"), report);
     config.routes = route::routes(file.list("routes"), &mut names, report);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+mod acme;
 mod cluster;
 mod filter;
 mod jwt;
@@ -11,17 +12,22 @@ mod listener;
 mod overload;
 mod route;
 mod telemetry;
+mod tls;
 
-pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
+pub use acme::{Acme, AcmeChallenge, ExternalAccount};
+pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress};
 pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use limits::Limits;
-pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
+pub use listener::{Listener, Protocol, SecretSource};
 pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
 pub use route::{
     Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
 pub use telemetry::{AccessLog, Admin};
+pub use tls::{
+    Certificate, ClientCertificates, ListenerTls, NameMatch, TlsPolicy, TlsVersion, UpstreamTls,
+};
 
 /// A whole configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,6 +42,8 @@ pub struct Config {
     pub clusters: BTreeMap<String, Cluster>,
     /// Token issuers by name.
     pub jwt_providers: BTreeMap<String, JwtProvider>,
+    /// Certificates obtained by ACME; `None`: none.
+    pub acme: Option<Acme>,
     /// Limits and time-outs of downstream connections and exchanges.
     pub limits: Limits,
     /// What is done under pressure.
@@ -44,4 +52,6 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// Access log; `None`: off.
     pub access_log: Option<AccessLog>,
+    /// Whether its lines tell of TLS. Default no.
+    pub access_log_tls: bool,
 }

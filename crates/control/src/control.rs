@@ -4,11 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use bulkhead_config::Config;
 use tokio::sync::{Notify, watch};
 
+use crate::acme;
 use crate::admin::{self, AdminOptions, Pages};
+use crate::certificates::{CertificateWatch, EXPIRY_INTERVAL};
 use crate::event::{Event, Listen};
 use crate::plane::Plane;
 use crate::resolver::{Known, Lookup, Resolver, system_lookup};
@@ -17,6 +20,9 @@ use crate::store::{CONFIG_POLL_INTERVAL, ConfigSource, Outcome, Store};
 
 /// Threads for lookups and for applying configurations.
 const BLOCKING_THREADS_MAX: usize = 8;
+
+/// Looking at files takes at most this part of the time: one in so many.
+const POLL_SHARE: u32 = 50;
 
 /// The configuration that is in force when the control plane starts.
 #[derive(Clone, Debug)]
@@ -115,13 +121,16 @@ impl Control {
             lookup: options.lookup.unwrap_or_else(system_lookup),
             known: Arc::new(Known::default()),
         };
+        let certificates = CertificateWatch::new(Arc::clone(&plane), Arc::clone(&events));
         let store = source.map(|(source, text)| {
             Store::new(source, text, config.clone(), plane, Arc::clone(&status), events)
         });
         let reload = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
-        let main =
-            run(Tasks { listener, resolver, config, store, reload: Arc::clone(&reload) }, stopped);
+        let main = run(
+            Tasks { listener, resolver, config, certificates, store, reload: Arc::clone(&reload) },
+            stopped,
+        );
         let thread = std::thread::Builder::new()
             .name("control".to_owned())
             .spawn(move || {
@@ -179,12 +188,13 @@ struct Tasks {
     listener: Option<(std::net::TcpListener, Arc<Pages>)>,
     resolver: Resolver,
     config: Config,
+    certificates: CertificateWatch,
     store: Option<Store>,
     reload: Arc<Notify>,
 }
 
 async fn run(tasks: Tasks, mut stopped: watch::Receiver<bool>) {
-    let Tasks { listener, resolver, config, store, reload } = tasks;
+    let Tasks { listener, resolver, config, certificates, store, reload } = tasks;
     let serving = async move {
         if let Some((listener, pages)) = listener
             && let Ok(listener) = tokio::net::TcpListener::from_std(listener)
@@ -195,36 +205,65 @@ async fn run(tasks: Tasks, mut stopped: watch::Receiver<bool>) {
     };
     tokio::select! {
         () = serving => {}
-        () = keep_config(store, resolver, config, &reload) => {}
+        () = keep_config(store, resolver, config, certificates, &reload) => {}
         // An error means that the handle is gone, which is a stop too.
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
 }
 
-/// Polls the store, and has the names of whatever is in force looked up.
-async fn keep_config(store: Option<Store>, resolver: Resolver, config: Config, reload: &Notify) {
+/// Polls the store, has the names of whatever is in force looked up, and watches certificates.
+async fn keep_config(
+    store: Option<Store>,
+    resolver: Resolver,
+    config: Config,
+    mut certificates: CertificateWatch,
+    reload: &Notify,
+) {
     let mut lookups = resolver.watch(&config);
+    let mut in_acme = config.acme;
+    let mut _acme = acme::keep(in_acme.clone(), &resolver.plane, &resolver.events);
+    let mut due = certificates.look();
+    let mut looked = Instant::now();
     let Some(mut store) = store else {
-        return std::future::pending().await;
+        loop {
+            tokio::time::sleep(EXPIRY_INTERVAL).await;
+            certificates.look();
+        }
     };
+    let mut pause = CONFIG_POLL_INTERVAL;
     loop {
         let forced = tokio::select! {
             () = reload.notified() => true,
-            () = tokio::time::sleep(CONFIG_POLL_INTERVAL) => false,
+            () = tokio::time::sleep(pause) => std::mem::take(&mut due),
         };
         // Reading files and compiling a snapshot may take long; the admin server must not wait.
         let polled = tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
             let outcome = store.poll(forced);
-            (store, outcome)
+            (store, outcome, began.elapsed())
         });
-        let Ok((returned, outcome)) = polled.await else {
+        let Ok((returned, outcome, took)) = polled.await else {
             (resolver.events)(Event::WatchEnded);
             return std::future::pending().await;
         };
         store = returned;
+        let unchanged = outcome == Outcome::Unchanged;
+        if unchanged {
+            // Tens of thousands of certificates: looking at them must not cost more than this.
+            pause = CONFIG_POLL_INTERVAL.max(took * POLL_SHARE);
+        }
         if let Outcome::Applied(config) = outcome {
             lookups.abort_all();
             lookups = resolver.watch(&config);
+            if config.acme != in_acme {
+                in_acme = config.acme;
+                // Dropping the old ones ends them.
+                _acme = acme::keep(in_acme.clone(), &resolver.plane, &resolver.events);
+            }
+        }
+        if !unchanged || looked.elapsed() >= EXPIRY_INTERVAL {
+            looked = Instant::now();
+            due = certificates.look();
         }
     }
 }

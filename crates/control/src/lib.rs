@@ -7,12 +7,15 @@
 //!
 //! It never touches a request, and never makes half of a configuration take effect.
 
+mod acme;
 mod admin;
+mod certificates;
 mod control;
 mod event;
 mod files;
 mod plane;
 mod resolver;
+mod stamp;
 mod status;
 mod store;
 
@@ -23,6 +26,8 @@ pub use admin::{
 pub use control::{Applied, Control, ControlError, ControlOptions};
 pub use event::{Event, Level};
 pub use files::referenced as referenced_files;
-pub use plane::{Plane, WorkerKilled, WorkerStatus};
+pub use plane::{
+    AcmeChallenges, CertificateProblem, CertificateStatus, Plane, WorkerKilled, WorkerStatus,
+};
 pub use resolver::Lookup;
 pub use store::{CONFIG_BYTES_MAX, CONFIG_POLL_INTERVAL, ConfigSource, Parse, Parsed};

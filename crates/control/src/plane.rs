@@ -1,6 +1,7 @@
 //! What the control plane needs of the data plane.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bulkhead_config::Config;
@@ -32,8 +33,48 @@ pub trait Plane: Send + Sync + 'static {
     /// All metrics in the Prometheus text exposition format.
     fn metrics(&self) -> String;
 
+    /// The certificates in force, and what was wrong with their files.
+    fn certificates(&self) -> CertificateStatus;
+
+    /// Replaces the answers to the challenges of an ACME server.
+    ///
+    /// # Errors
+    /// Text that says why it was not done.
+    fn set_acme_challenges(&self, challenges: AcmeChallenges) -> Result<(), String>;
+
     /// A configuration was refused before the data plane saw it: counts it.
     fn config_rejected(&self);
+}
+
+/// The certificates in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateStatus {
+    /// Those that end first: name, and last second of validity since 1970. A few of them.
+    pub soonest: Vec<(String, u64)>,
+    /// What could not be used.
+    pub problems: Vec<CertificateProblem>,
+    /// When an OCSP response is to be stapled no more, in seconds since 1970.
+    pub staple_ends: Option<u64>,
+}
+
+/// A certificate, or its OCSP response, that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateProblem {
+    /// Its file.
+    pub file: PathBuf,
+    /// What is wrong.
+    pub reason: String,
+    /// The one before is still served.
+    pub kept: bool,
+}
+
+/// Answers to an ACME server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AcmeChallenges {
+    /// Tokens with their key authorizations (HTTP-01).
+    pub http: Vec<(String, String)>,
+    /// Lower-case names, each with a certificate and its key as PEM text (TLS-ALPN-01).
+    pub tls: Vec<(String, String, String)>,
 }
 
 /// One worker.

@@ -15,6 +15,7 @@ use crate::arena::Key;
 use crate::outbox::Outbox;
 use crate::snapshot::ClusterId;
 use crate::timer::TimerId;
+use crate::tls_facts::TlsFacts;
 
 /// Bytes that wait for a socket before exchanges stop adding to them.
 pub(crate) const OUT_BYTES_MAX: usize = 256 * 1024;
@@ -36,6 +37,8 @@ pub(crate) struct Downstream {
     /// `client` as text, for `x-forwarded-for`.
     pub(crate) client_text: Arc<[u8]>,
     pub(crate) secure: bool,
+    /// Known after the handshake, where they are to be told.
+    pub(crate) tls: Option<Arc<TlsFacts>>,
     /// Protocols that the listener offers, for sniffing and ALPN.
     pub(crate) http1: bool,
     pub(crate) http2: bool,
@@ -82,6 +85,8 @@ pub(crate) struct Connection {
     pub(crate) blocked_since: Option<Instant>,
     /// The peer has ended its sending half.
     pub(crate) input_closed: bool,
+    /// Its time was over before anything was agreed on.
+    pub(crate) timed_out: bool,
     /// It has made a request.
     pub(crate) spoke: bool,
     /// Close when `out` is flushed.
@@ -110,6 +115,7 @@ impl Connection {
             paused: false,
             blocked_since: None,
             input_closed: false,
+            timed_out: false,
             spoke: false,
             closing: false,
             lingering: false,

@@ -59,6 +59,7 @@ impl Worker {
         let client = self.connections.get_mut(connection)?;
         let Side::Downstream(downstream) = &client.side else { return None };
         exchange.client = Some(downstream.client);
+        exchange.identify(downstream.tls.as_ref());
         exchange.version = exchange.request.version;
         exchange.is_grpc = is_grpc(&exchange.request);
         exchange.is_head = exchange.request.method() == Method::Head;
@@ -77,6 +78,9 @@ impl Worker {
     /// Route → request filters → cluster.
     fn route(&mut self, key: Key, end: bool) -> Result<(), Failure> {
         self.faults.strike(Fault::RoutePanic);
+        if self.challenges.any() && self.answer_challenge(key) {
+            return Ok(());
+        }
         let Self { exchanges, connections, snapshot, caches, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(leg) = exchange.downstream else { return Ok(()) };

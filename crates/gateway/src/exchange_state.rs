@@ -13,6 +13,7 @@ use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
 use crate::timer::TimerId;
+use crate::tls_facts::TlsFacts;
 
 /// A stream of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub(crate) struct Exchange {
     pub(crate) response_body: Pipe,
     pub(crate) version: Version,
     pub(crate) client: Option<IpAddr>,
+    /// Of the client's connection, where they are to be told.
+    pub(crate) tls: Option<Arc<TlsFacts>>,
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
     /// The client waits for `100 Continue` before it sends the body.
@@ -109,6 +112,7 @@ impl Exchange {
             response_body: Pipe::default(),
             version: Version::Http11,
             client: None,
+            tls: None,
             is_grpc: false,
             is_head: false,
             expects_continue: false,
@@ -145,6 +149,7 @@ impl Exchange {
         self.request.fields.shrink_to(RETAIN_BYTES);
         self.request_body.clear(RETAIN_BYTES);
         self.response_body.clear(RETAIN_BYTES);
+        self.tls = None;
         self.expects_continue = false;
         self.attempts = 0;
         self.status = 0;

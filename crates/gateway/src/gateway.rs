@@ -1,6 +1,7 @@
 //! The gateway as a value: start it, give it configurations, kill its workers, drain it.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -9,8 +10,12 @@ use std::time::Duration;
 use bulkhead_config::Config;
 use bulkhead_config::model::EndpointAddress;
 use bulkhead_telemetry::{AccessLog, AccessLogOptions, AccessLogTarget, Registry};
-use bulkhead_transport::{Listener, ListenerOptions, Ticketer};
+use bulkhead_transport::{
+    AlpnChallenges, Certificate, CertificateError, CertificatePem, KeyLogFile, Listener,
+    ListenerOptions, Ticketer,
+};
 
+use crate::certificates::{CertificateReport, Certificates};
 use crate::chains::BuiltProviders;
 use crate::clock;
 use crate::evacuation::KillReport;
@@ -18,7 +23,9 @@ use crate::faults::Fault;
 use crate::mailbox::Message;
 use crate::names::{self, Names};
 use crate::shared::{HeldListener, Shared};
-use crate::snapshot::{ApplyError, ClusterEntry, ClusterIds, Compiler, ListenerEntry, Snapshot};
+use crate::snapshot::{
+    ApplyError, BuiltClients, ClusterEntry, ClusterIds, Compiler, ListenerEntry, Snapshot,
+};
 use crate::worker::WorkerListener;
 
 /// Most workers that may be asked for.
@@ -33,6 +40,8 @@ pub struct GatewayOptions {
     pub registry: Option<Arc<Registry>>,
     /// Seed of balancing and jitter; `None`: from the clock.
     pub seed: Option<u64>,
+    /// File that secrets of TLS sessions are written to: whoever reads it reads all traffic.
+    pub tls_key_log: Option<PathBuf>,
 }
 
 /// Why a worker could not be killed.
@@ -102,14 +111,19 @@ impl Gateway {
         let seed = options.seed.unwrap_or_else(|| clock::unix().as_nanos() as u64);
         let ticketer = Ticketer::new()
             .map_err(|source| ApplyError::Tls { owner: "session tickets".to_owned(), source })?;
+        let key_log = options.tls_key_log.as_deref().map(open_key_log).transpose()?;
         let compiler = Compiler {
             ids: ClusterIds::default(),
             ticketer,
             registry: registry.clone(),
             providers: BuiltProviders::default(),
+            certificates: Certificates::default(),
+            clients: BuiltClients::default(),
+            challenges: AlpnChallenges::default(),
+            key_log,
         };
         let access_log = config.access_log.as_ref().map(open_log).transpose()?;
-        let shared = Arc::new(Shared::new(registry, seed, access_log));
+        let shared = Arc::new(Shared::new(registry, seed, access_log, config.access_log_tls));
         let gateway = Self {
             shared,
             compiler,
@@ -222,6 +236,29 @@ impl Gateway {
             .flatten()
             .filter_map(|held| Some((held.entry.name.clone(), held.socket.local_addr().ok()?)))
             .collect()
+    }
+
+    /// The certificates in force, and what was wrong with their files.
+    pub fn certificates(&self) -> Arc<CertificateReport> {
+        self.compiler.certificates.report()
+    }
+
+    /// Replaces the answers to challenges of an ACME server. `http`: tokens with their key
+    /// authorizations (HTTP-01); `tls`: lower-case names with the certificates to show (TLS-ALPN-01),
+    /// at listeners that serve ACME's certificates. In force when this comes back.
+    ///
+    /// # Errors
+    /// A certificate cannot be used; then nothing has changed.
+    pub fn set_acme_challenges(
+        &self,
+        http: Vec<(String, String)>,
+        tls: Vec<(String, CertificatePem)>,
+    ) -> Result<(), CertificateError> {
+        let parsed = |(name, pem)| Ok((name, Certificate::parse_challenge(&pem)?));
+        let tls = tls.into_iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+        self.compiler.challenges.set(tls);
+        self.shared.challenges.set(http);
+        Ok(())
     }
 
     /// Where the metrics are.
@@ -368,6 +405,11 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.drain(Duration::ZERO);
     }
+}
+
+fn open_key_log(path: &Path) -> Result<KeyLogFile, ApplyError> {
+    KeyLogFile::open(path)
+        .map_err(|source| ApplyError::System { what: "open the file for TLS secrets", source })
 }
 
 fn open_log(target: &bulkhead_config::model::AccessLog) -> Result<AccessLog, ApplyError> {

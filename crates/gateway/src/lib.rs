@@ -10,7 +10,9 @@
 //! of the control plane, which drives it through [`Gateway`].
 
 mod arena;
+mod certificates;
 mod chains;
+mod challenges;
 mod clock;
 mod connection;
 mod deadline;
@@ -38,8 +40,10 @@ mod shared;
 mod snapshot;
 mod sniff;
 mod timer;
+mod tls_facts;
 mod worker;
 
+pub use certificates::{CertificateProblem, CertificateReport};
 pub use evacuation::KillReport;
 pub use faults::Fault;
 pub use gateway::{

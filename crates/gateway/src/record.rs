@@ -39,6 +39,7 @@ impl Worker {
             duration: self.now.saturating_duration_since(exchange.started),
             revision: snapshot.revision,
             request_id: exchange.request.fields.get(Known::XRequestId),
+            tls: exchange.tls.as_ref().and_then(|tls| tls.record()),
         };
         let series = match (route, exchange.cluster) {
             (Some(route), Some(id)) => route.series(id),

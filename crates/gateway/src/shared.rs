@@ -10,6 +10,7 @@ use bulkhead_telemetry::{AccessLog, AccessLogWriter, Registry, Shard};
 use bulkhead_transport::Listener;
 use mio::Poll;
 
+use crate::challenges::HttpChallenges;
 use crate::clock;
 use crate::connection::Connection;
 use crate::evacuation::{self, KillReport, Parcel};
@@ -76,6 +77,9 @@ impl State {
 pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) faults: Arc<Faults>,
+    pub(crate) challenges: Arc<HttpChallenges>,
+    /// The access log tells of TLS.
+    pub(crate) logs_tls: bool,
     pub(crate) totals: Totals,
     connections: AtomicUsize,
     seed: AtomicU64,
@@ -88,10 +92,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(registry: Arc<Registry>, seed: u64, access_log: Option<AccessLog>) -> Self {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        seed: u64,
+        access_log: Option<AccessLog>,
+        logs_tls: bool,
+    ) -> Self {
         Self {
             registry,
             faults: Arc::default(),
+            challenges: Arc::default(),
+            logs_tls,
             totals: Totals::default(),
             connections: AtomicUsize::new(0),
             seed: AtomicU64::new(seed),
@@ -153,7 +164,9 @@ impl Shared {
         if let Some(version) = connection.version() {
             shard.connection_closed(version, connection.channel.is_tls());
         } else if connection.channel.is_handshaking() {
-            shard.handshake_failed();
+            let why = connection.channel.tls_failure();
+            let other = if connection.timed_out { "timeout" } else { "closed" };
+            shard.handshake_failed(why.unwrap_or(other));
         }
         self.connection_left();
     }

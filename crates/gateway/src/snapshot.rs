@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bulkhead_config::model::{
-    self, Config, EndpointAddress, Limits, PathMatch, Priority, Protocol, RouteTimeouts,
-    SecretSource, StringMatch,
+    self, Config, Limits, PathMatch, Priority, Protocol, RouteTimeouts, SecretSource, StringMatch,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
 use bulkhead_router::{
@@ -17,17 +16,23 @@ use bulkhead_router::{
 };
 use bulkhead_telemetry::{ClusterSeries, ExchangeSeries, Registry};
 use bulkhead_transport::{
-    CertificatePem, ClientConfig, ClientTls, ServerConfig, ServerName, ServerTls, Ticketer,
-    TlsError, TlsTarget, TlsVersion,
+    AlpnChallenges, CertificateError, ClientConfig, KeyLogFile, ServerConfig, ServerName,
+    StapleError, Ticketer, TlsError, TlsTarget,
 };
 use bulkhead_upstream::{
     Balance, ClusterSettings, ConcurrencySettings, EjectionSettings, EndpointSpec,
     Protocol as PoolProtocol, RetryPolicy,
 };
 
+use crate::certificates::{Certificates, Loading};
 use crate::chains::{self, BuiltProviders};
+use crate::clock;
 use crate::names::Names;
 use crate::overload::memory_ceiling;
+
+mod tls;
+
+pub(crate) use tls::BuiltClients;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +63,10 @@ pub(crate) struct Compiler {
     pub(crate) ticketer: Ticketer,
     pub(crate) registry: Arc<Registry>,
     pub(crate) providers: BuiltProviders,
+    pub(crate) certificates: Certificates,
+    pub(crate) clients: BuiltClients,
+    pub(crate) challenges: AlpnChallenges,
+    pub(crate) key_log: Option<KeyLogFile>,
 }
 
 /// Why a configuration cannot be put in force.
@@ -99,6 +108,24 @@ pub enum ApplyError {
         provider: String,
         /// Why.
         source: JwtKeyError,
+    },
+    /// A certificate or its key is unusable.
+    #[error("certificate `{}` with key `{key}`: {source}", path.display())]
+    Certificate {
+        /// File of the certificate.
+        path: PathBuf,
+        /// Where the key comes from.
+        key: String,
+        /// Why.
+        source: CertificateError,
+    },
+    /// An OCSP response cannot be stapled.
+    #[error("OCSP response `{}`: {source}", path.display())]
+    Staple {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: StapleError,
     },
     /// TLS material is unusable.
     #[error("TLS of {owner}: {source}")]
@@ -152,6 +179,15 @@ pub(crate) struct ClusterEntry {
 }
 
 impl ClusterEntry {
+    /// Whether TLS towards both is made of the same material.
+    pub(crate) fn same_tls(&self, other: &Self) -> bool {
+        match (&self.tls, &other.tls) {
+            (None, None) => true,
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        }
+    }
+
     /// TLS towards an endpoint, if the cluster has it.
     pub(crate) fn tls_target(&self, address: SocketAddr) -> Option<TlsTarget> {
         let config = self.tls.clone()?;
@@ -240,16 +276,19 @@ impl Snapshot {
                 Ok(route_entry(route, chain, compiler))
             })
             .collect::<Result<Vec<_>, ApplyError>>()?;
+        let mut loading = compiler.certificates.begin(clock::unix().as_secs());
         let listeners = config
             .listeners
             .iter()
-            .map(|listener| Ok(Arc::new(listener_entry(listener, &compiler.ticketer)?)))
+            .map(|listener| Ok(Arc::new(listener_entry(listener, &mut loading, compiler)?)))
             .collect::<Result<Vec<_>, ApplyError>>()?;
         let clusters = config
             .clusters
             .values()
-            .map(|cluster| Ok(Arc::new(cluster_entry(cluster, names, compiler)?)))
+            .map(|cluster| Ok(Arc::new(cluster_entry(cluster, names, &mut loading, compiler)?)))
             .collect::<Result<Vec<_>, ApplyError>>()?;
+        loading.commit(&compiler.registry);
+        compiler.clients.retain(|name| config.clusters.contains_key(name));
         Ok(Self {
             revision,
             table,
@@ -332,64 +371,27 @@ fn condition(matched: &model::ValueMatch) -> ValueSpec {
 
 fn listener_entry(
     listener: &model::Listener,
-    ticketer: &Ticketer,
+    loading: &mut Loading<'_>,
+    compiler: &Compiler,
 ) -> Result<ListenerEntry, ApplyError> {
-    let http1 = listener.protocols.contains(&Protocol::Http1);
-    let http2 = listener.protocols.contains(&Protocol::Http2);
-    let tls = match &listener.tls {
-        None => None,
-        Some(tls) => {
-            let certificates = tls
-                .certificates
-                .iter()
-                .map(|certificate| {
-                    Ok(CertificatePem {
-                        chain_pem: read_file("certificate file", &certificate.certificate_file)?,
-                        key_pem: read_secret("private key", &certificate.private_key)?,
-                    })
-                })
-                .collect::<Result<Vec<_>, ApplyError>>()?;
-            let mut alpn: Vec<&[u8]> = Vec::new();
-            if http2 {
-                alpn.push(b"h2");
-            }
-            if http1 {
-                alpn.push(b"http/1.1");
-            }
-            let version = match tls.min_version {
-                model::TlsVersion::Tls12 => TlsVersion::Tls12,
-                model::TlsVersion::Tls13 => TlsVersion::Tls13,
-            };
-            let config =
-                ServerTls::new(certificates, version, &alpn, ticketer).map_err(|source| {
-                    ApplyError::Tls { owner: format!("listener `{}`", listener.name), source }
-                })?;
-            Some(config)
-        }
-    };
-    Ok(ListenerEntry { name: listener.name.clone(), address: listener.address, tls, http1, http2 })
+    let tls = listener.tls.as_ref();
+    Ok(ListenerEntry {
+        name: listener.name.clone(),
+        address: listener.address,
+        tls: tls.map(|tls| tls::listener(listener, tls, loading, compiler)).transpose()?,
+        http1: listener.protocols.contains(&Protocol::Http1),
+        http2: listener.protocols.contains(&Protocol::Http2),
+    })
 }
 
 fn cluster_entry(
     cluster: &model::Cluster,
     names: &Names,
+    loading: &mut Loading<'_>,
     compiler: &Compiler,
 ) -> Result<ClusterEntry, ApplyError> {
-    let tls = match &cluster.tls {
-        None => None,
-        Some(tls) => {
-            let ca = tls.ca_file.as_ref().map(|path| read_file("CA file", path)).transpose()?;
-            let alpn: &[u8] = match cluster.protocol {
-                Protocol::Http1 => b"http/1.1",
-                Protocol::Http2 => b"h2",
-            };
-            let config = ClientTls::new(ca.as_deref(), tls.insecure_skip_verify, &[alpn]);
-            Some(config.map_err(|source| ApplyError::Tls {
-                owner: format!("cluster `{}`", cluster.name),
-                source,
-            })?)
-        }
-    };
+    let tls = cluster.tls.as_ref();
+    let tls = tls.map(|tls| compiler.clients.of(cluster, tls, loading, compiler)).transpose()?;
     let settings = ClusterSettings {
         protocol: match cluster.protocol {
             Protocol::Http1 => PoolProtocol::Http1,
@@ -420,27 +422,13 @@ fn cluster_entry(
     };
     Ok(ClusterEntry {
         id: compiler.ids.of(&cluster.name),
-        server_name: server_name(cluster)?,
+        server_name: tls::server_name(cluster)?,
         endpoints: names.endpoints(cluster),
         series: compiler.registry.cluster(&cluster.name),
         config: cluster.clone(),
         settings,
         tls,
     })
-}
-
-fn server_name(cluster: &model::Cluster) -> Result<Option<ServerName<'static>>, ApplyError> {
-    let Some(tls) = &cluster.tls else { return Ok(None) };
-    let name = tls.server_name.clone().or_else(|| {
-        cluster.endpoints.iter().find_map(|endpoint| match &endpoint.address {
-            EndpointAddress::Name { host, .. } => Some(host.clone()),
-            EndpointAddress::Socket(_) => None,
-        })
-    });
-    let Some(name) = name else { return Ok(None) };
-    ServerName::try_from(name.clone())
-        .map(Some)
-        .map_err(|_| ApplyError::ServerName { cluster: cluster.name.clone(), name })
 }
 
 pub(crate) fn read_file(what: &'static str, path: &Path) -> Result<Vec<u8>, ApplyError> {

@@ -24,6 +24,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::arena::{Arena, Key};
+use crate::challenges::HttpChallenges;
 use crate::clock::{self, DateCache};
 use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
 use crate::endpoints::Clusters;
@@ -101,6 +102,7 @@ pub(crate) struct Worker {
     pub(crate) caches: Caches,
     pub(crate) shard: Arc<Shard>,
     pub(crate) faults: Arc<Faults>,
+    pub(crate) challenges: Arc<HttpChallenges>,
     pub(crate) access_log: Option<AccessLogWriter>,
     pub(crate) pressure: Pressure,
     pub(crate) draining: bool,
@@ -121,6 +123,7 @@ impl Worker {
         let shard = shared.registry.shard(slot.index);
         let mut worker = Self {
             faults: shared.faults.clone(),
+            challenges: shared.challenges.clone(),
             access_log: shared.log_writer(),
             slot,
             shared,
@@ -326,6 +329,7 @@ impl Worker {
             client,
             client_text: client.to_string().into_bytes().into(),
             secure: entry.tls.is_some(),
+            tls: None,
             http1: entry.http1,
             http2: entry.http2,
         });

@@ -11,6 +11,7 @@
 //! request reads no clock.
 
 mod access_log;
+mod certificates;
 mod counter;
 mod exposition;
 mod histogram;
@@ -27,6 +28,7 @@ pub use access_log::{
     ACCESS_LOG_BATCH_BYTES, ACCESS_LOG_QUEUE_BATCHES, ACCESS_LOG_TEXT_BYTES_MAX, AccessLog,
     AccessLogError, AccessLogOptions, AccessLogTarget, AccessLogWriter,
 };
+pub use certificates::{CERTIFICATES_TOLD, CertificateFacts};
 pub use histogram::LatencySnapshot;
 pub use process::resident_bytes;
 pub use registry::{Registry, Totals};

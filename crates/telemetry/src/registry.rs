@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bulkhead_message::Version;
 
+use crate::certificates::CertificateFacts;
 use crate::counter::SharedCounter;
 use crate::histogram::{FineSum, LatencySnapshot};
 use crate::series::{ClusterSeries, ExchangeSeries, Names, version_index};
@@ -20,6 +21,7 @@ pub struct Registry {
     exchanges: Mutex<Names<ExchangeName>>,
     clusters: Mutex<Names<String>>,
     pub(crate) shared: Shared,
+    certificates: Mutex<CertificateFacts>,
 }
 
 /// What is counted outside the workers, by the supervisor and the control plane.
@@ -100,6 +102,7 @@ impl Registry {
             exchanges: Mutex::new(Names::new(pair(""), pair("other"))),
             clusters: Mutex::new(Names::new(String::new(), "other".to_owned())),
             shared: Shared::default(),
+            certificates: Mutex::default(),
         }
     }
 
@@ -145,6 +148,15 @@ impl Registry {
     pub fn config_applied(&self, revision: u64) {
         self.shared.revision.set(revision);
         self.shared.configs_applied.add(1);
+    }
+
+    /// Replaces what is told of the certificates in force.
+    pub fn set_certificates(&self, facts: CertificateFacts) {
+        *lock(&self.certificates) = facts;
+    }
+
+    pub(crate) fn certificates(&self) -> CertificateFacts {
+        lock(&self.certificates).clone()
     }
 
     /// A configuration was refused; the old one stays in force.

@@ -45,6 +45,7 @@ pub(crate) fn render(registry: &Registry) -> String {
     overload(&mut out, &view);
     workers(&mut out, &view);
     gateway(&mut out, &view);
+    registry.certificates().render(&mut out);
     process(&mut out);
     out.finish()
 }
@@ -206,9 +207,14 @@ fn connections(out: &mut Exposition, view: &View<'_>) {
         "Turned away at connections_max.",
         |shard| &shard.refused,
     );
-    single(out, view, "bulkhead_tls_handshakes_failed_total", "Failed TLS handshakes.", |shard| {
-        &shard.handshakes_failed
-    });
+    out.family(
+        "bulkhead_tls_handshakes_failed_total",
+        Kind::Counter,
+        "TLS handshakes with clients that failed, by reason.",
+    );
+    for (reason, count) in view.reasons(|shard| &shard.handshakes_failed) {
+        out.sample(&[("reason", reason)], count);
+    }
     single(out, view, "bulkhead_received_bytes_total", "Bytes read from clients.", |shard| {
         &shard.received_bytes
     });

@@ -31,7 +31,6 @@ pub struct Shard {
     pub(crate) accepted: Counter,
     pub(crate) accept_errors: Counter,
     pub(crate) refused: Counter,
-    pub(crate) handshakes_failed: Counter,
     pub(crate) received_bytes: Counter,
     pub(crate) sent_bytes: Counter,
     pub(crate) jwt_hits: Counter,
@@ -50,6 +49,7 @@ pub struct Shard {
     /// Downstream, upstream.
     pub(crate) stream_errors: [Reasons; 2],
     pub(crate) timeouts: Reasons,
+    pub(crate) handshakes_failed: Reasons,
     pub(crate) shed: Reasons,
     pub(crate) accept_pauses: Counter,
     /// A gauge: step of the pressure, 0 to 3.
@@ -87,7 +87,6 @@ impl Default for Shard {
             accepted: Counter::default(),
             accept_errors: Counter::default(),
             refused: Counter::default(),
-            handshakes_failed: Counter::default(),
             received_bytes: Counter::default(),
             sent_bytes: Counter::default(),
             jwt_hits: Counter::default(),
@@ -105,6 +104,7 @@ impl Default for Shard {
             floods: Reasons::default(),
             stream_errors: Default::default(),
             timeouts: Reasons::default(),
+            handshakes_failed: Reasons::default(),
             shed: Reasons::default(),
             accept_pauses: Counter::default(),
             pressure: Counter::default(),
@@ -152,9 +152,9 @@ impl Shard {
         self.refused.increment();
     }
 
-    /// A TLS handshake with a client failed.
-    pub fn handshake_failed(&self) {
-        self.handshakes_failed.increment();
+    /// A TLS handshake with a client failed. `reason` as in [`Shard::protocol_error`].
+    pub fn handshake_failed(&self, reason: &'static str) {
+        self.handshakes_failed.count(reason);
     }
 
     /// The protocol of a downstream connection became known.

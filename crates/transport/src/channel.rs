@@ -16,6 +16,7 @@ use rustls::{ClientConfig, ServerConfig};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::sys;
+use crate::tls::PeerIdentity;
 
 mod tls_stream;
 
@@ -56,6 +57,8 @@ pub struct ConnectOptions {
 pub struct TlsInfo<'a> {
     /// `1.2` or `1.3`.
     pub version: Option<&'static str>,
+    /// Cipher suite, as the IANA writes it.
+    pub cipher: Option<&'static str>,
     /// The name that the client asked for; on the client's own side always `None`.
     pub server_name: Option<&'a str>,
     /// Whether an earlier session was resumed.
@@ -305,6 +308,23 @@ impl Channel {
         match &self.layer {
             Layer::Plain => None,
             Layer::Tls(tls) => Some(tls.info()),
+        }
+    }
+
+    /// Who the peer is, if it has shown a certificate. The session has verified it; read anew with
+    /// each call.
+    pub fn peer_identity(&self) -> Option<PeerIdentity> {
+        match &self.layer {
+            Layer::Plain => None,
+            Layer::Tls(tls) => tls.peer_certificate().map(PeerIdentity::of),
+        }
+    }
+
+    /// Why the TLS session failed, in fixed words; `None` if it has not.
+    pub fn tls_failure(&self) -> Option<&'static str> {
+        match &self.layer {
+            Layer::Plain => None,
+            Layer::Tls(tls) => tls.failure(),
         }
     }
 

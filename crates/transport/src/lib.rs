@@ -16,5 +16,7 @@ pub use listener::{BindError, Listener, ListenerOptions};
 /// TLS configurations that [`Channel`] takes, and the name of an endpoint as TLS checks it.
 pub use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 pub use tls::{
-    CertificatePem, ClientTls, ClientTlsOptions, ServerTls, Ticketer, TlsError, TlsVersion,
+    ACME_TLS_ALPN, AlpnChallenges, Certificate, CertificateError, CertificatePem, ClientAuth,
+    ClientAuthOptions, ClientTls, ClientTlsOptions, KeyLogFile, NameMatch, PeerIdentity, ServerTls,
+    ServerTlsOptions, Staple, StapleError, Ticketer, TlsError, TlsPolicy, TlsVersion,
 };

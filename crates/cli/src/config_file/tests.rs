@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bulkhead_config::model::{
-    Certificate, JwtAlgorithm, JwtProvider, Listener, ListenerTls, Protocol, TlsVersion,
+    Certificate, JwtAlgorithm, JwtProvider, Listener, ListenerTls, Protocol,
 };
 
 use super::*;
@@ -18,8 +18,9 @@ fn all_paths_are_found() {
             certificates: vec![Certificate {
                 certificate_file: "a.pem".into(),
                 private_key: SecretSource::File("a.key".into()),
+                ocsp_file: None,
             }],
-            min_version: TlsVersion::Tls12,
+            ..ListenerTls::default()
         }),
         protocols: vec![Protocol::Http2],
     }];

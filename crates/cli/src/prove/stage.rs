@@ -127,6 +127,8 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         overload: Overload::default(),
         admin: None,
         access_log: None,
+        access_log_tls: false,
+        acme: None,
     }
 }
 

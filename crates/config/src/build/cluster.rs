@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::listener::protocol;
 use super::overload;
+use super::tls::upstream_tls;
 use crate::diagnostic::Report;
-use crate::model::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
+use crate::model::{Balance, Cluster, Ejection, Endpoint, EndpointAddress};
 use crate::value::{Item, TableValue, Value};
 
 pub(super) fn clusters(
@@ -70,18 +71,4 @@ fn endpoints(items: &[Item], report: &mut Report<'_>) -> Vec<Endpoint> {
         endpoints.push(Endpoint { address: address.clone(), weight });
     }
     endpoints
-}
-
-fn upstream_tls(table: &TableValue, report: &mut Report<'_>) -> UpstreamTls {
-    let insecure_skip_verify = table.flag("insecure_skip_verify");
-    if insecure_skip_verify && let Some(item) = table.get("insecure_skip_verify") {
-        report
-            .warning(item.span, "upstream certificates are not verified")
-            .remedy("name the trust anchors in `ca_file` instead");
-    }
-    UpstreamTls {
-        server_name: table.string("server_name"),
-        ca_file: table.text("ca_file").map(Into::into),
-        insecure_skip_verify,
-    }
 }

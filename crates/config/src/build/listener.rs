@@ -3,11 +3,16 @@
 use std::net::SocketAddr;
 
 use super::Unique;
+use super::tls::listener_tls;
 use crate::diagnostic::{Report, Span};
-use crate::model::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
+use crate::model::{Acme, Listener, Protocol, SecretSource};
 use crate::value::{Item, TableValue};
 
-pub(super) fn listeners(items: &[Item], report: &mut Report<'_>) -> Vec<Listener> {
+pub(super) fn listeners(
+    items: &[Item],
+    acme: Option<&Acme>,
+    report: &mut Report<'_>,
+) -> Vec<Listener> {
     let mut names = Unique::new("listener");
     let mut addresses = Unique::new("address");
     let mut listeners = Vec::with_capacity(items.len());
@@ -24,7 +29,7 @@ pub(super) fn listeners(items: &[Item], report: &mut Report<'_>) -> Vec<Listener
         listeners.push(Listener {
             name,
             address,
-            tls: table.table("tls").map(tls),
+            tls: table.table("tls").map(|table| listener_tls(table, acme, report)),
             protocols: protocols(table.list("protocols"), report),
         });
     }
@@ -47,24 +52,6 @@ fn protocols(items: &[Item], report: &mut Report<'_>) -> Vec<Protocol> {
 /// The protocol of a checked word.
 pub(super) fn protocol(word: &str) -> Protocol {
     if word == "http2" { Protocol::Http2 } else { Protocol::Http1 }
-}
-
-fn tls(table: &TableValue) -> ListenerTls {
-    let certificates = table.list("certificates").iter().filter_map(Item::table);
-    ListenerTls {
-        certificates: certificates
-            .filter_map(|table| {
-                Some(Certificate {
-                    certificate_file: table.text("certificate_file")?.into(),
-                    private_key: secret(table, "private_key_file", "private_key_env")?,
-                })
-            })
-            .collect(),
-        min_version: match table.text("min_version") {
-            Some("1.3") => TlsVersion::Tls13,
-            _ => TlsVersion::Tls12,
-        },
-    }
 }
 
 /// The secret that one of two keys names.

@@ -1,9 +1,10 @@
 //! Clusters and token issuers.
 
 use super::overload::ADAPTIVE_CONCURRENCY;
+use super::tls::UPSTREAM_TLS;
 use super::{
-    BOOL, DAY, ENVIRONMENT, FILE_NAME, Rule, SECOND, Shape, TEXT, Table, default, duration,
-    integer, optional, required,
+    DAY, ENVIRONMENT, FILE_NAME, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
+    optional, required,
 };
 use crate::scalar::Scalar;
 
@@ -109,22 +110,6 @@ static ENDPOINT: Table = Table {
     ],
     rules: &[],
     hints: &[("port", "write host and port together: `address: name:8080`")],
-};
-
-static UPSTREAM_TLS: Table = Table {
-    name: "upstream_tls",
-    about: "TLS towards a cluster. Certificates are verified.",
-    keys: &[
-        optional(
-            "server_name",
-            Shape::Scalar(Scalar::ServerName),
-            "Name that is asked for and verified. Left out: the endpoint's name or address.",
-        ),
-        optional("ca_file", FILE_NAME, "PEM file with trust anchors. Left out: the public web's."),
-        default("insecure_skip_verify", BOOL, "false", "Trust anybody. For tests only."),
-    ],
-    rules: &[],
-    hints: &[("sni", "it is called `server_name`"), ("verify", "see `insecure_skip_verify`")],
 };
 
 static EJECTION: Table = Table {

@@ -3,9 +3,10 @@
 use super::backends::{CLUSTER, JWT_PROVIDER};
 use super::overload::OVERLOAD;
 use super::routes::ROUTE;
+use super::tls::{ACME, LISTENER_TLS};
 use super::{
-    ADDRESS, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, Table, default, duration,
-    integer, optional, required, size,
+    ADDRESS, BOOL, DAY, FILE_NAME, NAME, SECOND, Shape, Table, default, duration, integer,
+    optional, required, size,
 };
 use crate::scalar::Scalar;
 
@@ -39,6 +40,11 @@ pub(crate) static FILE: Table = Table {
             Shape::Map { key: Scalar::Name, value: &Shape::Table(&JWT_PROVIDER) },
             "{}",
             "Issuers of tokens, by name.",
+        ),
+        optional(
+            "acme",
+            Shape::Table(&ACME),
+            "Certificates obtained by ACME (RFC 8555), e.g. from Let's Encrypt. Left out: none.",
         ),
         default("limits", Shape::Table(&LIMITS), "{}", "Limits of connections and exchanges."),
         default(
@@ -90,55 +96,6 @@ static LISTENER: Table = Table {
         ("protocol", "a listener may offer several: `protocols: [http1, http2]`"),
     ],
 };
-
-static LISTENER_TLS: Table = Table {
-    name: "listener_tls",
-    about: "TLS of a listener.",
-    keys: &[
-        required(
-            "certificates",
-            Shape::List { item: &Shape::Table(&CERTIFICATE), min: 1 },
-            "Certificates, chosen by the name that the client asks for; the first is the default.",
-        ),
-        default(
-            "min_version",
-            Shape::Scalar(Scalar::Choice(&["1.2", "1.3"])),
-            "1.2",
-            "Lowest version of TLS.",
-        ),
-    ],
-    rules: &[],
-    hints: &[
-        ("certificate_file", "it stands in an item of `certificates`"),
-        ("private_key_file", "it stands in an item of `certificates`"),
-    ],
-};
-
-static CERTIFICATE: Table = Table {
-    name: "certificate",
-    about: "A certificate chain and its private key.",
-    keys: &[
-        required("certificate_file", FILE_NAME, "PEM file with the chain, leaf first."),
-        optional("private_key_file", FILE_NAME, "PEM file with the private key."),
-        optional(
-            "private_key_env",
-            ENVIRONMENT,
-            "Name of the environment variable that holds the private key as PEM.",
-        ),
-    ],
-    rules: &[Rule::ExactlyOne(&["private_key_file", "private_key_env"])],
-    hints: &[
-        ("private_key", PRIVATE_KEY_HINT),
-        ("key", PRIVATE_KEY_HINT),
-        ("key_file", "the file with the private key is called `private_key_file`"),
-        ("certificate", "name the PEM file in `certificate_file`"),
-        ("cert", "name the PEM file in `certificate_file`"),
-        ("cert_file", "the file with the chain is called `certificate_file`"),
-    ],
-};
-
-const PRIVATE_KEY_HINT: &str = "a private key must not stand in the configuration: put it in a file and name it in \
-     `private_key_file`, or in an environment variable and name that in `private_key_env`";
 
 static LIMITS: Table = Table {
     name: "limits",
@@ -216,7 +173,16 @@ static ADMIN: Table = Table {
 static ACCESS_LOG: Table = Table {
     name: "access_log",
     about: "Access log in a file.",
-    keys: &[required("file", FILE_NAME, "File that lines are appended to.")],
+    keys: &[
+        required("file", FILE_NAME, "File that lines are appended to."),
+        default(
+            "tls",
+            BOOL,
+            "false",
+            "Whether lines tell version, cipher suite and server name of TLS, and the client's \
+             certificate.",
+        ),
+    ],
     rules: &[],
     hints: &[("path", "the file is called `file`")],
 };

@@ -1,10 +1,9 @@
 //! Clusters, their endpoints and how they are reached.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{AdaptiveConcurrency, Protocol};
+use super::{AdaptiveConcurrency, Protocol, UpstreamTls};
 
 /// A set of endpoints that answer the same requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,17 +59,6 @@ pub enum EndpointAddress {
         /// Port.
         port: u16,
     },
-}
-
-/// TLS towards a cluster. Verification is on unless `insecure_skip_verify`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct UpstreamTls {
-    /// Name for SNI and verification; `None`: the endpoint's name or address.
-    pub server_name: Option<String>,
-    /// PEM file with trust anchors; `None`: the public web's.
-    pub ca_file: Option<PathBuf>,
-    /// Trust anybody. For tests.
-    pub insecure_skip_verify: bool,
 }
 
 /// Balancing algorithm.

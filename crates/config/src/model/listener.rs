@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::ListenerTls;
+
 /// One listening address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
@@ -16,35 +18,8 @@ pub struct Listener {
     pub protocols: Vec<Protocol>,
 }
 
-/// TLS of a listener.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListenerTls {
-    /// Certificates, selected by SNI; the first is the default. Never empty.
-    pub certificates: Vec<Certificate>,
-    /// Lowest version. Default 1.2.
-    pub min_version: TlsVersion,
-}
-
-/// TLS protocol version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsVersion {
-    /// TLS 1.2
-    Tls12,
-    /// TLS 1.3
-    Tls13,
-}
-
-/// A certificate chain with its key.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Certificate {
-    /// PEM file with the chain, leaf first.
-    pub certificate_file: PathBuf,
-    /// PEM with the private key.
-    pub private_key: SecretSource,
-}
-
 /// Where a secret comes from. The secret itself is never part of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretSource {
     /// A file.
     File(PathBuf),

@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use bulkhead_config::model::{
-    Certificate, Cluster, JwtAlgorithm, JwtProvider, Listener, ListenerTls, Protocol, TlsVersion,
-    UpstreamTls,
+    Certificate, Cluster, JwtAlgorithm, JwtProvider, Listener, ListenerTls, Protocol, UpstreamTls,
 };
 
 use super::*;
@@ -24,6 +23,7 @@ fn every_kind_of_file_is_found_once() {
     let certificate = |name: &str, private_key| Certificate {
         certificate_file: PathBuf::from(name),
         private_key,
+        ocsp_file: None,
     };
     let mut cluster = Cluster::new("api", Vec::new(), Protocol::Http2);
     cluster.tls = Some(UpstreamTls { ca_file: Some("ca.pem".into()), ..UpstreamTls::default() });
@@ -36,7 +36,7 @@ fn every_kind_of_file_is_found_once() {
                 certificate("a.pem", SecretSource::File("a.key".into())),
                 certificate("a.pem", SecretSource::Environment("KEY".to_owned())),
             ],
-            min_version: TlsVersion::Tls12,
+            ..ListenerTls::default()
         }),
         protocols: vec![Protocol::Http2],
     });

@@ -17,6 +17,7 @@ pub(crate) struct FakePlane {
     /// What `apply` is answered with, if not with success.
     pub(crate) refusal: Mutex<Option<Vec<String>>>,
     pub(crate) rejected: Mutex<usize>,
+    pub(crate) certificates: Mutex<CertificateStatus>,
     revision: Mutex<u64>,
     told: Mutex<Sender<Told>>,
 }
@@ -28,6 +29,7 @@ impl FakePlane {
             unready: Mutex::default(),
             refusal: Mutex::default(),
             rejected: Mutex::default(),
+            certificates: Mutex::default(),
             revision: Mutex::new(1),
             told: Mutex::new(sender),
         };
@@ -84,6 +86,14 @@ impl Plane for FakePlane {
 
     fn metrics(&self) -> String {
         "bulkhead_build_info 1\n".to_owned()
+    }
+
+    fn certificates(&self) -> CertificateStatus {
+        self.certificates.lock().unwrap().clone()
+    }
+
+    fn set_acme_challenges(&self, _challenges: AcmeChallenges) -> Result<(), String> {
+        Ok(())
     }
 
     fn config_rejected(&self) {

@@ -1,5 +1,6 @@
 //! The gateway end to end, on real sockets: port 0, every service owned by its test.
 
+mod certificates;
 mod evacuation;
 mod faults;
 mod grpc;
@@ -7,6 +8,7 @@ mod grpc_failures;
 mod http1;
 mod http2;
 mod limits;
+mod mutual_tls;
 mod names;
 mod overload;
 mod panics;

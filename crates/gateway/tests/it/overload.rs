@@ -110,14 +110,21 @@ fn without_memory_nothing_new_is_served_until_there_is_some() {
     assert!(shed.expect("pressure is felt").contains("retry-after: 1"));
     let mut new = client(&gateway);
     get(&mut new, "/status/200");
-    while value(&gateway.registry().render(), "bulkhead_accept_pauses_total").unwrap_or(0.0) == 0.0 {
+    while value(&gateway.registry().render(), "bulkhead_accept_pauses_total").unwrap_or(0.0) == 0.0
+    {
         std::thread::yield_now();
     }
-    assert_eq!(value(&gateway.registry().render(), "bulkhead_worker_pressure{worker=\"0\"}"), Some(3.0));
+    assert_eq!(
+        value(&gateway.registry().render(), "bulkhead_worker_pressure{worker=\"0\"}"),
+        Some(3.0)
+    );
 
     gateway.apply(calm).expect("a configuration that holds");
     assert!(read_response(&mut new).0.starts_with("HTTP/1.1 200"), "it waited in the queue");
     get(&mut old, "/status/200");
     assert!(read_response(&mut old).0.starts_with("HTTP/1.1 200"));
-    assert_eq!(value(&gateway.registry().render(), "bulkhead_worker_pressure{worker=\"0\"}"), Some(0.0));
+    assert_eq!(
+        value(&gateway.registry().render(), "bulkhead_worker_pressure{worker=\"0\"}"),
+        Some(0.0)
+    );
 }

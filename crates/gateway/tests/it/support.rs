@@ -86,6 +86,20 @@ pub(crate) fn value(metrics: &str, sample: &str) -> Option<f64> {
     line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok()
 }
 
+/// Waits until a sample has this value: a client may hear of an end before it is counted.
+#[track_caller]
+pub(crate) fn wait_for_value(gateway: &Gateway, sample: &str, expected: f64) {
+    let started = std::time::Instant::now();
+    loop {
+        let metrics = gateway.registry().render();
+        if value(&metrics, sample) == Some(expected) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{sample} is not {expected}: {metrics}");
+        std::thread::yield_now();
+    }
+}
+
 /// Memory of this process, in bytes.
 pub(crate) fn resident_bytes() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").expect("statm");

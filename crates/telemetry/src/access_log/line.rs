@@ -87,6 +87,20 @@ pub(super) fn write(
     if let Some(id) = record.request_id {
         text(out, "request_id", id);
     }
+    if let Some(tls) = &record.tls {
+        for (name, value) in [
+            ("tls_version", tls.version),
+            ("tls_cipher", tls.cipher),
+            ("tls_server_name", tls.server_name),
+            ("tls_client_subject", tls.client_subject),
+            ("tls_client_spiffe_id", tls.client_spiffe_id),
+            ("tls_client_fingerprint", tls.client_fingerprint),
+        ] {
+            if !value.is_empty() {
+                text(out, name, value.as_bytes());
+            }
+        }
+    }
     out.extend_from_slice(b"}\n");
 }
 

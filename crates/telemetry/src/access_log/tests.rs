@@ -23,6 +23,7 @@ fn record() -> ExchangeRecord<'static> {
         duration: Duration::ZERO,
         revision: 1,
         request_id: None,
+        tls: None,
     }
 }
 

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use bulkhead_message::{FailureKind, Side, Version};
+use bulkhead_message::{FailureKind, Side, TlsRecord, Version};
 use serde_json::{Value, json};
 
 use super::*;
@@ -24,6 +24,7 @@ fn record<'a>() -> ExchangeRecord<'a> {
         duration: Duration::from_micros(12_034),
         revision: 3,
         request_id: Some(b"abc"),
+        tls: None,
     }
 }
 
@@ -51,6 +52,24 @@ fn complete_exchange() {
 }
 
 #[test]
+fn what_is_known_of_tls_is_told() {
+    let tls = TlsRecord {
+        version: "1.3",
+        cipher: "TLS13_AES_128_GCM_SHA256",
+        server_name: "a.example",
+        client_subject: "CN=\"ada\"",
+        ..TlsRecord::default()
+    };
+    let record = ExchangeRecord { tls: Some(tls), ..record() };
+    let value: Value = serde_json::from_str(&line(&record, false)).unwrap();
+    assert_eq!(value["tls_version"], json!("1.3"));
+    assert_eq!(value["tls_cipher"], json!("TLS13_AES_128_GCM_SHA256"));
+    assert_eq!(value["tls_server_name"], json!("a.example"));
+    assert_eq!(value["tls_client_subject"], json!("CN=\"ada\""));
+    assert!(value.get("tls_client_spiffe_id").is_none());
+}
+
+#[test]
 fn failed_grpc_exchange() {
     let record = ExchangeRecord {
         client: None,
@@ -58,6 +77,7 @@ fn failed_grpc_exchange() {
         grpc_status: Some(14),
         outcome: Outcome::Failed { kind: FailureKind::NoEndpoint, side: Side::Gateway },
         request_id: None,
+        tls: None,
         target: b"/svc/Method",
         ..record()
     };
