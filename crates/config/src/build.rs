@@ -30,7 +30,7 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     };
     if let Some(table) = file.table("admin")
         && let Some(item) = table.get("address")
-        && let Some(address) = table.address("address")
+        && let Some(address) = table.address("address").and_then(|address| address.inet())
     {
         listener::check_admin(item.span, address, &config.listeners, report);
         config.admin = Some(Admin { address });

@@ -1,13 +1,13 @@
 //! What a worker knows of one connection, downstream or upstream. Plain data: it can be taken out of
 //! one worker's poll and put into another's at any moment between two events.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bulkhead_codec::Codec;
 use bulkhead_config::model::Protocol;
-use bulkhead_message::Version;
+use bulkhead_message::{Address, Version};
 use bulkhead_transport::Channel;
 use bulkhead_upstream::EndpointId;
 
@@ -32,8 +32,9 @@ pub(crate) enum Side {
 
 #[derive(Debug)]
 pub(crate) struct Downstream {
-    pub(crate) client: IpAddr,
-    /// `client` as text, for `x-forwarded-for`.
+    /// Its address; `None`: it came through a Unix socket, which has none.
+    pub(crate) client: Option<IpAddr>,
+    /// `client` as text, for `x-forwarded-for`; empty: none.
     pub(crate) client_text: Arc<[u8]>,
     pub(crate) secure: bool,
     /// Protocols that the listener offers, for sniffing and ALPN.
@@ -45,7 +46,7 @@ pub(crate) struct Downstream {
 pub(crate) struct Upstream {
     pub(crate) cluster: ClusterId,
     pub(crate) endpoint: EndpointId,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     pub(crate) protocol: Protocol,
     pub(crate) phase: UpstreamPhase,
 }

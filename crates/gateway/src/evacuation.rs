@@ -20,12 +20,12 @@ mod absorb;
 mod parts;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use bulkhead_message::Address;
 use bulkhead_telemetry::Shard;
 use bulkhead_upstream::ConnectionFacts;
 
@@ -42,7 +42,7 @@ use parts::{Node, Parts};
 #[derive(Debug, Default)]
 pub(crate) struct Parcel {
     connections: Vec<(Key, Box<Connection>, Option<ConnectionFacts>)>,
-    exchanges: Vec<(Key, Box<Exchange>, Option<SocketAddr>)>,
+    exchanges: Vec<(Key, Box<Exchange>, Option<Address>)>,
 }
 
 impl Parcel {

@@ -2,7 +2,6 @@
 //! keeps the snapshot that it began with to its end.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +10,7 @@ use bulkhead_config::model::{
     StringMatch,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
+use bulkhead_message::Address;
 use bulkhead_router::{
     CompileError, MatchSpec, PathSpec, RouteSpec, RouteTable, TextSpec, ValueSpec,
 };
@@ -130,7 +130,8 @@ pub enum ApplyError {
 #[derive(Debug)]
 pub(crate) struct ListenerEntry {
     pub(crate) name: String,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
+    pub(crate) socket_mode: Option<u32>,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) http1: bool,
     pub(crate) http2: bool,
@@ -150,11 +151,13 @@ pub(crate) struct ClusterEntry {
 
 impl ClusterEntry {
     /// TLS towards an endpoint, if the cluster has it.
-    pub(crate) fn tls_target(&self, address: SocketAddr) -> Option<TlsTarget> {
+    pub(crate) fn tls_target(&self, address: &Address) -> Option<TlsTarget> {
         let config = self.tls.clone()?;
-        let server_name = match &self.server_name {
-            Some(name) => name.clone(),
-            None => ServerName::IpAddress(address.ip().into()),
+        let server_name = match (&self.server_name, address) {
+            (Some(name), _) => name.clone(),
+            (None, Address::Inet(address)) => ServerName::IpAddress(address.ip().into()),
+            // A configuration without a name for a Unix socket does not pass its checks.
+            (None, Address::Unix(_)) => return None,
         };
         Some(TlsTarget { config, server_name })
     }
@@ -357,7 +360,14 @@ fn listener_entry(
             Some(config)
         }
     };
-    Ok(ListenerEntry { name: listener.name.clone(), address: listener.address, tls, http1, http2 })
+    Ok(ListenerEntry {
+        name: listener.name.clone(),
+        address: listener.address.clone(),
+        socket_mode: listener.socket_mode,
+        tls,
+        http1,
+        http2,
+    })
 }
 
 fn cluster_entry(
@@ -416,7 +426,7 @@ fn server_name(cluster: &model::Cluster) -> Result<Option<ServerName<'static>>, 
     let name = tls.server_name.clone().or_else(|| {
         cluster.endpoints.iter().find_map(|endpoint| match &endpoint.address {
             EndpointAddress::Name { host, .. } => Some(host.clone()),
-            EndpointAddress::Socket(_) => None,
+            EndpointAddress::Socket(_) | EndpointAddress::Unix(_) => None,
         })
     });
     let Some(name) = name else { return Ok(None) };

@@ -300,7 +300,12 @@ impl Worker {
     }
 
     /// Takes a connection that was accepted.
-    pub(crate) fn accepted(&mut self, socket: TcpStream, peer: SocketAddr, entry: &ListenerEntry) {
+    pub(crate) fn accepted(
+        &mut self,
+        socket: TcpStream,
+        peer: Option<SocketAddr>,
+        entry: &ListenerEntry,
+    ) {
         if !self.shared.admit_connection(self.snapshot.limits.connections_max) {
             self.shard.connection_refused();
             return;
@@ -313,10 +318,13 @@ impl Worker {
             self.shard.accept_failed();
             return self.shared.connection_left();
         };
-        let client = peer.ip().to_canonical();
+        let client = peer.map(|peer| peer.ip().to_canonical());
         let side = Side::Downstream(Downstream {
             client,
-            client_text: client.to_string().into_bytes().into(),
+            client_text: client
+                .map_or_else(String::new, |client| client.to_string())
+                .into_bytes()
+                .into(),
             secure: entry.tls.is_some(),
             http1: entry.http1,
             http2: entry.http2,

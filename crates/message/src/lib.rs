@@ -1,9 +1,11 @@
-//! The HTTP vocabulary that every other crate speaks: heads, fields, methods, failures, records.
+//! The HTTP vocabulary that every other crate speaks: heads, fields, methods, failures,
+//! records; and addresses.
 //!
 //! A head is *one contiguous buffer plus descriptors*, so that one parse serves every protocol on
 //! either side and a recycled head costs no allocation. This crate does no I/O, reads no clock and
 //! knows no wire format: `codec` turns bytes into these values and back.
 
+mod address;
 mod failure;
 mod fields;
 mod grpc;
@@ -14,6 +16,7 @@ mod method;
 mod record;
 mod syntax;
 
+pub use address::{Address, UNIX_NAME_BYTES_MAX, UNIX_PREFIX, UnixName, UnixNameError};
 pub use failure::{Failure, FailureKind, Retry, Side};
 pub use fields::{FieldRef, Fields};
 pub use grpc::{GrpcStatus, GrpcTimeoutError, has_grpc_type, is_grpc, parse_grpc_timeout};

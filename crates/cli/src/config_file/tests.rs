@@ -12,8 +12,6 @@ fn all_paths_are_found() {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut config = Config::quick(address, "https://localhost:1", None).unwrap();
     config.listeners = vec![Listener {
-        name: "https".to_owned(),
-        address,
         tls: Some(ListenerTls {
             certificates: vec![Certificate {
                 certificate_file: "a.pem".into(),
@@ -21,7 +19,7 @@ fn all_paths_are_found() {
             }],
             min_version: TlsVersion::Tls12,
         }),
-        protocols: vec![Protocol::Http2],
+        ..Listener::new("https", address)
     }];
     for cluster in config.clusters.values_mut() {
         if let Some(tls) = &mut cluster.tls {

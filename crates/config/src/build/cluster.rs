@@ -25,9 +25,19 @@ pub(super) fn clusters(
 fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster {
     let duration = |key: &str| table.duration(key).unwrap_or(Duration::ZERO);
     let number = |key: &str| table.number(key).unwrap_or_default();
+    let endpoints = endpoints(table.list("endpoints"), report);
+    let is_unix = |endpoint: &Endpoint| matches!(endpoint.address, EndpointAddress::Unix(_));
+    if table.table("tls").is_some_and(|tls| tls.lacks("server_name"))
+        && endpoints.iter().any(is_unix)
+        && let Some(item) = table.get("tls")
+    {
+        report
+            .error(item.span, "a Unix socket has no name that its certificate could be checked for")
+            .remedy("name it in `server_name`");
+    }
     Cluster {
         name,
-        endpoints: endpoints(table.list("endpoints"), report),
+        endpoints,
         protocol: protocol(table.text("protocol").unwrap_or_default()),
         tls: table.table("tls").map(|tls| upstream_tls(tls, report)),
         balance: match table.text("balance") {

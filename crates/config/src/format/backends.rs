@@ -18,7 +18,8 @@ pub(crate) static CLUSTER: Table = Table {
                 item: &Shape::Either(&ENDPOINT_ADDRESS, &Shape::Table(&ENDPOINT)),
                 min: 1,
             },
-            "Where they are: `10.0.0.1:80`, `[::1]:80` or `name:80`; a plain address has weight 1.",
+            "Where they are: `10.0.0.1:80`, `[::1]:80`, `name:80` or `unix:/run/app.sock`; a plain \
+             address has weight 1.",
         ),
         default(
             "protocol",
@@ -92,7 +93,7 @@ static ENDPOINT: Table = Table {
     about: "One endpoint. A name is resolved to all its addresses, and keeps the last ones while it \
             does not resolve.",
     keys: &[
-        required("address", ENDPOINT_ADDRESS, "IP address or name, and port."),
+        required("address", ENDPOINT_ADDRESS, "IP address or name, and port; or a Unix socket."),
         default(
             "weight",
             integer(1, 1_000),

@@ -3,8 +3,8 @@
 use super::backends::{CLUSTER, JWT_PROVIDER};
 use super::routes::ROUTE;
 use super::{
-    ADDRESS, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, Table, default, duration,
-    integer, optional, required, size,
+    ADDRESS, DAY, ENVIRONMENT, FILE_NAME, LISTEN_ADDRESS, NAME, Rule, SECOND, Shape, Table,
+    default, duration, integer, optional, required, size,
 };
 use crate::scalar::Scalar;
 
@@ -65,7 +65,17 @@ static LISTENER: Table = Table {
             HTTP/2 with prior knowledge on the same port.",
     keys: &[
         optional("name", NAME, "Unique name. Left out: `listener-N`, N being its place from 1."),
-        required("address", ADDRESS, "IP address and port, e.g. `0.0.0.0:8080` or `[::]:8080`."),
+        required(
+            "address",
+            LISTEN_ADDRESS,
+            "IP address and port, e.g. `0.0.0.0:8080` or `[::]:8080`, or a Unix socket: a path \
+             (`unix:/run/bulkhead.sock`) or an abstract name (`unix:@bulkhead`).",
+        ),
+        optional(
+            "socket_mode",
+            Shape::Scalar(Scalar::FileMode),
+            "Permissions of the Unix socket's file: `0660`. Left out: what the umask leaves of 0777.",
+        ),
         optional("tls", Shape::Table(&LISTENER_TLS), "TLS. Left out: cleartext."),
         default(
             "protocols",

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bulkhead_message::UnixName;
+
 use super::Protocol;
 
 /// A set of endpoints that answer the same requests.
@@ -58,6 +60,8 @@ pub enum EndpointAddress {
         /// Port.
         port: u16,
     },
+    /// A Unix socket.
+    Unix(UnixName),
 }
 
 /// TLS towards a cluster. Verification is on unless `insecure_skip_verify`.

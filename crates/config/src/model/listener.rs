@@ -1,7 +1,8 @@
 //! Listeners and their TLS.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use bulkhead_message::Address;
 
 /// One listening address.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,11 +10,26 @@ pub struct Listener {
     /// Unique name.
     pub name: String,
     /// Address; port 0 asks the system for one.
-    pub address: SocketAddr,
+    pub address: Address,
+    /// Permissions of the Unix socket's file; `None`: the umask's.
+    pub socket_mode: Option<u32>,
     /// TLS; `None`: cleartext (HTTP/1.1 and HTTP/2 with prior knowledge on the same port).
     pub tls: Option<ListenerTls>,
     /// Protocols offered (ALPN with TLS, sniffing without). Default: both.
     pub protocols: Vec<Protocol>,
+}
+
+impl Listener {
+    /// A cleartext listener with defaults.
+    pub fn new(name: &str, address: impl Into<Address>) -> Self {
+        Self {
+            name: name.to_owned(),
+            address: address.into(),
+            socket_mode: None,
+            tls: None,
+            protocols: vec![Protocol::Http1, Protocol::Http2],
+        }
+    }
 }
 
 /// TLS of a listener.

@@ -118,7 +118,8 @@ impl Worker {
         let orphaned = match (&mut connection.side, facts) {
             (Side::Upstream(upstream), Some(facts)) => {
                 let cluster = self.clusters.get_mut(upstream.cluster);
-                let adopted = cluster.and_then(|c| c.pool.adopt(upstream.address, key, facts, now));
+                let adopted =
+                    cluster.and_then(|c| c.pool.adopt(upstream.address.clone(), key, facts, now));
                 if let Some(endpoint) = adopted {
                     upstream.endpoint = endpoint;
                 }

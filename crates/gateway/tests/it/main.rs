@@ -19,3 +19,4 @@ mod storm;
 mod support;
 mod telemetry;
 mod tls_client;
+mod unix;
