@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bulkhead_config::model::{
-    Certificate, JwtAlgorithm, JwtProvider, Listener, ListenerTls, Protocol, TlsVersion,
+    Certificate, JwtAlgorithm, JwtProvider, Listener, ListenerTls, TlsVersion,
 };
 
 use super::*;
