@@ -3,6 +3,7 @@
 
 pub(crate) mod backends;
 pub(crate) mod frontends;
+pub(crate) mod layer4;
 pub(crate) mod routes;
 
 pub(crate) use frontends::FILE;

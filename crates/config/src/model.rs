@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 mod cluster;
 mod filter;
 mod jwt;
+mod layer4;
 mod limits;
 mod listener;
 mod route;
@@ -14,6 +15,7 @@ mod telemetry;
 pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
 pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
+pub use layer4::{Cidr, ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute};
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
 pub use route::{
@@ -30,6 +32,10 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// In file order; precedence is the router's.
     pub routes: Vec<Route>,
+    /// What is passed on as bytes.
+    pub tcp_routes: Vec<RelayRoute>,
+    /// TLS that is passed on by its server name.
+    pub tls_routes: Vec<RelayRoute>,
     /// Upstream clusters by name.
     pub clusters: BTreeMap<String, Cluster>,
     /// Token issuers by name.

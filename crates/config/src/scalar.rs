@@ -9,6 +9,7 @@ pub(crate) mod units;
 use std::borrow::Cow;
 
 use crate::diagnostic::quote;
+use crate::model::Cidr;
 use crate::nearest;
 use crate::value::Value;
 
@@ -66,6 +67,8 @@ pub enum Scalar {
     ListenAddress,
     /// Permissions of a file, in octal.
     FileMode,
+    /// Network of IP addresses.
+    Cidr,
     /// IP address or name, and port; or a Unix socket.
     Endpoint,
     /// Path of a file.
@@ -159,6 +162,10 @@ impl Scalar {
                 address::read_address(text).map(|address| Value::Address(address.into()))
             }
             Self::ListenAddress => address::read_listen_address(text).map(Value::Address),
+            Self::Cidr => match Cidr::parse(text) {
+                Some(_) => Ok(Value::Text(text.to_owned())),
+                None => Err(Fault::not(text, "a network")),
+            },
             Self::FileMode => read_file_mode(text).map(Value::Integer),
             Self::Endpoint => read_endpoint(text).map(Value::Endpoint),
             Self::Hostname => address::read_hostname(text).map(Value::Text),
@@ -245,6 +252,7 @@ impl Scalar {
                 "IP address and port such as `0.0.0.0:8080` or `[::1]:8080`, or a Unix socket such as \
                  `unix:/run/bulkhead.sock` or `unix:@name`"
             }
+            Self::Cidr => "network such as `10.0.0.0/8` or `2001:db8::/32`, or an address",
             Self::FileMode => "permissions in octal such as `0660`",
             Self::Endpoint => {
                 "address and port such as `10.0.0.1:80`, `[::1]:80` or `name:80`, or a Unix socket \

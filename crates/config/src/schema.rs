@@ -142,6 +142,7 @@ fn scalar_schema(scalar: Scalar) -> Value {
         Scalar::FileMode => pattern("^(0o)?[0-7]{3,4}$"),
         Scalar::Address
         | Scalar::ListenAddress
+        | Scalar::Cidr
         | Scalar::Endpoint
         | Scalar::Hostname
         | Scalar::Host

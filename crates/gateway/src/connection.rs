@@ -12,6 +12,7 @@ use bulkhead_transport::Channel;
 use bulkhead_upstream::EndpointId;
 
 use crate::arena::Key;
+use crate::opening::Opening;
 use crate::outbox::Outbox;
 use crate::snapshot::ClusterId;
 use crate::timer::TimerId;
@@ -42,6 +43,15 @@ pub(crate) struct Downstream {
     pub(crate) http2: bool,
 }
 
+impl Downstream {
+    /// Notes who the client is.
+    pub(crate) fn tell(&mut self, client: Option<IpAddr>) {
+        self.client = client;
+        self.client_text =
+            client.map_or_else(String::new, |client| client.to_string()).into_bytes().into();
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) cluster: ClusterId,
@@ -68,6 +78,8 @@ pub(crate) struct Connection {
     /// `None` until the protocol is known.
     pub(crate) codec: Option<Codec>,
     pub(crate) side: Side,
+    /// What has to be looked at before it is known what becomes of it.
+    pub(crate) opening: Option<Box<Opening>>,
     /// Input that the codec could not take yet.
     pub(crate) pending: Vec<u8>,
     pub(crate) out: Outbox,
@@ -103,6 +115,7 @@ impl Connection {
             channel,
             codec: None,
             side,
+            opening: None,
             pending: Vec::new(),
             out: Outbox::default(),
             stalled: Vec::new(),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_config::model::{
-    self, Config, EndpointAddress, Limits, PathMatch, Protocol, RouteTimeouts, SecretSource,
-    StringMatch,
+    self, Config, EndpointAddress, Limits, ListenerProtocol, PathMatch, Protocol, RouteTimeouts,
+    SecretSource, StringMatch,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
 use bulkhead_message::Address;
@@ -25,6 +25,10 @@ use bulkhead_upstream::{
 
 use crate::chains::{self, BuiltProviders};
 use crate::names::Names;
+
+mod relay_route;
+
+pub(crate) use relay_route::{RelayRoute, Relaying};
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -135,6 +139,8 @@ pub(crate) struct ListenerEntry {
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) http1: bool,
     pub(crate) http2: bool,
+    pub(crate) proxy_protocol: Option<model::ProxyProtocol>,
+    pub(crate) relaying: Relaying,
 }
 
 /// A compiled cluster.
@@ -146,13 +152,23 @@ pub(crate) struct ClusterEntry {
     pub(crate) endpoints: Vec<EndpointSpec>,
     pub(crate) series: ClusterSeries,
     tls: Option<Arc<ClientConfig>>,
+    /// The same without ALPN, for bytes that are no HTTP.
+    relay_tls: Option<Arc<ClientConfig>>,
     server_name: Option<ServerName<'static>>,
 }
 
 impl ClusterEntry {
     /// TLS towards an endpoint, if the cluster has it.
     pub(crate) fn tls_target(&self, address: &Address) -> Option<TlsTarget> {
-        let config = self.tls.clone()?;
+        self.target(self.tls.clone()?, address)
+    }
+
+    /// TLS of relays towards an endpoint, if the cluster has it.
+    pub(crate) fn relay_tls_target(&self, address: &Address) -> Option<TlsTarget> {
+        self.target(self.relay_tls.clone()?, address)
+    }
+
+    fn target(&self, config: Arc<ClientConfig>, address: &Address) -> Option<TlsTarget> {
         let server_name = match (&self.server_name, address) {
             (Some(name), _) => name.clone(),
             (None, Address::Inet(address)) => ServerName::IpAddress(address.ip().into()),
@@ -239,7 +255,10 @@ impl Snapshot {
         let listeners = config
             .listeners
             .iter()
-            .map(|listener| Ok(Arc::new(listener_entry(listener, &compiler.ticketer)?)))
+            .map(|listener| {
+                let relaying = Relaying::of(listener, config, revision, compiler);
+                Ok(Arc::new(listener_entry(listener, relaying, &compiler.ticketer)?))
+            })
             .collect::<Result<Vec<_>, ApplyError>>()?;
         let clusters = config
             .clusters
@@ -325,10 +344,14 @@ fn condition(matched: &model::ValueMatch) -> ValueSpec {
 
 fn listener_entry(
     listener: &model::Listener,
+    relaying: Relaying,
     ticketer: &Ticketer,
 ) -> Result<ListenerEntry, ApplyError> {
-    let http1 = listener.protocols.contains(&Protocol::Http1);
-    let http2 = listener.protocols.contains(&Protocol::Http2);
+    // Bytes that are no HTTP have no protocol to offer by ALPN.
+    let speaks = |protocol| {
+        listener.protocol == ListenerProtocol::Http && listener.protocols.contains(&protocol)
+    };
+    let (http1, http2) = (speaks(Protocol::Http1), speaks(Protocol::Http2));
     let tls = match &listener.tls {
         None => None,
         Some(tls) => {
@@ -367,6 +390,8 @@ fn listener_entry(
         tls,
         http1,
         http2,
+        proxy_protocol: listener.proxy_protocol.clone(),
+        relaying,
     })
 }
 
@@ -375,19 +400,20 @@ fn cluster_entry(
     names: &Names,
     compiler: &Compiler,
 ) -> Result<ClusterEntry, ApplyError> {
-    let tls = match &cluster.tls {
-        None => None,
+    let (tls, relay_tls) = match &cluster.tls {
+        None => (None, None),
         Some(tls) => {
             let ca = tls.ca_file.as_ref().map(|path| read_file("CA file", path)).transpose()?;
             let alpn: &[u8] = match cluster.protocol {
                 Protocol::Http1 => b"http/1.1",
                 Protocol::Http2 => b"h2",
             };
-            let config = ClientTls::new(ca.as_deref(), tls.insecure_skip_verify, &[alpn]);
-            Some(config.map_err(|source| ApplyError::Tls {
-                owner: format!("cluster `{}`", cluster.name),
-                source,
-            })?)
+            let client = |alpn: &[&[u8]]| {
+                let config = ClientTls::new(ca.as_deref(), tls.insecure_skip_verify, alpn);
+                let owner = || format!("cluster `{}`", cluster.name);
+                config.map_err(|source| ApplyError::Tls { owner: owner(), source })
+            };
+            (Some(client(&[alpn])?), Some(client(&[])?))
         }
     };
     let settings = ClusterSettings {
@@ -418,6 +444,7 @@ fn cluster_entry(
         config: cluster.clone(),
         settings,
         tls,
+        relay_tls,
     })
 }
 

@@ -24,5 +24,5 @@ pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Version};
 pub use hop_by_hop::strip_hop_by_hop;
 pub use known::Known;
 pub use method::Method;
-pub use record::{ExchangeRecord, Outcome};
+pub use record::{ExchangeRecord, Outcome, RelayRecord};
 pub use syntax::{is_field_value, is_host, is_path, is_token, is_token_byte, trim_ows};

@@ -17,6 +17,7 @@ mod histogram;
 mod process;
 mod reasons;
 mod registry;
+mod relay;
 mod render;
 mod series;
 mod shard;

@@ -20,6 +20,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use crate::listener::stream_of;
 use crate::{sys, unix};
 
+mod opening;
 mod tls_stream;
 
 use tls_stream::TlsStream;

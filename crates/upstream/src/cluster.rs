@@ -231,6 +231,11 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         }
     }
 
+    /// Attempts at an endpoint that were started and not finished.
+    pub fn in_flight(&self, endpoint: EndpointId) -> u32 {
+        self.endpoints.get(endpoint).map_or(0, |endpoint| endpoint.in_flight)
+    }
+
     /// Address of an endpoint.
     pub fn address(&self, endpoint: EndpointId) -> Option<Address> {
         self.endpoints.get(endpoint).map(|endpoint| endpoint.address.clone())

@@ -118,8 +118,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         clusters: BTreeMap::from([cluster("feed-json", json), cluster("feed-grpc", grpc)]),
         jwt_providers: jwks.map(|jwks| (PROVIDER.to_owned(), provider(jwks))).into_iter().collect(),
         limits: Limits::default(),
-        admin: None,
-        access_log: None,
+        ..Config::default()
     }
 }
 

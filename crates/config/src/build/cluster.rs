@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use super::layer4;
 use super::listener::protocol;
 use crate::diagnostic::Report;
 use crate::model::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
@@ -40,6 +41,7 @@ fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster
         endpoints,
         protocol: protocol(table.text("protocol").unwrap_or_default()),
         tls: table.table("tls").map(|tls| upstream_tls(tls, report)),
+        proxy_protocol: layer4::proxy_protocol_version(table),
         balance: match table.text("balance") {
             Some("round_robin") => Balance::RoundRobin,
             _ => Balance::LeastRequest,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bulkhead_message::Address;
 
-use super::Unique;
+use super::{Unique, layer4};
 use crate::diagnostic::{Report, Span};
 use crate::model::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
 use crate::value::{Item, TableValue};
@@ -26,6 +26,8 @@ pub(super) fn listeners(items: &[Item], report: &mut Report<'_>) -> Vec<Listener
         listeners.push(Listener {
             name,
             socket_mode: socket_mode(table, &address, report),
+            protocol: layer4::protocol(table),
+            proxy_protocol: layer4::proxy_protocol(table, address.unix().is_some(), report),
             address,
             tls: table.table("tls").map(tls),
             protocols: protocols(table.list("protocols"), report),

@@ -28,6 +28,12 @@ pub(crate) static CLUSTER: Table = Table {
             "Protocol towards them; gRPC needs `http2`.",
         ),
         optional("tls", Shape::Table(&UPSTREAM_TLS), "TLS towards them. Left out: cleartext."),
+        optional(
+            "proxy_protocol",
+            Shape::Scalar(Scalar::Choice(&["v1", "v2"])),
+            "PROXY protocol at the beginning of each connection, in front of TLS. For `tcp_routes` and \
+             `tls_routes` only: connections of HTTP routes are shared by clients. Left out: none.",
+        ),
         default(
             "balance",
             Shape::Scalar(Scalar::Choice(&["least_request", "round_robin"])),

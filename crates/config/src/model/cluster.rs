@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bulkhead_message::UnixName;
 
-use super::Protocol;
+use super::{Protocol, ProxyProtocolVersion};
 
 /// A set of endpoints that answer the same requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Cluster {
     pub protocol: Protocol,
     /// TLS towards them; `None`: cleartext.
     pub tls: Option<UpstreamTls>,
+    /// PROXY protocol at the beginning of each connection; `None`: none.
+    pub proxy_protocol: Option<ProxyProtocolVersion>,
     /// How one is chosen.
     pub balance: Balance,
     /// Until a connection (with TLS) is up. Default 5 s.
@@ -110,6 +112,7 @@ impl Cluster {
             endpoints,
             protocol,
             tls: None,
+            proxy_protocol: None,
             balance: Balance::default(),
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use bulkhead_message::Address;
 
+use super::{ListenerProtocol, ProxyProtocol};
+
 /// One listening address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
@@ -13,6 +15,10 @@ pub struct Listener {
     pub address: Address,
     /// Permissions of the Unix socket's file; `None`: the umask's.
     pub socket_mode: Option<u32>,
+    /// What it takes its connections for.
+    pub protocol: ListenerProtocol,
+    /// PROXY protocol; `None`: the client is who connects.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// TLS; `None`: cleartext (HTTP/1.1 and HTTP/2 with prior knowledge on the same port).
     pub tls: Option<ListenerTls>,
     /// Protocols offered (ALPN with TLS, sniffing without). Default: both.
@@ -26,6 +32,8 @@ impl Listener {
             name: name.to_owned(),
             address: address.into(),
             socket_mode: None,
+            protocol: ListenerProtocol::Http,
+            proxy_protocol: None,
             tls: None,
             protocols: vec![Protocol::Http1, Protocol::Http2],
         }

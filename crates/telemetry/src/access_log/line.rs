@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bulkhead_message::{ExchangeRecord, Outcome};
+use bulkhead_message::{ExchangeRecord, Outcome, RelayRecord};
 
 use crate::histogram::micros;
 use crate::time::Rfc3339;
@@ -69,25 +69,63 @@ pub(super) fn write(
     if let Some(status) = record.grpc_status {
         number(out, "grpc_status", status.into());
     }
-    match record.outcome {
+    outcome(out, record.outcome);
+    number(out, "attempts", record.attempts.into());
+    number(out, "request_bytes", record.request_bytes);
+    number(out, "response_bytes", record.response_bytes);
+    duration(out, record.duration);
+    number(out, "revision", record.revision);
+    if let Some(id) = record.request_id {
+        text(out, "request_id", id);
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+/// Appends the line of a relay, with its line feed.
+pub(super) fn write_relay(
+    out: &mut Vec<u8>,
+    record: &RelayRecord<'_>,
+    unix_time: Duration,
+    second: &mut SecondText,
+) {
+    out.extend_from_slice(b"{\"time\":\"");
+    second.write(out, unix_time);
+    out.push(b'"');
+    if let Some(client) = record.client {
+        address(out, client);
+    }
+    text(out, "protocol", record.protocol.as_bytes());
+    text(out, "listener", record.listener.as_bytes());
+    if let Some(name) = record.server_name {
+        text(out, "server_name", name.as_bytes());
+    }
+    text(out, "route", record.route.as_bytes());
+    text(out, "cluster", record.cluster.as_bytes());
+    text(out, "endpoint", record.endpoint.as_bytes());
+    outcome(out, record.outcome);
+    number(out, "attempts", record.attempts.into());
+    number(out, "received_bytes", record.received_bytes);
+    number(out, "sent_bytes", record.sent_bytes);
+    duration(out, record.duration);
+    number(out, "revision", record.revision);
+    out.extend_from_slice(b"}\n");
+}
+
+fn outcome(out: &mut Vec<u8>, outcome: Outcome) {
+    match outcome {
         Outcome::Complete => text(out, "outcome", b"complete"),
         Outcome::Failed { kind, .. } => {
             text(out, "outcome", b"failed");
             text(out, "failure", kind.as_str().as_bytes());
         }
     }
-    number(out, "attempts", record.attempts.into());
-    number(out, "request_bytes", record.request_bytes);
-    number(out, "response_bytes", record.response_bytes);
-    let micros = micros(record.duration);
+}
+
+fn duration(out: &mut Vec<u8>, duration: Duration) {
+    let micros = micros(duration);
     number(out, "duration_ms", micros / 1_000);
     out.push(b'.');
     three_digits(out, (micros % 1_000) as u32);
-    number(out, "revision", record.revision);
-    if let Some(id) = record.request_id {
-        text(out, "request_id", id);
-    }
-    out.extend_from_slice(b"}\n");
 }
 
 fn address(out: &mut Vec<u8>, address: IpAddr) {

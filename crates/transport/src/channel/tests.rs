@@ -212,3 +212,22 @@ fn a_channel_moves_to_another_thread_and_poll() {
     });
     assert_eq!(sibling.join().unwrap(), b"before");
 }
+
+#[test]
+fn what_is_peeked_is_there_for_the_next_read() {
+    let listener = listener();
+    let mut client = Channel::connect(listener.local_addr().unwrap(), None).unwrap();
+    let mut server = Channel::plain(until(|| listener.accept().ok()).0);
+    let mut buffer = [0; 8];
+    assert_eq!(server.peek(&mut buffer).unwrap(), ReadOutcome::WouldBlock);
+    until(|| client.connect_result().unwrap().then_some(()));
+    assert_eq!(client.write(b"front rest").unwrap(), 10);
+    client.close_notify();
+    until(|| (server.peek(&mut buffer).unwrap() == ReadOutcome::Bytes(8)).then_some(()));
+    assert_eq!(&buffer, b"front re");
+    server.skip(6).unwrap();
+    assert_eq!(server.read(&mut buffer).unwrap(), ReadOutcome::Bytes(4));
+    assert_eq!(&buffer[..4], b"rest");
+    until(|| (server.peek(&mut buffer).unwrap() == ReadOutcome::Closed).then_some(()));
+    assert!(server.skip(1).is_err());
+}
