@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod command;
 mod conformance;
+mod differential;
 mod docs;
 mod fuzz_smoke;
 mod gateway;
@@ -34,6 +35,7 @@ cargo xtask COMMAND
   bench stall [--dry]     what is told of a target that stalls, by theory, `bulkhead load` and wrk;
                           writes it into docs/load.md, or with --dry nowhere
   conformance             h2spec against `bulkhead run`
+  differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
   docs                    regenerate docs/config.md and the JSON Schema
 ";
@@ -58,6 +60,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
         ["conformance"] => conformance::run(),
+        ["differential"] => differential::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["docs", rest @ ..] => docs::run(rest),
         [] | ["help" | "--help" | "-h"] => {
