@@ -49,6 +49,10 @@ pub(crate) struct Parcel {
 }
 
 impl Parcel {
+    pub(crate) fn of_relay(relay: PackedRelay) -> Self {
+        Self { relays: vec![relay], ..Self::default() }
+    }
+
     fn is_empty(&self) -> bool {
         self.connections.is_empty() && self.exchanges.is_empty() && self.relays.is_empty()
     }
@@ -134,9 +138,7 @@ impl Worker {
             let parcel = parcels.entry(parts.root(Node::Exchange(key))).or_default();
             parcel.exchanges.push((key, exchange, address));
         }
-        let relays = self.pack_relays().into_iter();
-        let alone = |relay| Parcel { relays: vec![relay], ..Parcel::default() };
-        self.parcels.extend(relays.map(alone));
+        self.pack_relays();
         self.parcels.extend(parcels.into_values().filter(|parcel| !parcel.is_empty()));
         let parcels = self.parcels.make_contiguous();
         parcels.sort_by_key(|parcel| std::cmp::Reverse(parcel.exchanges.len()));

@@ -18,6 +18,7 @@ use std::time::Instant;
 use bulkhead_message::{Address, Failure, FailureKind, Retry};
 use bulkhead_transport::Channel;
 use bulkhead_upstream::{AttemptOutcome, EndpointId};
+use mio::event::Event;
 use mio::{Interest, Token};
 
 use crate::arena::Key;
@@ -155,11 +156,18 @@ impl Worker {
     }
 
     /// One of a relay's sockets is ready.
-    pub(crate) fn relay_event(&mut self, key: Key) {
+    pub(crate) fn relay_event(&mut self, key: Key, event: &Event) {
         self.in_hand = InHand { relay: key, ..InHand::NOTHING };
         self.faults.strike(Fault::LoopPanic);
         self.in_hand = InHand::NOTHING;
-        self.guard_relay(key, |worker| worker.relay_turn(key));
+        self.guard_relay(key, |worker| {
+            worker.relay_turn(key);
+            let open = worker.relays.get(key).is_some_and(|relay| relay.phase == Phase::Open);
+            // A side that has ended its half is not read any more: only this tells that it is gone.
+            if event.is_error() && open {
+                worker.relay_broke(key, event.token().0 & ENDPOINT_BIT == 0);
+            }
+        });
     }
 
     /// Does whatever can be done for a relay now.
@@ -171,10 +179,10 @@ impl Worker {
         let Some(relay) = self.relays.get_mut(key) else { return };
         let Some(endpoint) = relay.endpoint_channel.as_mut() else { return };
         let buffer = &mut self.buffer[..];
-        let up = relay.up.run(&mut relay.client, endpoint, buffer);
-        let down = match up {
-            Ok(_) => relay.down.run(endpoint, &mut relay.client, buffer),
-            // The other direction would only find what this one has found.
+        // An endpoint may say its last and leave without hearing the client out: that comes first.
+        let down = relay.down.run(endpoint, &mut relay.client, buffer);
+        let up = match down {
+            Ok(_) => relay.up.run(&mut relay.client, endpoint, buffer),
             Err(_) => Ok(Flowed::default()),
         };
         let moved = |flowed: Result<Flowed, SideFailed>| flowed.unwrap_or_default();

@@ -194,7 +194,7 @@ impl Worker {
                 Token(token) if token > LISTENER_BASE - LISTENERS_MAX => {
                     self.accept(LISTENER_BASE - token);
                 }
-                Token(token) if let Some(key) = relay_of(token) => self.relay_event(key),
+                Token(token) if let Some(key) = relay_of(token) => self.relay_event(key, event),
                 Token(token) => {
                     let key = Key::from_tag(token as u64);
                     self.in_hand = InHand::connection(key);

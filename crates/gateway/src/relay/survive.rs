@@ -7,6 +7,7 @@ use bulkhead_message::{Address, Failure, FailureKind};
 
 use super::Relay;
 use crate::arena::Key;
+use crate::evacuation::Parcel;
 use crate::faults::Fault;
 use crate::guard::InHand;
 use crate::pump::READ_BYTES;
@@ -61,9 +62,9 @@ impl Worker {
         }
     }
 
-    /// Takes the relays out of this worker; what the poll does not give up is lost, and counted.
-    pub(crate) fn pack_relays(&mut self) -> Vec<PackedRelay> {
-        let mut packed = Vec::new();
+    /// Takes the relays out of this worker, each a parcel; what the poll does not give up is lost,
+    /// and counted.
+    pub(crate) fn pack_relays(&mut self) {
         for key in self.relays.keys() {
             let Some(relay) = self.relays.get_mut(key) else { continue };
             let registry = self.poll.registry();
@@ -81,9 +82,8 @@ impl Worker {
             relay.timer = TimerId::NONE;
             relay.again = false;
             let address = relay.address.clone();
-            packed.push(PackedRelay(relay, address));
+            self.parcels.push_back(Parcel::of_relay(PackedRelay(relay, address)));
         }
-        packed
     }
 
     /// Takes over a relay of a killed sibling.

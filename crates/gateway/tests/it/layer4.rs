@@ -79,6 +79,16 @@ pub(crate) fn wait_for(gateway: &Gateway, sample: &str, expect: f64) {
     }
 }
 
+/// Whether a client that says nothing is turned away, maybe before it knows that it is connected.
+fn is_refused(gateway: &Gateway) -> bool {
+    let Ok(mut socket) = TcpStream::connect(address(gateway)) else { return true };
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    match socket.read(&mut [0]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
 #[track_caller]
 fn say(client: &mut RawClient, text: &str) {
     client.send(text);
@@ -132,7 +142,7 @@ fn an_endpoint_that_cannot_be_reached_is_passed_over_before_a_byte_is_sent() {
     assert!(value(&metrics, "bulkhead_ejections_total{cluster=\"raw\"}") >= Some(0.0));
 
     let gateway = start(raw(&[nobody()], 1));
-    assert!(client(&gateway).is_over());
+    assert!(is_refused(&gateway));
     wait_for(&gateway, "bulkhead_failures_total{kind=\"connect\",side=\"upstream\"}", 1.0);
 }
 
@@ -145,7 +155,7 @@ fn connections_max_bounds_the_connections_to_an_endpoint() {
     let gateway = start(config);
     let mut first = client(&gateway);
     say(&mut first, "first");
-    assert!(client(&gateway).is_over());
+    assert!(is_refused(&gateway));
     say(&mut first, "still there");
     first.finish();
     assert!(first.read_to_end().is_empty());
@@ -197,6 +207,29 @@ fn a_panic_costs_one_relay_and_no_other() {
         wait_for(&gateway, "bulkhead_failures_total{kind=\"internal\",side=\"gateway\"}", 1.0);
         wait_for(&gateway, "bulkhead_relays_active", 1.0);
     }
+}
+
+#[test]
+fn a_side_that_is_gone_is_noticed_after_it_has_ended_its_half() {
+    let (listener, mut config) = {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("listen");
+        let address = listener.local_addr().expect("an address");
+        (listener, raw(&[address], 1))
+    };
+    config.tcp_routes[0].idle_timeout = Duration::from_secs(3600);
+    let gateway = start(config);
+    let client = TcpStream::connect(address(&gateway)).expect("connect");
+    client.shutdown(Shutdown::Write).expect("end");
+    let (mut endpoint, _) = listener.accept().expect("accept");
+    endpoint.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    assert_eq!(endpoint.read(&mut [0]).expect("the end"), 0);
+    // Closing with something unread is a reset.
+    endpoint.write_all(b"unread").expect("send");
+    let mut byte = [0];
+    client.peek(&mut byte).expect("something to leave unread");
+    drop(client);
+    wait_for(&gateway, "bulkhead_failures_total{kind=\"client_aborted\",side=\"downstream\"}", 1.0);
+    wait_for(&gateway, "bulkhead_relays_active", 0.0);
 }
 
 #[test]
