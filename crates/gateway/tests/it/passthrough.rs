@@ -12,8 +12,8 @@ use bulkhead_transport::{CertificatePem, ServerTls, Ticketer};
 use rustls::ClientConnection;
 
 use crate::layer4::{cluster, route, wait_for};
-use crate::secure::{ask, connect, trusting, with_tls};
-use crate::support::{PATIENCE, address, client, config, feed, origin, start};
+use crate::secure::{ask, connect, trusting, with_tls, with_upstream_tls};
+use crate::support::{PATIENCE, address, client, config, feed, origin, read_response, start};
 
 /// An origin that has the certificate itself.
 fn secure_origin(authority: &Authority, names: &[&str]) -> Origin {
@@ -147,4 +147,28 @@ fn a_hello_in_pieces_survives_its_worker_and_one_that_never_ends_is_closed() {
     slow.send(&hello(&authority, "a.example")[..20]);
     assert!(slow.is_over());
     wait_for(&gateway, "bulkhead_connection_timeouts_total{reason=\"head\"}", 1.0);
+}
+
+#[test]
+fn tls_is_put_on_towards_the_endpoints_of_a_relay() {
+    let (authority, scratch) = (Authority::new(), Scratch::new());
+    let origin = secure_origin(&authority, &["up.example"]);
+    let mut config = passing(&origin, &[], 1);
+    config.listeners[0].protocol = ListenerProtocol::Tcp;
+    config.tcp_routes = std::mem::take(&mut config.tls_routes);
+    with_upstream_tls(&mut config, &authority, &scratch);
+    let gateway = start(config.clone());
+    let mut client = client(&gateway);
+    for user in 0..3 {
+        client.send(format!("GET /api/v1/{user}/feed HTTP/1.1\r\nhost: a.example\r\n\r\n"));
+        assert_eq!(read_response(&mut client).1, feed(user));
+        gateway.kill_worker(0).expect("kill the worker");
+    }
+    // Whoever is not trusted gets nothing.
+    with_upstream_tls(&mut config, &Authority::new(), &scratch);
+    let gateway = start(config);
+    let mut client = crate::support::client(&gateway);
+    let _may_be_closed = client.try_send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+    assert!(client.is_over());
+    wait_for(&gateway, "bulkhead_failures_total{kind=\"upstream_tls\",side=\"upstream\"}", 1.0);
 }
