@@ -12,6 +12,7 @@ mod load;
 mod machine;
 mod markers;
 mod options;
+pub(crate) mod overload;
 mod packages;
 mod peers;
 mod process;

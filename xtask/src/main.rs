@@ -34,6 +34,8 @@ cargo xtask COMMAND
                           the same options
   bench stall [--dry]     what is told of a target that stalls, by theory, `bulkhead load` and wrk;
                           writes it into docs/load.md, or with --dry nowhere
+  bench overload          goodput at 0.8, 1, 2 and 5 times the capacity of an upstream, with and without
+                          limits, beside HAProxy and Envoy; writes it into docs/overload.md
   conformance             h2spec against `bulkhead run`
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
@@ -58,6 +60,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["tidy"] => tidy::run(),
         ["bench", "peers", rest @ ..] => bench::run(rest),
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
+        ["bench", "overload", rest @ ..] => bench::overload::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
         ["conformance"] => conformance::run(),
         ["differential"] => differential::run(),

@@ -12,8 +12,8 @@ use bulkhead_origin::{Origin, OriginOptions};
 
 /// Serves predictable answers over HTTP/1.1 and HTTP/2 (prior knowledge) on one port:
 /// `/api/v1/{user_id}/feed` (1 KB of JSON), gRPC `/feed.v1.Feed/{Get,Watch,Upload,Chat}` with server
-/// reflection, `/echo`, `/headers`, `/session`, `/status/{code}`, `/delay/{ms}`, `/bytes/{count}`,
-/// `/reset`, `/close`; WebSocket over HTTP/1.1: `/ws` (echo), `/ws-wrong`, `/ws-silent`,
+/// reflection, `/echo`, `/headers`, `/session`, `/status/{code}`, `/delay/{ms}`, `/busy/{ms}`
+/// (like `/delay`, but only so many at once as there are slots), `/bytes/{count}`, `/reset`, `/close`; WebSocket over HTTP/1.1: `/ws` (echo), `/ws-wrong`, `/ws-silent`,
 /// `/ws-close/{n}`, `/ws-cut/{n}`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
@@ -27,6 +27,9 @@ pub(crate) struct OriginArgs {
     /// Threads.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
+    /// How many `/busy/{ms}` each thread does at once; the others wait in a queue without end.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    slots: u16,
 }
 
 /// Serves until SIGINT or SIGTERM.
@@ -38,6 +41,7 @@ pub(crate) fn execute(args: &OriginArgs) -> anyhow::Result<ExitCode> {
     let options = OriginOptions {
         address: args.listen,
         threads: usize::from(args.threads),
+        slots: usize::from(args.slots),
         ..OriginOptions::default()
     };
     let origin = Origin::start(options)?;

@@ -4,6 +4,7 @@ mod cluster;
 mod jwt;
 mod layer4;
 mod listener;
+mod overload;
 mod route;
 mod shadow;
 
@@ -27,6 +28,7 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         listeners: listener::listeners(file.list("listeners"), report),
         limits: file.table("limits").map(limits).unwrap_or_default(),
         access_log: file.get("access_log").and_then(access_log),
+        overload: file.table("overload").map(overload::overload).unwrap_or_default(),
         ..Config::default()
     };
     if let Some(table) = file.table("admin")

@@ -4,6 +4,7 @@
 pub(crate) mod backends;
 pub(crate) mod frontends;
 pub(crate) mod layer4;
+pub(crate) mod overload;
 pub(crate) mod routes;
 
 pub(crate) use frontends::FILE;

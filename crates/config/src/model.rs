@@ -9,6 +9,7 @@ mod jwt;
 mod layer4;
 mod limits;
 mod listener;
+mod overload;
 mod route;
 mod telemetry;
 
@@ -18,6 +19,7 @@ pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use layer4::{Cidr, ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute};
 pub use limits::Limits;
 pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
+pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
 pub use route::{
     Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
@@ -42,6 +44,8 @@ pub struct Config {
     pub jwt_providers: BTreeMap<String, JwtProvider>,
     /// Limits and time-outs of downstream connections and exchanges.
     pub limits: Limits,
+    /// What is done under pressure.
+    pub overload: Overload,
     /// Admin address; `None`: no admin server.
     pub admin: Option<Admin>,
     /// Access log; `None`: off.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use crate::diagnostic::{Diagnostic, quote};
 use crate::model::{
-    Backend, Cluster, Config, Endpoint, EndpointAddress, Listener, PathMatch, Protocol, Route,
-    RouteMatch, RouteTimeouts, UpstreamTls,
+    Backend, Cluster, Config, Endpoint, EndpointAddress, Listener, PathMatch, Priority, Protocol,
+    Route, RouteMatch, RouteTimeouts, UpstreamTls,
 };
 use crate::nearest::nearest;
 use crate::scalar::read_endpoint;
@@ -44,6 +44,7 @@ impl Config {
                 filters: Vec::new(),
                 backends: vec![Backend { cluster: cluster.name.clone(), weight: 1 }],
                 timeouts: RouteTimeouts::default(),
+                priority: Priority::default(),
                 retry: None,
             }],
             clusters: [(cluster.name.clone(), cluster)].into_iter().collect(),

@@ -16,6 +16,7 @@ use crate::arena::Key;
 use crate::connection::{Connection, Side, Upstream, UpstreamPhase};
 use crate::exchange::Sent;
 use crate::exchange_state::Phase;
+use crate::overload::Wait;
 use crate::snapshot::{ClusterEntry, ClusterId};
 use crate::worker::Worker;
 
@@ -320,6 +321,7 @@ impl Worker {
 
     /// Tells the balancer how the current attempt ended, once.
     pub(crate) fn tell_endpoint(&mut self, key: Key, outcome: AttemptOutcome) {
+        self.end_waiting(key, Wait::of(outcome));
         let Self { exchanges, clusters, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         if !std::mem::take(&mut exchange.attempt_open) {

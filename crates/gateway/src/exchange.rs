@@ -20,6 +20,7 @@ use crate::exchange_state::{Exchange, Leg, Phase};
 use crate::faults::Fault;
 use crate::flow::Direction;
 use crate::grpc_messages::GrpcMessages;
+use crate::overload::shed_under;
 use crate::timer::TimerId;
 use crate::worker::Worker;
 
@@ -92,6 +93,7 @@ impl Worker {
             .ok_or(Failure::downstream(FailureKind::NoRoute, "no route matches"))?;
         exchange.route = Some(found.route);
         let route = snapshot.route(found.route);
+        shed_under(&self.pressure, route.priority, &self.shard)?;
 
         let mut context = Context {
             request: &mut exchange.request,
@@ -126,6 +128,7 @@ impl Worker {
 
     /// Cluster → endpoint → connection. The request is sent now or when a connection is ready.
     pub(crate) fn attempt(&mut self, key: Key) -> Result<(), Failure> {
+        self.begin_waiting(key)?;
         let Self { exchanges, clusters, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
@@ -247,6 +250,9 @@ impl Worker {
         let snapshot = exchange.snapshot.clone();
         let route = snapshot.route(route);
         let status = head.status;
+        if exchange.limited {
+            self.waited(key, status);
+        }
         if route.retry.statuses.contains(&status) && self.retry_status(key, status, end) {
             return Ok(());
         }

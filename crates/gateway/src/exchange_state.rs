@@ -71,6 +71,8 @@ pub(crate) struct Exchange {
     pub(crate) failure: Option<Failure>,
     /// The balancer counts an attempt of this exchange as in flight.
     pub(crate) attempt_open: bool,
+    /// Its attempt waits in the cluster's concurrency limit.
+    pub(crate) limited: bool,
     pub(crate) attempt_outcome: AttemptOutcome,
     pub(crate) grpc_status: Option<u8>,
     /// Of the response's body, if it is one of gRPC that can be ended in trailers at any message.
@@ -114,6 +116,7 @@ impl Exchange {
             status: 0,
             failure: None,
             attempt_open: false,
+            limited: false,
             attempt_outcome: AttemptOutcome::Neutral,
             grpc_status: None,
             grpc_messages: None,
@@ -147,6 +150,7 @@ impl Exchange {
         self.status = 0;
         self.failure = None;
         self.attempt_open = false;
+        self.limited = false;
         self.attempt_outcome = AttemptOutcome::Neutral;
         self.grpc_status = None;
         self.grpc_messages = None;

@@ -15,6 +15,7 @@ impl Worker {
         self.table = snapshot.table.clone();
         self.snapshot = snapshot;
         self.adopt_clusters();
+        self.relieve();
     }
 
     /// Makes the worker's clusters those of the snapshot.

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bulkhead_config::model::{
-    self, Config, EndpointAddress, Limits, ListenerProtocol, PathMatch, Protocol, RouteTimeouts,
-    SecretSource, StringMatch,
+    self, Config, EndpointAddress, Limits, ListenerProtocol, PathMatch, Priority, Protocol,
+    RouteTimeouts, SecretSource, StringMatch,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
 use bulkhead_message::Address;
@@ -20,11 +21,13 @@ use bulkhead_transport::{
     TlsError, TlsTarget, TlsVersion,
 };
 use bulkhead_upstream::{
-    Balance, ClusterSettings, EjectionSettings, EndpointSpec, Protocol as PoolProtocol, RetryPolicy,
+    Balance, ClusterSettings, ConcurrencySettings, EjectionSettings, EndpointSpec,
+    Protocol as PoolProtocol, RetryPolicy,
 };
 
 use crate::chains::{self, BuiltProviders};
 use crate::names::Names;
+use crate::overload::memory_ceiling;
 
 mod relay_route;
 
@@ -185,6 +188,7 @@ pub(crate) struct RouteEntry {
     pub(crate) name: String,
     pub(crate) chain: Chain,
     pub(crate) timeouts: RouteTimeouts,
+    pub(crate) priority: Priority,
     pub(crate) retry: RetryPolicy,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
@@ -220,6 +224,9 @@ pub(crate) struct Snapshot {
     pub(crate) revision: u64,
     pub(crate) table: RouteTable,
     pub(crate) limits: Limits,
+    /// Bytes; 0: memory is not watched.
+    pub(crate) memory_ceiling: u64,
+    pub(crate) loop_delay_max: Option<Duration>,
     pub(crate) listeners: Vec<Arc<ListenerEntry>>,
     pub(crate) clusters: Vec<Arc<ClusterEntry>>,
     /// Series of exchanges that match no route.
@@ -269,6 +276,8 @@ impl Snapshot {
             revision,
             table,
             limits: config.limits.clone(),
+            memory_ceiling: memory_ceiling(config.overload.memory_max),
+            loop_delay_max: config.overload.loop_delay_max,
             listeners,
             clusters,
             unrouted: compiler.registry.series("", ""),
@@ -307,6 +316,7 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
         name: route.name.clone(),
         chain,
         timeouts: route.timeouts.clone(),
+        priority: route.priority,
         retry,
         unserved: compiler.registry.series(&route.name, ""),
         backends,
@@ -429,6 +439,14 @@ fn cluster_entry(
         http2_connections: cluster.http2_connections,
         connections_max: cluster.connections_max,
         pending_max: cluster.pending_max,
+        concurrency: cluster.adaptive_concurrency.as_ref().map(|limit| ConcurrencySettings {
+            initial: limit.initial,
+            min: limit.min,
+            max: limit.max,
+            tolerance_percent: limit.tolerance_percent,
+            window: limit.window,
+            probe_interval: limit.probe_interval,
+        }),
         retry_budget_percent: cluster.retry_budget_percent,
         ejection: cluster.ejection.as_ref().map(|ejection| EjectionSettings {
             consecutive_failures: ejection.consecutive_failures,

@@ -32,6 +32,7 @@ use crate::exchange_state::Exchange;
 use crate::faults::{Fault, Faults};
 use crate::guard::InHand;
 use crate::mailbox::{Message, Slot};
+use crate::pressure::Pressure;
 use crate::pump::READ_BYTES;
 use crate::relay::{Relay, relay_of};
 use crate::shared::Shared;
@@ -104,6 +105,7 @@ pub(crate) struct Worker {
     pub(crate) shard: Arc<Shard>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) access_log: Option<AccessLogWriter>,
+    pub(crate) pressure: Pressure,
     pub(crate) draining: bool,
     pub(crate) refuse_at: Option<Instant>,
     pub(crate) drain_until: Option<Instant>,
@@ -153,6 +155,7 @@ impl Worker {
             rng: Rng::new(seed),
             caches: Caches::default(),
             shard,
+            pressure: Pressure::default(),
             draining: false,
             refuse_at: None,
             drain_until: None,
@@ -208,6 +211,7 @@ impl Worker {
         self.relays_waiting();
         self.run_timers();
         self.flush_dirty();
+        self.feel_pressure();
         self.housekeeping();
         self.finished_draining()
     }
@@ -282,6 +286,10 @@ impl Worker {
     }
 
     pub(crate) fn accept(&mut self, index: usize) {
+        if self.pressure.pauses_accept() {
+            // The queue keeps them; what it cannot hold is the clients' to try again.
+            return self.shard.accept_paused();
+        }
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(listener) = self.listeners.get(index) else { return };
             match listener.socket.accept() {
@@ -301,7 +309,7 @@ impl Worker {
         self.accept_again();
     }
 
-    fn accept_again(&mut self) {
+    pub(crate) fn accept_again(&mut self) {
         for index in 0..self.listeners.len() {
             let token = Token(LISTENER_BASE - index);
             let listener = &mut self.listeners[index];

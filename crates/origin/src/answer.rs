@@ -9,7 +9,7 @@ use crate::websocket::Behaviour;
 
 /// Largest body that `/bytes/{n}` makes.
 const BYTES_MAX: u64 = 1 << 30;
-/// Longest wait of `/delay/{ms}`.
+/// Longest wait of `/delay/{ms}` and longest work of `/busy/{ms}`.
 const DELAY_MS_MAX: u64 = 60_000;
 
 /// What is to be done with a request.
@@ -25,6 +25,8 @@ pub(crate) enum Answer {
     Status(u16),
     /// A short text after so many milliseconds.
     Delay(u64),
+    /// A short text once one of the thread's slots has been busy with it for so many milliseconds.
+    Busy(u64),
     /// So many bytes.
     Bytes(u64),
     /// The received header fields as JSON.
@@ -104,6 +106,7 @@ fn numbered(path: &[u8]) -> Option<(Endpoint, Answer)> {
             .filter(|code| (200..=599).contains(code))
             .map(|code| (Endpoint::Status, Answer::Status(code))),
         "delay" => (number <= DELAY_MS_MAX).then_some((Endpoint::Delay, Answer::Delay(number))),
+        "busy" => (number <= DELAY_MS_MAX).then_some((Endpoint::Busy, Answer::Busy(number))),
         "bytes" => (number <= BYTES_MAX).then_some((Endpoint::Bytes, Answer::Bytes(number))),
         "ws-close" => Some((Endpoint::WebSocket, Answer::WebSocket(Behaviour::CloseAfter(number)))),
         "ws-cut" => Some((Endpoint::WebSocket, Answer::WebSocket(Behaviour::CutAfter(number)))),

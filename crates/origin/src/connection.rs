@@ -23,8 +23,8 @@ const OUT_BYTES_MAX: usize = 256 * 1024;
 /// the counts, and the waits asked for.
 pub(crate) struct Shared {
     pub(crate) stats: Arc<OriginStats>,
-    /// Waits to begin: milliseconds, stream, tag.
-    pub(crate) delays: Vec<(u64, StreamId, Tag)>,
+    /// Waits to begin.
+    pub(crate) waits: Vec<Wait>,
     /// The request is a HEAD: its answer has no body (RFC 9110 §9.3.2).
     head_only: bool,
     heads: Heads,
@@ -37,7 +37,7 @@ impl Shared {
     pub(crate) fn new(stats: Arc<OriginStats>) -> Self {
         Self {
             stats,
-            delays: Vec::new(),
+            waits: Vec::new(),
             head_only: false,
             heads: Heads::default(),
             response: ResponseHead::default(),
@@ -45,6 +45,16 @@ impl Shared {
             trailers: Fields::new(),
         }
     }
+}
+
+/// A wait that an exchange asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    pub(crate) ms: u64,
+    /// It keeps one of the thread's slots busy, and begins when one is free.
+    pub(crate) in_slot: bool,
+    pub(crate) stream: StreamId,
+    pub(crate) tag: Tag,
 }
 
 /// What the owner has to do with a connection after a call.

@@ -13,7 +13,7 @@ use bulkhead_codec::{StreamId, Tag};
 use bulkhead_transport::{BindError, Channel, Listener, ListenerOptions, ServerConfig};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::connection::{Connection, Fate, Shared};
+use crate::connection::{Connection, Fate, Shared, Wait};
 use crate::stats::OriginStats;
 
 const LISTENER: Token = Token(usize::MAX);
@@ -27,13 +27,15 @@ pub struct OriginOptions {
     pub address: SocketAddr,
     /// Threads, at least 1.
     pub threads: usize,
+    /// How many `/busy/{ms}` each thread does at once, at least 1; the others wait in their order.
+    pub slots: usize,
     /// TLS; `None`: cleartext.
     pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl Default for OriginOptions {
     fn default() -> Self {
-        Self { address: (Ipv4Addr::LOCALHOST, 0).into(), threads: 1, tls: None }
+        Self { address: (Ipv4Addr::LOCALHOST, 0).into(), threads: 1, slots: 8, tls: None }
     }
 }
 
@@ -86,6 +88,7 @@ impl Origin {
                 connections: Vec::new(),
                 free: Vec::new(),
                 delays: BinaryHeap::new(),
+                slots: vec![Instant::now(); options.slots.max(1)],
                 shared: Shared::new(Arc::clone(&origin.stats)),
                 buffer: vec![0; READ_BUFFER_BYTES],
             };
@@ -127,7 +130,7 @@ impl Drop for Origin {
     }
 }
 
-/// A wait of `/delay/{ms}`; the earliest first.
+/// A wait that has begun; the earliest first.
 type Delay = Reverse<(Instant, usize, StreamId, Tag, u64)>;
 
 struct Server {
@@ -138,6 +141,8 @@ struct Server {
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
     delays: BinaryHeap<Delay>,
+    /// When each slot is free again.
+    slots: Vec<Instant>,
     shared: Shared,
     buffer: Vec<u8>,
 }
@@ -210,12 +215,25 @@ impl Server {
             }
             fate = connection.read(may_be_closed, &mut self.buffer, &mut self.shared);
         }
-        for (ms, stream, tag) in self.shared.delays.drain(..) {
-            let at = Instant::now() + Duration::from_millis(ms);
-            self.delays.push(Reverse((at, index, stream, tag, ms)));
+        for wait in std::mem::take(&mut self.shared.waits) {
+            let at = self.end_of(wait);
+            self.delays.push(Reverse((at, index, wait.stream, wait.tag, wait.ms)));
         }
         if fate == Fate::Dead {
             self.drop_connection(index);
+        }
+    }
+
+    /// When a wait that begins now is over; one in a slot begins when the first is free. Work whose
+    /// client has left is done all the same, as in most services.
+    fn end_of(&mut self, wait: Wait) -> Instant {
+        let (now, length) = (Instant::now(), Duration::from_millis(wait.ms));
+        match self.slots.iter_mut().min().filter(|_| wait.in_slot) {
+            Some(free_at) => {
+                *free_at = now.max(*free_at) + length;
+                *free_at
+            }
+            None => now + length,
         }
     }
 

@@ -22,6 +22,8 @@ pub enum Endpoint {
     Status,
     /// `/delay/{ms}`
     Delay,
+    /// `/busy/{ms}`
+    Busy,
     /// `/bytes/{n}`
     Bytes,
     /// `/headers`
@@ -44,7 +46,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint, in the order of its discriminant.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Feed,
         Self::GrpcGet,
         Self::GrpcWatch,
@@ -53,6 +55,7 @@ impl Endpoint {
         Self::Echo,
         Self::Status,
         Self::Delay,
+        Self::Busy,
         Self::Bytes,
         Self::Headers,
         Self::OpenSession,

@@ -29,6 +29,7 @@ pub use access_log::{
     AccessLogError, AccessLogOptions, AccessLogTarget, AccessLogWriter,
 };
 pub use histogram::LatencySnapshot;
+pub use process::resident_bytes;
 pub use registry::{Registry, Totals};
 pub use series::{ClusterSeries, ExchangeSeries, SERIES_MAX};
 pub use shard::Shard;

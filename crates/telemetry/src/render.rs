@@ -45,6 +45,7 @@ pub(crate) fn render(registry: &Registry) -> String {
     failures(&mut out, &view);
     attempts(&mut out, &view);
     clusters(&mut out, &view);
+    overload(&mut out, &view);
     workers(&mut out, &view);
     gateway(&mut out, &view);
     process(&mut out);
@@ -290,7 +291,7 @@ fn clusters(out: &mut Exposition, view: &View<'_>) {
     each_cluster(out, view, |cells| {
         (cells.connects_ok.get() as i64).saturating_sub(cells.connections_closed.get() as i64)
     });
-    let counters: [CounterOf<ClusterCells>; 6] = [
+    let counters: [CounterOf<ClusterCells>; 7] = [
         ("bulkhead_upstream_connects_total", "Upstream connections made.", |cells| {
             &cells.connects_ok
         }),
@@ -305,11 +306,17 @@ fn clusters(out: &mut Exposition, view: &View<'_>) {
         ("bulkhead_cluster_overloads_total", "Requests turned away at pending_max.", |cells| {
             &cells.overloads
         }),
+        ("bulkhead_cluster_shed_total", "Requests shed at the concurrency limit.", |cells| {
+            &cells.shed
+        }),
     ];
     for (family, help, counter) in counters {
         out.family(family, Kind::Counter, help);
         each_cluster(out, view, |cells| counter(cells).get() as i64);
     }
+    let help = "Concurrency limits that the workers have learnt, summed up; 0: none.";
+    out.family("bulkhead_cluster_concurrency_limit", Kind::Gauge, help);
+    each_cluster(out, view, |cells| cells.concurrency_limit.get() as i64);
 }
 
 /// One sample for each cluster that any worker has used. Single workers may be below 0 after an
@@ -320,6 +327,29 @@ fn each_cluster(out: &mut Exposition, view: &View<'_>, value: impl Fn(&ClusterCe
         if cells.peek().is_some() {
             out.sample(&[("cluster", name)], cells.map(&value).sum::<i64>().max(0));
         }
+    }
+}
+
+fn overload(out: &mut Exposition, view: &View<'_>) {
+    out.family(
+        "bulkhead_requests_shed_total",
+        Kind::Counter,
+        "Requests answered at once because not all can be served, by what was short.",
+    );
+    for (reason, count) in view.reasons(|shard| &shard.shed) {
+        out.sample(&[("reason", reason)], count);
+    }
+    single(
+        out,
+        view,
+        "bulkhead_accept_pauses_total",
+        "Times that connections were left in a listener's queue for want of memory.",
+        |shard| &shard.accept_pauses,
+    );
+    let help = "Step of the pressure on a worker: 0 none, 1 sheds sheddable, 2 default, 3 all.";
+    out.family("bulkhead_worker_pressure", Kind::Gauge, help);
+    for (worker, shard) in &view.shards {
+        out.sample(&[("worker", &worker.to_string())], shard.pressure.get());
     }
 }
 

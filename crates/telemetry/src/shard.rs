@@ -54,6 +54,10 @@ pub struct Shard {
     /// Downstream, upstream.
     pub(crate) stream_errors: [Reasons; 2],
     pub(crate) timeouts: Reasons,
+    pub(crate) shed: Reasons,
+    pub(crate) accept_pauses: Counter,
+    /// A gauge: step of the pressure, 0 to 3.
+    pub(crate) pressure: Counter,
 }
 
 /// Connections of one protocol, with or without TLS.
@@ -108,6 +112,9 @@ impl Default for Shard {
             floods: Reasons::default(),
             stream_errors: Default::default(),
             timeouts: Reasons::default(),
+            shed: Reasons::default(),
+            accept_pauses: Counter::default(),
+            pressure: Counter::default(),
         }
     }
 }
@@ -219,6 +226,32 @@ impl Shard {
     /// A request was turned away because `pending_max` of the cluster is reached.
     pub fn cluster_overloaded(&self, cluster: ClusterSeries) {
         self.cluster(cluster).overloads.increment();
+    }
+
+    /// A request was answered at once because not all can be served. `reason` as in
+    /// [`Shard::protocol_error`].
+    pub fn shed(&self, reason: &'static str) {
+        self.shed.count(reason);
+    }
+
+    /// A request was shed at the concurrency limit of its cluster.
+    pub fn cluster_shed(&self, cluster: ClusterSeries) {
+        self.cluster(cluster).shed.increment();
+    }
+
+    /// Sets the concurrency limit that this worker has learnt for a cluster.
+    pub fn set_concurrency_limit(&self, cluster: ClusterSeries, limit: u64) {
+        self.cluster(cluster).concurrency_limit.set(limit);
+    }
+
+    /// Connections were left in a listener's queue because memory is short.
+    pub fn accept_paused(&self) {
+        self.accept_pauses.increment();
+    }
+
+    /// Sets the step of the pressure on this worker: 0, none, to 3.
+    pub fn set_pressure(&self, step: u64) {
+        self.pressure.set(step);
     }
 
     /// Sets what the token cache has counted since the worker began, and how many tokens it holds.

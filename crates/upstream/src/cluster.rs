@@ -10,8 +10,9 @@ use crate::ejection::may_eject;
 use crate::endpoint::Endpoints;
 use crate::pool::{Pool, PoolLimits};
 use crate::{
-    Acquire, AttemptOutcome, Balance, Budget, ConnectionFacts, EjectionSettings, EndpointId,
-    EndpointSpec, Overloaded, Protocol, Released, Rng,
+    Acquire, AttemptOutcome, Balance, Budget, ConcurrencyLimit, ConcurrencySettings,
+    ConnectionFacts, EjectionSettings, EndpointId, EndpointSpec, Overloaded, Protocol, Released,
+    Rng,
 };
 
 /// Settings of a cluster. Limits count per worker.
@@ -29,6 +30,8 @@ pub struct ClusterSettings {
     pub connections_max: u32,
     /// Requests that wait for a connection, over all endpoints.
     pub pending_max: u32,
+    /// Limit on requests in flight that follows latency; `None`: off.
+    pub concurrency: Option<ConcurrencySettings>,
     /// Share of requests that may be retries, in percent.
     pub retry_budget_percent: u32,
     /// Passive ejection; `None`: off.
@@ -45,6 +48,7 @@ impl ClusterSettings {
             http2_connections: 2,
             connections_max: 1_024,
             pending_max: 1_024,
+            concurrency: None,
             retry_budget_percent: 20,
             ejection: Some(EjectionSettings {
                 consecutive_failures: 5,
@@ -100,6 +104,7 @@ pub struct Cluster<K> {
     balancer: Balancer,
     pub(crate) pool: Pool<K>,
     budget: Budget,
+    concurrency: Option<Box<ConcurrencyLimit>>,
     ejection: Option<EjectionSettings>,
     /// When the first ejected endpoint comes back.
     next_return: Option<Instant>,
@@ -113,6 +118,9 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
             balancer: Balancer::new(settings.balance),
             pool: Pool::new(settings.protocol, settings.pool_limits()),
             budget: Budget::new(settings.retry_budget_percent),
+            concurrency: settings
+                .concurrency
+                .map(|settings| Box::new(ConcurrencyLimit::new(settings))),
             ejection: settings.ejection,
             next_return: None,
         };
@@ -126,6 +134,12 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         self.pool.set_limits(settings.pool_limits());
         self.budget.set_percent(settings.retry_budget_percent);
         self.balancer.set_algorithm(settings.balance);
+        match (settings.concurrency, &mut self.concurrency) {
+            (Some(settings), Some(limit)) => limit.set(settings),
+            (settings, limit) => {
+                *limit = settings.map(|settings| Box::new(ConcurrencyLimit::new(settings)));
+            }
+        }
         self.ejection = settings.ejection;
         if settings.ejection.is_none() {
             self.endpoints.live_mut().for_each(|endpoint| endpoint.health.forgive());
@@ -262,6 +276,12 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
     /// The retry budget: count each request in it, and hand it to [`crate::RetryPolicy`].
     pub const fn budget(&mut self) -> &mut Budget {
         &mut self.budget
+    }
+
+    /// The learnt concurrency limit, if the cluster has one.
+    #[inline]
+    pub fn concurrency(&mut self) -> Option<&mut ConcurrencyLimit> {
+        self.concurrency.as_deref_mut()
     }
 
     // === Connections ===

@@ -21,6 +21,7 @@
 mod balance;
 mod budget;
 mod cluster;
+mod concurrency;
 mod ejection;
 mod endpoint;
 mod pool;
@@ -30,6 +31,7 @@ mod retry;
 pub use balance::Balance;
 pub use budget::{BUDGET_RETRIES_PER_SECOND_MIN, BUDGET_WINDOW, Budget};
 pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed};
+pub use concurrency::{ConcurrencyLimit, ConcurrencySettings, Priority};
 pub use ejection::{AttemptOutcome, EJECTION_MAX, EjectionSettings};
 pub use endpoint::{EndpointId, EndpointSpec};
 pub use pool::{Acquire, ConnectionFacts, ConnectionState, Overloaded, Protocol, Released};

@@ -9,7 +9,7 @@ use anyhow::Context;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
-    JwtProvider, Limits, Listener, PathMatch, Protocol, Route, RouteMatch, RouteTimeouts,
+    JwtProvider, Limits, Listener, PathMatch, Priority, Protocol, Route, RouteMatch, RouteTimeouts,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_load::{Arrivals, Load};
@@ -100,6 +100,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         filters: filters.clone(),
         backends: vec![Backend { cluster: cluster.to_owned(), weight: 1 }],
         timeouts: RouteTimeouts::default(),
+        priority: Priority::default(),
         retry: None,
     };
     let feed = PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned());

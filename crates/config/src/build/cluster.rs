@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::layer4;
 use super::listener::protocol;
+use super::overload;
 use crate::diagnostic::Report;
 use crate::model::{Balance, Cluster, Ejection, Endpoint, EndpointAddress, UpstreamTls};
 use crate::value::{Item, TableValue, Value};
@@ -51,6 +52,9 @@ fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster
         http2_connections: number("http2_connections"),
         connections_max: number("connections_max"),
         pending_max: number("pending_max"),
+        adaptive_concurrency: table
+            .get("adaptive_concurrency")
+            .and_then(|item| overload::adaptive_concurrency(item, report)),
         retry_budget_percent: number("retry_budget"),
         ejection: table.table("ejection").map(|table| Ejection {
             consecutive_failures: table.number("consecutive_failures").unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! Clusters and token issuers.
 
+use super::overload::ADAPTIVE_CONCURRENCY;
 use super::{
     BOOL, DAY, ENVIRONMENT, FILE_NAME, Rule, SECOND, Shape, TEXT, Table, default, duration,
     integer, optional, required,
@@ -64,6 +65,12 @@ pub(crate) static CLUSTER: Table = Table {
             integer(0, 1_000_000),
             "1024",
             "Requests per worker that may wait for a connection; more are answered with 503.",
+        ),
+        default(
+            "adaptive_concurrency",
+            Shape::OrOff(&Shape::Table(&ADAPTIVE_CONCURRENCY)),
+            "off",
+            "A limit on requests in flight that follows the cluster's latency; `{}` for the defaults.",
         ),
         default(
             "retry_budget",

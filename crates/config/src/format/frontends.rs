@@ -2,6 +2,7 @@
 
 use super::backends::{CLUSTER, JWT_PROVIDER};
 use super::layer4::{PROXY_PROTOCOL, TCP_ROUTE, TLS_ROUTE};
+use super::overload::OVERLOAD;
 use super::routes::ROUTE;
 use super::{
     ADDRESS, DAY, ENVIRONMENT, FILE_NAME, LISTEN_ADDRESS, NAME, Rule, SECOND, Shape, Table,
@@ -51,6 +52,12 @@ pub(crate) static FILE: Table = Table {
             "Issuers of tokens, by name.",
         ),
         default("limits", Shape::Table(&LIMITS), "{}", "Limits of connections and exchanges."),
+        default(
+            "overload",
+            Shape::Table(&OVERLOAD),
+            "{}",
+            "What is done when the gateway itself is pressed.",
+        ),
         optional("admin", Shape::Table(&ADMIN), "The admin server. Left out: none."),
         optional(
             "access_log",

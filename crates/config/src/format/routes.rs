@@ -1,5 +1,6 @@
 //! Routes: matches, filters, backends.
 
+use super::overload::PRIORITY;
 use super::{
     BOOL, DAY, HOST, Key, NAME, PATH, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
     optional, required,
@@ -42,6 +43,13 @@ pub(crate) static ROUTE: Table = Table {
              cluster with weight 1.",
         ),
         default("timeouts", Shape::Table(&TIMEOUTS), "{}", "Time-outs."),
+        default(
+            "priority",
+            PRIORITY,
+            "default",
+            "Which requests are given up first when not all can be served: `sheddable` ones, and \
+             `critical` ones last.",
+        ),
         optional(
             "retry",
             Shape::Table(&RETRY),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bulkhead_message::UnixName;
 
-use super::{Protocol, ProxyProtocolVersion};
+use super::{AdaptiveConcurrency, Protocol, ProxyProtocolVersion};
 
 /// A set of endpoints that answer the same requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,8 @@ pub struct Cluster {
     pub connections_max: u32,
     /// Requests per worker that wait for a connection at most. Default 1,024.
     pub pending_max: u32,
+    /// Limit on requests in flight that follows latency; `None`: off.
+    pub adaptive_concurrency: Option<AdaptiveConcurrency>,
     /// Retry budget: retries may be at most this share of requests. Default 20 %, with at least 3/s.
     pub retry_budget_percent: u32,
     /// Passive ejection; `None`: off.
@@ -119,6 +121,7 @@ impl Cluster {
             http2_connections: 2,
             connections_max: 1_024,
             pending_max: 1_024,
+            adaptive_concurrency: None,
             retry_budget_percent: 20,
             ejection: Some(Ejection::default()),
             dns_refresh: Duration::from_secs(30),

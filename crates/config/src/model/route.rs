@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Filter;
+use super::{Filter, Priority};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Route {
     pub backends: Vec<Backend>,
     /// Time-outs.
     pub timeouts: RouteTimeouts,
+    /// Which requests are given up first when not all can be served.
+    pub priority: Priority,
     /// Retries; `None`: only when nothing was sent yet.
     pub retry: Option<RetryPolicy>,
 }

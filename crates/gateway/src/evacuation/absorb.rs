@@ -91,7 +91,13 @@ impl Worker {
                 leg.connection = connection_keys.get(&leg.connection).copied().unwrap_or(Key::NONE);
             }
             let cluster = exchange.cluster.and_then(|id| self.clusters.get_mut(id));
+            exchange.limited &= cluster.is_some();
             exchange.endpoint = cluster.and_then(|cluster| {
+                if exchange.limited
+                    && let Some(limit) = cluster.pool.concurrency()
+                {
+                    limit.started();
+                }
                 let endpoint = cluster.pool.endpoint_at(address?)?;
                 if exchange.attempt_open {
                     cluster.pool.started(endpoint);

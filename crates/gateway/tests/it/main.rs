@@ -9,6 +9,7 @@ mod http2;
 mod layer4;
 mod limits;
 mod names;
+mod overload;
 mod panics;
 mod passthrough;
 mod proxy_protocol;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    Backend, Cluster, Endpoint, EndpointAddress, Listener, Protocol, Route, RouteMatch,
+    Backend, Cluster, Endpoint, EndpointAddress, Listener, Priority, Protocol, Route, RouteMatch,
     RouteTimeouts,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
@@ -34,6 +34,7 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
             filters: vec![],
             backends: vec![Backend { cluster: "origin".to_owned(), weight: 1 }],
             timeouts: RouteTimeouts::default(),
+            priority: Priority::default(),
             retry: None,
         }],
         clusters: [("origin".to_owned(), cluster)].into(),

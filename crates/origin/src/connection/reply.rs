@@ -6,7 +6,7 @@ use bulkhead_codec::{ErrorCode, StreamId, Tag};
 use bulkhead_message::{BodyLength, Known, RequestHead, ResponseHead, Version};
 
 use super::exchange::{Exchange, Finish, Intake};
-use super::{Connection, OUT_BYTES_MAX, Shared};
+use super::{Connection, OUT_BYTES_MAX, Shared, Wait};
 use crate::answer::{self, Answer, Method};
 use crate::feed;
 use crate::session;
@@ -47,9 +47,10 @@ impl Connection {
                 shared.body.extend_from_slice(format!("status {code}\n").as_bytes());
                 self.reply(stream, code, b"text/plain", shared);
             }
-            Answer::Delay(ms) => {
+            Answer::Delay(ms) | Answer::Busy(ms) => {
                 let tag = self.start(stream, Intake::Ignore, Method::Get);
-                shared.delays.push((ms, stream, tag));
+                let in_slot = matches!(answer, Answer::Busy(_));
+                shared.waits.push(Wait { ms, in_slot, stream, tag });
             }
             Answer::Bytes(length) => self.begin_bytes(stream, length, shared),
             Answer::Headers => {

@@ -15,6 +15,8 @@ struct Reply {
     body: Vec<u8>,
     trailers: Fields,
     reset: Option<ErrorCode>,
+    /// It was the first to end, the second, …
+    rank: usize,
 }
 
 fn origin() -> Origin {
@@ -84,23 +86,30 @@ fn take(
         Event::Response { tag, end, .. } => {
             replies[tag as usize].status = heads.response.status;
             replies[tag as usize].fields = heads.response.fields.clone();
-            end
+            end && rank(replies, tag)
         }
         Event::Data { stream, tag, bytes, flow_bytes, end } => {
             replies[tag as usize].body.extend_from_slice(bytes);
             codec.release(stream, flow_bytes, out);
-            end
+            end && rank(replies, tag)
         }
         Event::Trailers { tag, .. } => {
             replies[tag as usize].trailers = heads.trailers.clone();
-            true
+            rank(replies, tag)
         }
         Event::Reset { tag, code, .. } => {
             replies[tag as usize].reset = Some(code);
-            true
+            rank(replies, tag)
         }
         _ => false,
     }
+}
+
+/// An answer has ended.
+fn rank(replies: &mut [Reply], tag: u64) -> bool {
+    let ended = replies.iter().filter(|reply| reply.rank > 0).count();
+    replies[tag as usize].rank = ended + 1;
+    true
 }
 
 fn get(origin: &Origin, target: &str) -> Reply {
@@ -171,6 +180,7 @@ fn small_answers_are_what_their_paths_say() {
         ("/status/204", 204, ""),
         ("/status/503", 503, "status 503\n"),
         ("/delay/5", 200, "after 5 ms\n"),
+        ("/busy/5", 200, "after 5 ms\n"),
         ("/bytes/0", 200, ""),
         ("/bytes/28", 200, "abcdefghijklmnopqrstuvwxyzab"),
         ("/nothing", 404, "status 404\n"),
@@ -298,4 +308,14 @@ fn several_threads_share_the_port_and_stop() {
     }
     assert_eq!(origin.stats().requests(Endpoint::Feed), 12);
     origin.stop();
+}
+
+#[test]
+fn work_waits_for_a_slot() {
+    let origin = Origin::start(OriginOptions { slots: 1, ..OriginOptions::default() }).unwrap();
+    let request = |target| (head("GET", target), Vec::new());
+    // Streams of one connection: without slots the shorter one would be answered first.
+    let replies = ask(&origin, &[request("/busy/40"), request("/busy/1"), request("/delay/1")]);
+    let ranks: Vec<usize> = replies.iter().map(|reply| reply.rank).collect();
+    assert_eq!(ranks, [2, 3, 1]);
 }

@@ -1,0 +1,200 @@
+//! `cargo xtask bench overload`: what is left of the goodput when more is asked for than the upstream
+//! can do. The upstream does 8 requests of 10 ms at once, 800 a second; the others wait in its queue.
+//! An answer counts if it comes within 250 ms of its intended time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::install::{self, Programs};
+use super::options::Options;
+use super::{machine, markers};
+use crate::command::{output, root, target_directory};
+use crate::gateway::{Guard, build_release, free_port};
+
+const SLOTS: u32 = 8;
+const WORK_MS: u32 = 10;
+const CAPACITY: u32 = SLOTS * 1_000 / WORK_MS;
+/// Offered load as a multiple of the capacity. The first is what may be lost to nothing.
+const LOADS: [f64; 4] = [0.8, 1.0, 2.0, 5.0];
+const TIMEOUT: &str = "250ms";
+/// As many as the greatest load needs when each answer takes all the time there is.
+const CONNECTIONS: u32 = 1_000;
+/// Goodput under overload over the peak.
+const BAR: f64 = 0.9;
+
+/// Name, peer that it belongs to, configuration.
+const GATEWAYS: [(&str, &str, &str); 5] = [
+    ("Bulkhead, `adaptive_concurrency`", "bulkhead", "overload-bulkhead.yaml"),
+    ("Bulkhead without a limit", "bulkhead", "overload-bulkhead-unlimited.yaml"),
+    ("Envoy, adaptive concurrency", "envoy", "overload-envoy.yaml"),
+    ("HAProxy, `maxconn 8`, queue 100 ms", "haproxy", "overload-haproxy-maxconn.cfg"),
+    ("HAProxy without a limit", "haproxy", "overload-haproxy.cfg"),
+];
+
+/// Answers in time per second, and the P99 of the answers, at each load.
+struct Row {
+    name: &'static str,
+    goodput: Vec<f64>,
+    p99_ms: Vec<f64>,
+}
+
+impl Row {
+    /// The worst goodput beyond the capacity over the best of all.
+    fn kept(&self) -> f64 {
+        let peak = self.goodput.iter().copied().fold(f64::EPSILON, f64::max);
+        let beyond = LOADS.iter().zip(&self.goodput).filter(|(load, _)| **load > 1.0);
+        beyond.map(|(_, goodput)| goodput / peak).fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// Measures every gateway that is there at every load, and writes the table into docs/overload.md.
+pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    let options = Options::parse(arguments)?;
+    let seconds = options.seconds.max(if options.quick { 2 } else { 8 });
+    let programs = install::locate(&options)?;
+    fs::create_dir_all(target_directory().join("bench/run")).context("create the directory")?;
+    let mut rows = Vec::new();
+    for (name, peer, config) in GATEWAYS {
+        let Some(program) = programs.path(peer).filter(|_| options.wants_peer(peer)) else {
+            continue;
+        };
+        let mut row = Row { name, goodput: Vec::new(), p99_ms: Vec::new() };
+        for load in LOADS {
+            eprintln!("{name}: {load} times the capacity");
+            let (goodput, p99_ms) = measure(&program, peer, config, load, seconds)
+                .with_context(|| format!("measure {name} at {load}"))?;
+            row.goodput.push(goodput);
+            row.p99_ms.push(p99_ms);
+        }
+        rows.push(row);
+    }
+    let text = table(&rows);
+    println!("{text}");
+    if !options.quick {
+        record(&rows, &programs, seconds)?;
+        markers::write(&root().join("docs/overload.md"), "overload", &text)?;
+    }
+    let Some(ours) = rows.iter().find(|row| row.name == GATEWAYS[0].0) else { return Ok(()) };
+    let verdict = format!("{:.0} % of the peak are kept under overload", ours.kept() * 100.0);
+    if ours.kept() < BAR {
+        bail!("bar missed: {verdict}, not {:.0} %", BAR * 100.0);
+    }
+    println!("bar met: {verdict}");
+    Ok(())
+}
+
+/// One gateway at one load, each with an upstream of its own, whose queue begins empty.
+fn measure(
+    program: &Path,
+    peer: &str,
+    config: &str,
+    load: f64,
+    seconds: u32,
+) -> Result<(f64, f64)> {
+    let bulkhead = build_release()?;
+    let upstream = free_port()?;
+    let log = scratch("overload-upstream.log");
+    let mut command = Command::new(&bulkhead);
+    command.args(["origin", "--listen", &format!("127.0.0.1:{upstream}")]);
+    command.args(["--slots", &SLOTS.to_string()]);
+    let mut origin = Guard::start(&mut command, &log)?;
+    origin.wait_for(upstream, &log).context("start the upstream")?;
+
+    let listen = free_port()?;
+    let template = root().join("bench/configs").join(config);
+    let text = fs::read_to_string(&template).context("read the configuration")?;
+    let text =
+        text.replace("@LISTEN@", &listen.to_string()).replace("@UPSTREAM@", &upstream.to_string());
+    let path = scratch(config);
+    fs::write(&path, text).context("write the configuration")?;
+    let mut command = Command::new(program);
+    match peer {
+        "bulkhead" => command.args(["run", "--config"]).arg(&path),
+        "envoy" => command.args(["--concurrency", "1", "--log-level", "error", "-c"]).arg(&path),
+        _ => command.arg("-f").arg(&path),
+    };
+    let log = scratch("overload-gateway.log");
+    let mut gateway = Guard::start(&mut command, &log)?;
+    gateway.wait_for(listen, &log).context("start the gateway")?;
+
+    let account = scratch("overload.json");
+    let rate = (f64::from(CAPACITY) * load).round();
+    // Failed requests are what is measured: whatever its status, it has written its account.
+    let _status = output(
+        Command::new(&bulkhead)
+            .arg("load")
+            .arg(format!("http://127.0.0.1:{listen}/busy/{WORK_MS}"))
+            .args(["--rate", &rate.to_string(), "--timeout", TIMEOUT])
+            .args(["--connections", &CONNECTIONS.to_string()])
+            // The limit is learnt, and a queue without a limit is full, when counting begins.
+            .args(["--duration", &format!("{seconds}s"), "--warmup", "4s", "--json"])
+            .arg(&account),
+    );
+    ensure!(gateway.is_running() && origin.is_running(), "a server ended");
+    let text = fs::read_to_string(&account).context("read the account")?;
+    let account: Value = serde_json::from_str(&text).context("read the account")?;
+    let _used = fs::remove_file(scratch("overload.json"));
+    let good = account["requests"]["succeeded"].as_f64().context("find requests.succeeded")?;
+    let p99 = account["latency_ms"]["p99"].as_f64().unwrap_or(f64::NAN);
+    Ok((good / f64::from(seconds), p99))
+}
+
+fn scratch(name: &str) -> PathBuf {
+    target_directory().join("bench/run").join(name)
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = format!(
+        "`cargo xtask bench overload`, {}: answers within {TIMEOUT} per second (P99 of all answers, ms), \
+         by offered\nload; the upstream can do {CAPACITY} a second.\n\n\
+         | | 0.8 × | 1 × | 2 × | 5 × | kept of the peak |\n|---|---|---|---|---|---|\n",
+        machine::date()
+    );
+    for row in rows {
+        let cells: Vec<String> = row
+            .goodput
+            .iter()
+            .zip(&row.p99_ms)
+            .map(|(goodput, p99)| format!("{goodput:.0} ({p99:.0})"))
+            .collect();
+        text.push_str(&format!(
+            "| {} | {} | {:.0} % |\n",
+            row.name,
+            cells.join(" | "),
+            row.kept() * 100.0
+        ));
+    }
+    text
+}
+
+fn record(rows: &[Row], programs: &Programs, seconds: u32) -> Result<()> {
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "name": row.name,
+                "goodput_per_second": row.goodput,
+                "p99_ms": row.p99_ms,
+                "kept": row.kept(),
+            })
+        })
+        .collect();
+    let document = json!({
+        "command": "cargo xtask bench overload",
+        "date": machine::date(),
+        "commit": machine::commit(),
+        "machine": machine::describe(),
+        "versions": programs.versions(),
+        "seconds": seconds,
+        "capacity_per_second": CAPACITY,
+        "loads": LOADS,
+        "rows": rows,
+    });
+    let path = root().join(format!("bench/results/{}-overload.json", machine::date()));
+    let text = serde_json::to_string_pretty(&document)?;
+    fs::write(path, format!("{text}\n")).context("write the results")
+}
