@@ -69,7 +69,7 @@ fn summary(config: &Config) -> String {
         |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
     [
         count(config.listeners.len(), "listener"),
-        count(config.routes.len(), "route"),
+        count(config.routes.len() + config.tcp_routes.len() + config.tls_routes.len(), "route"),
         count(config.clusters.len(), "cluster"),
     ]
     .join(", ")

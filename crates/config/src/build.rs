@@ -3,6 +3,7 @@
 mod acme;
 mod cluster;
 mod jwt;
+mod layer4;
 mod listener;
 mod overload;
 mod route;
@@ -12,7 +13,7 @@ mod tls;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::diagnostic::{Report, Span, quote_name};
-use crate::model::{AccessLog, Admin, Config, Limits};
+use crate::model::{AccessLog, Admin, Config, Limits, ListenerProtocol};
 use crate::nearest::nearest;
 use crate::scalar::words;
 use crate::value::{Item, TableValue, Value};
@@ -36,7 +37,7 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     };
     if let Some(table) = file.table("admin")
         && let Some(item) = table.get("address")
-        && let Some(address) = table.address("address")
+        && let Some(address) = table.address("address").and_then(|address| address.inet())
     {
         listener::check_admin(item.span, address, &config.listeners, report);
         config.admin = Some(Admin { address });
@@ -49,7 +50,13 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     let providers = jwt::providers(file.map("jwt_providers"), report);
     config.routes = route::routes(file.list("routes"), &mut names, report);
     shadow::warn(&config.routes, file.list("routes"), report);
+    let (tcp, tls) = (ListenerProtocol::Tcp, ListenerProtocol::Tls);
+    let (tcp_items, tls_items) = (file.list("tcp_routes"), file.list("tls_routes"));
+    let listeners = &config.listeners;
+    config.tcp_routes = layer4::routes(tcp_items, tcp, listeners, &mut names, report);
+    config.tls_routes = layer4::routes(tls_items, tls, listeners, &mut names, report);
     config.clusters = clusters;
+    layer4::check(&config, file, report);
     config.jwt_providers = providers;
     names.clusters.warn_unused("cluster", "route", report);
     names.providers.warn_unused("token issuer", "`jwt` filter", report);

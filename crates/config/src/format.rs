@@ -3,6 +3,7 @@
 
 pub(crate) mod backends;
 pub(crate) mod frontends;
+pub(crate) mod layer4;
 pub(crate) mod overload;
 pub(crate) mod routes;
 pub(crate) mod tls;
@@ -194,6 +195,7 @@ pub const BOOL: Shape = Shape::Scalar(Scalar::Bool);
 pub const FILE_NAME: Shape = Shape::Scalar(Scalar::File);
 pub(crate) const ENVIRONMENT: Shape = Shape::Scalar(Scalar::Environment);
 pub(crate) const ADDRESS: Shape = Shape::Scalar(Scalar::Address);
+const LISTEN_ADDRESS: Shape = Shape::Scalar(Scalar::ListenAddress);
 /// Name of something in the file.
 pub const NAME: Shape = Shape::Scalar(Scalar::Name);
 pub(crate) const HOST: Shape = Shape::Scalar(Scalar::Host);

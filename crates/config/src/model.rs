@@ -7,6 +7,7 @@ mod acme;
 mod cluster;
 mod filter;
 mod jwt;
+mod layer4;
 mod limits;
 mod listener;
 mod overload;
@@ -18,6 +19,7 @@ pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress};
 pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
+pub use layer4::{Cidr, ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute};
 pub use limits::Limits;
 pub use listener::{Listener, Protocol, SecretSource};
 pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
@@ -38,6 +40,10 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// In file order; precedence is the router's.
     pub routes: Vec<Route>,
+    /// What is passed on as bytes.
+    pub tcp_routes: Vec<RelayRoute>,
+    /// TLS that is passed on by its server name.
+    pub tls_routes: Vec<RelayRoute>,
     /// Upstream clusters by name.
     pub clusters: BTreeMap<String, Cluster>,
     /// Token issuers by name.

@@ -1,17 +1,18 @@
 //! What a worker knows of one connection, downstream or upstream. Plain data: it can be taken out of
 //! one worker's poll and put into another's at any moment between two events.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bulkhead_codec::Codec;
 use bulkhead_config::model::Protocol;
-use bulkhead_message::Version;
+use bulkhead_message::{Address, Version};
 use bulkhead_transport::Channel;
 use bulkhead_upstream::EndpointId;
 
 use crate::arena::Key;
+use crate::opening::Opening;
 use crate::outbox::Outbox;
 use crate::snapshot::ClusterId;
 use crate::timer::TimerId;
@@ -33,8 +34,9 @@ pub(crate) enum Side {
 
 #[derive(Debug)]
 pub(crate) struct Downstream {
-    pub(crate) client: IpAddr,
-    /// `client` as text, for `x-forwarded-for`.
+    /// Its address; `None`: it came through a Unix socket, which has none.
+    pub(crate) client: Option<IpAddr>,
+    /// `client` as text, for `x-forwarded-for`; empty: none.
     pub(crate) client_text: Arc<[u8]>,
     pub(crate) secure: bool,
     /// Known after the handshake, where they are to be told.
@@ -44,11 +46,20 @@ pub(crate) struct Downstream {
     pub(crate) http2: bool,
 }
 
+impl Downstream {
+    /// Notes who the client is.
+    pub(crate) fn tell(&mut self, client: Option<IpAddr>) {
+        self.client = client;
+        self.client_text =
+            client.map_or_else(String::new, |client| client.to_string()).into_bytes().into();
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) cluster: ClusterId,
     pub(crate) endpoint: EndpointId,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     pub(crate) protocol: Protocol,
     pub(crate) phase: UpstreamPhase,
 }
@@ -70,6 +81,8 @@ pub(crate) struct Connection {
     /// `None` until the protocol is known.
     pub(crate) codec: Option<Codec>,
     pub(crate) side: Side,
+    /// What has to be looked at before it is known what becomes of it.
+    pub(crate) opening: Option<Box<Opening>>,
     /// Input that the codec could not take yet.
     pub(crate) pending: Vec<u8>,
     pub(crate) out: Outbox,
@@ -107,6 +120,7 @@ impl Connection {
             channel,
             codec: None,
             side,
+            opening: None,
             pending: Vec::new(),
             out: Outbox::default(),
             stalled: Vec::new(),

@@ -60,7 +60,10 @@ impl Worker {
             self.flush_dirty();
         }
         self.next_housekeeping = self.next_housekeeping.min(self.now + Duration::from_millis(20));
-        let idle = self.exchanges.len() == 0 && self.parcels.is_empty() && self.is_flushed();
+        let idle = self.exchanges.len() == 0
+            && self.relays.len() == 0
+            && self.parcels.is_empty()
+            && self.is_flushed();
         let done = self.refuse_at.is_none() && idle;
         (done || self.now >= until).then_some(Exit::Stopped)
     }

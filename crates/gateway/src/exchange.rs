@@ -58,7 +58,7 @@ impl Worker {
         std::mem::swap(&mut exchange.request, &mut self.heads.request);
         let client = self.connections.get_mut(connection)?;
         let Side::Downstream(downstream) = &client.side else { return None };
-        exchange.client = Some(downstream.client);
+        exchange.client = downstream.client;
         exchange.identify(downstream.tls.as_ref());
         exchange.version = exchange.request.version;
         exchange.is_grpc = is_grpc(&exchange.request);
@@ -506,7 +506,9 @@ fn check_request(head: &RequestHead, body_bytes_max: Option<u64>) -> Result<(), 
 fn prepare_request(head: &mut RequestHead, client: &[u8], secure: bool) {
     strip_hop_by_hop(&mut head.fields);
     let fields = &mut head.fields;
-    if let Some(previous) = fields.get(Known::XForwardedFor) {
+    if client.is_empty() {
+        // Whoever came through a Unix socket has no address: what it says of others stays.
+    } else if let Some(previous) = fields.get(Known::XForwardedFor) {
         let mut chain = Vec::with_capacity(previous.len() + client.len() + 2);
         for value in fields.get_all(Known::XForwardedFor) {
             chain.extend_from_slice(value);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::EndpointAddress;
+use bulkhead_message::Address;
 use bulkhead_telemetry::{AccessLog, AccessLogOptions, AccessLogTarget, Registry};
 use bulkhead_transport::{
     AlpnChallenges, Certificate, CertificateError, CertificatePem, KeyLogFile, Listener,
@@ -206,28 +207,35 @@ impl Gateway {
         first: Option<&HeldListener>,
     ) -> Result<Listener, ApplyError> {
         let state = self.shared.state();
-        let kept = state
-            .listeners
-            .get(worker)
-            .into_iter()
-            .flatten()
-            .find(|held| held.entry.address == entry.address && held.entry.name == entry.name);
+        let kept = state.listeners.get(worker).into_iter().flatten().find(|held| {
+            let same_name = held.entry.name == entry.name || entry.address.unix().is_some();
+            held.entry.address == entry.address && same_name
+        });
         if let Some(held) = kept {
             return held
                 .socket
-                .duplicate()
+                .keep()
                 .map_err(|source| ApplyError::System { what: "keep a listener", source });
+        }
+        if let Some(first) = first.filter(|_| entry.address.unix().is_some()) {
+            // One socket for all workers: whoever comes first accepts.
+            return first
+                .socket
+                .duplicate()
+                .map_err(|source| ApplyError::System { what: "share a listener", source });
         }
         // With port 0 the first worker's socket decides for all.
         let address = match first {
-            Some(first) => first.socket.local_addr().unwrap_or(entry.address),
-            None => entry.address,
+            Some(first) => first.socket.local_addr().unwrap_or_else(|_| entry.address.clone()),
+            None => entry.address.clone(),
         };
-        Ok(Listener::bind(address, &ListenerOptions::default())?)
+        let options =
+            ListenerOptions { socket_mode: entry.socket_mode, ..ListenerOptions::default() };
+        Ok(Listener::bind(address, &options)?)
     }
 
     /// Names and actual addresses of the listeners.
-    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
+    pub fn addresses(&self) -> Vec<(String, Address)> {
         let state = self.shared.state();
         state
             .listeners
@@ -281,7 +289,7 @@ impl Gateway {
         let has_name = |entry: &ClusterEntry| {
             entry.config.endpoints.iter().any(|endpoint| match &endpoint.address {
                 EndpointAddress::Name { host: name, port: of } => name == host && *of == port,
-                EndpointAddress::Socket(_) => false,
+                EndpointAddress::Socket(_) | EndpointAddress::Unix(_) => false,
             })
         };
         for slot in &state.slots {

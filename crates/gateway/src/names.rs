@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use bulkhead_config::model::{Cluster, Config, EndpointAddress};
+use bulkhead_message::Address;
 use bulkhead_upstream::EndpointSpec;
 
 /// Addresses of all names of a configuration, by host and port; none: not known yet.
@@ -62,13 +63,17 @@ impl Names {
         let mut weights = BTreeMap::new();
         for endpoint in &cluster.endpoints {
             let addresses = match &endpoint.address {
+                EndpointAddress::Unix(name) => {
+                    weights.entry(name.clone().into()).or_insert(endpoint.weight);
+                    continue;
+                }
                 EndpointAddress::Socket(address) => std::slice::from_ref(address),
                 EndpointAddress::Name { host, port } => {
                     self.0.get(&(host.clone(), *port)).map_or(&[][..], Vec::as_slice)
                 }
             };
             for address in addresses {
-                weights.entry(*address).or_insert(endpoint.weight);
+                weights.entry(Address::Inet(*address)).or_insert(endpoint.weight);
             }
         }
         weights.into_iter().map(|(address, weight)| EndpointSpec { address, weight }).collect()

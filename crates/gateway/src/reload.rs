@@ -73,7 +73,7 @@ impl Worker {
         for (key, mut facts) in moved {
             facts.state = ConnectionState::Draining;
             let Some(address) =
-                self.connections.get(key).and_then(|c| c.upstream()).map(|u| u.address)
+                self.connections.get(key).and_then(|c| c.upstream()).map(|u| u.address.clone())
             else {
                 continue;
             };

@@ -2,15 +2,16 @@
 //! keeps the snapshot that it began with to its end.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bulkhead_config::model::{
-    self, Config, Limits, PathMatch, Priority, Protocol, RouteTimeouts, SecretSource, StringMatch,
+    self, Config, Limits, ListenerProtocol, PathMatch, Priority, Protocol, RouteTimeouts,
+    SecretSource, StringMatch,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
+use bulkhead_message::Address;
 use bulkhead_router::{
     CompileError, MatchSpec, PathSpec, RouteSpec, RouteTable, TextSpec, ValueSpec,
 };
@@ -30,8 +31,10 @@ use crate::clock;
 use crate::names::Names;
 use crate::overload::memory_ceiling;
 
+mod relay_route;
 mod tls;
 
+pub(crate) use relay_route::{RelayRoute, Relaying};
 pub(crate) use tls::BuiltClients;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
@@ -160,10 +163,13 @@ pub enum ApplyError {
 #[derive(Debug)]
 pub(crate) struct ListenerEntry {
     pub(crate) name: String,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
+    pub(crate) socket_mode: Option<u32>,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) http1: bool,
     pub(crate) http2: bool,
+    pub(crate) proxy_protocol: Option<model::ProxyProtocol>,
+    pub(crate) relaying: Relaying,
 }
 
 /// A compiled cluster.
@@ -175,6 +181,8 @@ pub(crate) struct ClusterEntry {
     pub(crate) endpoints: Vec<EndpointSpec>,
     pub(crate) series: ClusterSeries,
     tls: Option<Arc<ClientConfig>>,
+    /// The same without ALPN, for bytes that are no HTTP.
+    relay_tls: Option<Arc<ClientConfig>>,
     server_name: Option<ServerName<'static>>,
 }
 
@@ -189,11 +197,21 @@ impl ClusterEntry {
     }
 
     /// TLS towards an endpoint, if the cluster has it.
-    pub(crate) fn tls_target(&self, address: SocketAddr) -> Option<TlsTarget> {
-        let config = self.tls.clone()?;
-        let server_name = match &self.server_name {
-            Some(name) => name.clone(),
-            None => ServerName::IpAddress(address.ip().into()),
+    pub(crate) fn tls_target(&self, address: &Address) -> Option<TlsTarget> {
+        self.target(self.tls.clone()?, address)
+    }
+
+    /// TLS of relays towards an endpoint, if the cluster has it.
+    pub(crate) fn relay_tls_target(&self, address: &Address) -> Option<TlsTarget> {
+        self.target(self.relay_tls.clone()?, address)
+    }
+
+    fn target(&self, config: Arc<ClientConfig>, address: &Address) -> Option<TlsTarget> {
+        let server_name = match (&self.server_name, address) {
+            (Some(name), _) => name.clone(),
+            (None, Address::Inet(address)) => ServerName::IpAddress(address.ip().into()),
+            // A configuration without a name for a Unix socket does not pass its checks.
+            (None, Address::Unix(_)) => return None,
         };
         Some(TlsTarget { config, server_name })
     }
@@ -280,7 +298,10 @@ impl Snapshot {
         let listeners = config
             .listeners
             .iter()
-            .map(|listener| Ok(Arc::new(listener_entry(listener, &mut loading, compiler)?)))
+            .map(|listener| {
+                let relaying = Relaying::of(listener, config, revision, compiler);
+                Ok(Arc::new(listener_entry(listener, relaying, &mut loading, compiler)?))
+            })
             .collect::<Result<Vec<_>, ApplyError>>()?;
         let clusters = config
             .clusters
@@ -369,18 +390,28 @@ fn condition(matched: &model::ValueMatch) -> ValueSpec {
     ValueSpec { name: matched.name.clone(), value }
 }
 
+/// Whether a listener offers a version of HTTP. Bytes that are no HTTP have no protocol to offer by
+/// ALPN.
+fn speaks(listener: &model::Listener, protocol: Protocol) -> bool {
+    listener.protocol == ListenerProtocol::Http && listener.protocols.contains(&protocol)
+}
+
 fn listener_entry(
     listener: &model::Listener,
+    relaying: Relaying,
     loading: &mut Loading<'_>,
     compiler: &Compiler,
 ) -> Result<ListenerEntry, ApplyError> {
     let tls = listener.tls.as_ref();
     Ok(ListenerEntry {
         name: listener.name.clone(),
-        address: listener.address,
+        address: listener.address.clone(),
+        socket_mode: listener.socket_mode,
         tls: tls.map(|tls| tls::listener(listener, tls, loading, compiler)).transpose()?,
-        http1: listener.protocols.contains(&Protocol::Http1),
-        http2: listener.protocols.contains(&Protocol::Http2),
+        http1: speaks(listener, Protocol::Http1),
+        http2: speaks(listener, Protocol::Http2),
+        proxy_protocol: listener.proxy_protocol.clone(),
+        relaying,
     })
 }
 
@@ -390,8 +421,10 @@ fn cluster_entry(
     loading: &mut Loading<'_>,
     compiler: &Compiler,
 ) -> Result<ClusterEntry, ApplyError> {
-    let tls = cluster.tls.as_ref();
-    let tls = tls.map(|tls| compiler.clients.of(cluster, tls, loading, compiler)).transpose()?;
+    let built = cluster.tls.as_ref();
+    let built =
+        built.map(|tls| compiler.clients.of(cluster, tls, loading, compiler)).transpose()?;
+    let (tls, relay_tls) = built.map(|built| (built.http, built.relay)).unzip();
     let settings = ClusterSettings {
         protocol: match cluster.protocol {
             Protocol::Http1 => PoolProtocol::Http1,
@@ -428,6 +461,7 @@ fn cluster_entry(
         config: cluster.clone(),
         settings,
         tls,
+        relay_tls,
     })
 }
 

@@ -1,9 +1,11 @@
-//! The HTTP vocabulary that every other crate speaks: heads, fields, methods, failures, records.
+//! The HTTP vocabulary that every other crate speaks: heads, fields, methods, failures,
+//! records; and addresses.
 //!
 //! A head is *one contiguous buffer plus descriptors*, so that one parse serves every protocol on
 //! either side and a recycled head costs no allocation. This crate does no I/O, reads no clock and
 //! knows no wire format: `codec` turns bytes into these values and back.
 
+mod address;
 mod failure;
 mod fields;
 mod grpc;
@@ -14,6 +16,7 @@ mod method;
 mod record;
 mod syntax;
 
+pub use address::{Address, UNIX_NAME_BYTES_MAX, UNIX_PREFIX, UnixName, UnixNameError};
 pub use failure::{Failure, FailureKind, Retry, Side};
 pub use fields::{FieldRef, Fields};
 pub use grpc::{GrpcStatus, GrpcTimeoutError, has_grpc_type, is_grpc, parse_grpc_timeout};
@@ -21,5 +24,5 @@ pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Version};
 pub use hop_by_hop::strip_hop_by_hop;
 pub use known::Known;
 pub use method::Method;
-pub use record::{ExchangeRecord, Outcome, TlsRecord};
+pub use record::{ExchangeRecord, Outcome, RelayRecord, TlsRecord};
 pub use syntax::{is_field_value, is_host, is_path, is_token, is_token_byte, trim_ows};

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use crate::{FailureKind, Side, Version};
 
+mod relay;
+
+pub use relay::RelayRecord;
+
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -18,6 +18,7 @@ mod histogram;
 mod process;
 mod reasons;
 mod registry;
+mod relay;
 mod render;
 mod series;
 mod shard;

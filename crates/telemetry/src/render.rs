@@ -15,6 +15,8 @@ use crate::registry::{ExchangeName, Registry};
 use crate::series::{ClusterCells, ExchangeCells, STATUS_CLASSES, VERSIONS};
 use crate::shard::{SIDES, Shard};
 
+mod relays;
+
 /// Family, help, and where the number is.
 type CounterOf<T> = (&'static str, &'static str, fn(&T) -> &Counter);
 /// Label, and where the histogram is.
@@ -39,6 +41,7 @@ pub(crate) fn render(registry: &Registry) -> String {
     exchanges(&mut out, &view);
     durations(&mut out, &view);
     connections(&mut out, &view);
+    relays::relays(&mut out, &view);
     failures(&mut out, &view);
     attempts(&mut out, &view);
     clusters(&mut out, &view);
@@ -239,7 +242,7 @@ fn failures(out: &mut Exposition, view: &View<'_>) {
     out.family(
         "bulkhead_failures_total",
         Kind::Counter,
-        "Exchanges that failed, by kind and side.",
+        "Exchanges and relays that failed, by kind and side.",
     );
     for (index, side) in SIDES.into_iter().enumerate() {
         for (kind, count) in view.reasons(|shard| &shard.failures[index]) {

@@ -7,6 +7,7 @@ use bulkhead_message::{ExchangeRecord, Outcome, Side, Version};
 use crate::counter::Counter;
 use crate::histogram::{FineHistogram, micros};
 use crate::reasons::Reasons;
+use crate::relay::RelayCells;
 use crate::series::{
     ClusterCells, ClusterSeries, ExchangeCells, ExchangeSeries, SERIES_MAX, VERSIONS, version_index,
 };
@@ -23,10 +24,13 @@ use crate::slots::Slots;
 pub struct Shard {
     exchanges: Slots<ExchangeCells>,
     clusters: Slots<ClusterCells>,
+    pub(crate) relays: Slots<RelayCells>,
     pub(crate) latency: FineHistogram,
     pub(crate) exchanges_started: Counter,
     pub(crate) exchanges_finished: Counter,
     pub(crate) exchanges_failed: Counter,
+    pub(crate) relays_started: Counter,
+    pub(crate) relays_ended: Counter,
     pub(crate) connections: [[ConnectionCells; 2]; VERSIONS.len()],
     pub(crate) accepted: Counter,
     pub(crate) accept_errors: Counter,
@@ -66,7 +70,7 @@ pub(crate) struct ConnectionCells {
 /// Sides in the order of `Shard::failures`, with the names that labels use.
 pub(crate) const SIDES: [&str; 3] = ["downstream", "upstream", "gateway"];
 
-const fn side_index(side: Side) -> usize {
+pub(crate) const fn side_index(side: Side) -> usize {
     match side {
         Side::Downstream => 0,
         Side::Upstream => 1,
@@ -79,10 +83,13 @@ impl Default for Shard {
         Self {
             exchanges: Slots::new(SERIES_MAX),
             clusters: Slots::new(SERIES_MAX),
+            relays: Slots::new(SERIES_MAX),
             latency: FineHistogram::default(),
             exchanges_started: Counter::default(),
             exchanges_finished: Counter::default(),
             exchanges_failed: Counter::default(),
+            relays_started: Counter::default(),
+            relays_ended: Counter::default(),
             connections: Default::default(),
             accepted: Counter::default(),
             accept_errors: Counter::default(),

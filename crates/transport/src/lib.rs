@@ -1,4 +1,4 @@
-//! Byte channels for a readiness loop: listeners, TCP, TLS, socket options.
+//! Byte channels for a readiness loop: listeners, TCP, Unix sockets, TLS, socket options.
 //!
 //! Everything here is non-blocking and is driven by the events of a [`mio::Poll`] that the caller
 //! owns. A [`Channel`] is plain data and a descriptor: it may be deregistered from one thread's poll
@@ -10,6 +10,7 @@ mod channel;
 mod listener;
 mod sys;
 mod tls;
+mod unix;
 
 pub use channel::{Channel, ConnectOptions, ReadOutcome, TlsInfo, TlsTarget};
 pub use listener::{BindError, Listener, ListenerOptions};

@@ -1,6 +1,6 @@
 //! The endpoints of a cluster: a table whose places are reused, and ids that notice it.
 
-use std::net::SocketAddr;
+use bulkhead_message::Address;
 
 use crate::ejection::Health;
 
@@ -13,10 +13,10 @@ pub struct EndpointId {
 }
 
 /// What the configuration or DNS says of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointSpec {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Relative share of requests, 1 to [`EndpointSpec::WEIGHT_MAX`]; others are clamped.
     pub weight: u32,
 }
@@ -26,11 +26,11 @@ impl EndpointSpec {
     pub const WEIGHT_MAX: u32 = 1_000;
 
     /// An endpoint of weight 1.
-    pub const fn new(address: SocketAddr) -> Self {
-        Self { address, weight: 1 }
+    pub fn new(address: impl Into<Address>) -> Self {
+        Self { address: address.into(), weight: 1 }
     }
 
-    fn weight_clamped(self) -> u32 {
+    fn weight_clamped(&self) -> u32 {
         self.weight.clamp(1, Self::WEIGHT_MAX)
     }
 }
@@ -38,7 +38,7 @@ impl EndpointSpec {
 /// One place of the table.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     pub(crate) weight: u32,
     pub(crate) generation: u32,
     pub(crate) live: bool,
@@ -86,8 +86,8 @@ impl Endpoints {
         (endpoint.live && endpoint.generation == id.generation).then_some(endpoint)
     }
 
-    pub(crate) fn at(&self, address: SocketAddr) -> Option<EndpointId> {
-        let (index, _) = self.live().find(|(_, endpoint)| endpoint.address == address)?;
+    pub(crate) fn at(&self, address: &Address) -> Option<EndpointId> {
+        let (index, _) = self.live().find(|(_, endpoint)| endpoint.address == *address)?;
         self.id(index)
     }
 
@@ -107,15 +107,15 @@ impl Endpoints {
             }
             match self.places.iter_mut().find(|e| e.live && e.address == spec.address) {
                 Some(endpoint) => endpoint.weight = spec.weight_clamped(),
-                None => self.insert(*spec),
+                None => self.insert(spec),
             }
         }
         removed
     }
 
-    fn insert(&mut self, spec: EndpointSpec) {
+    fn insert(&mut self, spec: &EndpointSpec) {
         let endpoint = Endpoint {
-            address: spec.address,
+            address: spec.address.clone(),
             weight: spec.weight_clamped(),
             generation: 0,
             live: true,

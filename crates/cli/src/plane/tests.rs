@@ -32,7 +32,7 @@ fn a_reload_while_names_do_not_resolve_takes_no_endpoint_away() {
     let path = scratch.write("gateway.yaml", &text);
     let config = config_file::check(&text, "gateway.yaml").unwrap().config;
     let gateway = Gateway::start(config.clone(), GatewayOptions::default()).unwrap();
-    let web = gateway.addresses()[0].1;
+    let web = gateway.addresses()[0].1.inet().unwrap();
     let source = ConfigSource { path, parse: config_file::parse };
     let applied = Applied {
         config,

@@ -9,8 +9,7 @@ use anyhow::Context;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
-    JwtProvider, Limits, Listener, Overload, PathMatch, Priority, Protocol, Route, RouteMatch,
-    RouteTimeouts,
+    JwtProvider, Limits, Listener, PathMatch, Priority, Protocol, Route, RouteMatch, RouteTimeouts,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_load::{Arrivals, Load};
@@ -40,7 +39,8 @@ impl Stage {
         let config = configuration(plan.workers, json.addr(), grpc.addr(), jwks);
         let options = GatewayOptions { seed: Some(plan.seed), ..GatewayOptions::default() };
         let gateway = Gateway::start(config, options).context("start the gateway")?;
-        let address = gateway.addresses().first().context("the gateway has no listener")?.1;
+        let address = gateway.addresses().first().and_then(|(_, address)| address.inet());
+        let address = address.context("the gateway has no listener")?;
         Ok(Self { gateway, address, json, grpc })
     }
 
@@ -110,12 +110,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
     };
     Config {
         workers: Some(workers),
-        listeners: vec![Listener {
-            name: "prove".to_owned(),
-            address: (Ipv4Addr::LOCALHOST, 0).into(),
-            tls: None,
-            protocols: vec![Protocol::Http1, Protocol::Http2],
-        }],
+        listeners: vec![Listener::new("prove", (Ipv4Addr::LOCALHOST, 0))],
         routes: vec![
             route("feed-json", feed, "feed-json"),
             route("feed-grpc", PathMatch::Prefix("/feed.v1.Feed".to_owned()), "feed-grpc"),
@@ -124,11 +119,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         clusters: BTreeMap::from([cluster("feed-json", json), cluster("feed-grpc", grpc)]),
         jwt_providers: jwks.map(|jwks| (PROVIDER.to_owned(), provider(jwks))).into_iter().collect(),
         limits: Limits::default(),
-        overload: Overload::default(),
-        admin: None,
-        access_log: None,
-        access_log_tls: false,
-        acme: None,
+        ..Config::default()
     }
 }
 

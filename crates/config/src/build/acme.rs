@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::listener::secret;
 use crate::diagnostic::{Report, Span};
-use crate::model::{Acme, AcmeChallenge, ExternalAccount, Listener};
+use crate::model::{Acme, AcmeChallenge, ExternalAccount, Listener, ListenerProtocol, ListenerTls};
 use crate::value::{Item, TableValue, Value};
 
 pub(super) fn acme(table: &TableValue, report: &mut Report<'_>) -> Acme {
@@ -94,17 +94,23 @@ fn domains(items: &[Item], by_dns: bool, report: &mut Report<'_>) -> Vec<Vec<Str
 
 /// Checks that somebody serves what is obtained, and can prove it.
 pub(super) fn check_use(acme: &Acme, span: Span, listeners: &[Listener], report: &mut Report<'_>) {
-    let mut serving = listeners.iter().filter_map(|listener| listener.tls.as_ref());
-    let mut serving = serving.by_ref().filter(|tls| tls.acme_dir.is_some()).peekable();
+    let serves = |tls: &&ListenerTls| tls.acme_dir.is_some();
+    let mut serving = listeners
+        .iter()
+        .filter_map(|listener| Some((listener, listener.tls.as_ref().filter(serves)?)))
+        .peekable();
+    // What speaks no HTTP offers no protocols by ALPN, and so not the challenge's either.
+    let is_deaf = |(listener, tls): (&Listener, &ListenerTls)| {
+        listener.protocol != ListenerProtocol::Http
+            || tls.client_certificates.as_ref().is_some_and(|clients| clients.required)
+    };
     if serving.peek().is_none() {
         report
             .warning(span, "no listener serves the certificates of `acme`")
             .remedy("set `acme: true` in the `tls` of a listener");
-    } else if acme.challenge == AcmeChallenge::TlsAlpn01
-        && serving.all(|tls| tls.client_certificates.as_ref().is_some_and(|it| it.required))
-    {
-        report
-            .error(span, "the ACME server has no certificate to show for `tls-alpn-01`")
-            .remedy("use `http-01`, or a listener that does not require client certificates");
+    } else if acme.challenge == AcmeChallenge::TlsAlpn01 && serving.all(is_deaf) {
+        report.error(span, "no listener could answer the ACME server's `tls-alpn-01`").remedy(
+            "use `http-01`, or a listener for HTTP that does not require client certificates",
+        );
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use super::layer4;
 use super::listener::protocol;
 use super::overload;
 use super::tls::upstream_tls;
@@ -27,11 +28,22 @@ pub(super) fn clusters(
 fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster {
     let duration = |key: &str| table.duration(key).unwrap_or(Duration::ZERO);
     let number = |key: &str| table.number(key).unwrap_or_default();
+    let endpoints = endpoints(table.list("endpoints"), report);
+    let is_unix = |endpoint: &Endpoint| matches!(endpoint.address, EndpointAddress::Unix(_));
+    if table.table("tls").is_some_and(|tls| tls.lacks("server_name"))
+        && endpoints.iter().any(is_unix)
+        && let Some(item) = table.get("tls")
+    {
+        report
+            .error(item.span, "a Unix socket has no name that its certificate could be checked for")
+            .remedy("name it in `server_name`");
+    }
     Cluster {
         name,
-        endpoints: endpoints(table.list("endpoints"), report),
+        endpoints,
         protocol: protocol(table.text("protocol").unwrap_or_default()),
         tls: table.table("tls").map(|tls| upstream_tls(tls, report)),
+        proxy_protocol: layer4::proxy_protocol_version(table),
         balance: match table.text("balance") {
             Some("round_robin") => Balance::RoundRobin,
             _ => Balance::LeastRequest,

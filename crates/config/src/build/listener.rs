@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::Unique;
+use bulkhead_message::Address;
+
 use super::tls::listener_tls;
+use super::{Unique, layer4};
 use crate::diagnostic::{Report, Span};
 use crate::model::{Acme, Listener, Protocol, SecretSource};
 use crate::value::{Item, TableValue};
@@ -21,19 +23,33 @@ pub(super) fn listeners(
         let name = table.string("name").unwrap_or_else(|| format!("listener-{}", index + 1));
         names.add(&name, table.get("name").map_or(item.span, |item| item.span), report);
         let Some(address) = table.address("address") else { continue };
-        if address.port() != 0
+        if address.inet().is_none_or(|address| address.port() != 0)
             && let Some(item) = table.get("address")
         {
             addresses.add(&address.to_string(), item.span, report);
         }
         listeners.push(Listener {
             name,
+            socket_mode: socket_mode(table, &address, report),
+            protocol: layer4::protocol(table),
+            proxy_protocol: layer4::proxy_protocol(table, address.unix().is_some(), report),
             address,
             tls: table.table("tls").map(|table| listener_tls(table, acme, report)),
             protocols: protocols(table.list("protocols"), report),
         });
     }
     listeners
+}
+
+/// Permissions of a socket that has a file.
+fn socket_mode(table: &TableValue, address: &Address, report: &mut Report<'_>) -> Option<u32> {
+    let item = table.get("socket_mode")?;
+    if address.unix().is_none_or(|name| name.path().is_none()) {
+        report
+            .error(item.span, "`socket_mode` is for Unix sockets that have a file")
+            .remedy("remove it, or listen on `unix:/PATH`");
+    }
+    table.number("socket_mode")
 }
 
 fn protocols(items: &[Item], report: &mut Report<'_>) -> Vec<Protocol> {
@@ -69,7 +85,8 @@ pub(super) fn check_admin(
     listeners: &[Listener],
     report: &mut Report<'_>,
 ) {
-    let same = |listener: &&Listener| listener.address == address && address.port() != 0;
+    let same =
+        |listener: &&Listener| listener.address.inet() == Some(address) && address.port() != 0;
     if let Some(listener) = listeners.iter().find(same) {
         report.error(span, format!("the listener `{}` has the same address", listener.name));
     }

@@ -20,7 +20,8 @@ pub(crate) static CLUSTER: Table = Table {
                 item: &Shape::Either(&ENDPOINT_ADDRESS, &Shape::Table(&ENDPOINT)),
                 min: 1,
             },
-            "Where they are: `10.0.0.1:80`, `[::1]:80` or `name:80`; a plain address has weight 1.",
+            "Where they are: `10.0.0.1:80`, `[::1]:80`, `name:80` or `unix:/run/app.sock`; a plain \
+             address has weight 1.",
         ),
         default(
             "protocol",
@@ -29,6 +30,12 @@ pub(crate) static CLUSTER: Table = Table {
             "Protocol towards them; gRPC needs `http2`.",
         ),
         optional("tls", Shape::Table(&UPSTREAM_TLS), "TLS towards them. Left out: cleartext."),
+        optional(
+            "proxy_protocol",
+            Shape::Scalar(Scalar::Choice(&["v1", "v2"])),
+            "PROXY protocol at the beginning of each connection, in front of TLS. For `tcp_routes` and \
+             `tls_routes` only: connections of HTTP routes are shared by clients. Left out: none.",
+        ),
         default(
             "balance",
             Shape::Scalar(Scalar::Choice(&["least_request", "round_robin"])),
@@ -100,7 +107,7 @@ static ENDPOINT: Table = Table {
     about: "One endpoint. A name is resolved to all its addresses, and keeps the last ones while it \
             does not resolve.",
     keys: &[
-        required("address", ENDPOINT_ADDRESS, "IP address or name, and port."),
+        required("address", ENDPOINT_ADDRESS, "IP address or name, and port; or a Unix socket."),
         default(
             "weight",
             integer(1, 1_000),

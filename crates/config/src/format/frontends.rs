@@ -1,12 +1,13 @@
 //! The file itself, its listeners, limits, admin server and access log.
 
 use super::backends::{CLUSTER, JWT_PROVIDER};
+use super::layer4::{PROXY_PROTOCOL, TCP_ROUTE, TLS_ROUTE};
 use super::overload::OVERLOAD;
 use super::routes::ROUTE;
 use super::tls::{ACME, LISTENER_TLS};
 use super::{
-    ADDRESS, BOOL, DAY, FILE_NAME, NAME, SECOND, Shape, Table, default, duration, integer,
-    optional, required, size,
+    ADDRESS, BOOL, DAY, FILE_NAME, LISTEN_ADDRESS, NAME, Rule, SECOND, Shape, Table, default,
+    duration, integer, optional, required, size,
 };
 use crate::scalar::Scalar;
 
@@ -24,10 +25,20 @@ pub(crate) static FILE: Table = Table {
             Shape::List { item: &Shape::Table(&LISTENER), min: 1 },
             "Where connections are accepted.",
         ),
-        required(
+        optional(
             "routes",
             Shape::List { item: &Shape::Table(&ROUTE), min: 1 },
             "Which request goes where. The most specific match wins, not the first.",
+        ),
+        optional(
+            "tcp_routes",
+            Shape::List { item: &Shape::Table(&TCP_ROUTE), min: 1 },
+            "Where the bytes of listeners with `protocol: tcp` go.",
+        ),
+        optional(
+            "tls_routes",
+            Shape::List { item: &Shape::Table(&TLS_ROUTE), min: 1 },
+            "Where TLS connections that are passed on go, by server name.",
         ),
         default(
             "clusters",
@@ -60,7 +71,7 @@ pub(crate) static FILE: Table = Table {
             "JSON access log, one line per exchange: `stdout`, or a file. Left out: none.",
         ),
     ],
-    rules: &[],
+    rules: &[Rule::AtLeastOne(&["routes", "tcp_routes", "tls_routes"])],
     hints: &[
         ("upstreams", "sets of endpoints are called `clusters` here"),
         ("services", "sets of endpoints are called `clusters` here"),
@@ -78,13 +89,35 @@ static LISTENER: Table = Table {
             HTTP/2 with prior knowledge on the same port.",
     keys: &[
         optional("name", NAME, "Unique name. Left out: `listener-N`, N being its place from 1."),
-        required("address", ADDRESS, "IP address and port, e.g. `0.0.0.0:8080` or `[::]:8080`."),
+        required(
+            "address",
+            LISTEN_ADDRESS,
+            "IP address and port, e.g. `0.0.0.0:8080` or `[::]:8080`, or a Unix socket: a path \
+             (`unix:/run/bulkhead.sock`) or an abstract name (`unix:@bulkhead`).",
+        ),
+        optional(
+            "socket_mode",
+            Shape::Scalar(Scalar::FileMode),
+            "Permissions of the Unix socket's file: `0660`. Left out: what the umask leaves of 0777.",
+        ),
+        default(
+            "protocol",
+            Shape::Scalar(Scalar::Choice(&["http", "tcp", "tls"])),
+            "http",
+            "`http`: requests, for `routes`. `tcp`: bytes, for `tcp_routes`. `tls`: TLS that is passed \
+             on by its server name, for `tls_routes`.",
+        ),
+        optional(
+            "proxy_protocol",
+            Shape::Table(&PROXY_PROTOCOL),
+            "PROXY protocol in front of what clients say. Left out: the client is who connects.",
+        ),
         optional("tls", Shape::Table(&LISTENER_TLS), "TLS. Left out: cleartext."),
         default(
             "protocols",
             Shape::List { item: &Shape::Scalar(Scalar::Choice(&["http1", "http2"])), min: 1 },
             "[http1, http2]",
-            "Protocols offered, by ALPN with TLS and by the first bytes without.",
+            "Versions of HTTP offered, by ALPN with TLS and by the first bytes without.",
         ),
     ],
     rules: &[],
@@ -93,7 +126,6 @@ static LISTENER: Table = Table {
         ("bind", "the address to listen on is called `address`"),
         ("host", "write host and port together: `address: 0.0.0.0:8080`"),
         ("port", "write host and port together: `address: 0.0.0.0:8080`"),
-        ("protocol", "a listener may offer several: `protocols: [http1, http2]`"),
     ],
 };
 

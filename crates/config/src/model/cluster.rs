@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{AdaptiveConcurrency, Protocol, UpstreamTls};
+use bulkhead_message::UnixName;
+
+use super::{AdaptiveConcurrency, Protocol, ProxyProtocolVersion, UpstreamTls};
 
 /// A set of endpoints that answer the same requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +18,8 @@ pub struct Cluster {
     pub protocol: Protocol,
     /// TLS towards them; `None`: cleartext.
     pub tls: Option<UpstreamTls>,
+    /// PROXY protocol at the beginning of each connection; `None`: none.
+    pub proxy_protocol: Option<ProxyProtocolVersion>,
     /// How one is chosen.
     pub balance: Balance,
     /// Until a connection (with TLS) is up. Default 5 s.
@@ -59,6 +63,8 @@ pub enum EndpointAddress {
         /// Port.
         port: u16,
     },
+    /// A Unix socket.
+    Unix(UnixName),
 }
 
 /// Balancing algorithm.
@@ -96,6 +102,7 @@ impl Cluster {
             endpoints,
             protocol,
             tls: None,
+            proxy_protocol: None,
             balance: Balance::default(),
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),

@@ -29,8 +29,6 @@ fn every_kind_of_file_is_found_once() {
     cluster.tls = Some(UpstreamTls { ca_file: Some("ca.pem".into()), ..UpstreamTls::default() });
     let mut config = Config::default();
     config.listeners.push(Listener {
-        name: "https".to_owned(),
-        address: ([127, 0, 0, 1], 0).into(),
         tls: Some(ListenerTls {
             certificates: vec![
                 certificate("a.pem", SecretSource::File("a.key".into())),
@@ -38,7 +36,7 @@ fn every_kind_of_file_is_found_once() {
             ],
             ..ListenerTls::default()
         }),
-        protocols: vec![Protocol::Http2],
+        ..Listener::new("https", ([127, 0, 0, 1], 0))
     });
     config.clusters.insert("api".to_owned(), cluster);
     for (name, keys) in [

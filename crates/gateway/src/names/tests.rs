@@ -48,7 +48,7 @@ fn each_address_has_the_weight_of_its_endpoint() {
             .split_ascii_whitespace()
             .map(|text| text.split_once('*').unwrap())
             .map(|(last, weight)| EndpointSpec {
-                address: address(last.parse().unwrap()),
+                address: address(last.parse().unwrap()).into(),
                 weight: weight.parse().unwrap(),
             })
             .collect();

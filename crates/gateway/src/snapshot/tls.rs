@@ -10,7 +10,7 @@ use bulkhead_transport::{
     TlsVersion,
 };
 
-use super::{ApplyError, Compiler, read_file};
+use super::{ApplyError, Compiler, read_file, speaks};
 use crate::certificates::Loading;
 
 /// TLS of a listener.
@@ -34,10 +34,10 @@ pub(super) fn listener(
         certificates.extend(loading.directory(path)?);
     }
     let mut alpn: Vec<&[u8]> = Vec::new();
-    if listener.protocols.contains(&Protocol::Http2) {
+    if speaks(listener, Protocol::Http2) {
         alpn.push(b"h2");
     }
-    if listener.protocols.contains(&Protocol::Http1) {
+    if speaks(listener, Protocol::Http1) {
         alpn.push(b"http/1.1");
     }
     let ticketer = ticketer(tls, &compiler.ticketer, failed)?;
@@ -113,10 +113,19 @@ struct ClientMaterial {
     certificate: Option<Vec<u8>>,
 }
 
+/// TLS towards a cluster.
+#[derive(Clone, Debug)]
+pub(super) struct BuiltClient {
+    /// For connections that speak HTTP.
+    pub(super) http: Arc<ClientConfig>,
+    /// The same without ALPN, for bytes that are no HTTP.
+    pub(super) relay: Arc<ClientConfig>,
+}
+
 /// TLS towards each cluster as it was built last. What did not change is carried over: its sessions
 /// can be resumed, and its connections stay in use.
 #[derive(Debug, Default)]
-pub(crate) struct BuiltClients(Mutex<HashMap<String, (ClientMaterial, Arc<ClientConfig>)>>);
+pub(crate) struct BuiltClients(Mutex<HashMap<String, (ClientMaterial, BuiltClient)>>);
 
 impl BuiltClients {
     /// TLS towards a cluster, built or carried over.
@@ -126,7 +135,7 @@ impl BuiltClients {
         tls: &model::UpstreamTls,
         loading: &mut Loading<'_>,
         compiler: &Compiler,
-    ) -> Result<Arc<ClientConfig>, ApplyError> {
+    ) -> Result<BuiltClient, ApplyError> {
         let ca_pem = tls.ca_file.as_ref().map(|path| read_file("CA file", path)).transpose()?;
         let certificate =
             tls.client_certificate.as_ref().map(|own| loading.named(own)).transpose()?;
@@ -137,31 +146,32 @@ impl BuiltClients {
             certificate: certificate.as_ref().map(|own| own.der().to_vec()),
         };
         let mut built = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((same, config)) = built.get(&cluster.name)
+        if let Some((same, client)) = built.get(&cluster.name)
             && *same == material
         {
-            return Ok(config.clone());
+            return Ok(client.clone());
         }
         let alpn: &[u8] = match cluster.protocol {
             Protocol::Http1 => b"http/1.1",
             Protocol::Http2 => b"h2",
         };
-        let config = ClientTls::with(&ClientTlsOptions {
-            ca_pem: material.ca_pem.as_deref(),
-            skip_verify: tls.insecure_skip_verify,
-            names: &names(&tls.subject_alt_names),
-            min_version: version(tls.min_version),
-            alpn: &[alpn],
-            certificate: certificate.as_ref(),
-            key_log: compiler.key_log.as_ref(),
-            ..ClientTlsOptions::default()
-        })
-        .map_err(|source| ApplyError::Tls {
-            owner: format!("cluster `{}`", cluster.name),
-            source,
-        })?;
-        built.insert(cluster.name.clone(), (material, config.clone()));
-        Ok(config)
+        let build = |alpn: &[&[u8]]| {
+            let config = ClientTls::with(&ClientTlsOptions {
+                ca_pem: material.ca_pem.as_deref(),
+                skip_verify: tls.insecure_skip_verify,
+                names: &names(&tls.subject_alt_names),
+                min_version: version(tls.min_version),
+                alpn,
+                certificate: certificate.as_ref(),
+                key_log: compiler.key_log.as_ref(),
+                ..ClientTlsOptions::default()
+            });
+            let owner = || format!("cluster `{}`", cluster.name);
+            config.map_err(|source| ApplyError::Tls { owner: owner(), source })
+        };
+        let client = BuiltClient { http: build(&[alpn])?, relay: build(&[])? };
+        built.insert(cluster.name.clone(), (material, client.clone()));
+        Ok(client)
     }
 
     /// Forgets clusters that are gone.
@@ -178,7 +188,7 @@ pub(super) fn server_name(
     let name = tls.server_name.clone().or_else(|| {
         cluster.endpoints.iter().find_map(|endpoint| match &endpoint.address {
             EndpointAddress::Name { host, .. } => Some(host.clone()),
-            EndpointAddress::Socket(_) => None,
+            EndpointAddress::Socket(_) | EndpointAddress::Unix(_) => None,
         })
     });
     let Some(name) = name else { return Ok(None) };

@@ -199,7 +199,7 @@ fn challenges_are_answered_before_routing_and_only_the_known_ones() {
     assert_eq!(status("/.well-known/acme-challenge/other").0, "404");
     assert_eq!(status("/.well-known/acme-challenge/").0, "404");
 
-    let address = gateway.addresses()[1].1;
+    let address = gateway.addresses()[1].1.inet().expect("an IP address");
     let shake = |name: &'static str, alpn: &[&[u8]]| {
         let ca = authority.certificate_pem();
         let tls = ClientTls::new(Some(ca.as_bytes()), false, alpn).expect("a config");

@@ -190,7 +190,7 @@ fn a_session_of_an_open_listener_is_no_way_into_a_closed_one() {
     let gateway = start(config);
     // One client, one store of sessions, the same name at both.
     let tls = fixture.showing(None);
-    let address = gateway.addresses()[1].1;
+    let address = gateway.addresses()[1].1.inet().expect("an IP address");
     let mut first = crate::secure::connect_to(address, &tls, "a.example");
     assert!(headers(&mut first, "").is_some(), "the open listener lets everybody in");
     let mut again = crate::secure::connect_to(address, &tls, "a.example");

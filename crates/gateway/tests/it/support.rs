@@ -26,12 +26,7 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
     let cluster = Cluster::new("origin", vec![endpoint], protocol);
     Config {
         workers: Some(workers),
-        listeners: vec![Listener {
-            name: "main".to_owned(),
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            tls: None,
-            protocols: vec![Protocol::Http1, Protocol::Http2],
-        }],
+        listeners: vec![Listener::new("main", ([127, 0, 0, 1], 0))],
         routes: vec![Route {
             name: "all".to_owned(),
             hostnames: vec![],
@@ -53,7 +48,7 @@ pub(crate) fn start(config: Config) -> Gateway {
 }
 
 pub(crate) fn address(gateway: &Gateway) -> SocketAddr {
-    gateway.addresses()[0].1
+    gateway.addresses()[0].1.inet().expect("an IP address")
 }
 
 pub(crate) fn client(gateway: &Gateway) -> RawClient {

@@ -33,7 +33,8 @@ pub struct ServerTlsOptions<'a> {
     pub ticketer: &'a Ticketer,
     /// What clients must show; `None`: they are not asked.
     pub client_auth: Option<&'a ClientAuth>,
-    /// Challenges to answer. With them a listener may have no certificate yet.
+    /// Challenges to answer, where there is an `alpn`. With them a listener may have no certificate
+    /// yet.
     pub challenges: Option<&'a AlpnChallenges>,
     /// Where secrets are written to. For debugging only.
     pub key_log: Option<&'a KeyLogFile>,
@@ -92,7 +93,8 @@ impl ServerTls {
         let resolver = Resolver::new(options.certificates, options.challenges.cloned());
         let mut config = builder.with_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = options.alpn.iter().map(|name| name.to_vec()).collect();
-        if options.challenges.is_some() {
+        // One protocol alone would turn away clients that offer another to what has none.
+        if options.challenges.is_some() && !options.alpn.is_empty() {
             config.alpn_protocols.push(ACME_TLS_ALPN.to_vec());
         }
         // Sessions live in the tickets alone: no table to lock, to bound, or to lose with a worker.

@@ -9,8 +9,8 @@ use crate::{
 };
 
 fn cluster(settings: &ClusterSettings) -> (Cluster<u32>, EndpointId) {
-    let spec = EndpointSpec::new(([127, 0, 0, 1], 1).into());
-    let cluster = Cluster::new(settings, &[spec]);
+    let spec = EndpointSpec::new(([127, 0, 0, 1], 1));
+    let cluster = Cluster::new(settings, std::slice::from_ref(&spec));
     let id = cluster.endpoint_at(spec.address).unwrap();
     (cluster, id)
 }

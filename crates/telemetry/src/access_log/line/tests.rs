@@ -157,3 +157,40 @@ fn time_follows_the_clock() {
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }
+
+#[test]
+fn a_relay_has_a_line_of_its_own() {
+    let record = RelayRecord {
+        client: Some([127, 0, 0, 1].into()),
+        protocol: "tls",
+        listener: "tenants",
+        server_name: Some("a.example"),
+        route: "a",
+        cluster: "a",
+        endpoint: "127.0.0.1:443",
+        outcome: Outcome::Failed { kind: FailureKind::IdleTimeout, side: Side::Gateway },
+        attempts: 2,
+        received_bytes: 7,
+        sent_bytes: 1_024,
+        duration: Duration::from_micros(12_034),
+        revision: 3,
+    };
+    let mut out = Vec::new();
+    write_relay(
+        &mut out,
+        &record,
+        Duration::from_millis(1_700_000_000_123),
+        &mut SecondText::default(),
+    );
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        concat!(
+            r#"{"time":"2023-11-14T22:13:20.123Z","client":"127.0.0.1","protocol":"tls","#,
+            r#""listener":"tenants","server_name":"a.example","route":"a","cluster":"a","#,
+            r#""endpoint":"127.0.0.1:443","outcome":"failed","failure":"idle_timeout","#,
+            r#""attempts":2,"received_bytes":7,"sent_bytes":1024,"duration_ms":12.034,"#,
+            r#""revision":3}"#,
+            "\n"
+        )
+    );
+}

@@ -80,7 +80,7 @@ impl Model {
     }
 
     fn id(&self, port: u16) -> Option<EndpointId> {
-        self.cluster.endpoint_at(([127, 0, 0, 1], port).into())
+        self.cluster.endpoint_at(([127, 0, 0, 1], port))
     }
 
     fn request(&mut self) {
@@ -88,7 +88,7 @@ impl Model {
             assert!(self.ports.is_empty());
             return;
         };
-        let port = self.cluster.address(id).unwrap().port();
+        let port = self.cluster.address(id).unwrap().inet().unwrap().port();
         match self.cluster.acquire(id) {
             Acquire::Use(key) => self.use_stream(key, port),
             Acquire::Connect => {
@@ -244,7 +244,7 @@ impl Model {
 
     fn change_endpoints(&mut self, ports: &[u16]) {
         let specs: Vec<_> =
-            ports.iter().map(|&port| EndpointSpec::new(([127, 0, 0, 1], port).into())).collect();
+            ports.iter().map(|&port| EndpointSpec::new(([127, 0, 0, 1], port))).collect();
         let removed = self.cluster.update_endpoints(&specs);
         self.ports = ports.iter().copied().collect();
         let gone: BTreeSet<u64> = removed.waiters.into_iter().collect();
@@ -275,10 +275,10 @@ impl Model {
             );
             let port = self.cluster.endpoint_of(key).and_then(|id| self.cluster.address(id));
             let expected = (connection.port < 1_000).then_some(connection.port);
-            assert_eq!(port.map(|address| address.port()), expected);
+            assert_eq!(port.map(|address| address.inet().unwrap().port()), expected);
         }
         for endpoint in self.cluster.endpoints() {
-            let port = endpoint.address.port();
+            let port = endpoint.address.inet().unwrap().port();
             let count = self.connections.values().filter(|c| c.port == port).count();
             assert_eq!(endpoint.connections, count);
         }
