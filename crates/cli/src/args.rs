@@ -30,6 +30,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Run(RunArgs),
     Check(CheckArgs),
+    Upgrade(crate::upgrade::UpgradeArgs),
     Prove(crate::prove::ProveArgs),
     Load(Box<crate::load::LoadArgs>),
     #[command(about = "Run a small upstream to try the gateway with")]
@@ -45,7 +46,8 @@ pub(crate) enum Command {
 ///
 /// SIGTERM and SIGINT drain: no new connections, requests in flight end, then exit with 0; a second
 /// signal exits at once. SIGHUP applies the file again; a change of the file is noticed by itself.
-/// SIGUSR1 opens the access log anew. A bad file is reported and changes nothing.
+/// SIGUSR1 opens the access log anew. A bad file is reported and changes nothing. SIGUSR2 starts the
+/// executable anew in place of this process, which hands its listening sockets over and drains.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -76,6 +78,15 @@ pub(crate) struct RunArgs {
     /// Write the secrets of TLS sessions to FILE, for Wireshark: whoever reads it reads all traffic
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_key_log: Option<PathBuf>,
+    /// Stay as a small parent that keeps the listening sockets and starts the gateway again if it dies
+    #[arg(long)]
+    pub(crate) supervise: bool,
+    /// File to write the process id to
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
+    /// How long a process may take until it is ready to go on in place of this one
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = crate::load::positive_duration)]
+    pub(crate) upgrade_timeout: std::time::Duration,
     /// What is logged to standard error
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Info)]
     pub(crate) log_level: LogLevel,

@@ -33,7 +33,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use bulkhead_load::{Arrivals, Load, LoadReport, Random, Row};
 
-pub(crate) use args::{LoadArgs, LoadCommand};
+pub(crate) use args::{LoadArgs, LoadCommand, positive as positive_duration};
 
 use crate::interrupt::Interrupt;
 

@@ -15,6 +15,7 @@ mod page;
 mod plane;
 mod prove;
 mod run;
+mod upgrade;
 mod version;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::execute(args),
         Command::Check(args) => check::execute(&args),
+        Command::Upgrade(args) => upgrade::execute(&args),
         Command::Prove(args) => prove::execute(args),
         Command::Load(args) => load::execute(&args),
         Command::Origin(args) => origin::execute(&args),

@@ -4,17 +4,35 @@ use std::net::SocketAddr;
 
 use bulkhead_config::Config;
 use bulkhead_control::{
-    AcmeChallenges, CertificateProblem, CertificateStatus, Plane, WorkerKilled, WorkerStatus,
+    AcmeChallenges, CertificateProblem, CertificateStatus, CheckedEndpoint, ClusterAvailability,
+    ClusterStatus, EndpointStatus, Plane, WorkerKilled, WorkerStatus,
 };
 use bulkhead_gateway::Gateway;
+use bulkhead_message::Address;
+use bulkhead_telemetry::EndpointCounts;
 use bulkhead_transport::CertificatePem;
 
 use crate::failure::chain;
 
+/// How an upgrade is asked for, and what became of it ([`Plane::upgrade`]).
+type Upgrade = Box<dyn Fn() -> Result<Option<u32>, String> + Send + Sync>;
+
 /// A running gateway.
-#[derive(Debug)]
 pub(crate) struct GatewayPlane {
     pub(crate) gateway: Gateway,
+    /// The number of workers that the command line asks for: files do not change it.
+    workers: Option<usize>,
+    upgrade: Upgrade,
+}
+
+impl GatewayPlane {
+    pub(crate) fn new(
+        gateway: Gateway,
+        workers: Option<usize>,
+        upgrade: impl Fn() -> Result<Option<u32>, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { gateway, workers, upgrade: Box::new(upgrade) }
+    }
 }
 
 impl Plane for GatewayPlane {
@@ -55,7 +73,16 @@ impl Plane for GatewayPlane {
         })
     }
 
-    fn apply(&self, config: Config) -> Result<u64, Vec<String>> {
+    fn resize_workers(&self, workers: usize) -> Result<usize, String> {
+        self.gateway.resize(workers).map_err(|error| error.to_string())
+    }
+
+    fn upgrade(&self) -> Result<Option<u32>, String> {
+        (self.upgrade)()
+    }
+
+    fn apply(&self, mut config: Config) -> Result<u64, Vec<String>> {
+        config.workers = self.workers.or(config.workers);
         self.gateway.apply(config).map_err(|error| vec![chain(&anyhow::Error::new(error))])
     }
 
@@ -63,8 +90,57 @@ impl Plane for GatewayPlane {
         self.gateway.set_addresses(host, port, addresses);
     }
 
+    fn checked_endpoints(&self) -> Vec<CheckedEndpoint> {
+        let checked = self.gateway.checked_endpoints().into_iter();
+        checked
+            .map(|endpoint| CheckedEndpoint {
+                cluster: endpoint.cluster,
+                address: endpoint.address,
+                host: endpoint.host,
+            })
+            .collect()
+    }
+
+    fn set_health(&self, cluster: &str, verdicts: Vec<(Address, bool)>) {
+        self.gateway.set_health(cluster, verdicts);
+    }
+
+    fn availability(&self) -> Vec<ClusterAvailability> {
+        let clusters = self.gateway.availability().into_iter();
+        clusters
+            .map(|of| ClusterAvailability {
+                cluster: of.cluster,
+                endpoints: of.endpoints,
+                healthy: of.healthy,
+            })
+            .collect()
+    }
+
+    fn endpoints(&self) -> Vec<ClusterStatus> {
+        let endpoint = |endpoint: bulkhead_gateway::EndpointStatus| EndpointStatus {
+            address: endpoint.address,
+            healthy: endpoint.healthy,
+            ejected_by: endpoint.ejected_by,
+            in_flight: endpoint.in_flight,
+            connections: endpoint.connections,
+        };
+        let clusters = self.gateway.endpoints().into_iter();
+        clusters
+            .map(|of| ClusterStatus {
+                cluster: of.cluster,
+                endpoints: of.endpoints.into_iter().map(endpoint).collect(),
+            })
+            .collect()
+    }
+
     fn metrics(&self) -> String {
         let registry = self.gateway.registry();
+        let counts = self.gateway.availability().into_iter().map(|of| EndpointCounts {
+            cluster: of.cluster,
+            endpoints: of.endpoints as u64,
+            healthy: of.healthy as u64,
+        });
+        registry.set_endpoints(counts.collect());
         // The kernel keeps these; asking when somebody looks costs the workers nothing.
         for worker in self.gateway.workers() {
             registry.shard(worker.index).set_cpu(worker.cpu_time);

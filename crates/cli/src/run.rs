@@ -1,39 +1,121 @@
 //! `bulkhead run`: the gateway, its control plane, and the signals that end them.
 
+mod channel;
+mod inheritance;
+mod notify;
+mod pid_file;
+mod serve;
+mod successor;
+mod supervise;
+mod watchdog;
+
+pub(crate) use pid_file::read as read_pid_file;
+
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Sender, channel, sync_channel};
 
 use anyhow::{Context, Result, bail};
 use bulkhead_config::{Checked, Config};
-use bulkhead_control::{AdminOptions, Applied, ConfigSource, Control, ControlOptions};
+use bulkhead_control::{AdminOptions, Applied, ConfigSource, Control, ControlOptions, Event};
 use bulkhead_gateway::{Gateway, GatewayOptions};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use crate::args::RunArgs;
 use crate::config_file;
 use crate::log::Log;
 use crate::plane::GatewayPlane;
+use channel::Message;
+use inheritance::{Estate, Inheritance, Origin};
+use notify::Notifier;
+use pid_file::PidFile;
+use serve::{Happening, Service, Upgraded};
+use successor::Executable;
 
 pub(crate) fn execute(args: RunArgs) -> Result<ExitCode> {
     let log = Log::new(args.log_level, args.log_format);
     log.take_panics();
+    let executable = Executable::of_process().context("find the own executable")?;
+    let inheritance = Inheritance::take()?;
+    if args.supervise && matches!(inheritance.origin, Origin::Anybody) {
+        return supervise::execute(&args, executable, inheritance.offer, log);
+    }
     // Before anything is opened: a signal that comes early must not be lost.
-    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]).context("watch for signals")?;
+    let signals =
+        Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]).context("watch for signals")?;
     let (sender, happenings) = channel();
     forward(signals, sender.clone())?;
+    let (service, origin) = start(&args, executable, inheritance, &sender, log)?;
+    // A supervisor has a file of its own.
+    let own_file = args.pid_file.as_ref().filter(|_| service.supervisor.is_none());
+    let _pid_file = own_file.map(|path| write_pid_file(path)).transpose()?;
+    log.info(&ready_line(&service.plane.gateway));
+    // In this order: if nobody is there any more to be told, nothing was accepted in vain.
+    announce(&service, &origin)?;
+    service.plane.gateway.accept();
+    Ok(service.run(&happenings))
+}
 
-    let applied = configuration(&args)?;
+/// Starts the gateway and its control plane; nothing is accepted yet.
+fn start(
+    args: &RunArgs,
+    executable: Executable,
+    inheritance: Inheritance,
+    sender: &Sender<Happening>,
+    log: Log,
+) -> Result<(Service, Origin)> {
+    let Inheritance { origin, offer } = inheritance;
+    let mut estate = Estate::of(offer)?;
+    let applied = configuration(args)?;
     for warning in &applied.warnings {
         log.warn(warning);
     }
-    let config = with_overrides(applied.config.clone(), &args);
+    let config = with_overrides(applied.config.clone(), args);
     raise_open_files(&config, log);
     let (drain_timeout, admin) = (config.limits.drain_timeout, config.admin.clone());
-    let options =
-        GatewayOptions { tls_key_log: args.tls_key_log.clone(), ..GatewayOptions::default() };
+    let options = GatewayOptions {
+        sockets: std::mem::take(&mut estate.sockets),
+        ticketer: estate.ticketer.take(),
+        tls_key_log: args.tls_key_log.clone(),
+        held: true,
+        ..GatewayOptions::default()
+    };
+    warn_of_key_log(args, log);
+    let gateway = Gateway::start(config, options).context("start the gateway")?;
+    for name in unclaimed(&gateway) {
+        log.warn(&format!("no listener is for the passed socket `{name}`: it was closed"));
+    }
+    let plane = Arc::new(GatewayPlane::new(gateway, args.workers, asking(sender.clone())));
+    let reloadable = applied.source.is_some();
+    let control =
+        start_control(args, applied, &plane, admin.as_ref(), &mut estate, sender.clone(), log)?;
+    let supervisor = match &origin {
+        Origin::Supervisor(channel) => Some(Arc::clone(channel)),
+        _ => None,
+    };
+    let notifier = Arc::new(match &supervisor {
+        Some(channel) => Notifier::Supervisor(Arc::clone(channel)),
+        None => Notifier::from_environment(),
+    });
+    let service = Service {
+        plane,
+        control,
+        log,
+        notifier,
+        executable,
+        admin: admin.map(|admin| admin.address.to_string()),
+        supervisor,
+        drain_timeout,
+        upgrade_timeout: args.upgrade_timeout,
+        reloadable,
+        sender: sender.clone(),
+    };
+    Ok((service, origin))
+}
+
+fn warn_of_key_log(args: &RunArgs, log: Log) {
     if let Some(path) = &args.tls_key_log {
         log.warn(&format!(
             "the secrets of all TLS sessions are written to `{}`: whoever reads that file can read \
@@ -41,76 +123,86 @@ pub(crate) fn execute(args: RunArgs) -> Result<ExitCode> {
             path.display()
         ));
     }
-    let gateway = Gateway::start(config, options).context("start the gateway")?;
-    let plane = Arc::new(GatewayPlane { gateway });
-    let admin =
-        admin.map(|admin| AdminOptions { address: admin.address, faults: args.allow_faults });
-    if let Some(admin) = admin.filter(|admin| !admin.address.ip().is_loopback()) {
+}
+
+fn start_control(
+    args: &RunArgs,
+    applied: Applied,
+    plane: &Arc<GatewayPlane>,
+    admin: Option<&bulkhead_config::model::Admin>,
+    estate: &mut Estate,
+    sender: Sender<Happening>,
+    log: Log,
+) -> Result<Control> {
+    let admin_socket =
+        admin.and_then(|admin| estate.take_admin(&admin.address.to_string())).map(Arc::new);
+    let admin = admin.map(|admin| AdminOptions {
+        address: admin.address,
+        faults: args.allow_faults,
+        readiness_clusters: admin.readiness_clusters.clone(),
+    });
+    if let Some(admin) = admin.as_ref().filter(|admin| !admin.address.ip().is_loopback()) {
         log.warn(&format!("admin server on {}: not only this machine may ask it", admin.address));
     }
-    let options = ControlOptions { admin, lookup: None };
-    let control =
-        Control::start(options, applied, Arc::<GatewayPlane>::clone(&plane), move |event| {
-            log.write(event.level(), &event.to_string());
-        })
-        .context("start the control plane")?;
-    log.info(&ready_line(&plane.gateway));
-
-    Ok(serve(&happenings, &sender, &plane, &control, drain_timeout, log))
+    let options = ControlOptions { admin, admin_socket, lookup: None };
+    Control::start(options, applied, Arc::<GatewayPlane>::clone(plane), move |event| {
+        log.write(event.level(), &event.to_string());
+        let sockets_may_differ = matches!(
+            event,
+            Event::ConfigApplied { .. }
+                | Event::ConfigRejected { .. }
+                | Event::WorkersResized { .. }
+        );
+        if sockets_may_differ {
+            // The main thread ends last.
+            let _ = sender.send(Happening::Reloaded);
+        }
+    })
+    .context("start the control plane")
 }
 
-/// What the main thread waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Happening {
-    Signal(i32),
-    /// The gateway has drained; whether nothing was cut off.
-    Drained(bool),
-}
-
-/// Waits for signals until the gateway has ended.
-fn serve(
-    happenings: &Receiver<Happening>,
-    sender: &Sender<Happening>,
-    plane: &Arc<GatewayPlane>,
-    control: &Control,
-    drain_timeout: Duration,
-    log: Log,
-) -> ExitCode {
-    let mut draining = false;
-    while let Ok(happening) = happenings.recv() {
-        match happening {
-            Happening::Signal(SIGHUP) => control.reload(),
-            Happening::Signal(SIGUSR1) => plane.gateway.reopen_log(),
-            Happening::Signal(_) if draining => {
-                log.warn("second signal: stopping at once");
-                // Not by returning: that would wait for the workers.
-                std::process::exit(1);
-            }
-            Happening::Signal(_) => {
-                draining = true;
-                log.info(&format!(
-                    "draining: requests in flight have {} s; another signal stops at once",
-                    drain_timeout.as_secs_f32()
-                ));
-                control.drain();
-                let (plane, sender) = (Arc::clone(plane), sender.clone());
-                std::thread::spawn(move || {
-                    let whole = plane.gateway.drain(drain_timeout);
-                    // The main thread waits for nothing else.
-                    let _ = sender.send(Happening::Drained(whole));
-                });
-            }
-            Happening::Drained(true) => {
-                log.info("drained");
-                return ExitCode::SUCCESS;
-            }
-            Happening::Drained(false) => {
-                log.warn("drain time-out: what was still in flight was cut off");
-                return ExitCode::SUCCESS;
-            }
+/// Tells whoever waits that this process serves.
+fn announce(service: &Service, origin: &Origin) -> Result<()> {
+    let status = serve::status(&service.plane);
+    match origin {
+        Origin::Anybody => service.notifier.tell(&format!("READY=1\n{status}")),
+        // It tells the service manager itself: only the main process is believed.
+        Origin::Predecessor(channel) => channel
+            .send(&Message::Ready)
+            .context("the process before this one is gone: it was told to stop, most likely")?,
+        Origin::Supervisor(channel) => {
+            service.offer().and_then(|offer| offer.send(channel)).context("tell the supervisor")?;
+            channel.send(&Message::Ready).context("tell the supervisor")?;
+            service.notifier.tell(&status);
+            serve::heed(Arc::clone(channel), service.sender.clone())?;
         }
     }
-    ExitCode::FAILURE
+    let variable = |name| std::env::var(name).ok();
+    let ours = matches!(origin, Origin::Predecessor(_) | Origin::Supervisor(_))
+        || variable("WATCHDOG_PID").is_none_or(|pid| pid == std::process::id().to_string());
+    if let Some(every) = watchdog::interval(variable("WATCHDOG_USEC").as_deref()).filter(|_| ours) {
+        watchdog::start(every, Arc::downgrade(&service.plane), Arc::clone(&service.notifier));
+    }
+    Ok(())
+}
+
+fn write_pid_file(path: &Path) -> Result<PidFile> {
+    PidFile::write(path).with_context(|| format!("write the process id to `{}`", path.display()))
+}
+
+/// How the admin server asks the main thread for an upgrade.
+fn asking(sender: Sender<Happening>) -> impl Fn() -> Upgraded + Send + Sync {
+    move || {
+        let (asker, answer) = sync_channel(1);
+        let gone = |_| "this process is ending".to_owned();
+        sender.send(Happening::Upgrade(asker)).map_err(|_| "this process is ending".to_owned())?;
+        answer.recv().map_err(gone)?
+    }
+}
+
+/// Names of passed sockets that nobody wanted, each once.
+fn unclaimed(gateway: &Gateway) -> std::collections::BTreeSet<&str> {
+    gateway.unclaimed().iter().map(String::as_str).collect()
 }
 
 /// A thread of its own turns signals into [`Happening`]s.
@@ -165,7 +257,9 @@ fn with_overrides(mut config: Config, args: &RunArgs) -> Config {
         config.workers = args.workers;
     }
     if let Some(address) = args.admin {
-        config.admin = Some(bulkhead_config::model::Admin { address });
+        let readiness_clusters =
+            config.admin.take().map(|admin| admin.readiness_clusters).unwrap_or_default();
+        config.admin = Some(bulkhead_config::model::Admin { address, readiness_clusters });
     }
     config
 }

@@ -6,9 +6,11 @@ mod jwt;
 mod layer4;
 mod listener;
 mod overload;
+mod resilience;
 mod route;
 mod shadow;
 mod tls;
+mod workers;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,6 +30,9 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     let acme = file.table("acme").map(|table| acme::acme(table, report));
     let mut config = Config {
         workers: file.number("workers"),
+        worker_affinity: workers::affinity(file, report),
+        numa: file.text("numa") == Some("auto"),
+        rebalance: file.text("rebalance") == Some("auto"),
         listeners: listener::listeners(file.list("listeners"), acme.as_ref(), report),
         limits: file.table("limits").map(limits).unwrap_or_default(),
         access_log: file.get("access_log").and_then(access_log),
@@ -40,7 +45,11 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         && let Some(address) = table.address("address").and_then(|address| address.inet())
     {
         listener::check_admin(item.span, address, &config.listeners, report);
-        config.admin = Some(Admin { address });
+        let required = table.list("readiness_clusters").iter();
+        let readiness_clusters = required
+            .filter_map(|item| names.clusters.look_up(item, "cluster", "clusters", report))
+            .collect();
+        config.admin = Some(Admin { address, readiness_clusters });
     }
     if let (Some(acme), Some(item)) = (&acme, file.get("acme")) {
         acme::check_use(acme, item.span, &config.listeners, report);
@@ -83,7 +92,7 @@ impl Declared {
         Self { spans: spans.collect() }
     }
 
-    /// The name that `item` refers to, which is `what` in `section`.
+    /// The name that `item` refers to, which is `what` in `section`; from now on it is used.
     fn refer(
         &mut self,
         item: &Item,
@@ -91,9 +100,23 @@ impl Declared {
         section: &str,
         report: &mut Report<'_>,
     ) -> Option<String> {
-        let Value::Text(name) = &item.value else { return None };
-        if let Some((_, used)) = self.spans.get_mut(name) {
+        let name = self.look_up(item, what, section, report)?;
+        if let Some((_, used)) = self.spans.get_mut(&name) {
             *used = true;
+        }
+        Some(name)
+    }
+
+    /// As [`Declared::refer`], but to name it so is not to use it.
+    fn look_up(
+        &self,
+        item: &Item,
+        what: &str,
+        section: &str,
+        report: &mut Report<'_>,
+    ) -> Option<String> {
+        let Value::Text(name) = &item.value else { return None };
+        if self.spans.contains_key(name) {
             return Some(name.clone());
         }
         let found = report.error(item.span, format!("no {what} is called {}", quote_name(name)));

@@ -5,6 +5,7 @@ pub(crate) mod backends;
 pub(crate) mod frontends;
 pub(crate) mod layer4;
 pub(crate) mod overload;
+pub(crate) mod resilience;
 pub(crate) mod routes;
 pub(crate) mod tls;
 

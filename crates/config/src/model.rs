@@ -11,18 +11,24 @@ mod layer4;
 mod limits;
 mod listener;
 mod overload;
+mod resilience;
 mod route;
 mod telemetry;
 mod tls;
+mod workers;
 
 pub use acme::{Acme, AcmeChallenge, ExternalAccount};
-pub use cluster::{Balance, Cluster, Ejection, Endpoint, EndpointAddress};
+pub use cluster::{Balance, Cluster, Endpoint, EndpointAddress};
 pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use layer4::{Cidr, ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute};
 pub use limits::Limits;
 pub use listener::{Listener, Protocol, SecretSource};
 pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
+pub use resilience::{
+    CircuitBreaker, Ejection, FailurePercentage, HealthCheck, HealthProbe, Protection, SlowStart,
+    SuccessRate,
+};
 pub use route::{
     Backend, PathMatch, RetryPolicy, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch,
 };
@@ -30,12 +36,19 @@ pub use telemetry::{AccessLog, Admin};
 pub use tls::{
     Certificate, ClientCertificates, ListenerTls, NameMatch, TlsPolicy, TlsVersion, UpstreamTls,
 };
+pub use workers::WorkerAffinity;
 
 /// A whole configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// Number of workers; `None`: as many as the cgroup grants CPUs.
     pub workers: Option<usize>,
+    /// Which CPUs they are pinned to.
+    pub worker_affinity: WorkerAffinity,
+    /// Workers are spread over the nodes of the memory (NUMA), and held there.
+    pub numa: bool,
+    /// Long-lived connections move between workers where they have become uneven.
+    pub rebalance: bool,
     /// Where connections are accepted.
     pub listeners: Vec<Listener>,
     /// In file order; precedence is the router's.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use crate::diagnostic::{Diagnostic, quote};
 use crate::model::{
-    Backend, Cluster, Config, Endpoint, EndpointAddress, Listener, PathMatch, Priority, Protocol,
-    Route, RouteMatch, RouteTimeouts, UpstreamTls,
+    Backend, Cluster, Config, Endpoint, EndpointAddress, Listener, PathMatch, Priority, Protection,
+    Protocol, Route, RouteMatch, RouteTimeouts, UpstreamTls,
 };
 use crate::nearest::nearest;
 use crate::scalar::read_endpoint;
@@ -46,6 +46,7 @@ impl Config {
                 timeouts: RouteTimeouts::default(),
                 priority: Priority::default(),
                 retry: None,
+                protection: Protection::default(),
             }],
             clusters: [(cluster.name.clone(), cluster)].into_iter().collect(),
             ..Self::default()

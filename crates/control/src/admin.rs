@@ -1,8 +1,9 @@
 //! The admin server: HTTP/1.1 on an address of its own, loopback unless said otherwise.
 //!
-//! It tells and, if faults are allowed, kills workers; it never changes the configuration, and
-//! never shows a secret.
+//! It tells, carries out operations and, if faults are allowed, kills workers; it never changes the
+//! configuration, and never shows a secret.
 
+mod operations;
 mod pages;
 
 use std::convert::Infallible;
@@ -37,12 +38,14 @@ pub const ADMIN_CONNECTION_LIFETIME: Duration = Duration::from_secs(600);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the admin server does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminOptions {
     /// Address; port 0 asks the system for one.
     pub address: SocketAddr,
     /// Whether `POST /workers/{index}/kill` is there.
     pub faults: bool,
+    /// Clusters without which the gateway is not ready: each must have a healthy endpoint.
+    pub readiness_clusters: Vec<String>,
 }
 
 /// Serves until the task is dropped.
@@ -79,11 +82,11 @@ async fn serve_connection(stream: TcpStream, pages: Arc<Pages>) {
 
 /// Bodies of requests are never read: hyper closes the connection if there is much of one.
 async fn respond(request: &Request<Incoming>, pages: Arc<Pages>) -> Response<Full<Bytes>> {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let question = Question {
-        method: request.method().as_str().to_owned(),
-        path: request.uri().path().to_owned(),
         from_browser: request.headers().contains_key("origin")
             || request.headers().contains_key("sec-fetch-site"),
+        ..Question::new(request.method().as_str(), target)
     };
     let answer = if question.may_block() {
         tokio::task::spawn_blocking(move || pages.answer(&question))

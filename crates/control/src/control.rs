@@ -13,6 +13,7 @@ use crate::acme;
 use crate::admin::{self, AdminOptions, Pages};
 use crate::certificates::{CertificateWatch, EXPIRY_INTERVAL};
 use crate::event::{Event, Listen};
+use crate::health::{Checks, check_for_ever};
 use crate::plane::Plane;
 use crate::resolver::{Known, Lookup, Resolver, system_lookup};
 use crate::status::Status;
@@ -44,6 +45,8 @@ pub struct Applied {
 pub struct ControlOptions {
     /// The admin server; `None`: none.
     pub admin: Option<AdminOptions>,
+    /// The admin server's socket, if it is open already; its address is not bound then.
+    pub admin_socket: Option<Arc<std::net::TcpListener>>,
     /// How names are looked up; `None`: by the system.
     pub lookup: Option<Lookup>,
 }
@@ -69,6 +72,8 @@ pub enum ControlError {
 #[derive(Debug)]
 pub struct Control {
     admin_address: Option<SocketAddr>,
+    admin_socket: Option<Arc<std::net::TcpListener>>,
+    close_admin: Arc<Notify>,
     status: Arc<Status>,
     reload: Arc<Notify>,
     stop: watch::Sender<bool>,
@@ -90,23 +95,25 @@ impl Control {
         let events: Arc<Listen> = Arc::new(events);
         let Applied { config, revision, warnings, origin, source } = applied;
         let status = Arc::new(Status::new(origin, revision, &config, warnings));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(BLOCKING_THREADS_MAX)
-            .thread_name("control-wait")
-            .build()
-            .map_err(ControlError::Start)?;
+        let runtime = runtime().map_err(ControlError::Start)?;
         let (listener, admin_address) = match options.admin {
             None => (None, None),
             Some(admin) => {
                 let bind_error = |source| ControlError::Bind { address: admin.address, source };
-                let listener = bind(admin.address).map_err(bind_error)?;
+                let listener = match options.admin_socket {
+                    Some(open) => open,
+                    None => {
+                        Arc::new(std::net::TcpListener::bind(admin.address).map_err(bind_error)?)
+                    }
+                };
+                listener.set_nonblocking(true).map_err(bind_error)?;
                 let address = listener.local_addr().map_err(bind_error)?;
                 let pages = Pages {
                     plane: Arc::clone(&plane),
                     status: Arc::clone(&status),
                     events: Arc::clone(&events),
                     faults: admin.faults,
+                    readiness_clusters: admin.readiness_clusters,
                 };
                 (Some((listener, Arc::new(pages))), Some(address))
             }
@@ -122,15 +129,18 @@ impl Control {
             known: Arc::new(Known::default()),
         };
         let certificates = CertificateWatch::new(Arc::clone(&plane), Arc::clone(&events));
+        let (checks, checks_in_force) = watch::channel(Arc::new(Checks::of(&config)));
+        let checking = check_for_ever(Arc::clone(&plane), Arc::clone(&events), checks_in_force);
         let store = source.map(|(source, text)| {
             Store::new(source, text, config.clone(), plane, Arc::clone(&status), events)
         });
-        let reload = Arc::new(Notify::new());
+        let admin_socket = listener.as_ref().map(|(listener, _)| Arc::clone(listener));
+        let (reload, close_admin) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (stop, stopped) = watch::channel(false);
-        let main = run(
-            Tasks { listener, resolver, config, certificates, store, reload: Arc::clone(&reload) },
-            stopped,
-        );
+        let closed = Arc::clone(&close_admin);
+        let keeping =
+            Keeping { store, resolver, config, checks, certificates, reload: Arc::clone(&reload) };
+        let main = run(Tasks { listener, closed, keeping }, checking, stopped);
         let thread = std::thread::Builder::new()
             .name("control".to_owned())
             .spawn(move || {
@@ -139,12 +149,23 @@ impl Control {
                 runtime.shutdown_background();
             })
             .map_err(ControlError::Start)?;
-        Ok(Self { admin_address, status, reload, stop, thread: Some(thread) })
+        let thread = Some(thread);
+        Ok(Self { admin_address, admin_socket, close_admin, status, reload, stop, thread })
     }
 
     /// Where the admin server listens.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
+    }
+
+    /// The admin server's socket, for a process that goes on in place of this one.
+    pub fn admin_socket(&self) -> Option<&Arc<std::net::TcpListener>> {
+        self.admin_socket.as_ref()
+    }
+
+    /// The admin server takes no new connections: its socket is another process's now.
+    pub fn close_admin(&self) {
+        self.close_admin.notify_one();
     }
 
     /// Reads and applies the configuration now, changed or not. Returns before it is done.
@@ -177,48 +198,58 @@ impl Drop for Control {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name("control-wait")
+        .build()
 }
 
-/// What runs on the thread.
+/// What runs on the thread, beside the checks.
 struct Tasks {
-    listener: Option<(std::net::TcpListener, Arc<Pages>)>,
+    listener: Option<(Arc<std::net::TcpListener>, Arc<Pages>)>,
+    closed: Arc<Notify>,
+    keeping: Keeping,
+}
+
+/// What keeps up with the configuration.
+struct Keeping {
+    store: Option<Store>,
     resolver: Resolver,
     config: Config,
     certificates: CertificateWatch,
-    store: Option<Store>,
+    checks: watch::Sender<Arc<Checks>>,
     reload: Arc<Notify>,
 }
 
-async fn run(tasks: Tasks, mut stopped: watch::Receiver<bool>) {
-    let Tasks { listener, resolver, config, certificates, store, reload } = tasks;
+async fn run(tasks: Tasks, checking: impl Future<Output = ()>, mut stopped: watch::Receiver<bool>) {
+    let Tasks { listener, closed, keeping } = tasks;
     let serving = async move {
         if let Some((listener, pages)) = listener
+            && let Ok(listener) = listener.try_clone()
             && let Ok(listener) = tokio::net::TcpListener::from_std(listener)
         {
-            admin::serve(listener, pages).await;
+            tokio::select! {
+                () = admin::serve(listener, pages) => {}
+                () = closed.notified() => {}
+            }
         }
         std::future::pending::<()>().await;
     };
     tokio::select! {
         () = serving => {}
-        () = keep_config(store, resolver, config, certificates, &reload) => {}
+        () = checking => {}
+        () = keep_config(keeping) => {}
         // An error means that the handle is gone, which is a stop too.
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
 }
 
-/// Polls the store, has the names of whatever is in force looked up, and watches certificates.
-async fn keep_config(
-    store: Option<Store>,
-    resolver: Resolver,
-    config: Config,
-    mut certificates: CertificateWatch,
-    reload: &Notify,
-) {
+/// Polls the store, has the names of whatever is in force looked up and its endpoints checked, and
+/// watches certificates.
+async fn keep_config(keeping: Keeping) {
+    let Keeping { store, resolver, config, mut certificates, checks, reload } = keeping;
     let mut lookups = resolver.watch(&config);
     let mut in_acme = config.acme;
     let mut _acme = acme::keep(in_acme.clone(), &resolver.plane, &resolver.events);
@@ -240,9 +271,13 @@ async fn keep_config(
         let polled = tokio::task::spawn_blocking(move || {
             let began = Instant::now();
             let outcome = store.poll(forced);
-            (store, outcome, began.elapsed())
+            let checks = match &outcome {
+                Outcome::Applied(config) => Some(Checks::of(config)),
+                Outcome::Unchanged | Outcome::Rejected => None,
+            };
+            (store, outcome, checks, began.elapsed())
         });
-        let Ok((returned, outcome, took)) = polled.await else {
+        let Ok((returned, outcome, new_checks, took)) = polled.await else {
             (resolver.events)(Event::WatchEnded);
             return std::future::pending().await;
         };
@@ -264,6 +299,9 @@ async fn keep_config(
         if !unchanged || looked.elapsed() >= EXPIRY_INTERVAL {
             looked = Instant::now();
             due = certificates.look();
+        }
+        if let Some(new_checks) = new_checks {
+            checks.send_replace(Arc::new(new_checks));
         }
     }
 }

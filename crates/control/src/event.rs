@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bulkhead_message::Address;
+
 use crate::plane::CertificateProblem;
 
 /// How much an event matters.
@@ -95,6 +97,29 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The pool of workers was resized through the admin server.
+    WorkersResized {
+        /// How many there were.
+        before: usize,
+        /// How many there are.
+        workers: usize,
+    },
+    /// Active checks call an endpoint unhealthy.
+    EndpointUnhealthy {
+        /// Its cluster.
+        cluster: String,
+        /// Its address.
+        endpoint: Address,
+        /// Why the last check did not pass.
+        reason: String,
+    },
+    /// Active checks call an endpoint healthy that was not.
+    EndpointHealthy {
+        /// Its cluster.
+        cluster: String,
+        /// Its address.
+        endpoint: Address,
+    },
     /// A worker was killed through the admin server.
     WorkerKilled {
         /// Its index.
@@ -114,9 +139,12 @@ impl Event {
             | Self::ConfigApplied { .. }
             | Self::NameResolved { .. }
             | Self::AcmeObtained { .. }
+            | Self::WorkersResized { .. }
+            | Self::EndpointHealthy { .. }
             | Self::WorkerKilled { .. } => Level::Info,
             Self::NeedsRestart { .. }
             | Self::NameFailed { .. }
+            | Self::EndpointUnhealthy { .. }
             | Self::CertificateEnds { ended: false, .. } => Level::Warn,
             Self::CertificateProblem(_)
             | Self::AcmeFailed { .. }
@@ -157,6 +185,42 @@ impl fmt::Display for Event {
             Self::NeedsRestart { key } => {
                 write!(formatter, "`{key}` has changed: restart the gateway for it to take effect")
             }
+            Self::NameResolved { cluster, host, addresses } => {
+                write!(formatter, "cluster `{cluster}`: name `{host}` now resolves to")?;
+                for address in addresses {
+                    write!(formatter, " {address}")?;
+                }
+                Ok(())
+            }
+            Self::NameFailed { cluster, host, reason } => write!(
+                formatter,
+                "cluster `{cluster}`: name `{host}` does not resolve, its last addresses stay: {reason}"
+            ),
+            Self::WorkersResized { before, workers } => {
+                write!(formatter, "{workers} workers on request, there were {before}")
+            }
+            Self::EndpointUnhealthy { cluster, endpoint, reason } => {
+                write!(formatter, "cluster `{cluster}`: endpoint {endpoint} is unhealthy: {reason}")
+            }
+            Self::EndpointHealthy { cluster, endpoint } => {
+                write!(formatter, "cluster `{cluster}`: endpoint {endpoint} is healthy again")
+            }
+            Self::WorkerKilled { worker, connections_moved, connections_lost } => write!(
+                formatter,
+                "worker {worker} killed on request: {connections_moved} connections moved, \
+                 {connections_lost} lost"
+            ),
+            Self::CertificateProblem(_)
+            | Self::AcmeObtained { .. }
+            | Self::AcmeFailed { .. }
+            | Self::CertificateEnds { .. } => self.tell_of_certificates(formatter),
+        }
+    }
+}
+
+impl Event {
+    fn tell_of_certificates(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::CertificateProblem(CertificateProblem { file, reason, kept }) => {
                 let what = if *kept { "the one before is served" } else { "it is left out" };
                 write!(formatter, "`{}` cannot be used, {what}: {reason}", file.display())
@@ -175,22 +239,7 @@ impl fmt::Display for Event {
                 1 => write!(formatter, "the certificate of `{name}` ends in 1 day"),
                 days => write!(formatter, "the certificate of `{name}` ends in {days} days"),
             },
-            Self::NameResolved { cluster, host, addresses } => {
-                write!(formatter, "cluster `{cluster}`: name `{host}` now resolves to")?;
-                for address in addresses {
-                    write!(formatter, " {address}")?;
-                }
-                Ok(())
-            }
-            Self::NameFailed { cluster, host, reason } => write!(
-                formatter,
-                "cluster `{cluster}`: name `{host}` does not resolve, its last addresses stay: {reason}"
-            ),
-            Self::WorkerKilled { worker, connections_moved, connections_lost } => write!(
-                formatter,
-                "worker {worker} killed on request: {connections_moved} connections moved, \
-                 {connections_lost} lost"
-            ),
+            _ => Ok(()),
         }
     }
 }

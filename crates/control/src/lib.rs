@@ -1,7 +1,8 @@
 //! The control plane: what may wait, beside the workers that may not.
 //!
 //! One thread of its own with a small asynchronous runtime serves the admin address, watches the
-//! configuration file and everything it refers to, and looks names of endpoints up again. It talks
+//! configuration file and everything it refers to, looks names of endpoints up again, and checks their
+//! health. It talks
 //! to the data plane through [`Plane`] only, and knows nothing of the gateway: with the control
 //! plane dead, requests go on.
 //!
@@ -13,6 +14,7 @@ mod certificates;
 mod control;
 mod event;
 mod files;
+mod health;
 mod plane;
 mod resolver;
 mod stamp;
@@ -26,8 +28,10 @@ pub use admin::{
 pub use control::{Applied, Control, ControlError, ControlOptions};
 pub use event::{Event, Level};
 pub use files::referenced as referenced_files;
+pub use health::CHECKS_AT_ONCE_MAX;
 pub use plane::{
-    AcmeChallenges, CertificateProblem, CertificateStatus, Plane, WorkerKilled, WorkerStatus,
+    AcmeChallenges, CertificateProblem, CertificateStatus, CheckedEndpoint, ClusterAvailability,
+    ClusterStatus, EndpointStatus, Plane, WorkerKilled, WorkerStatus,
 };
 pub use resolver::Lookup;
 pub use store::{CONFIG_BYTES_MAX, CONFIG_POLL_INTERVAL, ConfigSource, Parse, Parsed};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bulkhead_config::Config;
+use bulkhead_message::Address;
 
 /// The data plane, seen from here. Methods may block for a while, and are never called by a worker.
 pub trait Plane: Send + Sync + 'static {
@@ -20,6 +21,19 @@ pub trait Plane: Send + Sync + 'static {
     /// Text that says why it was not done.
     fn kill_worker(&self, worker: usize) -> Result<WorkerKilled, String>;
 
+    /// Makes it so many workers, and gives how many there were. Nothing is lost by it.
+    ///
+    /// # Errors
+    /// Text that says why it was not done, or not wholly.
+    fn resize_workers(&self, workers: usize) -> Result<usize, String>;
+
+    /// Starts the executable anew in place of this process, and gives the new process's id once that serves, or
+    /// `None` if a supervisor was asked to do so.
+    ///
+    /// # Errors
+    /// Text that says why this process goes on.
+    fn upgrade(&self) -> Result<Option<u32>, String>;
+
     /// Puts a whole configuration in force and gives its revision.
     ///
     /// # Errors
@@ -29,6 +43,19 @@ pub trait Plane: Send + Sync + 'static {
     /// Makes these the addresses of a name, in place of the ones it has, wherever an endpoint has
     /// this name and port. What is not told stays, also under another configuration.
     fn set_addresses(&self, host: &str, port: u16, addresses: Vec<SocketAddr>);
+
+    /// The endpoints in force of clusters that are checked.
+    fn checked_endpoints(&self) -> Vec<CheckedEndpoint>;
+
+    /// Makes these the verdicts of active checks on a cluster's endpoints, in place of all before.
+    /// They stay in force until others are told, also under another configuration.
+    fn set_health(&self, cluster: &str, verdicts: Vec<(Address, bool)>);
+
+    /// The clusters in force, by name, and how many of their endpoints are healthy.
+    fn availability(&self) -> Vec<ClusterAvailability>;
+
+    /// The clusters in force, by name, with their endpoints as the workers see them.
+    fn endpoints(&self) -> Vec<ClusterStatus>;
 
     /// All metrics in the Prometheus text exposition format.
     fn metrics(&self) -> String;
@@ -92,6 +119,52 @@ pub struct WorkerStatus {
     pub exchanges: usize,
     /// CPU time of its thread.
     pub cpu_time: Duration,
+}
+
+/// An endpoint that is to be checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedEndpoint {
+    /// Its cluster.
+    pub cluster: String,
+    /// Where it is.
+    pub address: Address,
+    /// The name that it was resolved from, if any.
+    pub host: Option<String>,
+}
+
+/// How many endpoints of a cluster are healthy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterAvailability {
+    /// Its name.
+    pub cluster: String,
+    /// Its endpoints.
+    pub endpoints: usize,
+    /// Those that active checks call healthy; without checks, all.
+    pub healthy: usize,
+}
+
+/// A cluster with its endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterStatus {
+    /// Its name.
+    pub cluster: String,
+    /// By address.
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// One endpoint, over all workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointStatus {
+    /// Where it is.
+    pub address: Address,
+    /// What active checks say; `None`: they have said nothing.
+    pub healthy: Option<bool>,
+    /// Workers that have ejected it.
+    pub ejected_by: usize,
+    /// Attempts in flight.
+    pub in_flight: u64,
+    /// Connections, in any state.
+    pub connections: usize,
 }
 
 /// What became of a killed worker.

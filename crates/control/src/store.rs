@@ -157,7 +157,8 @@ impl Store {
         let old = &self.in_force;
         for (key, changed) in [
             ("admin", config.admin != old.admin),
-            ("workers", config.workers != old.workers),
+            ("worker_affinity", config.worker_affinity != old.worker_affinity),
+            ("numa", config.numa != old.numa),
             ("access_log", config.access_log != old.access_log),
         ] {
             if changed {

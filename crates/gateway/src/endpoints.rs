@@ -322,17 +322,18 @@ impl Worker {
     /// Tells the balancer how the current attempt ended, once.
     pub(crate) fn tell_endpoint(&mut self, key: Key, outcome: AttemptOutcome) {
         self.end_waiting(key, Wait::of(outcome));
-        let Self { exchanges, clusters, .. } = self;
+        let Self { exchanges, clusters, breakers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         if !std::mem::take(&mut exchange.attempt_open) {
             return;
         }
+        exchange.passes.leave_cluster(outcome, breakers, self.now);
         if let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint)
             && let Some(cluster) = clusters.get_mut(id)
         {
             let series = cluster.entry.series;
             let duration = self.now.saturating_duration_since(exchange.attempt_started);
-            let ok = outcome == AttemptOutcome::Success;
+            let ok = outcome != AttemptOutcome::Neutral && !cluster.pool.is_failure(outcome);
             self.shard.attempt_finished(series, duration, ok);
             if cluster.pool.finished(endpoint, self.now, outcome).is_some() {
                 self.shard.ejected(series);

@@ -69,6 +69,11 @@ impl Parcel {
         clients + self.relays.len()
     }
 
+    /// A client's connection on which nothing is in flight.
+    pub(crate) fn of_client(key: Key, connection: Box<Connection>) -> Self {
+        Self { connections: vec![(key, connection, None)], ..Self::default() }
+    }
+
     /// Ends what cannot be delivered; exchanges in it end without a record. `shard`: one that no other thread writes to now.
     pub(crate) fn lose(self, shared: &Shared, shard: &Shard) {
         shared.count_lost(self.clients());
@@ -206,8 +211,28 @@ impl Worker {
 }
 
 /// Moves what a dead worker served, and starts its successor. Runs on the dying thread.
-pub(crate) fn evacuate(mut worker: Worker, ended: Instant) {
+pub(crate) fn evacuate(worker: Worker, ended: Instant) {
     let (shared, slot) = (worker.shared.clone(), worker.slot.clone());
+    let mut report = empty(worker);
+    shared.respawn(&slot);
+    report.duration = crate::clock::now().saturating_duration_since(ended);
+    shared.totals.killed.fetch_add(1, Ordering::Relaxed);
+    shared.registry.worker_killed();
+    shared.evacuated(&slot, report);
+}
+
+/// Moves what a worker served for which the pool has no place any more.
+pub(crate) fn retire(worker: Worker, ended: Instant) {
+    let (shared, slot) = (worker.shared.clone(), worker.slot.clone());
+    let mut report = empty(worker);
+    report.duration = crate::clock::now().saturating_duration_since(ended);
+    shared.registry.worker_retired();
+    shared.evacuated(&slot, report);
+}
+
+/// Moves everything out of a worker, and ends it.
+fn empty(mut worker: Worker) -> KillReport {
+    let slot = worker.slot.clone();
     slot.close();
     let mut report = KillReport::default();
     let moved = AssertUnwindSafe(|| worker.move_out(&mut report));
@@ -218,11 +243,7 @@ pub(crate) fn evacuate(mut worker: Worker, ended: Instant) {
     report.connections_lost = worker.lost;
     // Its descriptors are enough for a successor, even where there are no others.
     drop(worker);
-    shared.respawn(&slot);
-    report.duration = crate::clock::now().saturating_duration_since(ended);
-    shared.totals.killed.fetch_add(1, Ordering::Relaxed);
-    shared.registry.worker_killed();
-    shared.evacuated(&slot, report);
+    report
 }
 
 /// The end of a worker that was told to stop: parcels that came too late for it go to a sibling.

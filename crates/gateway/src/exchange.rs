@@ -15,6 +15,7 @@ use bulkhead_message::{
 use bulkhead_upstream::AttemptOutcome;
 
 use crate::arena::Key;
+use crate::breakers::Gate;
 use crate::connection::Side;
 use crate::exchange_state::{Exchange, Leg, Phase};
 use crate::faults::Fault;
@@ -81,7 +82,7 @@ impl Worker {
         if self.challenges.any() && self.answer_challenge(key) {
             return Ok(());
         }
-        let Self { exchanges, connections, snapshot, caches, .. } = self;
+        let Self { exchanges, connections, snapshot, caches, breakers, shard, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(leg) = exchange.downstream else { return Ok(()) };
         let Some(Side::Downstream(client)) = connections.get(leg.connection).map(|c| &c.side)
@@ -97,7 +98,7 @@ impl Worker {
             .ok_or(Failure::downstream(FailureKind::NoRoute, "no route matches"))?;
         exchange.route = Some(found.route);
         let route = snapshot.route(found.route);
-        shed_under(&self.pressure, route.priority, &self.shard)?;
+        shed_under(&self.pressure, route.priority, shard)?;
 
         let mut context = Context {
             request: &mut exchange.request,
@@ -117,6 +118,9 @@ impl Worker {
             self.respond(key, &response.head, &response.body);
             return Ok(());
         }
+        exchange
+            .passes
+            .enter_route(route.guard.as_ref(), Gate { breakers, shard, now: self.now })?;
         let roll = self.rng.next();
         exchange.cluster = Some(
             route
@@ -133,12 +137,14 @@ impl Worker {
     /// Cluster → endpoint → connection. The request is sent now or when a connection is ready.
     pub(crate) fn attempt(&mut self, key: Key) -> Result<(), Failure> {
         self.begin_waiting(key)?;
-        let Self { exchanges, clusters, .. } = self;
+        let Self { exchanges, clusters, breakers, shard, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
         let cluster = exchange.cluster.and_then(|id| clusters.get_mut(id)).ok_or(no_endpoint)?;
         let avoid = exchange.endpoint.filter(|_| exchange.attempts > 0);
         let endpoint = cluster.pool.pick(self.now, &mut self.rng, avoid).ok_or(no_endpoint)?;
+        let gate = Gate { breakers, shard, now: self.now };
+        exchange.passes.enter_cluster(cluster.entry.guard.as_ref(), gate)?;
         exchange.endpoint = Some(endpoint);
         exchange.attempts += 1;
         exchange.attempt_started = self.now;

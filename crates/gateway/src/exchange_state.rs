@@ -9,6 +9,7 @@ use bulkhead_message::{Failure, RequestHead, Version};
 use bulkhead_upstream::{AttemptOutcome, EndpointId};
 
 use crate::arena::Key;
+use crate::breakers::Passes;
 use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
@@ -77,6 +78,8 @@ pub(crate) struct Exchange {
     /// Its attempt waits in the cluster's concurrency limit.
     pub(crate) limited: bool,
     pub(crate) attempt_outcome: AttemptOutcome,
+    /// Of the circuit breakers of its route and cluster.
+    pub(crate) passes: Passes,
     pub(crate) grpc_status: Option<u8>,
     /// Of the response's body, if it is one of gRPC that can be ended in trailers at any message.
     pub(crate) grpc_messages: Option<GrpcMessages>,
@@ -122,6 +125,7 @@ impl Exchange {
             attempt_open: false,
             limited: false,
             attempt_outcome: AttemptOutcome::Neutral,
+            passes: Passes::default(),
             grpc_status: None,
             grpc_messages: None,
             response_ended: false,
@@ -157,6 +161,7 @@ impl Exchange {
         self.attempt_open = false;
         self.limited = false;
         self.attempt_outcome = AttemptOutcome::Neutral;
+        self.passes = Passes::default();
         self.grpc_status = None;
         self.grpc_messages = None;
         self.response_ended = false;
@@ -171,5 +176,13 @@ impl Exchange {
     /// Whether a final response head was sent downstream.
     pub(crate) const fn has_responded(&self) -> bool {
         matches!(self.phase, Phase::Responding | Phase::Discarding)
+    }
+
+    /// What the attempt says about its endpoint: of an answered gRPC call its own status does.
+    pub(crate) fn outcome(&self) -> AttemptOutcome {
+        match (self.attempt_outcome, self.grpc_status) {
+            (AttemptOutcome::Success, Some(status)) => AttemptOutcome::of_grpc_status(status),
+            (outcome, _) => outcome,
+        }
     }
 }

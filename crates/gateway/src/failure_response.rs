@@ -1,6 +1,8 @@
 //! The only place that turns a failure into what a client sees: a status with a fixed text, or for
 //! gRPC a trailers-only answer with `grpc-status`, or trailers if the answer has begun.
 
+use std::time::Duration;
+
 use bulkhead_message::{
     BodyLength, Failure, FailureKind, Fields, GrpcStatus, Known, ResponseHead, Side,
 };
@@ -17,6 +19,7 @@ fn public_text(failure: &Failure) -> &'static str {
         Side::Upstream | Side::Gateway => match failure.kind {
             FailureKind::NoEndpoint => "no endpoint is available",
             FailureKind::Overloaded => "the gateway is at its limit",
+            FailureKind::CircuitOpen => "too many requests have failed",
             FailureKind::Connect | FailureKind::UpstreamTls => "the upstream cannot be reached",
             FailureKind::HeadTimeout | FailureKind::DeadlineExceeded | FailureKind::IdleTimeout => {
                 "the upstream did not answer in time"
@@ -40,12 +43,21 @@ fn http(failure: &Failure, date: &str) -> (ResponseHead, String) {
             let challenge = bulkhead_filter::bearer_challenge(failure.detail);
             head.fields.push_known(Known::WwwAuthenticate, challenge.as_bytes());
         }
-        FailureKind::Overloaded | FailureKind::NoEndpoint => {
+        FailureKind::Overloaded | FailureKind::NoEndpoint | FailureKind::CircuitOpen => {
             head.fields.push_known(Known::RetryAfter, b"1");
         }
         _ => {}
     }
     (head, body)
+}
+
+/// Says when it is of use to come back, if the head says anything of that.
+pub(crate) fn set_retry_after(head: &mut ResponseHead, after: Duration) {
+    if head.fields.contains(Known::RetryAfter) {
+        // Whole seconds, and not before the time.
+        let seconds = after.as_millis().div_ceil(1_000).max(1).to_string();
+        head.fields.set(Known::RetryAfter, seconds.as_bytes());
+    }
 }
 
 fn grpc(failure: &Failure, date: &str) -> ResponseHead {
@@ -98,6 +110,7 @@ mod tests {
     fn grpc_failures_are_trailers_only_answers() {
         for (kind, expect) in [
             (FailureKind::NoEndpoint, "14"),
+            (FailureKind::CircuitOpen, "14"),
             (FailureKind::Overloaded, "8"),
             (FailureKind::DeadlineExceeded, "4"),
             (FailureKind::Unauthenticated, "16"),

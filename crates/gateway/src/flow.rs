@@ -191,7 +191,7 @@ impl Worker {
     pub(crate) fn upstream_ended(&mut self, key: Key) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         if exchange.response_ended && exchange.request_body.end_sent {
-            let outcome = exchange.attempt_outcome;
+            let outcome = exchange.outcome();
             self.tell_endpoint(key, outcome);
             self.release_slot(key);
         }
@@ -215,7 +215,7 @@ impl Worker {
             cluster.pool.cancel_waiter(key.to_tag());
         }
         if exchange.attempt_open {
-            let outcome = exchange.attempt_outcome;
+            let outcome = exchange.outcome();
             self.tell_endpoint(key, outcome);
         }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };

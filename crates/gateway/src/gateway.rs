@@ -12,22 +12,26 @@ use bulkhead_config::model::EndpointAddress;
 use bulkhead_message::Address;
 use bulkhead_telemetry::{AccessLog, AccessLogOptions, AccessLogTarget, Registry};
 use bulkhead_transport::{
-    AlpnChallenges, Certificate, CertificateError, CertificatePem, KeyLogFile, Listener,
-    ListenerOptions, Ticketer,
+    AlpnChallenges, Certificate, CertificateError, CertificatePem, KeyLogFile, Ticketer,
 };
 
+use crate::breakers::BreakerIds;
 use crate::certificates::{CertificateReport, Certificates};
 use crate::chains::BuiltProviders;
 use crate::clock;
 use crate::evacuation::KillReport;
 use crate::faults::Fault;
+use crate::listening::{HandedSocket, ListeningSet};
 use crate::mailbox::Message;
 use crate::names::{self, Names};
-use crate::shared::{HeldListener, Shared};
-use crate::snapshot::{
-    ApplyError, BuiltClients, ClusterEntry, ClusterIds, Compiler, ListenerEntry, Snapshot,
-};
-use crate::worker::WorkerListener;
+use crate::placement::Placement;
+use crate::shared::Shared;
+use crate::snapshot::{ApplyError, BuiltClients, ClusterEntry, ClusterIds, Compiler, Snapshot};
+
+mod endpoints;
+
+pub(crate) use endpoints::WorkerReport;
+pub use endpoints::{CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus};
 
 /// Most workers that may be asked for.
 pub const WORKERS_MAX: usize = 1024;
@@ -35,7 +39,7 @@ pub const WORKERS_MAX: usize = 1024;
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a gateway is started with, beyond its configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct GatewayOptions {
     /// Where metrics go; `None`: a registry of its own.
     pub registry: Option<Arc<Registry>>,
@@ -43,6 +47,13 @@ pub struct GatewayOptions {
     pub seed: Option<u64>,
     /// File that secrets of TLS sessions are written to: whoever reads it reads all traffic.
     pub tls_key_log: Option<PathBuf>,
+    /// Listening sockets that are open already. Those that the configuration has no listener for
+    /// are closed ([`Gateway::unclaimed`]).
+    pub sockets: Vec<HandedSocket>,
+    /// The workers start, but accept nothing until [`Gateway::accept`].
+    pub held: bool,
+    /// Keys of session tickets of the process before this one; `None`: fresh ones.
+    pub ticketer: Option<Ticketer>,
 }
 
 /// Why a worker could not be killed.
@@ -75,6 +86,8 @@ pub struct WorkerStatus {
     pub connections: usize,
     /// Exchanges in flight at its last look.
     pub exchanges: usize,
+    /// Goes up once a second while its loop turns.
+    pub beats: u64,
     /// CPU time of its thread, user and system.
     pub cpu_time: Duration,
 }
@@ -93,12 +106,15 @@ pub struct EvacuationTotals {
 /// A running gateway. Dropping it stops it at once; [`Gateway::drain`] lets requests end first.
 #[derive(Debug)]
 pub struct Gateway {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     compiler: Compiler,
-    workers: usize,
     revision: AtomicU64,
+    /// Names of sockets that were given and not wanted.
+    unclaimed: Vec<String>,
     /// One change at a time.
-    changing: std::sync::Mutex<()>,
+    pub(crate) changing: std::sync::Mutex<()>,
+    /// What the configuration in force says of the number of workers.
+    workers_configured: std::sync::Mutex<Option<usize>>,
 }
 
 impl Gateway {
@@ -108,13 +124,18 @@ impl Gateway {
     /// When the configuration cannot be put in force, or an address cannot be bound.
     pub fn start(config: Config, options: GatewayOptions) -> Result<Self, ApplyError> {
         let registry = options.registry.unwrap_or_else(|| Arc::new(Registry::new()));
-        let workers = config.workers.unwrap_or_else(default_workers).clamp(1, WORKERS_MAX);
+        let placement = Placement::of_process(&config.worker_affinity, config.numa)
+            .map_err(|source| ApplyError::System { what: "place the workers", source })?;
+        let workers = wanted_workers(&config, &placement);
         let seed = options.seed.unwrap_or_else(|| clock::unix().as_nanos() as u64);
-        let ticketer = Ticketer::new()
+        let ticketer = options
+            .ticketer
+            .map_or_else(Ticketer::new, Ok)
             .map_err(|source| ApplyError::Tls { owner: "session tickets".to_owned(), source })?;
         let key_log = options.tls_key_log.as_deref().map(open_key_log).transpose()?;
         let compiler = Compiler {
             ids: ClusterIds::default(),
+            breakers: BreakerIds::default(),
             ticketer,
             registry: registry.clone(),
             providers: BuiltProviders::default(),
@@ -124,15 +145,24 @@ impl Gateway {
             key_log,
         };
         let access_log = config.access_log.as_ref().map(open_log).transpose()?;
-        let shared = Arc::new(Shared::new(registry, seed, access_log, config.access_log_tls));
-        let gateway = Self {
+        let logs_tls = config.access_log_tls;
+        let shared = Arc::new(Shared::new(registry, seed, access_log, logs_tls, placement));
+        let mut gateway = Self {
             shared,
             compiler,
-            workers,
             revision: AtomicU64::new(0),
+            unclaimed: Vec::new(),
             changing: std::sync::Mutex::default(),
+            workers_configured: std::sync::Mutex::new(config.workers),
         };
-        gateway.apply(config)?;
+        {
+            let mut state = gateway.shared.state();
+            state.workers = workers;
+            state.held = options.held;
+        }
+        let mut sockets = options.sockets;
+        gateway.apply_with(&config, &mut sockets)?;
+        gateway.unclaimed = sockets.into_iter().map(|unclaimed| unclaimed.name).collect();
         for index in 0..workers {
             gateway
                 .shared
@@ -151,99 +181,105 @@ impl Gateway {
     /// When it cannot be put in force; the old one then still is.
     pub fn apply(&self, config: Config) -> Result<u64, ApplyError> {
         let _one_at_a_time = self.changing.lock();
+        let mut kept = self.hand_over();
+        self.apply_with(&config, &mut kept)
+    }
+
+    /// Takes from `sockets` what the configuration's listeners listen on already. For who holds the
+    /// lock.
+    fn apply_with(
+        &self,
+        config: &Config,
+        sockets: &mut Vec<HandedSocket>,
+    ) -> Result<u64, ApplyError> {
+        if self.shared.state().stopping {
+            return Err(ApplyError::Draining);
+        }
         let revision = self.revision.load(Ordering::Relaxed) + 1;
         let known = self.shared.state().names.clone();
-        let names = Names::of(&config, &known, names::look_up);
-        let applied = Snapshot::compile(&config, revision, &names, &self.compiler)
-            .and_then(|snapshot| self.install(Arc::new(snapshot), names));
+        let names = Names::of(config, &known, names::look_up);
+        let applied = Snapshot::compile(config, revision, &names, &self.compiler)
+            .and_then(|snapshot| self.install(Arc::new(snapshot), names, sockets));
         if let Err(error) = applied {
             self.shared.registry.config_rejected();
             return Err(error);
         }
         self.revision.store(revision, Ordering::Relaxed);
         self.shared.registry.config_applied(revision);
+        self.follow_workers(config);
         Ok(revision)
     }
 
-    /// Opens what is new, then tells the workers. Nothing is changed before everything is opened.
-    fn install(&self, snapshot: Arc<Snapshot>, names: Names) -> Result<(), ApplyError> {
-        let mut held: Vec<Vec<HeldListener>> = Vec::new();
-        for worker in 0..self.workers {
-            let mut listeners = Vec::new();
-            for (position, entry) in snapshot.listeners.iter().enumerate() {
-                let first = held.first().and_then(|first: &Vec<HeldListener>| first.get(position));
-                let socket = self.open(worker, entry, first)?;
-                listeners.push(HeldListener { socket, entry: entry.clone() });
-            }
-            held.push(listeners);
+    /// Resizes the pool if the configuration says another number than the one before. A number that
+    /// was set at run time stays otherwise.
+    fn follow_workers(&self, config: &Config) {
+        let mut configured =
+            self.workers_configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *configured == config.workers {
+            return;
         }
+        *configured = config.workers;
+        let workers = wanted_workers(config, &self.shared.placement);
+        // Where threads are short the configuration is in force nevertheless, with as many as there are.
+        let _ = self.resize_now(workers);
+    }
+
+    /// Begins to accept, where the gateway was started without.
+    pub fn accept(&self) {
+        let mut state = self.shared.state();
+        state.held = false;
+        state.slots.iter().for_each(|slot| state.divide_listeners(slot));
+    }
+
+    /// Opens what is new, then tells the workers. Nothing is changed before everything is opened.
+    fn install(
+        &self,
+        snapshot: Arc<Snapshot>,
+        names: Names,
+        sockets: &mut Vec<HandedSocket>,
+    ) -> Result<(), ApplyError> {
+        let workers = self.shared.state().workers;
+        let listeners: Vec<ListeningSet> = snapshot
+            .listeners
+            .iter()
+            .map(|entry| ListeningSet::open(entry, sockets, workers))
+            .collect::<Result<_, _>>()?;
         let mut state = self.shared.state();
         state.snapshot = Some(snapshot.clone());
-        state.listeners = held;
+        state.listeners = listeners;
         state.names = names.succeed(&state.names);
-        for slot in state.slots.clone() {
+        self.shared.verdicts.retain(|id| snapshot.checks(id));
+        for slot in &state.slots {
             // A worker that dies meanwhile has a successor that starts with this snapshot.
             let _ = slot.send(Message::Snapshot(snapshot.clone()));
             for message in state.named_endpoints(|_| true) {
                 let _ = slot.send(message);
             }
-            let listeners = state.listeners[slot.index]
-                .iter()
-                .filter_map(|held| {
-                    let socket = held.socket.duplicate().ok()?;
-                    Some(WorkerListener { socket, entry: held.entry.clone() })
-                })
-                .collect();
-            let _ = slot.send(Message::Listeners(listeners));
+            state.divide_listeners(slot);
         }
         Ok(())
     }
 
-    /// A worker's socket for a listener: the one it has, or a new one.
-    fn open(
-        &self,
-        worker: usize,
-        entry: &Arc<ListenerEntry>,
-        first: Option<&HeldListener>,
-    ) -> Result<Listener, ApplyError> {
-        let state = self.shared.state();
-        let kept = state.listeners.get(worker).into_iter().flatten().find(|held| {
-            let same_name = held.entry.name == entry.name || entry.address.unix().is_some();
-            held.entry.address == entry.address && same_name
-        });
-        if let Some(held) = kept {
-            return held
-                .socket
-                .keep()
-                .map_err(|source| ApplyError::System { what: "keep a listener", source });
-        }
-        if let Some(first) = first.filter(|_| entry.address.unix().is_some()) {
-            // One socket for all workers: whoever comes first accepts.
-            return first
-                .socket
-                .duplicate()
-                .map_err(|source| ApplyError::System { what: "share a listener", source });
-        }
-        // With port 0 the first worker's socket decides for all.
-        let address = match first {
-            Some(first) => first.socket.local_addr().unwrap_or_else(|_| entry.address.clone()),
-            None => entry.address.clone(),
-        };
-        let options =
-            ListenerOptions { socket_mode: entry.socket_mode, ..ListenerOptions::default() };
-        Ok(Listener::bind(address, &options)?)
+    /// All listening sockets, for a process that goes on in place of this one.
+    pub fn hand_over(&self) -> Vec<HandedSocket> {
+        self.shared.state().listeners.iter().flat_map(ListeningSet::hand_over).collect()
+    }
+
+    /// The keys of session tickets, for a process that goes on in place of this one.
+    pub fn ticketer(&self) -> Ticketer {
+        self.compiler.ticketer.clone()
+    }
+
+    /// Names of the sockets that were given at the start and that no listener wanted.
+    pub fn unclaimed(&self) -> &[String] {
+        &self.unclaimed
     }
 
     /// Names and actual addresses of the listeners.
     pub fn addresses(&self) -> Vec<(String, Address)> {
         let state = self.shared.state();
-        state
-            .listeners
-            .first()
-            .into_iter()
-            .flatten()
-            .filter_map(|held| Some((held.entry.name.clone(), held.socket.local_addr().ok()?)))
-            .collect()
+        let listeners = state.listeners.iter();
+        listeners.filter_map(|set| Some((set.entry.name.clone(), set.local_addr()?))).collect()
     }
 
     /// The certificates in force, and what was wrong with their files.
@@ -352,6 +388,7 @@ impl Gateway {
                     alive: thread != 0 && slot.is_open(),
                     connections: slot.connections.load(Ordering::Relaxed),
                     exchanges: slot.exchanges.load(Ordering::Relaxed),
+                    beats: slot.beats.load(Ordering::Relaxed),
                     cpu_time: thread_cpu_time(thread),
                 }
             })
@@ -382,17 +419,30 @@ impl Gateway {
     /// Takes no new connections, lets requests in flight end, and stops; after `timeout` it stops
     /// anyway. True: nothing was cut off.
     pub fn drain(&self, timeout: Duration) -> bool {
+        self.end(timeout, false)
+    }
+
+    /// [`Self::drain`] after another process was given the listening sockets: who waits there to be
+    /// accepted is left to it.
+    pub fn drain_handed_over(&self, timeout: Duration) -> bool {
+        self.end(timeout, true)
+    }
+
+    fn end(&self, timeout: Duration, handed_over: bool) -> bool {
         let until = clock::now() + timeout;
         let (slots, threads) = {
             let mut state = self.shared.state();
             state.stopping = true;
+            if handed_over {
+                state.listeners.iter().for_each(ListeningSet::leave_files);
+            }
             // Closes the sockets: the kernel refuses new connections from here on.
             state.listeners.clear();
             (state.slots.clone(), std::mem::take(&mut state.threads))
         };
         for slot in &slots {
             // A dead worker has nothing to drain.
-            let _ = slot.send(Message::Drain { until });
+            let _ = slot.send(Message::Drain { handed_over, until });
         }
         for thread in threads {
             // A worker that ended in a panic has nothing to drain either.
@@ -429,6 +479,12 @@ fn open_log(target: &bulkhead_config::model::AccessLog) -> Result<AccessLog, App
     AccessLog::start(AccessLogOptions { target, with_query: false }).map_err(|error| {
         ApplyError::System { what: "open the access log", source: std::io::Error::other(error) }
     })
+}
+
+/// As many as the configuration asks for.
+fn wanted_workers(config: &Config, placement: &Placement) -> usize {
+    let wanted = config.workers.or_else(|| placement.workers(&config.worker_affinity));
+    wanted.unwrap_or_else(default_workers).clamp(1, WORKERS_MAX)
 }
 
 /// As many workers as the cgroup and the affinity mask grant CPUs.

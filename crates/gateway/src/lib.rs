@@ -10,6 +10,7 @@
 //! of the control plane, which drives it through [`Gateway`].
 
 mod arena;
+mod breakers;
 mod certificates;
 mod chains;
 mod challenges;
@@ -27,28 +28,36 @@ mod flow;
 mod gateway;
 mod grpc_messages;
 mod guard;
+mod listening;
 mod mailbox;
 mod names;
 mod opening;
 mod outbox;
 mod overload;
 mod pipe;
+mod placement;
 mod pressure;
 mod pump;
+mod rebalance;
 mod record;
 mod relay;
 mod reload;
+mod resize;
 mod shared;
 mod snapshot;
 mod sniff;
 mod timer;
 mod tls_facts;
+mod verdicts;
 mod worker;
 
 pub use certificates::{CertificateProblem, CertificateReport};
 pub use evacuation::KillReport;
 pub use faults::Fault;
 pub use gateway::{
-    EvacuationTotals, Gateway, GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
+    CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus, EvacuationTotals, Gateway,
+    GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
 };
+pub use listening::HandedSocket;
+pub use resize::ResizeError;
 pub use snapshot::ApplyError;

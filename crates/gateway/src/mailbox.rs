@@ -9,6 +9,7 @@ use bulkhead_upstream::EndpointSpec;
 use mio::{Poll, Waker};
 
 use crate::evacuation::Parcel;
+use crate::gateway::WorkerReport;
 use crate::snapshot::{ClusterId, Snapshot};
 use crate::worker::{WAKER, WorkerListener};
 
@@ -29,8 +30,14 @@ pub(crate) enum Message {
     Parcels(Vec<Parcel>),
     /// The addresses of a cluster's names have changed: all its endpoints.
     Endpoints(ClusterId, Arc<[EndpointSpec]>),
+    /// End after this turn: siblings take over all that is served here.
+    Retire,
+    /// Tell of the endpoints.
+    Report(SyncSender<WorkerReport>),
     /// Finish what is under way, take nothing new, and stop.
     Drain {
+        /// The listening sockets are another process's now, and with them who waits there.
+        handed_over: bool,
         /// When to stop at the latest.
         until: Instant,
     },
@@ -49,6 +56,8 @@ pub(crate) struct Slot {
     pub(crate) thread_id: AtomicU64,
     pub(crate) connections: AtomicUsize,
     pub(crate) exchanges: AtomicUsize,
+    /// Goes up once a second while the loop turns.
+    pub(crate) beats: AtomicU64,
 }
 
 /// Where messages are left.
@@ -81,6 +90,7 @@ impl Slot {
             thread_id: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             exchanges: AtomicUsize::new(0),
+            beats: AtomicU64::new(0),
         };
         Ok((Arc::new(slot), inbox))
     }

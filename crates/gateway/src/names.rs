@@ -57,6 +57,16 @@ impl Names {
         }
     }
 
+    /// The first name of a cluster that resolves to this address.
+    pub(crate) fn host<'c>(&self, cluster: &'c Cluster, address: &Address) -> Option<&'c str> {
+        let address = address.inet()?;
+        cluster.endpoints.iter().find_map(|endpoint| {
+            let EndpointAddress::Name { host, port } = &endpoint.address else { return None };
+            let addresses = self.0.get(&(host.clone(), *port))?;
+            addresses.contains(&address).then_some(host.as_str())
+        })
+    }
+
     /// The endpoints of a cluster, as far as addresses are known. Each address of a name has the
     /// name's weight; an address that comes up twice has the weight of its first mention.
     pub(crate) fn endpoints(&self, cluster: &Cluster) -> Vec<EndpointSpec> {

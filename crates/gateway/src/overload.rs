@@ -167,7 +167,7 @@ impl Wait {
     /// Of an attempt that ended before its head came.
     pub(crate) const fn of(outcome: AttemptOutcome) -> Self {
         match outcome {
-            AttemptOutcome::Success => Self::Answered,
+            AttemptOutcome::Success | AttemptOutcome::ServerError(_) => Self::Answered,
             AttemptOutcome::Failure => Self::Failed,
             AttemptOutcome::Neutral => Self::Abandoned,
         }

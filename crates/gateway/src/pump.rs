@@ -222,7 +222,12 @@ impl Worker {
 
     fn downstream_event(&mut self, key: Key, event: Event<'_>) {
         match event {
-            Event::Request { stream, end } => self.request_begins(key, stream, end),
+            Event::Request { stream, end } => {
+                if self.draining {
+                    self.announce_close(key);
+                }
+                self.request_begins(key, stream, end);
+            }
             Event::Data { tag, bytes, flow_bytes, end, stream } => {
                 let exchange = self.take_in_hand(tag, stream, flow_bytes);
                 if !self.request_data(exchange, bytes, flow_bytes, end) {

@@ -8,6 +8,7 @@ use crate::worker::Worker;
 impl Worker {
     /// Records an exchange. Called exactly once for each, by `finish`.
     pub(crate) fn record(&mut self, exchange: &Exchange) {
+        self.give_back_passes(exchange);
         let snapshot = &exchange.snapshot;
         let route = exchange.route.map(|route| snapshot.route(route));
         let cluster = exchange.cluster.and_then(|id| self.clusters.get(id));

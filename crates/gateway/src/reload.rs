@@ -15,11 +15,13 @@ impl Worker {
         self.table = snapshot.table.clone();
         self.snapshot = snapshot;
         self.adopt_clusters();
+        self.apply_verdicts();
         self.relieve();
     }
 
-    /// Makes the worker's clusters those of the snapshot.
+    /// Makes the worker's clusters and breakers those of the snapshot.
     pub(crate) fn adopt_clusters(&mut self) {
+        self.adopt_breakers();
         let snapshot = self.snapshot.clone();
         for id in self.clusters.ids() {
             if !snapshot.clusters.iter().any(|entry| entry.id == id) {
@@ -45,23 +47,29 @@ impl Worker {
             let old = std::mem::replace(state, ClusterState { entry: entry.clone(), pool });
             return self.drain_pool(id, &old);
         }
+        let was_checked = state.entry.config.health_check.is_some();
         state.entry = entry.clone();
-        state.pool.update_settings(&entry.settings);
-        let removed = state.pool.update_endpoints(&entry.endpoints);
+        state.pool.update_settings(&entry.settings, self.now);
+        let removed = state.pool.update_endpoints(&entry.endpoints, self.now);
+        if was_checked && entry.config.health_check.is_none() {
+            state.pool.trust_everybody(self.now);
+        }
         self.drop_removed(removed);
     }
 
     /// The names of a cluster resolve to other addresses.
     pub(crate) fn set_endpoints(&mut self, id: ClusterId, endpoints: &[EndpointSpec]) {
         let Some(state) = self.clusters.get_mut(id) else { return };
-        let removed = state.pool.update_endpoints(endpoints);
+        let removed = state.pool.update_endpoints(endpoints, self.now);
         self.drop_removed(removed);
+        self.apply_verdicts();
     }
 
     /// A cluster is gone from the configuration: its requests in flight go on, its queue does not.
     fn retire_cluster(&mut self, id: ClusterId) {
         let Some(mut old) = self.clusters.remove(id) else { return };
-        let removed = old.pool.update_endpoints(&[]);
+        self.shard.set_endpoints(old.entry.series, 0, false);
+        let removed = old.pool.update_endpoints(&[], self.now);
         for waiter in removed.waiters {
             self.requeue(Key::from_tag(waiter));
         }

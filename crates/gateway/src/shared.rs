@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bulkhead_telemetry::{AccessLog, AccessLogWriter, Registry, Shard};
-use bulkhead_transport::Listener;
 use mio::Poll;
 
 use crate::challenges::HttpChallenges;
@@ -15,20 +14,16 @@ use crate::clock;
 use crate::connection::Connection;
 use crate::evacuation::{self, KillReport, Parcel};
 use crate::faults::Faults;
+use crate::listening::ListeningSet;
 use crate::mailbox::{Message, Slot};
 use crate::names::{Names, has_names};
-use crate::snapshot::{ClusterEntry, ListenerEntry, Snapshot};
+use crate::placement::Placement;
+use crate::snapshot::{ClusterEntry, Snapshot};
+use crate::verdicts::Verdicts;
 use crate::worker::{Exit, Worker, WorkerListener, run_guarded};
 
 /// How long the last thread waits before it tries again to start its successor.
 const VACANCY_RETRY: Duration = Duration::from_millis(50);
-
-/// The gateway's own listening sockets for one worker: they outlive it.
-#[derive(Debug)]
-pub(crate) struct HeldListener {
-    pub(crate) socket: Listener,
-    pub(crate) entry: Arc<ListenerEntry>,
-}
 
 /// Counts over the life of the gateway.
 #[derive(Debug, Default)]
@@ -46,8 +41,10 @@ pub(crate) struct State {
     /// By worker index.
     pub(crate) slots: Vec<Arc<Slot>>,
     pub(crate) threads: Vec<std::thread::JoinHandle<()>>,
-    /// By worker index.
-    pub(crate) listeners: Vec<Vec<HeldListener>>,
+    /// How many workers there are to be: those at higher indexes are on their way out.
+    pub(crate) workers: usize,
+    /// The gateway's own handles of the listening sockets: they outlive the workers.
+    pub(crate) listeners: Vec<ListeningSet>,
     /// Addresses of the endpoints' names.
     pub(crate) names: Names,
     /// Parcels that no worker's mailbox took. As bounded as what they carry: `connections_max` and
@@ -57,6 +54,8 @@ pub(crate) struct State {
     vacancies: Vec<(usize, u64)>,
     /// Who waits for the end of an evacuation, by worker index and generation.
     waiting: Vec<(usize, u64, SyncSender<KillReport>)>,
+    /// Nobody listens yet: the workers wait for [`crate::Gateway::accept`].
+    pub(crate) held: bool,
     /// No worker is started any more.
     pub(crate) stopping: bool,
 }
@@ -70,6 +69,21 @@ impl State {
             .map(|entry| Message::Endpoints(entry.id, self.names.endpoints(&entry.config).into()))
             .collect()
     }
+
+    /// Another handle of each socket that a worker listens on.
+    pub(crate) fn share(
+        &self,
+        index: usize,
+    ) -> impl Iterator<Item = std::io::Result<WorkerListener>> {
+        let listened = if self.held { &[][..] } else { &self.listeners };
+        listened.iter().flat_map(move |set| set.share(index, self.workers))
+    }
+
+    /// Tells a worker what to listen on from now on; fewer sockets where descriptors are short.
+    pub(crate) fn divide_listeners(&self, slot: &Slot) {
+        // A dead worker's successor starts with them.
+        let _ = slot.send(Message::Listeners(self.share(slot.index).flatten().collect()));
+    }
 }
 
 /// See the module.
@@ -81,6 +95,7 @@ pub(crate) struct Shared {
     /// The access log tells of TLS.
     pub(crate) logs_tls: bool,
     pub(crate) totals: Totals,
+    pub(crate) verdicts: Verdicts,
     connections: AtomicUsize,
     seed: AtomicU64,
     /// Whether `State::parked` may hold something; changed under its lock.
@@ -88,6 +103,7 @@ pub(crate) struct Shared {
     /// Whether `State::vacancies` may hold something.
     has_vacancy: AtomicBool,
     access_log: Mutex<Option<AccessLog>>,
+    pub(crate) placement: Placement,
     state: Mutex<State>,
 }
 
@@ -97,6 +113,7 @@ impl Shared {
         seed: u64,
         access_log: Option<AccessLog>,
         logs_tls: bool,
+        placement: Placement,
     ) -> Self {
         Self {
             registry,
@@ -104,11 +121,13 @@ impl Shared {
             challenges: Arc::default(),
             logs_tls,
             totals: Totals::default(),
+            verdicts: Verdicts::default(),
             connections: AtomicUsize::new(0),
             seed: AtomicU64::new(seed),
             has_parked: AtomicBool::new(false),
             has_vacancy: AtomicBool::new(false),
             access_log: Mutex::new(access_log),
+            placement,
             state: Mutex::default(),
         }
     }
@@ -218,8 +237,7 @@ impl Shared {
 
     /// Another handle of each of a worker's listeners; fewer where descriptors are short.
     pub(crate) fn duplicate_listeners(&self, index: usize) -> Vec<WorkerListener> {
-        let state = self.state();
-        duplicates(state.listeners.get(index).map_or(&[], Vec::as_slice)).flatten().collect()
+        self.state().share(index).flatten().collect()
     }
 
     /// Starts the successor of a dead worker; if that fails its place is vacant.
@@ -252,8 +270,12 @@ impl Shared {
 
     /// False: threads or descriptors are short.
     fn fill(self: &Arc<Self>, (index, generation): (usize, u64)) -> bool {
-        if self.state().stopping {
-            return true;
+        {
+            let state = self.state();
+            // The pool may have shrunk meanwhile.
+            if state.stopping || index >= state.workers {
+                return true;
+            }
         }
         let started = self.spawn(index, generation).is_ok();
         if started {
@@ -268,18 +290,21 @@ impl Shared {
         let (slot, inbox) = Slot::new(index, generation, &poll)?;
         let mut state = self.state();
         // It may have begun to stop since the caller looked.
-        let running = state.snapshot.clone().filter(|_| !state.stopping);
+        let wanted = !state.stopping && index < state.workers;
+        let running = state.snapshot.clone().filter(|_| wanted);
         let Some(snapshot) = running else { return Ok(()) };
-        let held = state.listeners.get(index).map_or(&[][..], Vec::as_slice);
-        let listeners = duplicates(held).collect::<std::io::Result<_>>()?;
+        let listeners = state.share(index).collect::<std::io::Result<_>>()?;
         for message in state.named_endpoints(|_| true) {
             let _fresh = slot.send(message);
         }
         let _fresh = slot.send(Message::Listeners(listeners));
         let (shared, own) = (self.clone(), slot.clone());
-        let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || live(Worker::new(own, inbox, poll, snapshot, shared)))?;
+        let thread =
+            std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+                // Before it allocates: memory comes from where it is first touched.
+                shared.placement.pin(index);
+                live(Worker::new(own, inbox, poll, snapshot, shared));
+            })?;
         if state.slots.len() <= index {
             state.slots.push(slot);
         } else {
@@ -308,12 +333,6 @@ impl Shared {
     }
 }
 
-fn duplicates(held: &[HeldListener]) -> impl Iterator<Item = std::io::Result<WorkerListener>> {
-    held.iter().map(|held| {
-        Ok(WorkerListener { socket: held.socket.duplicate()?, entry: held.entry.clone() })
-    })
-}
-
 /// The life of a worker's thread.
 fn live(mut worker: Worker) {
     let thread = rustix::thread::gettid().as_raw_nonzero().get();
@@ -326,6 +345,7 @@ fn live(mut worker: Worker) {
     match exit {
         Exit::Stopped => evacuation::leave(&mut worker),
         Exit::Killed => evacuation::evacuate(worker, ended),
+        Exit::Retired => evacuation::retire(worker, ended),
     }
 }
 

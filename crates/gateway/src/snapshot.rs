@@ -15,16 +15,14 @@ use bulkhead_message::Address;
 use bulkhead_router::{
     CompileError, MatchSpec, PathSpec, RouteSpec, RouteTable, TextSpec, ValueSpec,
 };
-use bulkhead_telemetry::{ClusterSeries, ExchangeSeries, Registry};
+use bulkhead_telemetry::{BreakerScope, ClusterSeries, ExchangeSeries, Registry};
 use bulkhead_transport::{
     AlpnChallenges, CertificateError, ClientConfig, KeyLogFile, ServerConfig, ServerName,
     StapleError, Ticketer, TlsError, TlsTarget,
 };
-use bulkhead_upstream::{
-    Balance, ClusterSettings, ConcurrencySettings, EjectionSettings, EndpointSpec,
-    Protocol as PoolProtocol, RetryPolicy,
-};
+use bulkhead_upstream::{ClusterSettings, EndpointSpec, RetryPolicy};
 
+use crate::breakers::{BreakerIds, Guard};
 use crate::certificates::{Certificates, Loading};
 use crate::chains::{self, BuiltProviders};
 use crate::clock;
@@ -33,6 +31,7 @@ use crate::overload::memory_ceiling;
 
 mod relay_route;
 mod tls;
+mod upstream;
 
 pub(crate) use relay_route::{RelayRoute, Relaying};
 pub(crate) use tls::BuiltClients;
@@ -63,6 +62,7 @@ impl ClusterIds {
 #[derive(Debug)]
 pub(crate) struct Compiler {
     pub(crate) ids: ClusterIds,
+    pub(crate) breakers: BreakerIds,
     pub(crate) ticketer: Ticketer,
     pub(crate) registry: Arc<Registry>,
     pub(crate) providers: BuiltProviders,
@@ -75,6 +75,9 @@ pub(crate) struct Compiler {
 /// Why a configuration cannot be put in force.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
+    /// The gateway drains: what is in force stays so to its end.
+    #[error("the gateway is draining")]
+    Draining,
     /// A file cannot be read.
     #[error("read {what} `{}`: {source}", path.display())]
     ReadFile {
@@ -180,6 +183,7 @@ pub(crate) struct ClusterEntry {
     pub(crate) settings: ClusterSettings,
     pub(crate) endpoints: Vec<EndpointSpec>,
     pub(crate) series: ClusterSeries,
+    pub(crate) guard: Option<Guard>,
     tls: Option<Arc<ClientConfig>>,
     /// The same without ALPN, for bytes that are no HTTP.
     relay_tls: Option<Arc<ClientConfig>>,
@@ -225,6 +229,7 @@ pub(crate) struct RouteEntry {
     pub(crate) timeouts: RouteTimeouts,
     pub(crate) priority: Priority,
     pub(crate) retry: RetryPolicy,
+    pub(crate) guard: Option<Guard>,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
     /// Cluster, weights up to and including it, series.
@@ -259,6 +264,7 @@ pub(crate) struct Snapshot {
     pub(crate) revision: u64,
     pub(crate) table: RouteTable,
     pub(crate) limits: Limits,
+    pub(crate) rebalance: bool,
     /// Bytes; 0: memory is not watched.
     pub(crate) memory_ceiling: u64,
     pub(crate) loop_delay_max: Option<Duration>,
@@ -273,6 +279,18 @@ impl Snapshot {
     /// A route by its number, as the table gives it.
     pub(crate) fn route(&self, index: u32) -> &RouteEntry {
         &self.routes[index as usize]
+    }
+
+    /// What guards its routes and clusters.
+    pub(crate) fn guards(&self) -> impl Iterator<Item = &Guard> {
+        let routes = self.routes.iter().filter_map(|route| route.guard.as_ref());
+        routes.chain(self.clusters.iter().filter_map(|cluster| cluster.guard.as_ref()))
+    }
+
+    /// Whether endpoints of this cluster are checked.
+    pub(crate) fn checks(&self, id: ClusterId) -> bool {
+        let mut clusters = self.clusters.iter();
+        clusters.any(|entry| entry.id == id && entry.config.health_check.is_some())
     }
 
     /// Compiles a configuration: all or nothing.
@@ -314,6 +332,7 @@ impl Snapshot {
             revision,
             table,
             limits: config.limits.clone(),
+            rebalance: config.rebalance,
             memory_ceiling: memory_ceiling(config.overload.memory_max),
             loop_delay_max: config.overload.loop_delay_max,
             listeners,
@@ -350,7 +369,9 @@ fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> Route
             _ => None,
         })
         .collect();
+    let (scope, registry) = (BreakerScope::Route, &compiler.registry);
     RouteEntry {
+        guard: compiler.breakers.guard(scope, &route.name, &route.protection, registry),
         name: route.name.clone(),
         chain,
         timeouts: route.timeouts.clone(),
@@ -425,41 +446,15 @@ fn cluster_entry(
     let built =
         built.map(|tls| compiler.clients.of(cluster, tls, loading, compiler)).transpose()?;
     let (tls, relay_tls) = built.map(|built| (built.http, built.relay)).unzip();
-    let settings = ClusterSettings {
-        protocol: match cluster.protocol {
-            Protocol::Http1 => PoolProtocol::Http1,
-            Protocol::Http2 => PoolProtocol::Http2,
-        },
-        balance: match cluster.balance {
-            model::Balance::LeastRequest => Balance::LeastRequest,
-            model::Balance::RoundRobin => Balance::RoundRobin,
-        },
-        idle_timeout: cluster.idle_timeout,
-        http2_connections: cluster.http2_connections,
-        connections_max: cluster.connections_max,
-        pending_max: cluster.pending_max,
-        concurrency: cluster.adaptive_concurrency.as_ref().map(|limit| ConcurrencySettings {
-            initial: limit.initial,
-            min: limit.min,
-            max: limit.max,
-            tolerance_percent: limit.tolerance_percent,
-            window: limit.window,
-            probe_interval: limit.probe_interval,
-        }),
-        retry_budget_percent: cluster.retry_budget_percent,
-        ejection: cluster.ejection.as_ref().map(|ejection| EjectionSettings {
-            consecutive_failures: ejection.consecutive_failures,
-            duration: ejection.duration,
-            percent_max: ejection.max_percent,
-        }),
-    };
+    let (scope, registry) = (BreakerScope::Cluster, &compiler.registry);
     Ok(ClusterEntry {
+        guard: compiler.breakers.guard(scope, &cluster.name, &cluster.protection, registry),
         id: compiler.ids.of(&cluster.name),
         server_name: tls::server_name(cluster)?,
         endpoints: names.endpoints(cluster),
         series: compiler.registry.cluster(&cluster.name),
         config: cluster.clone(),
-        settings,
+        settings: upstream::settings(cluster),
         tls,
         relay_tls,
     })

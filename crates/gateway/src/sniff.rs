@@ -58,7 +58,7 @@ impl Worker {
             Codec::Http1(Box::new(http1::Connection::new(Role::Server, &settings)))
         };
         codec.start(&mut connection.out.bytes);
-        if self.draining {
+        if self.draining && is_http2 {
             codec.announce_close(&mut connection.out.bytes);
         }
         connection.codec = Some(codec);

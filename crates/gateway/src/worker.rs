@@ -5,6 +5,8 @@
 //! connection once. The state is a plain struct that outlives its loop: when the loop ends, by a
 //! fault or a panic, [`crate::evacuation`] moves what it served to the siblings.
 
+mod listeners;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +26,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::arena::{Arena, Key};
+use crate::breakers::Breakers;
 use crate::challenges::HttpChallenges;
 use crate::clock::{self, DateCache};
 use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
@@ -35,6 +38,7 @@ use crate::guard::InHand;
 use crate::mailbox::{Message, Slot};
 use crate::pressure::Pressure;
 use crate::pump::READ_BYTES;
+use crate::rebalance::Balance;
 use crate::relay::{Relay, relay_of};
 use crate::shared::Shared;
 use crate::snapshot::{ListenerEntry, Snapshot};
@@ -42,8 +46,8 @@ use crate::timer::{Owner, TimerId, TimerWheel};
 
 /// Tokens that are no connection's: no arena has as many slots.
 pub(crate) const WAKER: Token = Token(usize::MAX);
-const LISTENER_BASE: usize = usize::MAX - 1;
-const LISTENERS_MAX: usize = 1024;
+pub(crate) const LISTENER_BASE: usize = usize::MAX - 1;
+pub(crate) const LISTENERS_MAX: usize = 1024;
 /// Connections accepted per listener and turn.
 const ACCEPTS_PER_TURN: usize = 64;
 /// How often idle connections and the like are looked at.
@@ -63,6 +67,8 @@ pub(crate) enum Exit {
     Stopped,
     /// A fault: evacuate.
     Killed,
+    /// The pool has shrunk: evacuate, without a successor.
+    Retired,
 }
 
 /// One worker.
@@ -84,6 +90,7 @@ pub(crate) struct Worker {
     #[expect(clippy::vec_box, reason = "the arena holds boxes: recycling moves a pointer")]
     pub(crate) spare: Vec<Box<Exchange>>,
     pub(crate) clusters: Clusters,
+    pub(crate) breakers: Breakers,
     pub(crate) timers: TimerWheel,
     fired: Vec<Owner>,
     pub(crate) heads: Heads,
@@ -101,16 +108,24 @@ pub(crate) struct Worker {
     pub(crate) unix_s: u64,
     pub(crate) date: DateCache,
     pub(crate) next_housekeeping: Instant,
+    /// Version of the verdicts that were taken last.
+    pub(crate) verdicts_seen: u64,
     pub(crate) rng: Rng,
     pub(crate) caches: Caches,
     pub(crate) shard: Arc<Shard>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) challenges: Arc<HttpChallenges>,
     pub(crate) access_log: Option<AccessLogWriter>,
+    pub(crate) balance: Balance,
+    retired: bool,
     pub(crate) pressure: Pressure,
     pub(crate) draining: bool,
     pub(crate) refuse_at: Option<Instant>,
     pub(crate) drain_until: Option<Instant>,
+    /// Clients that had begun something when the drain's second phase came.
+    pub(crate) beginners: Vec<Key>,
+    /// How long they may be idle.
+    pub(crate) idle_until: Instant,
 }
 
 impl Worker {
@@ -141,6 +156,7 @@ impl Worker {
             relays_again: Vec::new(),
             spare: Vec::new(),
             clusters: Clusters::default(),
+            breakers: Breakers::default(),
             timers: TimerWheel::new(now),
             fired: Vec::new(),
             heads: Heads::default(),
@@ -155,13 +171,18 @@ impl Worker {
             unix_s: clock::unix().as_secs(),
             date: DateCache::default(),
             next_housekeeping: now,
+            verdicts_seen: 0,
             rng: Rng::new(seed),
             caches: Caches::default(),
             shard,
+            balance: Balance::default(),
+            retired: false,
             pressure: Pressure::default(),
             draining: false,
             refuse_at: None,
             drain_until: None,
+            beginners: Vec::new(),
+            idle_until: now,
         };
         worker.date.update(clock::unix());
         worker.adopt_clusters();
@@ -216,6 +237,9 @@ impl Worker {
         self.flush_dirty();
         self.feel_pressure();
         self.housekeeping();
+        if self.retired {
+            return Some(Exit::Retired);
+        }
         self.finished_draining()
     }
 
@@ -271,22 +295,6 @@ impl Worker {
     }
 
     // === Listeners ===
-
-    pub(crate) fn add_listener(&mut self, mut listener: WorkerListener) -> std::io::Result<()> {
-        let token = Token(LISTENER_BASE - self.listeners.len());
-        self.poll.registry().register(&mut listener.socket, token, Interest::READABLE)?;
-        self.listeners.push(listener);
-        // Edge-triggered: what waits in the queue already raises an event at registration.
-        Ok(())
-    }
-
-    /// Stops listening; the sockets live on in the gateway's duplicates.
-    pub(crate) fn drop_listeners(&mut self) {
-        for mut listener in self.listeners.drain(..) {
-            // Dropping the descriptor ends the registration as well.
-            let _ = self.poll.registry().deregister(&mut listener.socket);
-        }
-    }
 
     pub(crate) fn accept(&mut self, index: usize) {
         if self.pressure.pauses_accept() {
@@ -459,6 +467,8 @@ impl Worker {
         self.date.update(unix);
         self.expire_idle();
         self.accept_again();
+        self.count_endpoints();
+        self.count_breakers();
         // Whoever was woken for them may have died.
         self.parcels.extend(self.shared.take_parked());
         self.shared.fill_vacancies();
@@ -471,6 +481,8 @@ impl Worker {
         let connections = self.connections.len() + self.relays.len();
         self.slot.connections.store(connections, Ordering::Relaxed);
         self.slot.exchanges.store(self.exchanges.len(), Ordering::Relaxed);
+        self.slot.beats.fetch_add(1, Ordering::Relaxed);
+        self.rebalance();
     }
 
     // === Mail ===
@@ -480,29 +492,16 @@ impl Worker {
         while let Ok(message) = self.inbox.try_recv() {
             match message {
                 Message::Snapshot(snapshot) => self.install(snapshot),
-                Message::Listeners(listeners) => {
-                    self.drop_listeners();
-                    for listener in listeners {
-                        if self.add_listener(listener).is_err() {
-                            self.shard.accept_failed();
-                        }
-                    }
-                }
+                Message::Listeners(listeners) => self.listen_on(listeners),
                 Message::AcceptQueue(queues) => self.drain_queues(&queues),
                 Message::Parcels(parcels) => self.parcels.extend(parcels),
                 Message::Endpoints(cluster, endpoints) => self.set_endpoints(cluster, &endpoints),
-                Message::Drain { until } => self.begin_drain(until),
+                Message::Retire => self.retired = true,
+                Message::Report(to) => self.report(&to),
+                Message::Drain { until, handed_over } => self.begin_drain(until, handed_over),
             }
         }
-    }
-
-    /// Accepts what waits in the queues of a killed sibling's listeners.
-    fn drain_queues(&mut self, queues: &[WorkerListener]) {
-        for queue in queues {
-            while let Ok((socket, peer)) = queue.socket.accept() {
-                self.accepted(socket, peer, &queue.entry);
-            }
-        }
+        self.take_verdicts();
     }
 }
 

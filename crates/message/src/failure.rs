@@ -20,6 +20,8 @@ pub enum FailureKind {
     Refused,
     /// A limit of the gateway is reached.
     Overloaded,
+    /// Too many requests before this one failed, so that none is let through for a while.
+    CircuitOpen,
     /// No endpoint of the cluster can take a request.
     NoEndpoint,
     /// The connection to the endpoint was refused, reset or timed out before it was up.
@@ -60,6 +62,7 @@ impl FailureKind {
             Self::Forbidden => "forbidden",
             Self::Refused => "refused",
             Self::Overloaded => "overloaded",
+            Self::CircuitOpen => "circuit_open",
             Self::NoEndpoint => "no_endpoint",
             Self::Connect => "connect",
             Self::UpstreamTls => "upstream_tls",
@@ -146,7 +149,10 @@ impl Failure {
             | FailureKind::UpstreamClosed
             | FailureKind::UpstreamReset
             | FailureKind::UpstreamProtocol => 502,
-            FailureKind::NoEndpoint | FailureKind::Overloaded | FailureKind::UpstreamRefused => 503,
+            FailureKind::NoEndpoint
+            | FailureKind::CircuitOpen
+            | FailureKind::Overloaded
+            | FailureKind::UpstreamRefused => 503,
             FailureKind::HeadTimeout | FailureKind::DeadlineExceeded | FailureKind::IdleTimeout => {
                 504
             }

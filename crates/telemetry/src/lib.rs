@@ -11,6 +11,7 @@
 //! request reads no clock.
 
 mod access_log;
+mod breaker;
 mod certificates;
 mod counter;
 mod exposition;
@@ -29,10 +30,11 @@ pub use access_log::{
     ACCESS_LOG_BATCH_BYTES, ACCESS_LOG_QUEUE_BATCHES, ACCESS_LOG_TEXT_BYTES_MAX, AccessLog,
     AccessLogError, AccessLogOptions, AccessLogTarget, AccessLogWriter,
 };
+pub use breaker::{BreakerScope, BreakerSeries};
 pub use certificates::{CERTIFICATES_TOLD, CertificateFacts};
 pub use histogram::LatencySnapshot;
 pub use process::resident_bytes;
-pub use registry::{Registry, Totals};
+pub use registry::{EndpointCounts, Registry, Totals};
 pub use series::{ClusterSeries, ExchangeSeries, SERIES_MAX};
 pub use shard::Shard;
 pub use time::Rfc3339;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bulkhead_message::Version;
 
+use crate::breaker::BreakerName;
 use crate::certificates::CertificateFacts;
 use crate::counter::SharedCounter;
 use crate::histogram::{FineSum, LatencySnapshot};
@@ -20,6 +21,8 @@ pub struct Registry {
     shards: Mutex<BTreeMap<usize, Arc<Shard>>>,
     exchanges: Mutex<Names<ExchangeName>>,
     clusters: Mutex<Names<String>>,
+    breakers: Mutex<Names<BreakerName>>,
+    endpoints: Mutex<Vec<EndpointCounts>>,
     pub(crate) shared: Shared,
     certificates: Mutex<CertificateFacts>,
 }
@@ -28,12 +31,24 @@ pub struct Registry {
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) workers_killed: SharedCounter,
+    pub(crate) workers_retired: SharedCounter,
     pub(crate) workers_started: SharedCounter,
     pub(crate) workers_panicked: SharedCounter,
     pub(crate) connections_lost: SharedCounter,
     pub(crate) revision: SharedCounter,
     pub(crate) configs_applied: SharedCounter,
     pub(crate) configs_rejected: SharedCounter,
+}
+
+/// The endpoints of one cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointCounts {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// All of them.
+    pub endpoints: u64,
+    /// Those that active checks call healthy; without checks, all.
+    pub healthy: u64,
 }
 
 /// Sums over all workers.
@@ -101,6 +116,8 @@ impl Registry {
             shards: Mutex::default(),
             exchanges: Mutex::new(Names::new(pair(""), pair("other"))),
             clusters: Mutex::new(Names::new(String::new(), "other".to_owned())),
+            breakers: Mutex::new(Names::new(("", String::new()), ("other", "other".to_owned()))),
+            endpoints: Mutex::default(),
             shared: Shared::default(),
             certificates: Mutex::default(),
         }
@@ -124,6 +141,25 @@ impl Registry {
         ClusterSeries { id: lock(&self.clusters).resolve(cluster.to_owned()) }
     }
 
+    pub(crate) fn breaker_id(&self, name: BreakerName) -> u32 {
+        lock(&self.breakers).resolve(name)
+    }
+
+    pub(crate) fn breaker_names(&self) -> Vec<Arc<BreakerName>> {
+        lock(&self.breakers).all()
+    }
+
+    /// Sets the endpoints of all clusters in force, in place of what was set before. Clusters past
+    /// [`crate::SERIES_MAX`] are left out.
+    pub fn set_endpoints(&self, mut clusters: Vec<EndpointCounts>) {
+        clusters.truncate(crate::SERIES_MAX);
+        *lock(&self.endpoints) = clusters;
+    }
+
+    pub(crate) fn endpoints(&self) -> Vec<EndpointCounts> {
+        lock(&self.endpoints).clone()
+    }
+
     /// A worker was killed on purpose.
     pub fn worker_killed(&self) {
         self.shared.workers_killed.add(1);
@@ -132,6 +168,11 @@ impl Registry {
     /// A worker was started, the first ones included.
     pub fn worker_started(&self) {
         self.shared.workers_started.add(1);
+    }
+
+    /// A worker ended because the pool has shrunk.
+    pub fn worker_retired(&self) {
+        self.shared.workers_retired.add(1);
     }
 
     /// A worker's thread ended by a panic.

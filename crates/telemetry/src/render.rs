@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::breaker::BreakerCells;
 use crate::counter::Counter;
 use crate::exposition::{Exposition, Kind, Label};
 use crate::histogram::{BOUNDARIES, ExportedHistogram, ExportedSum};
@@ -45,6 +46,8 @@ pub(crate) fn render(registry: &Registry) -> String {
     failures(&mut out, &view);
     attempts(&mut out, &view);
     clusters(&mut out, &view);
+    endpoints(&mut out, &view);
+    breakers(&mut out, &view);
     overload(&mut out, &view);
     workers(&mut out, &view);
     gateway(&mut out, &view);
@@ -325,6 +328,66 @@ fn clusters(out: &mut Exposition, view: &View<'_>) {
     each_cluster(out, view, |cells| cells.concurrency_limit.get() as i64);
 }
 
+/// Endpoints: of the process what active checks say, of the workers what each has found itself.
+fn endpoints(out: &mut Exposition, view: &View<'_>) {
+    let clusters = view.registry.endpoints();
+    out.family("bulkhead_cluster_endpoints", Kind::Gauge, "Endpoints of the cluster.");
+    for counts in &clusters {
+        out.sample(&[("cluster", &counts.cluster)], counts.endpoints);
+    }
+    out.family(
+        "bulkhead_cluster_healthy_endpoints",
+        Kind::Gauge,
+        "Endpoints that active checks call healthy; without checks, all.",
+    );
+    for counts in &clusters {
+        out.sample(&[("cluster", &counts.cluster)], counts.healthy);
+    }
+    out.family(
+        "bulkhead_cluster_ejected_endpoints",
+        Kind::Gauge,
+        "Endpoints ejected now, summed over the workers.",
+    );
+    each_cluster(out, view, |cells| cells.endpoints_ejected.get() as i64);
+    out.family(
+        "bulkhead_cluster_panic_workers",
+        Kind::Gauge,
+        "Workers that send to all endpoints because too few are available.",
+    );
+    each_cluster(out, view, |cells| cells.panics.get() as i64);
+}
+
+/// Circuit breakers that any worker has.
+fn breakers(out: &mut Exposition, view: &View<'_>) {
+    let open = "Workers whose circuit breaker is open or half-open.";
+    out.family("bulkhead_circuit_breaker_open_workers", Kind::Gauge, open);
+    each_breaker(out, view, None, |cells| &cells.open);
+    let opened = "How often circuit breakers opened.";
+    out.family("bulkhead_circuit_breaker_opened_total", Kind::Counter, opened);
+    each_breaker(out, view, None, |cells| &cells.opened);
+    let rejections = "Requests turned away: the breaker is open, or requests_max are in flight.";
+    out.family("bulkhead_circuit_breaker_rejections_total", Kind::Counter, rejections);
+    each_breaker(out, view, Some("open"), |cells| &cells.rejected);
+    each_breaker(out, view, Some("requests_max"), |cells| &cells.full);
+}
+
+fn each_breaker(
+    out: &mut Exposition,
+    view: &View<'_>,
+    reason: Option<&str>,
+    counter: fn(&BreakerCells) -> &Counter,
+) {
+    for (id, name) in view.registry.breaker_names().iter().enumerate() {
+        let cells = view.shards.iter().filter_map(|(_, shard)| shard.breaker_cells(id));
+        let mut cells = cells.peekable();
+        if cells.peek().is_some() {
+            let mut labels = vec![("scope", name.0), ("name", name.1.as_str())];
+            labels.extend(reason.map(|reason| ("reason", reason)));
+            out.sample(&labels, cells.map(|cells| counter(cells).get()).sum::<u64>());
+        }
+    }
+}
+
 /// One sample for each cluster that any worker has used. Single workers may be below 0 after an
 /// evacuation; the sum is not.
 fn each_cluster(out: &mut Exposition, view: &View<'_>, value: impl Fn(&ClusterCells) -> i64) {
@@ -406,6 +469,11 @@ fn gateway(out: &mut Exposition, view: &View<'_>) {
             "bulkhead_workers_killed_total",
             "Workers killed on purpose.",
             shared.workers_killed.get(),
+        ),
+        (
+            "bulkhead_workers_retired_total",
+            "Workers ended because the pool has shrunk.",
+            shared.workers_retired.get(),
         ),
         ("bulkhead_workers_started_total", "Workers started.", shared.workers_started.get()),
         (

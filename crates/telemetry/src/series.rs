@@ -169,6 +169,9 @@ pub(crate) struct ClusterCells {
     pub(crate) retries_refused: Counter,
     pub(crate) ejections: Counter,
     pub(crate) overloads: Counter,
+    /// Gauges of this worker's.
+    pub(crate) endpoints_ejected: Counter,
+    pub(crate) panics: Counter,
     pub(crate) shed: Counter,
     /// A gauge: 0, none.
     pub(crate) concurrency_limit: Counter,

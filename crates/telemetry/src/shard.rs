@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bulkhead_message::{ExchangeRecord, Outcome, Side, Version};
 
+use crate::breaker::{BreakerCells, BreakerSeries};
 use crate::counter::Counter;
 use crate::histogram::{FineHistogram, micros};
 use crate::reasons::Reasons;
@@ -25,6 +26,7 @@ pub struct Shard {
     exchanges: Slots<ExchangeCells>,
     clusters: Slots<ClusterCells>,
     pub(crate) relays: Slots<RelayCells>,
+    breakers: Slots<BreakerCells>,
     pub(crate) latency: FineHistogram,
     pub(crate) exchanges_started: Counter,
     pub(crate) exchanges_finished: Counter,
@@ -84,6 +86,7 @@ impl Default for Shard {
             exchanges: Slots::new(SERIES_MAX),
             clusters: Slots::new(SERIES_MAX),
             relays: Slots::new(SERIES_MAX),
+            breakers: Slots::new(SERIES_MAX),
             latency: FineHistogram::default(),
             exchanges_started: Counter::default(),
             exchanges_finished: Counter::default(),
@@ -228,6 +231,14 @@ impl Shard {
         self.cluster(cluster).overloads.increment();
     }
 
+    /// Sets how many endpoints of a cluster this worker has ejected, and whether it sends requests to
+    /// all of them because too few are available.
+    pub fn set_endpoints(&self, cluster: ClusterSeries, ejected: u64, panic: bool) {
+        let cells = self.cluster(cluster);
+        cells.endpoints_ejected.set(ejected);
+        cells.panics.set(u64::from(panic));
+    }
+
     /// A request was answered at once because not all can be served. `reason` as in
     /// [`Shard::protocol_error`].
     pub fn shed(&self, reason: &'static str) {
@@ -329,6 +340,14 @@ impl Shard {
     #[inline]
     fn cluster(&self, series: ClusterSeries) -> &ClusterCells {
         self.clusters.get_or_make(series.id as usize)
+    }
+
+    pub(crate) fn breaker(&self, series: BreakerSeries) -> &BreakerCells {
+        self.breakers.get_or_make(series.id as usize)
+    }
+
+    pub(crate) fn breaker_cells(&self, id: usize) -> Option<&BreakerCells> {
+        self.breakers.get(id)
     }
 
     pub(crate) fn exchange_cells(&self, id: usize) -> Option<&ExchangeCells> {

@@ -7,12 +7,14 @@
 //! and is the only home of `unsafe` (`src/sys/`).
 
 mod channel;
+mod inherited;
 mod listener;
 mod sys;
 mod tls;
 mod unix;
 
 pub use channel::{Channel, ConnectOptions, ReadOutcome, TlsInfo, TlsTarget};
+pub use inherited::{ACTIVATION_SOCKETS_MAX, ActivationEnvironment, activation_sockets};
 pub use listener::{BindError, Listener, ListenerOptions};
 /// TLS configurations that [`Channel`] takes, and the name of an endpoint as TLS checks it.
 pub use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};

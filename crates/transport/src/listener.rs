@@ -160,6 +160,27 @@ impl Listener {
         Ok(Self { socket, file: file.map(Arc::new) })
     }
 
+    /// A listening socket that somebody else has opened. It is made non-blocking, for all who share
+    /// it. The file of a Unix socket stays when it is closed: others may listen there.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is no listening stream socket; others from the kernel.
+    pub fn adopt(descriptor: OwnedFd) -> io::Result<Self> {
+        let socket = Socket::from(descriptor);
+        if socket.r#type()? != Type::STREAM || !socket.is_listener()? {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no listening stream socket"));
+        }
+        socket.set_nonblocking(true)?;
+        if socket.domain()? == Domain::UNIX {
+            let socket = StdUnixListener::from(OwnedFd::from(socket));
+            let socket = Listening::Unix(UnixListener::from_std(socket));
+            return Ok(Self { socket, file: None });
+        }
+        socket.set_tcp_nodelay(true)?;
+        let socket = Listening::Tcp(TcpListener::from_std(StdListener::from(socket)));
+        Ok(Self { socket, file: None })
+    }
+
     /// Another descriptor of the same socket and accept queue. The queue lives until the last of
     /// them is dropped: who keeps a duplicate can go on accepting for a dead worker. It does not
     /// keep the file of a Unix socket.
@@ -177,6 +198,13 @@ impl Listener {
             }
         };
         Ok(Self { socket, file: None })
+    }
+
+    /// Another process listens here too: the file of a Unix socket is not removed any more.
+    pub fn leave_file(&self) {
+        if let Some(file) = &self.file {
+            file.leave();
+        }
     }
 
     /// [`Listener::duplicate`] that keeps the file of a Unix socket as well.
@@ -247,6 +275,12 @@ impl Listener {
 /// shutting down and polling are the same calls for all; only addresses differ, and are told apart.
 pub(crate) fn stream_of(socket: OwnedFd) -> TcpStream {
     TcpStream::from_std(StdStream::from(socket))
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl event::Source for Listener {

@@ -4,9 +4,11 @@
 #![allow(unsafe_code, reason = "the one place for it")]
 
 mod fast_open;
+mod inherited;
 mod option;
 
 #[cfg(test)]
 pub(crate) use fast_open::{fast_open_connect, fast_open_queue};
 pub(crate) use fast_open::{set_fast_open_connect, set_fast_open_queue};
+pub(crate) use inherited::take_inherited;
 pub(crate) use option::set_late_port;

@@ -19,6 +19,7 @@ mod resolver;
 mod server;
 mod staple;
 mod ticket;
+mod tickets;
 
 pub use certificate::{Certificate, CertificatePem};
 pub use challenge::{ACME_TLS_ALPN, AlpnChallenges};

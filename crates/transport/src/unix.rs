@@ -6,6 +6,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bulkhead_message::UnixName;
 use socket2::SockAddr;
@@ -26,6 +27,8 @@ pub(crate) struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
+    /// It is somebody else's now.
+    left: AtomicBool,
 }
 
 impl SocketFile {
@@ -36,12 +39,20 @@ impl SocketFile {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
         }
         let facts = fs::symlink_metadata(&path)?;
-        Ok(Self { device: facts.dev(), inode: facts.ino(), path })
+        Ok(Self { device: facts.dev(), inode: facts.ino(), path, left: AtomicBool::new(false) })
+    }
+
+    /// From now on it stays.
+    pub(crate) fn leave(&self) {
+        self.left.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if *self.left.get_mut() {
+            return;
+        }
         let ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|facts| (facts.dev(), facts.ino()) == (self.device, self.inode));
         if ours {

@@ -1,11 +1,12 @@
 //! Which endpoint the next attempt goes to.
 //!
-//! Candidates are the endpoints that are not ejected. **Panic threshold**: if more than
-//! [`PANIC_PERCENT`] of the endpoints are ejected, all of them are candidates again: by then the
-//! fault is more likely ours or everybody's than theirs, and sending everything to the few that are
-//! left would take these down as well.
+//! Candidates are the endpoints that are available: healthy as far as they are checked, and not
+//! ejected. **Panic threshold**: if fewer than `panic_percent` of the endpoints are available, all of
+//! them are candidates again: by then the fault is more likely ours or everybody's than theirs, and
+//! sending everything to the few that are left would take these down as well.
 //!
-//! The list is computed when an endpoint comes, goes, is ejected or returns, not per request.
+//! The list is computed when an endpoint comes, goes, changes its share, or becomes
+//! available or not; not per request.
 
 mod least_request;
 mod round_robin;
@@ -13,9 +14,6 @@ mod round_robin;
 use crate::Rng;
 use crate::endpoint::{Endpoint, Endpoints};
 use round_robin::RoundRobin;
-
-/// Share of ejected endpoints above which ejections are ignored.
-pub(crate) const PANIC_PERCENT: usize = 50;
 
 /// How an endpoint is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,16 +39,13 @@ pub(crate) struct Candidates {
 
 impl Candidates {
     fn rebuild(&mut self, endpoints: &Endpoints) {
-        let total = endpoints.live().count();
-        let ejected = endpoints.live().filter(|(_, e)| e.health.is_ejected()).count();
-        let panic = ejected * 100 > total * PANIC_PERCENT;
         self.indices.clear();
         self.weight_ends.clear();
         self.uniform = true;
         let mut sum = 0;
         let mut first_weight = None;
         for (index, endpoint) in endpoints.live() {
-            if endpoint.health.is_ejected() && !panic {
+            if !endpoint.is_available() && !endpoints.panic {
                 continue;
             }
             sum += u64::from(endpoint.weight);
@@ -78,7 +73,7 @@ impl Balancer {
         self.algorithm = algorithm;
     }
 
-    /// To be called when the set of endpoints, a weight or an ejection changed.
+    /// To be called when the set of endpoints, a weight or who is available changed.
     pub(crate) fn rebuild(&mut self, endpoints: &Endpoints) {
         self.candidates.rebuild(endpoints);
         self.round_robin.resize(endpoints.places());

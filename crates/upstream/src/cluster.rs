@@ -6,17 +6,20 @@ use std::time::{Duration, Instant};
 use bulkhead_message::Address;
 
 use crate::balance::Balancer;
-use crate::ejection::may_eject;
 use crate::endpoint::Endpoints;
 use crate::pool::{Pool, PoolLimits};
 use crate::{
     Acquire, AttemptOutcome, Balance, Budget, ConcurrencyLimit, ConcurrencySettings,
     ConnectionFacts, EjectionSettings, EndpointId, EndpointSpec, Overloaded, Protocol, Released,
-    Rng,
+    Rng, SlowStart,
 };
 
+mod availability;
+
+use availability::Due;
+
 /// Settings of a cluster. Limits count per worker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClusterSettings {
     /// Protocol of the connections that are dialled.
     pub protocol: Protocol,
@@ -36,6 +39,12 @@ pub struct ClusterSettings {
     pub retry_budget_percent: u32,
     /// Passive ejection; `None`: off.
     pub ejection: Option<EjectionSettings>,
+    /// What an endpoint counts as until its first active check. True if there are no checks.
+    pub initially_healthy: bool,
+    /// Below this share of available endpoints, in percent, requests go to all of them; 0: never.
+    pub panic_percent: u32,
+    /// How endpoints start that are new or back in service; `None`: with their whole share.
+    pub slow_start: Option<SlowStart>,
 }
 
 impl ClusterSettings {
@@ -50,11 +59,10 @@ impl ClusterSettings {
             pending_max: 1_024,
             concurrency: None,
             retry_budget_percent: 20,
-            ejection: Some(EjectionSettings {
-                consecutive_failures: 5,
-                duration: Duration::from_secs(30),
-                percent_max: 50,
-            }),
+            ejection: Some(EjectionSettings::DEFAULT),
+            initially_healthy: true,
+            panic_percent: 50,
+            slow_start: None,
         }
     }
 
@@ -92,6 +100,8 @@ pub struct EndpointStatus {
     pub connections: usize,
     /// End of its ejection, if it is ejected.
     pub ejected_until: Option<Instant>,
+    /// What active checks say; true without checks.
+    pub healthy: bool,
 }
 
 /// A cluster in one worker. `K` names a connection; the pool treats it as opaque.
@@ -106,15 +116,17 @@ pub struct Cluster<K> {
     budget: Budget,
     concurrency: Option<Box<ConcurrencyLimit>>,
     ejection: Option<EjectionSettings>,
-    /// When the first ejected endpoint comes back.
-    next_return: Option<Instant>,
+    slow_start: Option<SlowStart>,
+    due: Due,
+    /// Not told yet: see [`Cluster::take_rate_ejections`].
+    rate_ejections: u32,
 }
 
 impl<K: Copy + Eq + Hash> Cluster<K> {
     /// A cluster without connections.
     pub fn new(settings: &ClusterSettings, endpoints: &[EndpointSpec]) -> Self {
         let mut cluster = Self {
-            endpoints: Endpoints::default(),
+            endpoints: Endpoints::new(settings.initially_healthy, settings.panic_percent),
             balancer: Balancer::new(settings.balance),
             pool: Pool::new(settings.protocol, settings.pool_limits()),
             budget: Budget::new(settings.retry_budget_percent),
@@ -122,18 +134,25 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
                 .concurrency
                 .map(|settings| Box::new(ConcurrencyLimit::new(settings))),
             ejection: settings.ejection,
-            next_return: None,
+            slow_start: settings.slow_start,
+            due: Due::default(),
+            rate_ejections: 0,
         };
-        let _none_yet = cluster.update_endpoints(endpoints);
+        // Nobody starts slowly where all are new.
+        cluster.endpoints.replace(endpoints, None);
+        cluster.pool.resize(cluster.endpoints.places());
+        cluster.rebalance();
         cluster
     }
 
     /// Puts new limits in force. The protocol stays: another protocol is another cluster.
     /// Connections and waiters beyond a lowered limit stay as they are.
-    pub fn update_settings(&mut self, settings: &ClusterSettings) {
+    pub fn update_settings(&mut self, settings: &ClusterSettings, now: Instant) {
         self.pool.set_limits(settings.pool_limits());
         self.budget.set_percent(settings.retry_budget_percent);
         self.balancer.set_algorithm(settings.balance);
+        self.endpoints.initially_healthy = settings.initially_healthy;
+        self.endpoints.panic_percent = settings.panic_percent;
         match (settings.concurrency, &mut self.concurrency) {
             (Some(settings), Some(limit)) => limit.set(settings),
             (settings, limit) => {
@@ -141,15 +160,17 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
             }
         }
         self.ejection = settings.ejection;
+        self.slow_start = settings.slow_start;
         if settings.ejection.is_none() {
             self.endpoints.live_mut().for_each(|endpoint| endpoint.health.forgive());
-            self.next_return = None;
         }
-        self.balancer.rebuild(&self.endpoints);
+        self.reckon(now);
+        self.rebalance();
     }
 
-    /// Makes `specs` the endpoints. Those that stay (by address) keep id, connections and health.
-    pub fn update_endpoints(&mut self, specs: &[EndpointSpec]) -> Removed<K> {
+    /// Makes `specs` the endpoints. Those that stay (by address) keep id, connections and health;
+    /// new ones start slowly, if they are to.
+    pub fn update_endpoints(&mut self, specs: &[EndpointSpec], now: Instant) -> Removed<K> {
         let mut removed = Removed { connections: Vec::new(), waiters: Vec::new() };
         // Places are emptied before they may be given to a new endpoint.
         let kept: Vec<EndpointSpec> = specs
@@ -157,21 +178,22 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
             .filter(|spec| self.endpoints.at(&spec.address).is_some())
             .cloned()
             .collect();
-        for lane in self.endpoints.replace(&kept) {
+        for lane in self.endpoints.replace(&kept, None) {
             let (connections, waiters) = self.pool.abandon(lane);
             removed.connections.extend(connections);
             removed.waiters.extend(waiters);
         }
-        self.endpoints.replace(specs);
+        self.endpoints.replace(specs, self.slow_start.map(|_| now));
         self.pool.resize(self.endpoints.places());
-        self.balancer.rebuild(&self.endpoints);
+        self.reckon(now);
+        self.rebalance();
         removed
     }
 
     // === Endpoints ===
 
     /// The endpoint for the next attempt, not `exclude` (the one just tried) if there is another.
-    /// `None` only if the cluster has no endpoint. Constant time; round robin with unequal weights
+    /// `None` if the cluster has no endpoint, or none is available and `panic_percent` is 0. Constant time; round robin with unequal weights
     /// is linear in the number of endpoints.
     #[inline]
     pub fn pick(
@@ -180,8 +202,9 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         rng: &mut Rng,
         exclude: Option<EndpointId>,
     ) -> Option<EndpointId> {
-        if self.next_return.is_some_and(|due| due <= now) {
-            self.end_ejections(now);
+        if self.due.is_reached(now) {
+            self.reckon(now);
+            self.rebalance();
         }
         let exclude = exclude.filter(|&id| self.endpoints.get(id).is_some()).map(|id| id.index);
         let index = self.balancer.pick(self.endpoints.as_slice(), rng, exclude)?;
@@ -207,42 +230,11 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         let endpoint = self.endpoints.get_mut(id)?;
         endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
         let settings = self.ejection.as_ref()?;
-        if !endpoint.health.record(outcome, settings) {
-            return None;
+        let one_too_many = endpoint.health.record(outcome, settings);
+        if settings.counts_rates() && !self.due.has_interval() {
+            self.reckon(now);
         }
-        self.eject(id, now)
-    }
-
-    #[cold]
-    fn eject(&mut self, id: EndpointId, now: Instant) -> Option<Duration> {
-        self.end_ejections(now);
-        let settings = self.ejection?;
-        let total = self.endpoints.live().count();
-        let ejected = self.endpoints.live().filter(|(_, e)| e.health.is_ejected()).count();
-        if !may_eject(ejected, total, &settings) {
-            return None;
-        }
-        let length = self.endpoints.get_mut(id)?.health.eject(now, &settings);
-        let due = now + length;
-        self.next_return = Some(self.next_return.map_or(due, |earlier| earlier.min(due)));
-        self.balancer.rebuild(&self.endpoints);
-        Some(length)
-    }
-
-    #[cold]
-    fn end_ejections(&mut self, now: Instant) {
-        let mut changed = false;
-        let mut next = None::<Instant>;
-        for endpoint in self.endpoints.live_mut() {
-            changed |= endpoint.health.return_at(now);
-            if let Some(until) = endpoint.health.ejected_until() {
-                next = Some(next.map_or(until, |earlier| earlier.min(until)));
-            }
-        }
-        self.next_return = next;
-        if changed {
-            self.balancer.rebuild(&self.endpoints);
-        }
+        if one_too_many { self.eject(id, now) } else { None }
     }
 
     /// Attempts at an endpoint that were started and not finished.
@@ -269,6 +261,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
                 in_flight: endpoint.in_flight,
                 connections: self.pool.connection_count(index),
                 ejected_until: endpoint.health.ejected_until(),
+                healthy: endpoint.healthy,
             })
         })
     }

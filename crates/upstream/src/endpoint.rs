@@ -1,5 +1,7 @@
 //! The endpoints of a cluster: a table whose places are reused, and ids that notice it.
 
+use std::time::Instant;
+
 use bulkhead_message::Address;
 
 use crate::ejection::Health;
@@ -39,21 +41,53 @@ impl EndpointSpec {
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) address: Address,
+    /// Its share as balancing sees it: what was configured, or during slow start a part of that.
     pub(crate) weight: u32,
+    /// As configured.
+    pub(crate) configured_weight: u32,
     pub(crate) generation: u32,
     pub(crate) live: bool,
     /// Attempts that were started and not finished.
     pub(crate) in_flight: u32,
     pub(crate) health: Health,
+    /// What active checks say.
+    pub(crate) healthy: bool,
+    /// Its slow start began then; `None`: it is over, or there is none.
+    pub(crate) started_at: Option<Instant>,
+}
+
+impl Endpoint {
+    /// Whether it is to get requests: neither unhealthy nor ejected.
+    pub(crate) const fn is_available(&self) -> bool {
+        self.healthy && !self.health.is_ejected()
+    }
 }
 
 /// The table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Endpoints {
     places: Vec<Endpoint>,
+    /// What an endpoint counts as that was not checked yet.
+    pub(crate) initially_healthy: bool,
+    /// Below this share of available endpoints, in percent, all count as available; 0: never.
+    pub(crate) panic_percent: u32,
+    /// Whether that is so now.
+    pub(crate) panic: bool,
 }
 
 impl Endpoints {
+    pub(crate) const fn new(initially_healthy: bool, panic_percent: u32) -> Self {
+        Self { places: Vec::new(), initially_healthy, panic_percent, panic: false }
+    }
+
+    /// Finds out whether too few endpoints are available. To be called when one comes, goes, or
+    /// becomes available or not.
+    pub(crate) fn judge(&mut self) {
+        let total = self.live().count();
+        let available = self.live().filter(|(_, endpoint)| endpoint.is_available()).count();
+        self.panic = available * 100 < total * self.panic_percent as usize;
+    }
+
     pub(crate) fn as_slice(&self) -> &[Endpoint] {
         &self.places
     }
@@ -92,8 +126,13 @@ impl Endpoints {
     }
 
     /// Makes the table hold exactly `specs`; an address named twice counts once, as first named.
-    /// An endpoint that stays keeps id, health and count. Gives the places that became empty.
-    pub(crate) fn replace(&mut self, specs: &[EndpointSpec]) -> Vec<u32> {
+    /// An endpoint that stays keeps id, health and count; a new one starts slowly from `started_at`.
+    /// Gives the places that became empty.
+    pub(crate) fn replace(
+        &mut self,
+        specs: &[EndpointSpec],
+        started_at: Option<Instant>,
+    ) -> Vec<u32> {
         let mut removed = Vec::new();
         for (index, endpoint) in (0u32..).zip(&mut self.places) {
             if endpoint.live && !specs.iter().any(|spec| spec.address == endpoint.address) {
@@ -106,21 +145,24 @@ impl Endpoints {
                 continue;
             }
             match self.places.iter_mut().find(|e| e.live && e.address == spec.address) {
-                Some(endpoint) => endpoint.weight = spec.weight_clamped(),
-                None => self.insert(spec),
+                Some(endpoint) => endpoint.configured_weight = spec.weight_clamped(),
+                None => self.insert(spec, started_at),
             }
         }
         removed
     }
 
-    fn insert(&mut self, spec: &EndpointSpec) {
+    fn insert(&mut self, spec: &EndpointSpec, started_at: Option<Instant>) {
         let endpoint = Endpoint {
             address: spec.address.clone(),
             weight: spec.weight_clamped(),
+            configured_weight: spec.weight_clamped(),
             generation: 0,
             live: true,
             in_flight: 0,
             health: Health::default(),
+            healthy: self.initially_healthy,
+            started_at,
         };
         match self.places.iter_mut().find(|place| !place.live) {
             Some(place) => {

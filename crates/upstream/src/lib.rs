@@ -2,7 +2,8 @@
 //!
 //! One [`Cluster`] stands for one set of endpoints in one worker: which endpoint the next attempt
 //! goes to ([`Cluster::pick`]), which connection carries it ([`Cluster::acquire`]), who waits for
-//! one, who is ejected, and whether a failed attempt may be tried again ([`RetryPolicy`]).
+//! one, who is ejected, and whether a failed attempt may be tried again ([`RetryPolicy`]). A [`Breaker`]
+//! guards a cluster, or a route, from more requests than do good.
 //!
 //! This crate opens no socket, reads no clock and draws no random number of its own: `now` and the
 //! [`Rng`] are arguments, connections are opaque keys. It never closes anything either: it says
@@ -19,21 +20,29 @@
 //! ```
 
 mod balance;
+mod breaker;
 mod budget;
 mod cluster;
 mod concurrency;
 mod ejection;
 mod endpoint;
+mod health;
 mod pool;
 mod random;
 mod retry;
+mod slow_start;
 
 pub use balance::Balance;
+pub use breaker::{Breaker, BreakerSettings, FailureLimit, Pass, Rejection, Verdict};
 pub use budget::{BUDGET_RETRIES_PER_SECOND_MIN, BUDGET_WINDOW, Budget};
 pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed};
 pub use concurrency::{ConcurrencyLimit, ConcurrencySettings, Priority};
-pub use ejection::{AttemptOutcome, EJECTION_MAX, EjectionSettings};
+pub use ejection::{
+    AttemptOutcome, EjectionSettings, FailurePercentage, ServerErrors, SuccessRate,
+};
 pub use endpoint::{EndpointId, EndpointSpec};
+pub use health::{CheckedHealth, HealthThresholds};
 pub use pool::{Acquire, ConnectionFacts, ConnectionState, Overloaded, Protocol, Released};
 pub use random::Rng;
 pub use retry::{BACKOFF_MAX, Decision, FailedAttempt, GiveUp, RetryPolicy};
+pub use slow_start::SlowStart;

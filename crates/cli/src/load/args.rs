@@ -328,7 +328,7 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(super) fn positive(text: &str) -> Result<Duration, String> {
+pub(crate) fn positive(text: &str) -> Result<Duration, String> {
     duration(text).and_then(|time| {
         if time.is_zero() { Err("expected more than nothing".to_owned()) } else { Ok(time) }
     })

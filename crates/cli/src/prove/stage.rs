@@ -9,7 +9,8 @@ use anyhow::Context;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
-    JwtProvider, Limits, Listener, PathMatch, Priority, Protocol, Route, RouteMatch, RouteTimeouts,
+    JwtProvider, Limits, Listener, PathMatch, Priority, Protection, Protocol, Route, RouteMatch,
+    RouteTimeouts,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_load::{Arrivals, Load};
@@ -102,6 +103,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         timeouts: RouteTimeouts::default(),
         priority: Priority::default(),
         retry: None,
+        protection: Protection::default(),
     };
     let feed = PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned());
     let cluster = |name: &str, address| {

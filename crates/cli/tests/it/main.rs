@@ -1,9 +1,14 @@
 //! The binary, from outside: exit statuses, output, signals.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
 
+mod activation;
 mod commands;
 mod prove;
 mod run;
+mod running;
+mod supervise;
+mod under_load;
+mod upgrade;
 
 use std::process::Command;
 

@@ -1,82 +1,13 @@
 //! `bulkhead run` in front of an origin, until a signal ends it.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, Stdio};
-use std::time::Duration;
+use std::process::Stdio;
 
-use bulkhead_origin::{Origin, OriginOptions};
 use bulkhead_testkit::{RawClient, Scratch};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::bulkhead;
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A running gateway, killed when dropped.
-struct Running {
-    child: Child,
-    log: BufReader<ChildStderr>,
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = bulkhead()
-            .arg("run")
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        Self { child, log }
-    }
-
-    /// Reads the log up to the first line that contains `text`.
-    #[track_caller]
-    fn wait_for(&mut self, text: &str) -> String {
-        let mut seen = String::new();
-        loop {
-            let mut line = String::new();
-            let length = self.log.read_line(&mut line).unwrap();
-            assert!(length > 0, "the log ended before `{text}`:\n{seen}");
-            if line.contains(text) {
-                return line;
-            }
-            seen.push_str(&line);
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The first address in a log line, after `before`.
-fn address(line: &str, before: &str) -> SocketAddr {
-    let rest = line.split(before).nth(1).unwrap();
-    let end = rest.find([' ', ',', '/', '\n']).unwrap_or(rest.len());
-    rest[..end].parse().unwrap()
-}
-
-fn get(address: SocketAddr, path: &str) -> String {
-    let mut client = RawClient::connect(address, PATIENCE);
-    client.send(format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"));
-    String::from_utf8_lossy(&client.read_to_end()).into_owned()
-}
-
-fn origin() -> Origin {
-    Origin::start(OriginOptions::default()).unwrap()
-}
+use crate::running::{PATIENCE, Running, address, get, origin};
 
 #[test]
 fn serves_without_a_file_and_drains() {

@@ -1,3 +1,5 @@
+#![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 use super::*;
 
 fn vector16(content: &[u8]) -> Vec<u8> {

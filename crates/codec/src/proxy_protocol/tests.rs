@@ -1,3 +1,5 @@
+#![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 use super::*;
 
 fn bytes(hex: &str) -> Vec<u8> {

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use super::layer4;
 use super::listener::protocol;
-use super::overload;
 use super::tls::upstream_tls;
+use super::{layer4, overload, resilience};
 use crate::diagnostic::Report;
-use crate::model::{Balance, Cluster, Ejection, Endpoint, EndpointAddress};
+use crate::model::{Balance, Cluster, Endpoint, EndpointAddress};
 use crate::value::{Item, TableValue, Value};
 
 pub(super) fn clusters(
@@ -57,11 +56,11 @@ fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster
             .get("adaptive_concurrency")
             .and_then(|item| overload::adaptive_concurrency(item, report)),
         retry_budget_percent: number("retry_budget"),
-        ejection: table.table("ejection").map(|table| Ejection {
-            consecutive_failures: table.number("consecutive_failures").unwrap_or_default(),
-            duration: table.duration("duration").unwrap_or_default(),
-            max_percent: table.number("max_percent").unwrap_or_default(),
-        }),
+        ejection: table.table("ejection").map(resilience::ejection),
+        health_check: resilience::health_check(table, report),
+        panic_threshold_percent: number("panic_threshold"),
+        slow_start: table.table("slow_start").map(resilience::slow_start),
+        protection: resilience::protection(table),
         dns_refresh: duration("dns_refresh"),
     }
 }

@@ -1,6 +1,6 @@
 //! Routes, their matches, filters and backends.
 
-use super::{Names, Unique, overload};
+use super::{Names, Unique, overload, resilience};
 use crate::diagnostic::Report;
 use crate::model::{
     Backend, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite, Redirect,
@@ -29,6 +29,7 @@ pub(super) fn routes(items: &[Item], names: &mut Names, report: &mut Report<'_>)
                 .map_or_else(RouteTimeouts::default, |table| timeouts(table, report)),
             priority: overload::priority(table.text("priority")),
             retry: table.table("retry").map(retry),
+            protection: resilience::protection(table),
         });
     }
     routes

@@ -1,6 +1,7 @@
 //! Clusters and token issuers.
 
 use super::overload::ADAPTIVE_CONCURRENCY;
+use super::resilience::{CIRCUIT_BREAKER_KEY, EJECTION, HEALTH_CHECK, REQUESTS_MAX, SLOW_START};
 use super::tls::UPSTREAM_TLS;
 use super::{
     DAY, ENVIRONMENT, FILE_NAME, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
@@ -85,6 +86,24 @@ pub(crate) static CLUSTER: Table = Table {
             "{}",
             "Leave endpoints alone for a while that fail.",
         ),
+        optional(
+            "health_check",
+            Shape::Table(&HEALTH_CHECK),
+            "Ask each endpoint now and then whether it is well. Left out: no checks.",
+        ),
+        default(
+            "panic_threshold",
+            Shape::OrOff(&Shape::Scalar(Scalar::Percent { min: 1, max: 100 })),
+            "50%",
+            "If a smaller share of the endpoints is healthy and not ejected, requests go to all.",
+        ),
+        optional(
+            "slow_start",
+            Shape::Table(&SLOW_START),
+            "Let the share of endpoints grow that are new or back. Left out: the whole at once.",
+        ),
+        REQUESTS_MAX,
+        CIRCUIT_BREAKER_KEY,
         default("dns_refresh", duration(SECOND, DAY), "30s", "How often names are looked up."),
     ],
     rules: &[],
@@ -99,6 +118,9 @@ pub(crate) static CLUSTER: Table = Table {
             "`connect_timeout` is the cluster's; an exchange's stand in the route's `timeouts`",
         ),
         ("outlier_detection", "it is called `ejection`"),
+        ("health_checks", "it is called `health_check`, and there is one"),
+        ("circuit_breakers", "write `requests_max`, `pending_max` and `circuit_breaker`"),
+        ("max_requests", "it is called `requests_max`"),
     ],
 };
 
@@ -117,33 +139,6 @@ static ENDPOINT: Table = Table {
     ],
     rules: &[],
     hints: &[("port", "write host and port together: `address: name:8080`")],
-};
-
-static EJECTION: Table = Table {
-    name: "ejection",
-    about: "Passive ejection: no probes, only what requests meet.",
-    keys: &[
-        default(
-            "consecutive_failures",
-            integer(1, 10_000),
-            "5",
-            "Failures in a row that eject an endpoint: no connection, no whole answer, or 502, 503, 504.",
-        ),
-        default(
-            "duration",
-            duration(100, DAY),
-            "30s",
-            "First ejection; each further one is as much longer.",
-        ),
-        default(
-            "max_percent",
-            Shape::Scalar(Scalar::Percent { min: 0, max: 100 }),
-            "50%",
-            "Never eject more than this share of the endpoints.",
-        ),
-    ],
-    rules: &[],
-    hints: &[],
 };
 
 pub(crate) static JWT_PROVIDER: Table = Table {

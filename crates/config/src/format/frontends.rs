@@ -20,6 +20,30 @@ pub(crate) static FILE: Table = Table {
             integer(1, 1_024),
             "Number of workers. Left out: as many as the machine or its cgroup grants CPUs.",
         ),
+        default(
+            "worker_affinity",
+            Shape::Either(
+                &Shape::Scalar(Scalar::Choice(&["off", "auto"])),
+                &Shape::List { item: &integer(0, 1_023), min: 1 },
+            ),
+            "off",
+            "CPUs that workers are pinned to: `auto` takes those that the process may use, a list \
+             these, one worker each in turn. Read at start.",
+        ),
+        default(
+            "numa",
+            Shape::Scalar(Scalar::Choice(&["off", "auto"])),
+            "off",
+            "`auto`: on machines with several memory nodes workers are spread over them and stay \
+             there, with the memory that they use. Read at start.",
+        ),
+        default(
+            "rebalance",
+            Shape::Scalar(Scalar::Choice(&["off", "auto"])),
+            "off",
+            "`auto`: a worker that has had half as many connections again as the mean for seconds \
+             gives some, on which nothing is in flight, to the one that has least.",
+        ),
         required(
             "listeners",
             Shape::List { item: &Shape::Table(&LISTENER), min: 1 },
@@ -197,7 +221,16 @@ static LIMITS: Table = Table {
 static ADMIN: Table = Table {
     name: "admin",
     about: "The admin server: `/metrics`, `/livez`, `/readyz`.",
-    keys: &[required("address", ADDRESS, "IP address and port; loopback, unless you mean it.")],
+    keys: &[
+        required("address", ADDRESS, "IP address and port; loopback, unless you mean it."),
+        default(
+            "readiness_clusters",
+            Shape::List { item: &NAME, min: 0 },
+            "[]",
+            "Clusters without which `/readyz` says 503: each must have an available endpoint. \
+             Others are only reported as degraded.",
+        ),
+    ],
     rules: &[],
     hints: &[("port", "write host and port together: `address: 127.0.0.1:9901`")],
 };

@@ -1,6 +1,7 @@
 //! Routes: matches, filters, backends.
 
 use super::overload::PRIORITY;
+use super::resilience::{CIRCUIT_BREAKER_KEY, REQUESTS_MAX};
 use super::{
     BOOL, DAY, HOST, Key, NAME, PATH, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
     optional, required,
@@ -55,6 +56,8 @@ pub(crate) static ROUTE: Table = Table {
             Shape::Table(&RETRY),
             "Retries. Left out: only of requests that no endpoint can have seen.",
         ),
+        REQUESTS_MAX,
+        CIRCUIT_BREAKER_KEY,
     ],
     rules: &[],
     hints: &[

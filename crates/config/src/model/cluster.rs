@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use bulkhead_message::UnixName;
 
-use super::{AdaptiveConcurrency, Protocol, ProxyProtocolVersion, UpstreamTls};
+use super::{
+    AdaptiveConcurrency, Ejection, HealthCheck, Protection, Protocol, ProxyProtocolVersion,
+    SlowStart, UpstreamTls,
+};
 
 /// A set of endpoints that answer the same requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +41,14 @@ pub struct Cluster {
     pub retry_budget_percent: u32,
     /// Passive ejection; `None`: off.
     pub ejection: Option<Ejection>,
+    /// Active checks; `None`: off.
+    pub health_check: Option<HealthCheck>,
+    /// Below this share of available endpoints, in percent, requests go to all; 0: never. Default 50.
+    pub panic_threshold_percent: u32,
+    /// Growing share for new endpoints; `None`: off.
+    pub slow_start: Option<SlowStart>,
+    /// Limits of requests in flight, and of failures.
+    pub protection: Protection,
     /// How often names are looked up again. Default 30 s.
     pub dns_refresh: Duration,
 }
@@ -77,23 +88,6 @@ pub enum Balance {
     RoundRobin,
 }
 
-/// Passive ejection of endpoints that fail.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ejection {
-    /// Failures in a row (502, 503, 504, or no answer). Default 5.
-    pub consecutive_failures: u32,
-    /// First ejection lasts so long; each further one as much longer. Default 30 s.
-    pub duration: Duration,
-    /// Never eject more than this share. Default 50 %.
-    pub max_percent: u32,
-}
-
-impl Default for Ejection {
-    fn default() -> Self {
-        Self { consecutive_failures: 5, duration: Duration::from_secs(30), max_percent: 50 }
-    }
-}
-
 impl Cluster {
     /// A cluster with defaults.
     pub fn new(name: &str, endpoints: Vec<Endpoint>, protocol: Protocol) -> Self {
@@ -112,6 +106,10 @@ impl Cluster {
             adaptive_concurrency: None,
             retry_budget_percent: 20,
             ejection: Some(Ejection::default()),
+            health_check: None,
+            panic_threshold_percent: 50,
+            slow_start: None,
+            protection: Protection::default(),
             dns_refresh: Duration::from_secs(30),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Filter, Priority};
+use super::{Filter, Priority, Protection};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Route {
     pub priority: Priority,
     /// Retries; `None`: only when nothing was sent yet.
     pub retry: Option<RetryPolicy>,
+    /// Limits of requests in flight, and of failures.
+    pub protection: Protection,
 }
 
 /// All given parts must hold.

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 pub struct Admin {
     /// Address; loopback unless said otherwise.
     pub address: SocketAddr,
+    /// Clusters that must have an available endpoint for `/readyz` to say that the gateway is ready.
+    /// Default none.
+    pub readiness_clusters: Vec<String>,
 }
 
 /// JSON access log, one line per exchange.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::event::{Event, Listen};
-use crate::plane::Plane;
+use crate::plane::{ClusterStatus, Plane};
 use crate::status::Status;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -18,14 +18,23 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) struct Question {
     pub(crate) method: String,
     pub(crate) path: String,
+    /// What follows the question mark, as it came.
+    pub(crate) query: String,
     /// It carries a field that only browsers send.
     pub(crate) from_browser: bool,
 }
 
 impl Question {
+    /// `target`: path and query.
+    pub(crate) fn new(method: &str, target: &str) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (method, path, query) = (method.to_owned(), path.to_owned(), query.to_owned());
+        Self { method, path, query, from_browser: false }
+    }
+
     /// Whether answering may take longer than a moment.
     pub(crate) fn may_block(&self) -> bool {
-        self.method == "POST"
+        self.method == "POST" || self.path == "/endpoints"
     }
 }
 
@@ -48,11 +57,11 @@ impl Answer {
         Self::new(status, PLAIN, body.to_owned())
     }
 
-    fn json(status: u16, document: &Value) -> Self {
+    pub(super) fn json(status: u16, document: &Value) -> Self {
         Self::new(status, JSON, format!("{document:#}\n"))
     }
 
-    fn not_allowed(allow: &'static str) -> Self {
+    pub(super) fn not_allowed(allow: &'static str) -> Self {
         let allowed = Self::text(405, &format!("This path takes {allow}.\n"));
         Self { allow: Some(allow), ..allowed }
     }
@@ -64,12 +73,16 @@ pub(crate) struct Pages {
     pub(crate) status: Arc<Status>,
     pub(crate) events: Arc<Listen>,
     pub(crate) faults: bool,
+    pub(crate) readiness_clusters: Vec<String>,
 }
 
 impl Pages {
     pub(crate) fn answer(&self, question: &Question) -> Answer {
         if let Some(worker) = kill_target(&question.path) {
             return self.kill(question, worker);
+        }
+        if let Some(answer) = self.operate(question) {
+            return answer;
         }
         let page: fn(&Self) -> Answer = match question.path.as_str() {
             "/" => Self::index,
@@ -78,6 +91,7 @@ impl Pages {
             "/readyz" => Self::ready,
             "/config" => Self::config,
             "/workers" => Self::workers,
+            "/endpoints" => Self::endpoints,
             _ => return Answer::text(404, "There is nothing here; `/` lists what there is.\n"),
         };
         match question.method.as_str() {
@@ -92,7 +106,10 @@ impl Pages {
             /livez     200 while the process answers\n\
             /readyz    200 while requests can be served, else 503 with the reasons\n\
             /config    which configuration is in force, and what was wrong with the last one\n\
-            /workers   the workers and what they carry\n"
+            /workers   the workers and what they carry\n\
+             /endpoints the clusters' endpoints: healthy, ejected, in flight\n\
+            /workers/resize?count=N   POST makes it N workers; nothing is lost\n\
+            /upgrade   POST starts the executable anew in place of this process; nothing is lost\n"
             .to_owned();
         if self.faults {
             text.push_str("/workers/{index}/kill   POST kills a worker; its connections move\n");
@@ -108,13 +125,28 @@ impl Pages {
         Answer::text(200, "ok\n")
     }
 
+    /// A cluster without a healthy endpoint is a reason only if it was named as one: otherwise an
+    /// upstream that is down would take all gateways with it, and with them all other upstreams.
     fn ready(&self) -> Answer {
         let mut reasons = self.plane.unready();
         if self.status.draining() {
             reasons.push("the gateway is draining".to_owned());
         }
+        let down: Vec<String> = self
+            .plane
+            .availability()
+            .into_iter()
+            .filter(|cluster| cluster.healthy == 0)
+            .map(|cluster| cluster.cluster)
+            .collect();
+        for cluster in self.readiness_clusters.iter().filter(|name| down.contains(name)) {
+            reasons.push(format!("cluster `{cluster}` has no healthy endpoint"));
+        }
         let status = if reasons.is_empty() { 200 } else { 503 };
-        Answer::json(status, &json!({ "ready": reasons.is_empty(), "reasons": reasons }))
+        Answer::json(
+            status,
+            &json!({ "ready": reasons.is_empty(), "reasons": reasons, "degraded": down }),
+        )
     }
 
     fn config(&self) -> Answer {
@@ -138,6 +170,11 @@ impl Pages {
             })
             .collect();
         Answer::json(200, &json!({ "workers": workers }))
+    }
+
+    fn endpoints(&self) -> Answer {
+        let clusters: Vec<_> = self.plane.endpoints().iter().map(cluster).collect();
+        Answer::json(200, &json!({ "clusters": clusters }))
     }
 
     fn kill(&self, question: &Question, worker: &str) -> Answer {
@@ -180,10 +217,23 @@ impl Pages {
     }
 }
 
+fn cluster(cluster: &ClusterStatus) -> Value {
+    let endpoints = cluster.endpoints.iter().map(|endpoint| {
+        json!({
+            "address": endpoint.address.to_string(),
+            "healthy": endpoint.healthy,
+            "ejected_by_workers": endpoint.ejected_by,
+            "in_flight": endpoint.in_flight,
+            "connections": endpoint.connections,
+        })
+    });
+    json!({ "name": cluster.cluster, "endpoints": endpoints.collect::<Vec<_>>() })
+}
+
 /// `x` of `/workers/x/kill`.
 fn kill_target(path: &str) -> Option<&str> {
     path.strip_prefix("/workers/")?.strip_suffix("/kill").filter(|index| !index.contains('/'))
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -17,7 +17,8 @@ fn parse(text: &str, _file: &str) -> Result<Parsed, String> {
 
 fn admin() -> ControlOptions {
     let address = ([127, 0, 0, 1], 0).into();
-    ControlOptions { admin: Some(AdminOptions { address, faults: true }), lookup: None }
+    let admin = AdminOptions { address, faults: true, readiness_clusters: Vec::new() };
+    ControlOptions { admin: Some(admin), ..ControlOptions::default() }
 }
 
 fn applied(source: Option<(ConfigSource, String)>) -> Applied {
@@ -69,6 +70,25 @@ fn admin_server_answers_until_stopped() {
 }
 
 #[test]
+fn the_admin_socket_goes_from_one_to_the_next() {
+    let (plane, _told) = FakePlane::new();
+    let old = Control::start(admin(), applied(None), plane, |_| {}).unwrap();
+    let address = old.admin_address().unwrap();
+    let options = ControlOptions { admin_socket: old.admin_socket().cloned(), ..admin() };
+    let (plane, _told) = FakePlane::new();
+    let new = Control::start(options, applied(None), plane, |_| {}).unwrap();
+    assert_eq!(new.admin_address(), Some(address));
+    old.drain();
+    old.close_admin();
+    // Whoever comes now may still meet the old one once, but the port is never closed.
+    let ready = || get(address, "GET /readyz").starts_with("HTTP/1.1 200 ");
+    assert!((0..100).any(|_| ready()));
+    old.stop();
+    assert!(ready());
+    new.stop();
+}
+
+#[test]
 fn admin_server_bounds_heads() {
     let (plane, _told) = FakePlane::new();
     let control = Control::start(admin(), applied(None), plane, |_| {}).unwrap();
@@ -114,7 +134,7 @@ fn taken_address_is_an_error() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let options = ControlOptions {
-        admin: Some(AdminOptions { address, faults: false }),
+        admin: Some(AdminOptions { address, faults: false, readiness_clusters: Vec::new() }),
         ..ControlOptions::default()
     };
     let (plane, _told) = FakePlane::new();

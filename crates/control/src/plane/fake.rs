@@ -10,6 +10,7 @@ use super::*;
 pub(crate) enum Told {
     Applied(Box<Config>),
     Addresses(String, Vec<SocketAddr>),
+    Health(String, Vec<(Address, bool)>),
 }
 
 pub(crate) struct FakePlane {
@@ -18,6 +19,8 @@ pub(crate) struct FakePlane {
     pub(crate) refusal: Mutex<Option<Vec<String>>>,
     pub(crate) rejected: Mutex<usize>,
     pub(crate) certificates: Mutex<CertificateStatus>,
+    pub(crate) checked: Mutex<Vec<CheckedEndpoint>>,
+    pub(crate) availability: Mutex<Vec<ClusterAvailability>>,
     revision: Mutex<u64>,
     told: Mutex<Sender<Told>>,
 }
@@ -30,6 +33,8 @@ impl FakePlane {
             refusal: Mutex::default(),
             rejected: Mutex::default(),
             certificates: Mutex::default(),
+            checked: Mutex::default(),
+            availability: Mutex::default(),
             revision: Mutex::new(1),
             told: Mutex::new(sender),
         };
@@ -70,6 +75,17 @@ impl Plane for FakePlane {
         })
     }
 
+    fn resize_workers(&self, workers: usize) -> Result<usize, String> {
+        if workers == 0 {
+            return Err("there must be workers".to_owned());
+        }
+        Ok(1)
+    }
+
+    fn upgrade(&self) -> Result<Option<u32>, String> {
+        Ok(Some(4711))
+    }
+
     fn apply(&self, config: Config) -> Result<u64, Vec<String>> {
         if let Some(reasons) = self.refusal.lock().unwrap().clone() {
             return Err(reasons);
@@ -82,6 +98,29 @@ impl Plane for FakePlane {
 
     fn set_addresses(&self, host: &str, port: u16, addresses: Vec<SocketAddr>) {
         self.tell(Told::Addresses(format!("{host}:{port}"), addresses));
+    }
+
+    fn checked_endpoints(&self) -> Vec<CheckedEndpoint> {
+        self.checked.lock().unwrap().clone()
+    }
+
+    fn set_health(&self, cluster: &str, verdicts: Vec<(Address, bool)>) {
+        self.tell(Told::Health(cluster.to_owned(), verdicts));
+    }
+
+    fn availability(&self) -> Vec<ClusterAvailability> {
+        self.availability.lock().unwrap().clone()
+    }
+
+    fn endpoints(&self) -> Vec<ClusterStatus> {
+        let endpoint = EndpointStatus {
+            address: ([10, 0, 0, 1], 80).into(),
+            healthy: Some(false),
+            ejected_by: 1,
+            in_flight: 7,
+            connections: 2,
+        };
+        vec![ClusterStatus { cluster: "api".to_owned(), endpoints: vec![endpoint] }]
     }
 
     fn metrics(&self) -> String {

@@ -90,7 +90,6 @@ fn change_is_applied_once_it_has_settled() {
     assert!(
         matches!(fixture.told.try_recv(), Ok(Told::Applied(config)) if config.workers == Some(23))
     );
-    assert_eq!(fixture.last_event(), Some(Event::NeedsRestart { key: "workers" }));
     assert_eq!(fixture.poll(), "unchanged");
     assert!(fixture.told.try_recv().is_err());
 }
@@ -187,4 +186,14 @@ fn oversized_file_is_not_read_whole() {
     std::fs::File::create(&path).unwrap().set_len(CONFIG_BYTES_MAX + 1).unwrap();
     let error = ConfigSource { path, parse }.read().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+}
+
+#[test]
+fn only_what_is_read_at_start_needs_a_restart() {
+    let mut fixture = fixture("1");
+    fixture.scratch.write("gateway.yaml", "2");
+    fixture.store.poll(true);
+    let events = fixture.events.lock().unwrap();
+    let needs_restart = events.iter().any(|event| matches!(event, Event::NeedsRestart { .. }));
+    assert!(!needs_restart, "the pool is resized: {events:?}");
 }

@@ -105,6 +105,7 @@ impl Worker {
                 Some(endpoint)
             });
             exchange.attempt_open &= exchange.endpoint.is_some();
+            exchange.passes.adopt(&mut self.breakers);
             let key = self.exchanges.insert(exchange);
             new.exchanges.push(key);
             exchange_keys.insert(old, key);
@@ -148,12 +149,8 @@ impl Worker {
             self.count_absorb_loss(key);
             return self.connection_lost(key);
         }
-        if let Some(connection) = self.connections.get_mut(key)
-            && self.draining
-            && connection.is_downstream()
-            && let Some(codec) = connection.codec.as_mut()
-        {
-            codec.announce_close(&mut connection.out.bytes);
+        if self.draining {
+            self.announce_close(key);
         }
         self.set_connection_timer(key);
         self.pump_again(key);

@@ -39,7 +39,10 @@ impl Worker {
             self.reset_downstream(key, ErrorCode::INTERNAL_ERROR);
             return self.finish(key);
         }
-        let (head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());
+        let (mut head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());
+        if let Some(after) = exchange.passes.retry_after {
+            failure_response::set_retry_after(&mut head, after);
+        }
         exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
         self.respond(key, &head, body.as_bytes());
     }

@@ -1,13 +1,16 @@
 //! The gateway end to end, on real sockets: port 0, every service owned by its test.
 
+mod breakers;
 mod certificates;
 mod evacuation;
 mod faults;
 mod grpc;
 mod grpc_failures;
+mod health;
 mod http1;
 mod http2;
 mod layer4;
+mod lifecycle;
 mod limits;
 mod mutual_tls;
 mod names;

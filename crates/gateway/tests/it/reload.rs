@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bulkhead_config::model::{Backend, Cluster, Endpoint, EndpointAddress, Filter, FixedResponse};
 use bulkhead_config::model::{JwtFilter, PathMatch, Protocol, RetryPolicy, RouteMatch};
+use bulkhead_testkit::{Authority, Scratch};
 
+use crate::secure::{connect, trusting, with_tls};
 use crate::support::{address, client, config, feed, origin, read_response, start};
 
 /// Sets a flag when its thread ends, also in a panic.
@@ -174,4 +176,51 @@ fn weights_split_traffic() {
     client.send("GET /closed HTTP/1.1\r\nhost: a\r\n\r\n");
     read_response(&mut client);
     assert_eq!(other.stats().requests_total(), share + 1);
+}
+
+/// Listeners come, change and go: who is connected, or waits to be, is served.
+#[test]
+fn listeners_change_without_a_connection_being_dropped() {
+    let (origin, authority, scratch) = (origin(), Authority::new(), Scratch::new());
+    let mut first = config(origin.addr(), Protocol::Http1, 2);
+    let gateway = start(first.clone());
+    let old_address = address(&gateway);
+    let mut connected = client(&gateway);
+    connected.send("GET /api/v1/1/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(read_response(&mut connected).1, feed(1));
+
+    // Another listener: the first one's socket stays, and its connections.
+    let mut second = first.listeners[0].clone();
+    second.name = "second".to_owned();
+    first.listeners.push(second);
+    gateway.apply(first.clone()).expect("apply");
+    assert_eq!(address(&gateway), old_address);
+    let second = gateway.addresses()[1].1.inet().expect("an IP address");
+
+    // TLS on the first: its socket stays; who is connected goes on in cleartext.
+    with_tls(&mut first, &authority, &scratch, &["a.example"]);
+    gateway.apply(first.clone()).expect("apply");
+    assert_eq!(address(&gateway), old_address);
+    let tls = trusting(&authority, &[b"http/1.1"]);
+    let ready = || {
+        let mut session = connect(&gateway, &tls, "a.example");
+        std::io::Write::flush(&mut session).is_ok()
+    };
+    // A worker that has not read its mail yet may still take one or the other as it was.
+    assert!((0..1_000).any(|_| ready()));
+
+    // The first goes: whoever waits is accepted, whoever is connected goes on.
+    let mut waiting: Vec<_> = (0..40)
+        .map(|_| bulkhead_testkit::RawClient::connect(second, crate::support::PATIENCE))
+        .collect();
+    first.listeners.remove(1);
+    gateway.apply(first).expect("apply");
+    for client in waiting.iter_mut().chain([&mut connected]) {
+        client.send("GET /api/v1/2/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+        assert_eq!(read_response(client).1, feed(2));
+    }
+    let closed = || std::net::TcpStream::connect(second).is_err();
+    while !closed() {
+        std::thread::yield_now();
+    }
 }

@@ -10,7 +10,7 @@ use bulkhead_config::model::{
     Certificate, Filter, JwtAlgorithm, JwtFilter, JwtKeys, JwtProvider, ListenerTls, Protocol,
     SecretSource, UpstreamTls,
 };
-use bulkhead_gateway::Gateway;
+use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_origin::{Origin, OriginOptions};
 use bulkhead_testkit::{Authority, Leaf, Scratch, SigningKey};
 use bulkhead_transport::{
@@ -125,6 +125,27 @@ fn tls_connections_carry_requests_and_survive_their_workers() {
     // A ticket of a worker that is gone is good at its siblings.
     let mut again = connect(&gateway, &tls, "a.example");
     assert_eq!(ask(&mut again, 1), feed(1));
+    assert_eq!(again.conn.handshake_kind(), Some(rustls::HandshakeKind::Resumed));
+}
+
+#[test]
+fn tickets_are_good_at_the_gateway_that_goes_on() {
+    let (origin, authority, scratch) = (origin(), Authority::new(), Scratch::new());
+    let mut config = config(origin.addr(), Protocol::Http1, 1);
+    with_tls(&mut config, &authority, &scratch, &["a.example"]);
+    let tls = trusting(&authority, &[b"http/1.1"]);
+    let old = start(config.clone());
+    assert_eq!(ask(&mut connect(&old, &tls, "a.example"), 1), feed(1));
+    let options = GatewayOptions {
+        sockets: old.hand_over(),
+        // As they go from process to process.
+        ticketer: Ticketer::from_bytes(&old.ticketer().to_bytes()),
+        ..GatewayOptions::default()
+    };
+    let new = Gateway::start(config, options).expect("start");
+    old.drain_handed_over(PATIENCE);
+    let mut again = connect(&new, &tls, "a.example");
+    assert_eq!(ask(&mut again, 2), feed(2));
     assert_eq!(again.conn.handshake_kind(), Some(rustls::HandshakeKind::Resumed));
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    Backend, Cluster, Endpoint, EndpointAddress, Listener, Priority, Protocol, Route, RouteMatch,
-    RouteTimeouts,
+    Backend, Cluster, Endpoint, EndpointAddress, Listener, Priority, Protection, Protocol, Route,
+    RouteMatch, RouteTimeouts,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_origin::{Origin, OriginOptions};
@@ -36,6 +36,7 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
             timeouts: RouteTimeouts::default(),
             priority: Priority::default(),
             retry: None,
+            protection: Protection::default(),
         }],
         clusters: [("origin".to_owned(), cluster)].into(),
         ..Config::default()

@@ -162,6 +162,43 @@ fn clusters_workers_and_configuration() {
     assert_eq!((totals.retries, totals.workers_killed, totals.jwt_hits), (1, 1, 90));
 }
 
+#[test]
+fn endpoints_and_circuit_breakers() {
+    let registry = Registry::new();
+    let counts = |cluster: &str, healthy| {
+        let cluster = cluster.to_owned();
+        EndpointCounts { cluster, endpoints: 3, healthy }
+    };
+    registry.set_endpoints(vec![counts("gone", 3)]);
+    registry.set_endpoints(vec![counts("api", 2)]);
+    let (cluster, route) =
+        (registry.cluster("api"), registry.breaker(crate::BreakerScope::Route, "search"));
+    for worker in 0..2 {
+        let shard = registry.shard(worker);
+        shard.set_endpoints(cluster, 1, worker == 0);
+        shard.set_breaker(route, true);
+        shard.breaker_opened(route, 2);
+        shard.breaker_rejected(route);
+        shard.breaker_full(route);
+    }
+    registry.shard(1).set_breaker(route, false);
+    let text = registry.render();
+    check_lines(
+        &text,
+        &[
+            "bulkhead_cluster_endpoints{cluster=\"api\"} 3",
+            "bulkhead_cluster_healthy_endpoints{cluster=\"api\"} 2",
+            "bulkhead_cluster_ejected_endpoints{cluster=\"api\"} 2",
+            "bulkhead_cluster_panic_workers{cluster=\"api\"} 1",
+            "bulkhead_circuit_breaker_open_workers{scope=\"route\",name=\"search\"} 1",
+            "bulkhead_circuit_breaker_opened_total{scope=\"route\",name=\"search\"} 4",
+            "bulkhead_circuit_breaker_rejections_total{scope=\"route\",name=\"search\",reason=\"open\"} 2",
+            "bulkhead_circuit_breaker_rejections_total{scope=\"route\",name=\"search\",reason=\"requests_max\"} 2",
+        ],
+    );
+    assert!(!text.contains("gone"), "a cluster that is not in force");
+}
+
 /// What a scraper insists on: families announced once and in one piece, samples with a number,
 /// buckets that do not fall, `+Inf` equal to the count.
 #[test]

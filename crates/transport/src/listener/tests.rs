@@ -185,3 +185,27 @@ fn an_abstract_name_has_no_file() {
     drop(listener);
     assert!(Channel::connect(address, None).is_err());
 }
+
+#[test]
+fn a_socket_from_elsewhere_is_listened_on() {
+    let opened = std::net::TcpListener::bind(any_port()).unwrap();
+    let address = opened.local_addr().unwrap();
+    let listener = Listener::adopt(opened.into()).unwrap();
+    let client = StdStream::connect(address).unwrap();
+    assert_eq!(listener.local_addr().unwrap(), address.into());
+    let (stream, peer) = listener.accept().unwrap();
+    assert_eq!(peer, client.local_addr().ok());
+    assert!(stream.nodelay().unwrap());
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn what_does_not_listen_is_refused() {
+    let datagrams = std::net::UdpSocket::bind(any_port()).unwrap();
+    assert_eq!(Listener::adopt(datagrams.into()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    let listener = bind(&ListenerOptions::default());
+    let client = StdStream::connect(inet(&listener)).unwrap();
+    assert_eq!(Listener::adopt(client.into()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    let file = std::fs::File::open("/dev/null").unwrap();
+    assert!(Listener::adopt(file.into()).is_err());
+}

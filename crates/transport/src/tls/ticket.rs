@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, rand};
-use rustls::crypto::aws_lc_rs as provider;
+use rustls::pki_types::UnixTime;
 use rustls::server::ProducesTickets;
 
 use super::error::TlsError;
+use super::tickets::TicketKeys;
 
 /// What a client is told of how long a ticket is good, in seconds: twelve hours. With keys from
 /// files, what counts is when a key leaves the files.
@@ -23,15 +24,23 @@ const SCOPE_BYTES: usize = 32;
 /// Keys that session tickets are sealed with. Clones share the keys, so that a session begun at one
 /// worker, or under the configuration before a reload, is resumed at any other.
 #[derive(Clone)]
-pub struct Ticketer(Arc<dyn ProducesTickets>);
+pub struct Ticketer(Keys);
+
+#[derive(Clone)]
+enum Keys {
+    Random(Arc<TicketKeys>),
+    Files(Arc<KeyRing>),
+}
 
 impl Ticketer {
-    /// Fresh random keys, rotated every six hours: a ticket is good for twelve, in this process.
+    /// Fresh random keys, rotated every six hours: a ticket is good for twelve at most, in this
+    /// process and those that go on in place of it.
     ///
     /// # Errors
     /// When the system gives no random numbers.
     pub fn new() -> Result<Self, TlsError> {
-        provider::Ticketer::new().map(Self).map_err(TlsError::Setup)
+        let keys = TicketKeys::new(UnixTime::now().as_secs())?;
+        Ok(Self(Keys::Random(Arc::new(keys))))
     }
 
     /// Keys from the contents of files of 80 or 48 random bytes. The first one seals, all open:
@@ -41,14 +50,33 @@ impl Ticketer {
     /// A file has another length.
     pub fn from_keys<K: AsRef<[u8]>>(files: &[K]) -> Result<Self, TlsError> {
         let keys = files.iter().map(|file| TicketKey::new(file.as_ref())).collect::<Result<_, _>>();
-        Ok(Self(Arc::new(KeyRing(keys?))))
+        Ok(Self(Keys::Files(Arc::new(KeyRing(keys?)))))
+    }
+
+    /// The random keys, for a process that goes on in place of this one; empty: they are in files,
+    /// where it finds them itself. They are secret: whoever has them reads the resumed sessions of
+    /// TLS 1.2.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match &self.0 {
+            Keys::Random(keys) => keys.to_bytes(),
+            Keys::Files(_) => Vec::new(),
+        }
+    }
+
+    /// The random keys of the process before this one; `None`: the bytes are no keys.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        TicketKeys::from_bytes(bytes).map(|keys| Self(Keys::Random(Arc::new(keys))))
     }
 
     /// Tickets of one kind of listener: those that were sealed under another `scope` are refused.
     /// Without this a client could begin at a listener that asks for no certificate and go on at
     /// one that does, as nothing is verified when a session is resumed.
     pub(super) fn scoped(&self, scope: Option<[u8; SCOPE_BYTES]>) -> Arc<dyn ProducesTickets> {
-        Arc::new(Scoped { inner: Arc::clone(&self.0), scope: scope.unwrap_or_default() })
+        let inner: Arc<dyn ProducesTickets> = match &self.0 {
+            Keys::Random(keys) => Arc::clone(keys) as _,
+            Keys::Files(keys) => Arc::clone(keys) as _,
+        };
+        Arc::new(Scoped { inner, scope: scope.unwrap_or_default() })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Shares and exclusions over many picks.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::{
     AttemptOutcome, Balance, Cluster, ClusterSettings, EjectionSettings, EndpointSpec, Protocol,
@@ -16,8 +16,8 @@ fn cluster(balance: Balance, weights: &[u32]) -> Cluster<u32> {
         balance,
         ejection: Some(EjectionSettings {
             consecutive_failures: 1,
-            duration: Duration::from_secs(10),
             percent_max: 100,
+            ..EjectionSettings::DEFAULT
         }),
         ..ClusterSettings::new(Protocol::Http1)
     };

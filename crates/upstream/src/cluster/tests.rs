@@ -40,7 +40,7 @@ fn endpoints_that_stay_keep_everything() {
     assert_eq!(cluster.acquire(two), Acquire::Use(20));
     cluster.enqueue(two, 7).unwrap();
 
-    let removed = cluster.update_endpoints(&specs(&[3, 1, 4, 3]));
+    let removed = cluster.update_endpoints(&specs(&[3, 1, 4, 3]), now);
     assert_eq!((removed.connections, removed.waiters), (vec![20], vec![7]));
     assert_eq!(ports(&cluster), [1, 3, 4]);
     assert_eq!(cluster.endpoint_at(address(1)), Some(one));
@@ -54,7 +54,7 @@ fn old_ids_mean_nobody() {
     let now = Instant::now();
     let mut cluster = cluster(Protocol::Http1, &[1]);
     let old = cluster.endpoint_at(address(1)).unwrap();
-    let _ = cluster.update_endpoints(&specs(&[2]));
+    let _ = cluster.update_endpoints(&specs(&[2]), now);
     let new = cluster.endpoint_at(address(2)).unwrap();
     assert_eq!(old.index, new.index, "the place is reused");
     cluster.started(old);
@@ -79,7 +79,7 @@ fn connections_of_a_removed_endpoint_end_with_their_streams() {
     cluster.ready(10, now, 100);
     assert_eq!(cluster.acquire(one), Acquire::Use(10));
     assert_eq!(cluster.acquire(one), Acquire::Use(10));
-    let removed = cluster.update_endpoints(&[]);
+    let removed = cluster.update_endpoints(&[], now);
     assert_eq!(removed.connections, [10]);
     assert_eq!(cluster.facts(10).unwrap().state, ConnectionState::Draining);
     assert_eq!(cluster.endpoint_of(10), None);

@@ -4,16 +4,13 @@ use std::time::{Duration, Instant};
 
 use bulkhead_message::{Failure, FailureKind, Retry};
 
-use super::{AttemptOutcome, EjectionSettings, Health};
+use super::{AttemptOutcome, EjectionSettings, Health, ServerErrors};
 use crate::{Cluster, ClusterSettings, EndpointSpec, Protocol, Rng};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-const SETTINGS: EjectionSettings = EjectionSettings {
-    consecutive_failures: 3,
-    duration: Duration::from_secs(30),
-    percent_max: 50,
-};
+const SETTINGS: EjectionSettings =
+    EjectionSettings { consecutive_failures: 3, ..EjectionSettings::DEFAULT };
 
 fn cluster(endpoints: u16, settings: EjectionSettings) -> Cluster<u32> {
     let specs: Vec<_> =
@@ -124,24 +121,40 @@ fn switching_ejection_off_returns_everybody() {
     let ids: Vec<_> = cluster.endpoints().map(|e| e.id).collect();
     assert!(cluster.finished(ids[0], now, AttemptOutcome::Failure).is_some());
     let off = ClusterSettings { ejection: None, ..ClusterSettings::new(Protocol::Http2) };
-    cluster.update_settings(&off);
+    cluster.update_settings(&off, now);
     assert!(cluster.endpoints().all(|e| e.ejected_until.is_none()));
     assert_eq!(cluster.finished(ids[0], now, AttemptOutcome::Failure), None);
 }
 
 #[test]
 fn outcomes_follow_status_and_failure() {
-    for (status, expect) in [
-        (200, AttemptOutcome::Success),
-        (404, AttemptOutcome::Success),
-        (500, AttemptOutcome::Success),
-        (501, AttemptOutcome::Success),
-        (502, AttemptOutcome::Failure),
-        (503, AttemptOutcome::Failure),
-        (504, AttemptOutcome::Failure),
-        (505, AttemptOutcome::Success),
+    let all: ServerErrors = (500..=599).collect();
+    // Status; whether it counts as a failure by default, and when all errors of servers do.
+    for (status, by_default, with_all) in [
+        (200, false, false),
+        (404, false, false),
+        (429, false, false),
+        (500, false, true),
+        (501, false, true),
+        (502, true, true),
+        (503, true, true),
+        (504, true, true),
+        (505, false, true),
+        (599, false, true),
     ] {
-        assert_eq!(AttemptOutcome::of_status(status), expect, "{status}");
+        let outcome = AttemptOutcome::of_status(status);
+        assert_eq!(outcome.is_failure(ServerErrors::OF_GATEWAYS), by_default, "{status}");
+        assert_eq!(outcome.is_failure(all), with_all, "{status}");
+    }
+    for (grpc_status, expect) in [
+        (0, AttemptOutcome::Success),
+        (2, AttemptOutcome::ServerError(500)),
+        (4, AttemptOutcome::Success),
+        (5, AttemptOutcome::Success),
+        (13, AttemptOutcome::ServerError(500)),
+        (14, AttemptOutcome::ServerError(503)),
+    ] {
+        assert_eq!(AttemptOutcome::of_grpc_status(grpc_status), expect, "gRPC {grpc_status}");
     }
     let upstream = |kind| Failure::upstream(kind, Retry::Always, "");
     for (failure, expect) in [

@@ -3,15 +3,16 @@ use std::sync::Mutex;
 use bulkhead_config::Config;
 
 use super::*;
+use crate::plane::ClusterAvailability;
 use crate::plane::fake::FakePlane;
 
-struct Fixture {
-    pages: Pages,
+pub(crate) struct Fixture {
+    pub(crate) pages: Pages,
     plane: Arc<FakePlane>,
-    events: Arc<Mutex<Vec<Event>>>,
+    pub(crate) events: Arc<Mutex<Vec<Event>>>,
 }
 
-fn fixture(faults: bool) -> Fixture {
+pub(crate) fn fixture(faults: bool) -> Fixture {
     let (plane, _) = FakePlane::new();
     let events: Arc<Mutex<Vec<Event>>> = Arc::default();
     let heard = Arc::clone(&events);
@@ -21,14 +22,13 @@ fn fixture(faults: bool) -> Fixture {
         status: Arc::new(status),
         events: Arc::new(move |event| heard.lock().unwrap().push(event)),
         faults,
+        readiness_clusters: vec!["api".to_owned()],
     };
     Fixture { pages, plane, events }
 }
 
 fn ask(pages: &Pages, method: &str, path: &str) -> Answer {
-    let question =
-        Question { method: method.to_owned(), path: path.to_owned(), from_browser: false };
-    pages.answer(&question)
+    pages.answer(&Question::new(method, path))
 }
 
 #[test]
@@ -42,6 +42,8 @@ fn statuses_by_method_and_path() {
         ("GET", "/readyz", 200),
         ("GET", "/config", 200),
         ("GET", "/workers", 200),
+        ("GET", "/endpoints", 200),
+        ("POST", "/endpoints", 405),
         ("POST", "/metrics", 405),
         ("DELETE", "/config", 405),
         ("GET", "/nothing", 404),
@@ -69,11 +71,7 @@ fn kills_need_permission_and_no_browser() {
     assert!(events.lock().unwrap().is_empty());
 
     let Fixture { pages, events, .. } = fixture(true);
-    let question = Question {
-        method: "POST".to_owned(),
-        path: "/workers/0/kill".to_owned(),
-        from_browser: true,
-    };
+    let question = Question { from_browser: true, ..Question::new("POST", "/workers/0/kill") };
     assert_eq!(pages.answer(&question).status, 403);
     assert!(events.lock().unwrap().is_empty());
     let answer: Value = serde_json::from_str(&ask(&pages, "POST", "/workers/0/kill").body).unwrap();
@@ -92,15 +90,58 @@ fn readiness_tells_its_reasons() {
         let answer = ask(&pages, "GET", "/readyz");
         (answer.status, serde_json::from_str::<Value>(&answer.body).unwrap())
     };
-    assert_eq!(ready(), (200, json!({ "ready": true, "reasons": [] })));
+    assert_eq!(ready(), (200, json!({ "ready": true, "reasons": [], "degraded": [] })));
     plane.unready.lock().unwrap().push("worker 3 is down".to_owned());
     pages.status.drain();
     assert_eq!(
         ready(),
         (
             503,
-            json!({ "ready": false, "reasons": ["worker 3 is down", "the gateway is draining"] })
+            json!({
+                "ready": false,
+                "reasons": ["worker 3 is down", "the gateway is draining"],
+                "degraded": [],
+            })
         )
+    );
+}
+
+#[test]
+fn a_cluster_that_is_down_is_a_reason_only_if_it_is_named() {
+    let Fixture { pages, plane, .. } = fixture(false);
+    // Healthy endpoints of `api`, which is named, and of `other`, which is not; status, degraded.
+    for (api, other, status, degraded) in [
+        (1, 1, 200, json!([])),
+        (1, 0, 200, json!(["other"])),
+        (0, 1, 503, json!(["api"])),
+        (0, 0, 503, json!(["api", "other"])),
+    ] {
+        *plane.availability.lock().unwrap() = [("api", api), ("other", other)]
+            .map(|(cluster, healthy)| ClusterAvailability {
+                cluster: cluster.to_owned(),
+                endpoints: 2,
+                healthy,
+            })
+            .to_vec();
+        let answer = ask(&pages, "GET", "/readyz");
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!((answer.status, &body["degraded"]), (status, &degraded), "{api} {other}");
+        let reasons =
+            if api == 0 { json!(["cluster `api` has no healthy endpoint"]) } else { json!([]) };
+        assert_eq!(body["reasons"], reasons, "{api} {other}");
+    }
+}
+
+#[test]
+fn endpoints_are_told() {
+    let Fixture { pages, .. } = fixture(false);
+    let answer: Value = serde_json::from_str(&ask(&pages, "GET", "/endpoints").body).unwrap();
+    assert_eq!(
+        answer,
+        json!({ "clusters": [{ "name": "api", "endpoints": [{
+            "address": "10.0.0.1:80", "healthy": false, "ejected_by_workers": 1,
+            "in_flight": 7, "connections": 2,
+        }] }] })
     );
 }
 

@@ -245,7 +245,7 @@ impl Model {
     fn change_endpoints(&mut self, ports: &[u16]) {
         let specs: Vec<_> =
             ports.iter().map(|&port| EndpointSpec::new(([127, 0, 0, 1], port))).collect();
-        let removed = self.cluster.update_endpoints(&specs);
+        let removed = self.cluster.update_endpoints(&specs, self.now);
         self.ports = ports.iter().copied().collect();
         let gone: BTreeSet<u64> = removed.waiters.into_iter().collect();
         let (lost, kept) = self.waiting.iter().partition(|(_, waiter)| gone.contains(waiter));
