@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bulkhead_config::Config;
+use bulkhead_config::model::{Discovery, Endpoint};
 use bulkhead_control::{
     AcmeChallenges, CertificateProblem, CertificateStatus, CheckedEndpoint, ClusterAvailability,
     ClusterStatus, EndpointStatus, Plane, WorkerKilled, WorkerStatus,
@@ -131,6 +132,10 @@ impl Plane for GatewayPlane {
                 endpoints: of.endpoints.into_iter().map(endpoint).collect(),
             })
             .collect()
+    }
+
+    fn set_discovered(&self, source: &Discovery, endpoints: Vec<Endpoint>) {
+        self.gateway.set_discovered(source, endpoints);
     }
 
     fn metrics(&self) -> String {

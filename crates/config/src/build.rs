@@ -1,7 +1,9 @@
 //! Checked items → the model, and all checks that look at more than one value.
 
 mod acme;
+mod balance;
 mod cluster;
+pub(crate) mod discovery;
 mod jwt;
 mod layer4;
 mod listener;
@@ -34,6 +36,8 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         numa: file.text("numa") == Some("auto"),
         rebalance: file.text("rebalance") == Some("auto"),
         listeners: listener::listeners(file.list("listeners"), acme.as_ref(), report),
+        zone: file.string("zone"),
+        dns: file.table("dns").map(discovery::dns).unwrap_or_default(),
         limits: file.table("limits").map(limits).unwrap_or_default(),
         access_log: file.get("access_log").and_then(access_log),
         access_log_tls: file.table("access_log").is_some_and(|table| table.flag("tls")),
@@ -64,6 +68,8 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
     let listeners = &config.listeners;
     config.tcp_routes = layer4::routes(tcp_items, tcp, listeners, &mut names, report);
     config.tls_routes = layer4::routes(tls_items, tls, listeners, &mut names, report);
+    balance::check_clusters(&clusters, file.map("clusters"), report);
+    balance::check_routes(&config.routes, &clusters, file.list("routes"), report);
     config.clusters = clusters;
     layer4::check(&config, file, report);
     config.jwt_providers = providers;

@@ -2,6 +2,8 @@
 //! reference, so that the three cannot drift apart. Knows nothing of YAML or of diagnostics.
 
 pub(crate) mod backends;
+pub(crate) mod balance;
+pub(crate) mod discovery;
 pub(crate) mod frontends;
 pub(crate) mod layer4;
 pub(crate) mod overload;

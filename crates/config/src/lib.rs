@@ -23,6 +23,7 @@ mod schema;
 mod value;
 mod yaml;
 
+pub use build::discovery::parse_endpoints;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use model::Config;
 pub use reference::reference;

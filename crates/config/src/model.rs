@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 mod acme;
+mod balance;
 mod cluster;
+mod discovery;
 mod filter;
 mod jwt;
 mod layer4;
@@ -18,7 +20,9 @@ mod tls;
 mod workers;
 
 pub use acme::{Acme, AcmeChallenge, ExternalAccount};
-pub use cluster::{Balance, Cluster, Endpoint, EndpointAddress};
+pub use balance::{AffinityCookie, Balance, HashSource, Locality, Maglev, RingHash, Subset};
+pub use cluster::{Cluster, Endpoint, EndpointAddress};
+pub use discovery::{Discovery, Dns};
 pub use filter::{Filter, FixedResponse, HeaderChanges, JwtFilter, PathRewrite, Redirect, Rewrite};
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use layer4::{Cidr, ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute};
@@ -49,6 +53,8 @@ pub struct Config {
     pub numa: bool,
     /// Long-lived connections move between workers where they have become uneven.
     pub rebalance: bool,
+    /// The zone that the gateway runs in; `None`: that of the environment, if it says.
+    pub zone: Option<String>,
     /// Where connections are accepted.
     pub listeners: Vec<Listener>,
     /// In file order; precedence is the router's.
@@ -59,6 +65,8 @@ pub struct Config {
     pub tls_routes: Vec<RelayRoute>,
     /// Upstream clusters by name.
     pub clusters: BTreeMap<String, Cluster>,
+    /// How names of endpoints are looked up.
+    pub dns: Dns,
     /// Token issuers by name.
     pub jwt_providers: BTreeMap<String, JwtProvider>,
     /// Certificates obtained by ACME; `None`: none.

@@ -42,7 +42,8 @@ impl Config {
                     ..RouteMatch::default()
                 }],
                 filters: Vec::new(),
-                backends: vec![Backend { cluster: cluster.name.clone(), weight: 1 }],
+                hash_on: Vec::new(),
+                backends: vec![Backend::new(&cluster.name, 1)],
                 timeouts: RouteTimeouts::default(),
                 priority: Priority::default(),
                 retry: None,
@@ -102,7 +103,7 @@ fn cluster(upstream: &str) -> Result<Cluster, Box<Diagnostic>> {
         EndpointAddress::Socket(address) => address.ip().to_string(),
         EndpointAddress::Unix(_) => "localhost".to_owned(),
     };
-    let endpoints = vec![Endpoint { address, weight: 1 }];
+    let endpoints = vec![Endpoint::new(address)];
     let mut cluster = Cluster::new("upstream", endpoints, *protocol);
     cluster.tls =
         secure.then(|| UpstreamTls { server_name: Some(server_name), ..UpstreamTls::default() });

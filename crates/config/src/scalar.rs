@@ -83,6 +83,8 @@ pub enum Scalar {
     Host,
     /// Hostname or IP address.
     ServerName,
+    /// Name of a cookie (RFC 6265 §4.1.1).
+    CookieName,
     /// Name of a header field (RFC 9110 §5.1); becomes lower case.
     HeaderName,
     /// Value of a header field (RFC 9110 §5.5).
@@ -211,6 +213,7 @@ impl Scalar {
             Self::Name => (is_name(text), "a name"),
             Self::HeaderName => (is_token(bytes), "the name of a header"),
             Self::HeaderValue => (is_field_value(bytes), "the value of a header"),
+            Self::CookieName => (is_token(bytes), "the name of a cookie"),
             Self::Method => (is_token(bytes), "a method"),
             _ => return read_path(text),
         };
@@ -264,6 +267,7 @@ impl Scalar {
             Self::Hostname => "hostname such as `api.example.com` or `*.example.com`",
             Self::Host => "hostname or IP address, without port",
             Self::ServerName => "hostname or IP address",
+            Self::CookieName => "name of a cookie such as `affinity`",
             Self::HeaderName => "name of a header such as `x-request-id`",
             Self::HeaderValue => "value of a header: visible text without line breaks",
             Self::Method => "method such as `GET`",

@@ -136,7 +136,9 @@ fn scalar_schema(scalar: Scalar) -> Value {
         }
         Scalar::Environment => pattern("^[A-Za-z_][A-Za-z0-9_]*$"),
         Scalar::Name => pattern("^[A-Za-z0-9._-]{1,128}$"),
-        Scalar::HeaderName | Scalar::Method => pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+        Scalar::CookieName | Scalar::HeaderName | Scalar::Method => {
+            pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+        }
         Scalar::Path | Scalar::Prefix | Scalar::PathText | Scalar::Template => pattern("^/"),
         Scalar::File => json!({ "type": "string", "minLength": 1 }),
         // Unquoted, it is a number to whoever reads YAML by its types.

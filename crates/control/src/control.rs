@@ -12,10 +12,11 @@ use tokio::sync::{Notify, watch};
 use crate::acme;
 use crate::admin::{self, AdminOptions, Pages};
 use crate::certificates::{CertificateWatch, EXPIRY_INTERVAL};
+use crate::dns::{Dns, Lookup};
 use crate::event::{Event, Listen};
 use crate::health::{Checks, check_for_ever};
 use crate::plane::Plane;
-use crate::resolver::{Known, Lookup, Resolver, system_lookup};
+use crate::resolver::{Known, Resolver};
 use crate::status::Status;
 use crate::store::{CONFIG_POLL_INTERVAL, ConfigSource, Outcome, Store};
 
@@ -125,7 +126,8 @@ impl Control {
             plane: Arc::clone(&plane),
             status: Arc::clone(&status),
             events: Arc::clone(&events),
-            lookup: options.lookup.unwrap_or_else(system_lookup),
+            dns: options.lookup.clone().map_or_else(|| Dns::of(&config.dns), Dns::System),
+            asked: options.lookup,
             known: Arc::new(Known::default()),
         };
         let certificates = CertificateWatch::new(Arc::clone(&plane), Arc::clone(&events));

@@ -120,6 +120,24 @@ pub enum Event {
         /// Its address.
         endpoint: Address,
     },
+    /// Other endpoints are found than before.
+    EndpointsFound {
+        /// A cluster that looks there.
+        cluster: String,
+        /// Where: a name or a file.
+        source: String,
+        /// How many.
+        endpoints: usize,
+    },
+    /// Endpoints are not found any more, or not understood; the last good ones stay.
+    DiscoveryFailed {
+        /// The cluster.
+        cluster: String,
+        /// Where: a name or a file.
+        source: String,
+        /// Why, readable as it is.
+        reason: String,
+    },
     /// A worker was killed through the admin server.
     WorkerKilled {
         /// Its index.
@@ -141,9 +159,11 @@ impl Event {
             | Self::AcmeObtained { .. }
             | Self::WorkersResized { .. }
             | Self::EndpointHealthy { .. }
+            | Self::EndpointsFound { .. }
             | Self::WorkerKilled { .. } => Level::Info,
             Self::NeedsRestart { .. }
             | Self::NameFailed { .. }
+            | Self::DiscoveryFailed { .. }
             | Self::EndpointUnhealthy { .. }
             | Self::CertificateEnds { ended: false, .. } => Level::Warn,
             Self::CertificateProblem(_)
@@ -205,6 +225,14 @@ impl fmt::Display for Event {
             Self::EndpointHealthy { cluster, endpoint } => {
                 write!(formatter, "cluster `{cluster}`: endpoint {endpoint} is healthy again")
             }
+            Self::EndpointsFound { cluster, source, endpoints } => {
+                write!(formatter, "cluster `{cluster}`: `{source}` now has {endpoints} endpoints")
+            }
+            Self::DiscoveryFailed { cluster, source, reason } => write!(
+                formatter,
+                "cluster `{cluster}`: no endpoints from `{source}`, its last ones stay: {}",
+                reason.trim_end()
+            ),
             Self::WorkerKilled { worker, connections_moved, connections_lost } => write!(
                 formatter,
                 "worker {worker} killed on request: {connections_moved} connections moved, \

@@ -12,6 +12,8 @@ mod acme;
 mod admin;
 mod certificates;
 mod control;
+mod discovery;
+mod dns;
 mod event;
 mod files;
 mod health;
@@ -26,6 +28,7 @@ pub use admin::{
     ADMIN_HEAD_TIMEOUT, AdminOptions,
 };
 pub use control::{Applied, Control, ControlError, ControlOptions};
+pub use dns::Lookup;
 pub use event::{Event, Level};
 pub use files::referenced as referenced_files;
 pub use health::CHECKS_AT_ONCE_MAX;
@@ -33,5 +36,4 @@ pub use plane::{
     AcmeChallenges, CertificateProblem, CertificateStatus, CheckedEndpoint, ClusterAvailability,
     ClusterStatus, EndpointStatus, Plane, WorkerKilled, WorkerStatus,
 };
-pub use resolver::Lookup;
 pub use store::{CONFIG_BYTES_MAX, CONFIG_POLL_INTERVAL, ConfigSource, Parse, Parsed};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bulkhead_config::Config;
+use bulkhead_config::model::{Discovery, Endpoint};
 use bulkhead_message::Address;
 
 /// The data plane, seen from here. Methods may block for a while, and are never called by a worker.
@@ -56,6 +57,10 @@ pub trait Plane: Send + Sync + 'static {
 
     /// The clusters in force, by name, with their endpoints as the workers see them.
     fn endpoints(&self) -> Vec<ClusterStatus>;
+
+    /// Makes these the endpoints that are found at `source`, in place of the ones it has, for all
+    /// clusters that look there. What is not told stays, also under another configuration.
+    fn set_discovered(&self, source: &Discovery, endpoints: Vec<Endpoint>);
 
     /// All metrics in the Prometheus text exposition format.
     fn metrics(&self) -> String;

@@ -1,13 +1,12 @@
 //! Names of endpoints, looked up again and again.
 //!
-//! A lookup may take seconds, so it runs on a thread of the runtime's blocking pool. Only what
+//! A name is asked for again when its records' time to live is over, within bounds. Only what
 //! resolves is told, name by name, and the data plane keeps what it was told last: a name server
 //! that is down must not take the endpoints with it, also not those of another name, and also not
 //! when the configuration is loaded again.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,22 +14,17 @@ use bulkhead_config::Config;
 use bulkhead_config::model::{Cluster, EndpointAddress};
 use tokio::task::JoinSet;
 
+use crate::dns::{Dns, Lookup};
 use crate::event::{Event, Listen};
 use crate::plane::Plane;
 use crate::status::Status;
-
-/// How a name and a port become addresses. Blocks.
-pub type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
 /// Pause after a failed lookup, if `dns_refresh` is not shorter.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// Shortest pause between lookups.
 const REFRESH_MIN: Duration = Duration::from_millis(10);
-
-/// The system's resolver.
-pub(crate) fn system_lookup() -> Lookup {
-    Arc::new(|host, port| Ok((host, port).to_socket_addrs()?.collect()))
-}
+/// Shortest time to live that is respected.
+const TTL_MIN: Duration = Duration::from_secs(1);
 
 /// What the lookups of all clusters share.
 #[derive(Clone)]
@@ -38,38 +32,50 @@ pub(crate) struct Resolver {
     pub(crate) plane: Arc<dyn Plane>,
     pub(crate) status: Arc<Status>,
     pub(crate) events: Arc<Listen>,
-    pub(crate) lookup: Lookup,
+    /// Who is asked; `None`: whom the configuration names.
+    pub(crate) asked: Option<Lookup>,
+    pub(crate) dns: Dns,
     pub(crate) known: Arc<Known>,
 }
 
 impl Resolver {
-    /// One endless task for each cluster that has names. Dropping the set ends them.
+    /// One endless task for each cluster that has names or looks for its endpoints. Dropping the set
+    /// ends them.
     pub(crate) fn watch(&self, config: &Config) -> JoinSet<()> {
         self.known.retain(config);
+        let dns = self.asked.clone().map_or_else(|| Dns::of(&config.dns), Dns::System);
+        let resolver = Self { dns, ..self.clone() };
         let mut tasks = JoinSet::new();
-        for cluster in config.clusters.values().filter(|cluster| has_names(cluster)) {
-            tasks.spawn(self.clone().refresh_for_ever(cluster.clone()));
+        for cluster in config.clusters.values() {
+            if has_names(cluster) {
+                tasks.spawn(resolver.clone().refresh_for_ever(cluster.clone()));
+            }
+            if let Some(source) = cluster.discovery.clone() {
+                tasks.spawn(resolver.clone().discover_for_ever(cluster.clone(), source));
+            }
         }
         tasks
     }
 
     async fn refresh_for_ever(self, cluster: Cluster) {
         loop {
-            let failed = self.refresh(&cluster).await;
-            let pause = cluster.dns_refresh.max(REFRESH_MIN);
-            tokio::time::sleep(if failed { pause.min(RETRY_PAUSE) } else { pause }).await;
+            let ttl = self.refresh(&cluster).await;
+            tokio::time::sleep(pause(ttl, cluster.dns_refresh)).await;
         }
     }
 
-    /// Looks all names of a cluster up once. True if one failed.
-    async fn refresh(&self, cluster: &Cluster) -> bool {
+    /// Looks all names of a cluster up once. Gives the shortest time to live, or the error that one
+    /// failed.
+    async fn refresh(&self, cluster: &Cluster) -> Result<Option<Duration>, ()> {
+        let mut shortest = None;
         let mut failed = false;
         for endpoint in &cluster.endpoints {
             let EndpointAddress::Name { host, port } = &endpoint.address else { continue };
-            match self.look_up(host.clone(), *port).await {
-                Ok(addresses) => {
+            match self.dns.addresses(host, *port).await {
+                Ok(found) => {
+                    shortest = shortest.into_iter().chain(found.ttl).min();
                     self.status.resolved(&cluster.name, host, None);
-                    self.tell(&cluster.name, host, *port, addresses);
+                    self.tell(&cluster.name, host, *port, found.items);
                 }
                 Err(error) => {
                     failed = true;
@@ -81,7 +87,7 @@ impl Resolver {
                 }
             }
         }
-        failed
+        if failed { Err(()) } else { Ok(shortest) }
     }
 
     /// Tells the data plane, also if nothing changed: it may have forgotten the name meanwhile. The
@@ -94,19 +100,15 @@ impl Resolver {
             (self.events)(Event::NameResolved { cluster, host, addresses });
         }
     }
+}
 
-    /// The addresses of a name, each once, in an order that does not depend on the name server's.
-    async fn look_up(&self, host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let lookup = Arc::clone(&self.lookup);
-        let mut addresses = tokio::task::spawn_blocking(move || lookup(&host, port))
-            .await
-            .unwrap_or_else(|_| Err(io::Error::other("the lookup was cut off")))?;
-        if addresses.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
-        }
-        addresses.sort();
-        addresses.dedup();
-        Ok(addresses)
+/// How long to wait after answers that hold so long, or after a failure.
+pub(crate) fn pause(ttl: Result<Option<Duration>, ()>, refresh_max: Duration) -> Duration {
+    let longest = refresh_max.max(REFRESH_MIN);
+    match ttl {
+        Ok(Some(ttl)) => ttl.max(TTL_MIN).min(longest),
+        Ok(None) => longest,
+        Err(()) => longest.min(RETRY_PAUSE),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The configuration file: watched, parsed, and put in force as a whole or not at all.
 
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,16 +45,19 @@ impl ConfigSource {
     /// # Errors
     /// If it cannot be read, is larger than [`CONFIG_BYTES_MAX`], or is not UTF-8.
     pub fn read(&self) -> io::Result<String> {
-        let mut text = String::new();
-        let read = std::fs::File::open(&self.path)?
-            .take(CONFIG_BYTES_MAX + 1)
-            .read_to_string(&mut text)?;
-        if read as u64 > CONFIG_BYTES_MAX {
-            let reason = format!("it is larger than {CONFIG_BYTES_MAX} bytes");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-        }
-        Ok(text)
+        read_text(&self.path)
     }
+}
+
+/// Reads a whole text file of at most [`CONFIG_BYTES_MAX`].
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if read as u64 > CONFIG_BYTES_MAX {
+        let reason = format!("it is larger than {CONFIG_BYTES_MAX} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    Ok(text)
 }
 
 /// What can be seen of the files without applying them.

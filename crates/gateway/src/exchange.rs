@@ -12,7 +12,7 @@ use bulkhead_message::{
     BodyLength, Failure, FailureKind, Known, Method, RequestHead, ResponseHead, Retry, Version,
     has_grpc_type, is_grpc, strip_hop_by_hop,
 };
-use bulkhead_upstream::AttemptOutcome;
+use bulkhead_upstream::{AttemptOutcome, PickHints};
 
 use crate::arena::Key;
 use crate::breakers::Gate;
@@ -25,10 +25,14 @@ use crate::overload::shed_under;
 use crate::timer::TimerId;
 use crate::worker::Worker;
 
+mod affinity;
+mod backend;
 mod failing;
 mod retry;
 mod time_limits;
 
+pub(crate) use affinity::{Affinity, hash_of_ip};
+use backend::{backend_of, choose_backend, observe_latency};
 use time_limits::deadline;
 
 /// How much of a request body is thrown away after its answer: an HTTP/1 connection can be kept so,
@@ -61,6 +65,7 @@ impl Worker {
         let Side::Downstream(downstream) = &client.side else { return None };
         exchange.client = downstream.client;
         exchange.identify(downstream.tls.as_ref());
+        exchange.secure = downstream.secure;
         exchange.version = exchange.request.version;
         exchange.is_grpc = is_grpc(&exchange.request);
         exchange.is_head = exchange.request.method() == Method::Head;
@@ -89,7 +94,7 @@ impl Worker {
         else {
             return Ok(());
         };
-        let (secure, client_text) = (client.secure, client.client_text.clone());
+        let (secure, client_text) = (exchange.secure, client.client_text.clone());
         check_request(&exchange.request, snapshot.limits.body_bytes_max)?;
 
         let found = self
@@ -121,12 +126,7 @@ impl Worker {
         exchange
             .passes
             .enter_route(route.guard.as_ref(), Gate { breakers, shard, now: self.now })?;
-        let roll = self.rng.next();
-        exchange.cluster = Some(
-            route
-                .backend(roll)
-                .ok_or(Failure::gateway(FailureKind::NoEndpoint, "the route has no backend"))?,
-        );
+        choose_backend(exchange, route, &mut self.rng)?;
         if exchange.expects_continue {
             // The gateway buffers and retries, so it answers for the upstream (RFC 9110 §10.1.1).
             self.send_interim(key, &ResponseHead::new(100));
@@ -141,8 +141,12 @@ impl Worker {
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
         let cluster = exchange.cluster.and_then(|id| clusters.get_mut(id)).ok_or(no_endpoint)?;
-        let avoid = exchange.endpoint.filter(|_| exchange.attempts > 0);
-        let endpoint = cluster.pool.pick(self.now, &mut self.rng, avoid).ok_or(no_endpoint)?;
+        let hints = PickHints {
+            avoid: exchange.endpoint.filter(|_| exchange.attempts > 0),
+            hash: exchange.affinity.hash,
+            subset: backend_of(exchange).and_then(|backend| backend.subset.as_ref()),
+        };
+        let endpoint = cluster.pool.pick(self.now, &mut self.rng, hints).ok_or(no_endpoint)?;
         let gate = Gate { breakers, shard, now: self.now };
         exchange.passes.enter_cluster(cluster.entry.guard.as_ref(), gate)?;
         exchange.endpoint = Some(endpoint);
@@ -266,12 +270,14 @@ impl Worker {
         if route.retry.statuses.contains(&status) && self.retry_status(key, status, end) {
             return Ok(());
         }
-        let Self { exchanges, heads, .. } = self;
+        let Self { exchanges, heads, clusters, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let head = &mut heads.response;
         exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
+        observe_latency(exchange, clusters, self.now);
         strip_hop_by_hop(&mut head.fields);
         route.chain.on_response(head);
+        exchange.affinity.set_cookie(route.backend(exchange.backend), exchange.secure, head);
         if exchange.is_grpc {
             exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
             // HTTP/1.0 has no trailers, and a length that was promised is to be kept.

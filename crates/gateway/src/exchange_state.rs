@@ -10,6 +10,7 @@ use bulkhead_upstream::{AttemptOutcome, EndpointId};
 
 use crate::arena::Key;
 use crate::breakers::Passes;
+use crate::exchange::Affinity;
 use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
@@ -48,8 +49,11 @@ pub(crate) struct Exchange {
     pub(crate) snapshot: Arc<Snapshot>,
     /// Index into the snapshot's routes; `None` until routed.
     pub(crate) route: Option<u32>,
+    /// Number of the route's backend that was chosen.
+    pub(crate) backend: u32,
     pub(crate) cluster: Option<ClusterId>,
     pub(crate) endpoint: Option<EndpointId>,
+    pub(crate) affinity: Affinity,
     /// `None` once the client's stream is gone.
     pub(crate) downstream: Option<Leg>,
     pub(crate) upstream: Option<Leg>,
@@ -64,6 +68,8 @@ pub(crate) struct Exchange {
     pub(crate) client: Option<IpAddr>,
     /// Of the client's connection, where they are to be told.
     pub(crate) tls: Option<Arc<TlsFacts>>,
+    /// The client uses TLS.
+    pub(crate) secure: bool,
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
     /// The client waits for `100 Continue` before it sends the body.
@@ -104,8 +110,10 @@ impl Exchange {
             phase: Phase::Begun,
             snapshot,
             route: None,
+            backend: 0,
             cluster: None,
             endpoint: None,
+            affinity: Affinity::default(),
             downstream: None,
             upstream: None,
             sent_from: 0,
@@ -116,6 +124,7 @@ impl Exchange {
             version: Version::Http11,
             client: None,
             tls: None,
+            secure: false,
             is_grpc: false,
             is_head: false,
             expects_continue: false,
@@ -144,8 +153,10 @@ impl Exchange {
         self.phase = Phase::Begun;
         self.snapshot = snapshot;
         self.route = None;
+        self.backend = 0;
         self.cluster = None;
         self.endpoint = None;
+        self.affinity = Affinity::default();
         self.downstream = None;
         self.upstream = None;
         self.holds_slot = false;

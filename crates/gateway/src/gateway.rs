@@ -8,7 +8,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use bulkhead_config::Config;
-use bulkhead_config::model::EndpointAddress;
+use bulkhead_config::model::{Discovery, Endpoint, EndpointAddress};
 use bulkhead_message::Address;
 use bulkhead_telemetry::{AccessLog, AccessLogOptions, AccessLogTarget, Registry};
 use bulkhead_transport::{
@@ -197,7 +197,12 @@ impl Gateway {
         }
         let revision = self.revision.load(Ordering::Relaxed) + 1;
         let known = self.shared.state().names.clone();
-        let names = Names::of(config, &known, names::look_up);
+        let look_up = |host: &str, port| match config.dns.servers.is_empty() {
+            true => names::look_up(host, port),
+            // The system's name servers are not those that are to be asked: the control plane asks.
+            false => Vec::new(),
+        };
+        let names = Names::of(config, &known, look_up, names::read_endpoints);
         let applied = Snapshot::compile(config, revision, &names, &self.compiler)
             .and_then(|snapshot| self.install(Arc::new(snapshot), names, sockets));
         if let Err(error) = applied {
@@ -330,6 +335,23 @@ impl Gateway {
         };
         for slot in &state.slots {
             for message in state.named_endpoints(has_name) {
+                // A dead worker's successor gets it at its start.
+                let _ = slot.send(message);
+            }
+        }
+    }
+
+    /// Makes these the endpoints that are found at `source`, for all clusters that look there. An
+    /// unknown source is ignored: it may have left the configuration meanwhile.
+    pub fn set_discovered(&self, source: &Discovery, endpoints: Vec<Endpoint>) {
+        let mut state = self.shared.state();
+        if !state.names.set_discovered(source, endpoints) {
+            return;
+        }
+        for slot in &state.slots {
+            let looks_there =
+                |entry: &ClusterEntry| entry.config.discovery.as_ref() == Some(source);
+            for message in state.named_endpoints(looks_there) {
                 // A dead worker's successor gets it at its start.
                 let _ = slot.send(message);
             }

@@ -72,6 +72,8 @@ pub(crate) struct Relay {
     server_name: Option<Box<str>>,
     source: Option<SocketAddr>,
     destination: Option<SocketAddr>,
+    /// Number of the route's backend; `None`: it has none.
+    backend: Option<usize>,
     cluster: Option<ClusterId>,
     endpoint: Option<EndpointId>,
     /// Where the endpoint is, for the record.
@@ -108,7 +110,8 @@ impl Worker {
             self.shard.accept_failed();
             return self.shared.connection_left();
         }
-        let cluster = route.backend(self.rng.next());
+        let backend = route.choose(self.rng.next());
+        let cluster = route.backend(backend).map(|backend| backend.cluster);
         let relay = self.relays.insert(Box::new(Relay {
             client,
             endpoint_channel: None,
@@ -120,6 +123,7 @@ impl Worker {
             server_name,
             source: opening.source,
             destination: opening.destination,
+            backend,
             cluster,
             endpoint: None,
             address: None,

@@ -1,7 +1,7 @@
 //! A configuration, compiled for the request path: immutable, shared by all workers. An exchange
 //! keeps the snapshot that it began with to its end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,10 +29,12 @@ use crate::clock;
 use crate::names::Names;
 use crate::overload::memory_ceiling;
 
+mod backend;
 mod relay_route;
 mod tls;
 mod upstream;
 
+pub(crate) use backend::BackendEntry;
 pub(crate) use relay_route::{RelayRoute, Relaying};
 pub(crate) use tls::BuiltClients;
 
@@ -232,25 +234,29 @@ pub(crate) struct RouteEntry {
     pub(crate) guard: Option<Guard>,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
-    /// Cluster, weights up to and including it, series.
-    backends: Vec<(ClusterId, u64, ExchangeSeries)>,
+    backends: Vec<BackendEntry>,
     /// Per match: length of the prefix that it matches.
     prefixes: Vec<Option<usize>>,
 }
 
 impl RouteEntry {
-    /// The backend that a random number chooses.
-    pub(crate) fn backend(&self, roll: u64) -> Option<ClusterId> {
-        let total = self.backends.last()?.1;
+    /// The number of the backend that a random number chooses.
+    pub(crate) fn choose(&self, roll: u64) -> Option<u32> {
+        let total = self.backends.last()?.weight_end;
         let point = ((u128::from(roll) * u128::from(total)) >> 64) as u64;
-        self.backends.iter().find(|(_, upto, _)| point < *upto).map(|(id, ..)| *id)
+        (0..).zip(&self.backends).find(|(_, backend)| point < backend.weight_end).map(|(at, _)| at)
+    }
+
+    /// A backend by its number.
+    pub(crate) fn backend(&self, number: u32) -> Option<&BackendEntry> {
+        self.backends.get(number as usize)
     }
 
     pub(crate) fn series(&self, cluster: ClusterId) -> &ExchangeSeries {
         self.backends
             .iter()
-            .find(|(id, ..)| *id == cluster)
-            .map_or(&self.unserved, |(.., series)| series)
+            .find(|backend| backend.cluster == cluster)
+            .map_or(&self.unserved, |backend| &backend.series)
     }
 
     pub(crate) fn prefix_len(&self, matched: u32) -> Option<usize> {
@@ -309,7 +315,7 @@ impl Snapshot {
             .map(|route| {
                 let chain = chains::build(route, &providers)
                     .map_err(|source| ApplyError::Chain { route: route.name.clone(), source })?;
-                Ok(route_entry(route, chain, compiler))
+                Ok(route_entry(route, chain, &config.clusters, compiler))
             })
             .collect::<Result<Vec<_>, ApplyError>>()?;
         let mut loading = compiler.certificates.begin(clock::unix().as_secs());
@@ -343,17 +349,13 @@ impl Snapshot {
     }
 }
 
-fn route_entry(route: &model::Route, chain: Chain, compiler: &Compiler) -> RouteEntry {
-    let mut upto = 0;
-    let backends = route
-        .backends
-        .iter()
-        .map(|backend| {
-            upto += u64::from(backend.weight);
-            let series = compiler.registry.series(&route.name, &backend.cluster);
-            (compiler.ids.of(&backend.cluster), upto, series)
-        })
-        .collect();
+fn route_entry(
+    route: &model::Route,
+    chain: Chain,
+    clusters: &BTreeMap<String, model::Cluster>,
+    compiler: &Compiler,
+) -> RouteEntry {
+    let backends = backend::entries(route, clusters, compiler);
     let retry =
         route.retry.as_ref().map_or_else(RetryPolicy::unprocessed_only, |policy| RetryPolicy {
             retries: policy.retries,

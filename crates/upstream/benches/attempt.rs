@@ -4,14 +4,15 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bulkhead_upstream::{
-    Acquire, AttemptOutcome, Balance, Cluster, ClusterSettings, EndpointSpec, Protocol, Rng,
+    Acquire, AttemptOutcome, Balance, Cluster, ClusterSettings, EndpointSpec, PickHints, Protocol,
+    Rng,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn cluster(protocol: Protocol, balance: Balance, weights: &[u32], now: Instant) -> Cluster<u64> {
     let specs: Vec<_> = (1u16..)
         .zip(weights)
-        .map(|(port, &weight)| EndpointSpec { address: ([127, 0, 0, 1], port).into(), weight })
+        .map(|(port, &weight)| EndpointSpec { weight, ..EndpointSpec::new(([127, 0, 0, 1], port)) })
         .collect();
     let settings = ClusterSettings { balance, ..ClusterSettings::new(protocol) };
     let mut cluster = Cluster::new(&settings, &specs);
@@ -39,7 +40,7 @@ fn attempts(criterion: &mut Criterion) {
         let mut rng = Rng::new(1);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let id = cluster.pick(now, &mut rng, None)?;
+                let id = cluster.pick(now, &mut rng, PickHints::NONE)?;
                 cluster.started(id);
                 let Acquire::Use(key) = cluster.acquire(id) else { return None };
                 let released = cluster.release(black_box(key), now, true);

@@ -5,15 +5,44 @@
 //! them are candidates again: by then the fault is more likely ours or everybody's than theirs, and
 //! sending everything to the few that are left would take these down as well.
 //!
-//! The list is computed when an endpoint comes, goes, changes its share, or becomes
-//! available or not; not per request.
+//! A choice has three steps: the **subset** that the route asks for ([`Subset`]; mostly there is
+//! none, and it is the whole cluster), in it a **tier** of equal priority and nearness
+//! ([`Locality`]), and in that an endpoint by the algorithm ([`Balance`]), one per file. What each
+//! step needs is computed when an endpoint comes, goes, changes its share, or becomes available or
+//! not; not per request.
 
+mod candidates;
+mod group;
+mod hash;
+mod hashed;
 mod least_request;
+mod maglev;
+mod peak_ewma;
+mod random;
+mod ring_hash;
 mod round_robin;
+mod subset;
+mod tier;
 
-use crate::Rng;
-use crate::endpoint::{Endpoint, Endpoints};
-use round_robin::RoundRobin;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use hash::stable_hash;
+pub use hashed::HashLoad;
+pub use maglev::{MAGLEV_TABLE_SIZE, Maglev};
+pub(crate) use peak_ewma::Latency;
+pub use peak_ewma::{EWMA_DECAY, FAILURE_LATENCY};
+pub use ring_hash::{RING_SIZE_MAX, RING_SIZE_MIN, RingHash};
+pub use subset::{Subset, SubsetFallback};
+pub use tier::{Locality, OVERPROVISIONING_PERCENT};
+
+use crate::endpoint::Endpoints;
+use crate::{EndpointId, Rng};
+use group::Group;
+
+/// Subsets of a cluster for which a worker keeps what picking needs; beyond, the oldest is computed
+/// anew when it is asked for.
+pub const SUBSETS_MAX: usize = 64;
 
 /// How an endpoint is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,75 +53,111 @@ pub enum Balance {
     LeastRequest,
     /// In turn, by weight, evenly interleaved.
     RoundRobin,
+    /// Drawn by weight.
+    Random,
+    /// Two endpoints are drawn by weight; the one that answers sooner, as far as can be told from
+    /// its latency and its requests in flight, gets the request.
+    PeakEwma,
+    /// By hash, on a ring (ketama); without a hash at random.
+    RingHash(RingHash),
+    /// By hash, in a Maglev table; without a hash at random.
+    Maglev(Maglev),
 }
 
-/// The endpoints that may be chosen, with what is needed to draw one in constant time.
-#[derive(Debug, Default)]
-pub(crate) struct Candidates {
-    /// Places in the endpoint table.
-    indices: Vec<u32>,
-    /// Running sum of the weights, the candidate's own included.
-    weight_ends: Vec<u64>,
-    /// All weights are equal: no need to look at the sums.
-    uniform: bool,
+/// What an attempt asks of a pick.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PickHints<'a> {
+    /// Chosen only if there is no other: the endpoint that was just tried.
+    pub avoid: Option<EndpointId>,
+    /// What the request is to stick to, for the algorithms that go by hash.
+    pub hash: Option<u64>,
+    /// Only endpoints of this subset.
+    pub subset: Option<&'a Arc<Subset>>,
 }
 
-impl Candidates {
-    fn rebuild(&mut self, endpoints: &Endpoints) {
-        self.indices.clear();
-        self.weight_ends.clear();
-        self.uniform = true;
-        let mut sum = 0;
-        let mut first_weight = None;
-        for (index, endpoint) in endpoints.live() {
-            if !endpoint.is_available() && !endpoints.panic {
-                continue;
-            }
-            sum += u64::from(endpoint.weight);
-            self.uniform &= *first_weight.get_or_insert(endpoint.weight) == endpoint.weight;
-            self.indices.push(index);
-            self.weight_ends.push(sum);
-        }
-    }
+impl PickHints<'_> {
+    /// Any endpoint will do.
+    pub const NONE: Self = Self { avoid: None, hash: None, subset: None };
 }
 
-/// Candidates plus the state of the algorithm.
+/// One choice: what the hints come to here.
+#[derive(Clone, Copy, Debug)]
+struct Draw {
+    avoid: Option<u32>,
+    hash: Option<u64>,
+    algorithm: Balance,
+    locality: Locality,
+    now: Instant,
+}
+
+/// The subsets of a cluster, and how one of their endpoints is chosen.
 #[derive(Debug)]
 pub(crate) struct Balancer {
-    candidates: Candidates,
-    round_robin: RoundRobin,
     algorithm: Balance,
+    locality: Locality,
+    /// The whole cluster.
+    whole: Group,
+    /// Subsets that were asked for, each with its group.
+    subsets: Vec<(Arc<Subset>, Group)>,
 }
 
 impl Balancer {
-    pub(crate) fn new(algorithm: Balance) -> Self {
-        Self { candidates: Candidates::default(), round_robin: RoundRobin::default(), algorithm }
+    pub(crate) fn new(algorithm: Balance, locality: Locality) -> Self {
+        Self { algorithm, locality, whole: Group::default(), subsets: Vec::new() }
     }
 
-    pub(crate) const fn set_algorithm(&mut self, algorithm: Balance) {
+    pub(crate) const fn algorithm(&self) -> Balance {
+        self.algorithm
+    }
+
+    /// Puts new settings in force; [`Balancer::rebuild`] is to follow.
+    pub(crate) fn configure(&mut self, algorithm: Balance, locality: Locality) {
         self.algorithm = algorithm;
+        self.locality = locality;
+        // Routes may name other subsets now.
+        self.subsets.clear();
     }
 
-    /// To be called when the set of endpoints, a weight or who is available changed.
+    /// To be called when the set of endpoints, a weight, a label or who is available changed.
     pub(crate) fn rebuild(&mut self, endpoints: &Endpoints) {
-        self.candidates.rebuild(endpoints);
-        self.round_robin.resize(endpoints.places());
+        self.whole.rebuild(endpoints, None, self.algorithm, self.locality);
+        for (subset, group) in &mut self.subsets {
+            group.rebuild(endpoints, Some(subset), self.algorithm, self.locality);
+        }
     }
 
-    /// The place of the chosen endpoint. `exclude` is chosen only if it is the only candidate.
+    /// The place of the chosen endpoint.
     pub(crate) fn pick(
         &mut self,
-        endpoints: &[Endpoint],
+        endpoints: &Endpoints,
+        now: Instant,
         rng: &mut Rng,
-        exclude: Option<u32>,
+        hints: PickHints<'_>,
     ) -> Option<u32> {
-        if self.candidates.indices.len() < 2 {
-            return self.candidates.indices.first().copied();
+        let avoid = hints.avoid.filter(|&id| endpoints.get(id).is_some()).map(|id| id.index);
+        let (algorithm, locality) = (self.algorithm, self.locality);
+        let draw = Draw { avoid, hash: hints.hash, algorithm, locality, now };
+        if let Some(subset) = hints.subset {
+            let picked = self.subset(subset, endpoints).pick(endpoints.as_slice(), rng, &draw);
+            if picked.is_some() || subset.fallback == SubsetFallback::None {
+                return picked;
+            }
         }
-        match self.algorithm {
-            Balance::LeastRequest => least_request::pick(&self.candidates, endpoints, rng, exclude),
-            Balance::RoundRobin => self.round_robin.pick(&self.candidates, endpoints, exclude),
-        }
+        self.whole.pick(endpoints.as_slice(), rng, &draw)
+    }
+
+    fn subset(&mut self, subset: &Arc<Subset>, endpoints: &Endpoints) -> &mut Group {
+        let known = self.subsets.iter().position(|(known, _)| known.is(subset));
+        let position = known.unwrap_or_else(|| {
+            if self.subsets.len() >= SUBSETS_MAX {
+                self.subsets.remove(0);
+            }
+            let mut group = Group::default();
+            group.rebuild(endpoints, Some(subset), self.algorithm, self.locality);
+            self.subsets.push((Arc::clone(subset), group));
+            self.subsets.len() - 1
+        });
+        &mut self.subsets[position].1
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use bulkhead_message::Address;
 
-use crate::balance::Balancer;
+use crate::balance::{Balancer, FAILURE_LATENCY};
 use crate::endpoint::Endpoints;
 use crate::pool::{Pool, PoolLimits};
 use crate::{
     Acquire, AttemptOutcome, Balance, Budget, ConcurrencyLimit, ConcurrencySettings,
-    ConnectionFacts, EjectionSettings, EndpointId, EndpointSpec, Overloaded, Protocol, Released,
-    Rng, SlowStart,
+    ConnectionFacts, EjectionSettings, EndpointId, EndpointSpec, Locality, Overloaded, PickHints,
+    Protocol, Released, Rng, SlowStart,
 };
 
 mod availability;
@@ -25,6 +25,8 @@ pub struct ClusterSettings {
     pub protocol: Protocol,
     /// How an endpoint is chosen.
     pub balance: Balance,
+    /// Which zones and priorities are used first.
+    pub locality: Locality,
     /// A connection that carries nothing is closed after.
     pub idle_timeout: Duration,
     /// HTTP/2 connections per endpoint that take new streams; 0 counts as 1.
@@ -53,6 +55,7 @@ impl ClusterSettings {
         Self {
             protocol,
             balance: Balance::LeastRequest,
+            locality: Locality::NONE,
             idle_timeout: Duration::from_secs(60),
             http2_connections: 2,
             connections_max: 1_024,
@@ -127,7 +130,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
     pub fn new(settings: &ClusterSettings, endpoints: &[EndpointSpec]) -> Self {
         let mut cluster = Self {
             endpoints: Endpoints::new(settings.initially_healthy, settings.panic_percent),
-            balancer: Balancer::new(settings.balance),
+            balancer: Balancer::new(settings.balance, settings.locality),
             pool: Pool::new(settings.protocol, settings.pool_limits()),
             budget: Budget::new(settings.retry_budget_percent),
             concurrency: settings
@@ -150,7 +153,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
     pub fn update_settings(&mut self, settings: &ClusterSettings, now: Instant) {
         self.pool.set_limits(settings.pool_limits());
         self.budget.set_percent(settings.retry_budget_percent);
-        self.balancer.set_algorithm(settings.balance);
+        self.balancer.configure(settings.balance, settings.locality);
         self.endpoints.initially_healthy = settings.initially_healthy;
         self.endpoints.panic_percent = settings.panic_percent;
         match (settings.concurrency, &mut self.concurrency) {
@@ -192,23 +195,36 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
 
     // === Endpoints ===
 
-    /// The endpoint for the next attempt, not `exclude` (the one just tried) if there is another.
-    /// `None` if the cluster has no endpoint, or none is available and `panic_percent` is 0. Constant time; round robin with unequal weights
-    /// is linear in the number of endpoints.
+    /// The endpoint for the next attempt, as far as there is a choice one that `hints` ask for.
+    /// `None` if the cluster, or the subset that is asked for, has no endpoint, or none is available
+    /// and `panic_percent` is 0. Constant time; round robin with unequal weights and a bounded load
+    /// are linear in the number of endpoints.
     #[inline]
     pub fn pick(
         &mut self,
         now: Instant,
         rng: &mut Rng,
-        exclude: Option<EndpointId>,
+        hints: PickHints<'_>,
     ) -> Option<EndpointId> {
         if self.due.is_reached(now) {
             self.reckon(now);
             self.rebalance();
         }
-        let exclude = exclude.filter(|&id| self.endpoints.get(id).is_some()).map(|id| id.index);
-        let index = self.balancer.pick(self.endpoints.as_slice(), rng, exclude)?;
+        let index = self.balancer.pick(&self.endpoints, now, rng, hints)?;
         self.endpoints.id(index)
+    }
+
+    /// Whether [`Cluster::observe`] makes a difference.
+    #[inline]
+    pub const fn measures_latency(&self) -> bool {
+        matches!(self.balancer.algorithm(), Balance::PeakEwma)
+    }
+
+    /// A good answer began `latency` after its attempt did.
+    pub fn observe(&mut self, endpoint: EndpointId, now: Instant, latency: Duration) {
+        if let Some(endpoint) = self.endpoints.get_mut(endpoint) {
+            endpoint.latency.observe(now, latency);
+        }
     }
 
     /// An attempt begins: counts it as in flight until [`Cluster::finished`].
@@ -227,6 +243,10 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         now: Instant,
         outcome: AttemptOutcome,
     ) -> Option<Duration> {
+        if outcome == AttemptOutcome::Failure && self.measures_latency() {
+            // However fast it failed, that attracts nothing.
+            self.observe(id, now, FAILURE_LATENCY);
+        }
         let endpoint = self.endpoints.get_mut(id)?;
         endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
         let settings = self.ejection.as_ref()?;

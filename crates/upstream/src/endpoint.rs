@@ -1,10 +1,16 @@
 //! The endpoints of a cluster: a table whose places are reused, and ids that notice it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bulkhead_message::Address;
 
+use crate::balance::Latency;
 use crate::ejection::Health;
+
+/// What an endpoint is, by name: `version` → `v2`.
+pub type Labels = BTreeMap<String, String>;
 
 /// Names an endpoint of one cluster in one worker. An id outlives its endpoint safely: when the
 /// place is given to another endpoint the generation differs, and the old id means nobody.
@@ -14,22 +20,28 @@ pub struct EndpointId {
     pub(crate) generation: u32,
 }
 
-/// What the configuration or DNS says of an endpoint.
+/// What the configuration or discovery says of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointSpec {
     /// Where it listens.
     pub address: Address,
     /// Relative share of requests, 1 to [`EndpointSpec::WEIGHT_MAX`]; others are clamped.
     pub weight: u32,
+    /// Endpoints of the lowest number are used first; others take over what these cannot.
+    pub priority: u8,
+    /// It stands in the gateway's own zone.
+    pub local: bool,
+    /// Labels, for [`crate::Subset`]; `None`: none.
+    pub labels: Option<Arc<Labels>>,
 }
 
 impl EndpointSpec {
     /// Highest weight.
     pub const WEIGHT_MAX: u32 = 1_000;
 
-    /// An endpoint of weight 1.
+    /// An endpoint of weight 1 and priority 0, elsewhere, without labels.
     pub fn new(address: impl Into<Address>) -> Self {
-        Self { address: address.into(), weight: 1 }
+        Self { address: address.into(), weight: 1, priority: 0, local: false, labels: None }
     }
 
     fn weight_clamped(&self) -> u32 {
@@ -45,6 +57,9 @@ pub(crate) struct Endpoint {
     pub(crate) weight: u32,
     /// As configured.
     pub(crate) configured_weight: u32,
+    pub(crate) priority: u8,
+    pub(crate) local: bool,
+    pub(crate) labels: Option<Arc<Labels>>,
     pub(crate) generation: u32,
     pub(crate) live: bool,
     /// Attempts that were started and not finished.
@@ -54,9 +69,19 @@ pub(crate) struct Endpoint {
     pub(crate) healthy: bool,
     /// Its slow start began then; `None`: it is over, or there is none.
     pub(crate) started_at: Option<Instant>,
+    /// How fast it answers; kept by [`crate::Balance::PeakEwma`] only.
+    pub(crate) latency: Latency,
 }
 
 impl Endpoint {
+    /// Takes over what may change while the endpoint stays.
+    fn describe(&mut self, spec: &EndpointSpec) {
+        self.configured_weight = spec.weight_clamped();
+        self.priority = spec.priority;
+        self.local = spec.local;
+        self.labels.clone_from(&spec.labels);
+    }
+
     /// Whether it is to get requests: neither unhealthy nor ejected.
     pub(crate) const fn is_available(&self) -> bool {
         self.healthy && !self.health.is_ejected()
@@ -83,9 +108,17 @@ impl Endpoints {
     /// Finds out whether too few endpoints are available. To be called when one comes, goes, or
     /// becomes available or not.
     pub(crate) fn judge(&mut self) {
-        let total = self.live().count();
-        let available = self.live().filter(|(_, endpoint)| endpoint.is_available()).count();
-        self.panic = available * 100 < total * self.panic_percent as usize;
+        self.panic = self.in_panic(self.live().map(|(_, endpoint)| endpoint));
+    }
+
+    /// Whether too few of these endpoints are available.
+    pub(crate) fn in_panic<'e>(&self, endpoints: impl Iterator<Item = &'e Endpoint>) -> bool {
+        let (mut total, mut available) = (0, 0);
+        for endpoint in endpoints {
+            total += 1;
+            available += usize::from(endpoint.is_available());
+        }
+        available * 100 < total * self.panic_percent as usize
     }
 
     pub(crate) fn as_slice(&self) -> &[Endpoint] {
@@ -145,7 +178,7 @@ impl Endpoints {
                 continue;
             }
             match self.places.iter_mut().find(|e| e.live && e.address == spec.address) {
-                Some(endpoint) => endpoint.configured_weight = spec.weight_clamped(),
+                Some(endpoint) => endpoint.describe(spec),
                 None => self.insert(spec, started_at),
             }
         }
@@ -157,12 +190,16 @@ impl Endpoints {
             address: spec.address.clone(),
             weight: spec.weight_clamped(),
             configured_weight: spec.weight_clamped(),
+            priority: spec.priority,
+            local: spec.local,
+            labels: spec.labels.clone(),
             generation: 0,
             live: true,
             in_flight: 0,
             health: Health::default(),
             healthy: self.initially_healthy,
             started_at,
+            latency: Latency::default(),
         };
         match self.places.iter_mut().find(|place| !place.live) {
             Some(place) => {

@@ -32,7 +32,11 @@ mod random;
 mod retry;
 mod slow_start;
 
-pub use balance::Balance;
+pub use balance::{
+    Balance, EWMA_DECAY, FAILURE_LATENCY, HashLoad, Locality, MAGLEV_TABLE_SIZE, Maglev,
+    OVERPROVISIONING_PERCENT, PickHints, RING_SIZE_MAX, RING_SIZE_MIN, RingHash, SUBSETS_MAX,
+    Subset, SubsetFallback, stable_hash,
+};
 pub use breaker::{Breaker, BreakerSettings, FailureLimit, Pass, Rejection, Verdict};
 pub use budget::{BUDGET_RETRIES_PER_SECOND_MIN, BUDGET_WINDOW, Budget};
 pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed};
@@ -40,7 +44,7 @@ pub use concurrency::{ConcurrencyLimit, ConcurrencySettings, Priority};
 pub use ejection::{
     AttemptOutcome, EjectionSettings, FailurePercentage, ServerErrors, SuccessRate,
 };
-pub use endpoint::{EndpointId, EndpointSpec};
+pub use endpoint::{EndpointId, EndpointSpec, Labels};
 pub use health::{CheckedHealth, HealthThresholds};
 pub use pool::{Acquire, ConnectionFacts, ConnectionState, Overloaded, Protocol, Released};
 pub use random::Rng;

@@ -9,7 +9,7 @@ use anyhow::Context;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
-    JwtProvider, Limits, Listener, PathMatch, Priority, Protection, Protocol, Route, RouteMatch,
+    JwtProvider, Listener, PathMatch, Priority, Protection, Protocol, Route, RouteMatch,
     RouteTimeouts,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
@@ -99,7 +99,8 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         hostnames: Vec::new(),
         matches: vec![RouteMatch { path, ..RouteMatch::default() }],
         filters: filters.clone(),
-        backends: vec![Backend { cluster: cluster.to_owned(), weight: 1 }],
+        backends: vec![Backend::new(cluster, 1)],
+        hash_on: Vec::new(),
         timeouts: RouteTimeouts::default(),
         priority: Priority::default(),
         retry: None,
@@ -107,7 +108,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
     };
     let feed = PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned());
     let cluster = |name: &str, address| {
-        let endpoint = Endpoint { address: EndpointAddress::Socket(address), weight: 1 };
+        let endpoint = Endpoint::new(EndpointAddress::Socket(address));
         (name.to_owned(), Cluster::new(name, vec![endpoint], Protocol::Http2))
     };
     Config {
@@ -120,7 +121,6 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
         ],
         clusters: BTreeMap::from([cluster("feed-json", json), cluster("feed-grpc", grpc)]),
         jwt_providers: jwks.map(|jwks| (PROVIDER.to_owned(), provider(jwks))).into_iter().collect(),
-        limits: Limits::default(),
         ..Config::default()
     }
 }

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use bulkhead_message::Address;
+
+use super::discovery::discovery;
 use super::listener::protocol;
 use super::tls::upstream_tls;
-use super::{layer4, overload, resilience};
-use crate::diagnostic::Report;
-use crate::model::{Balance, Cluster, Endpoint, EndpointAddress};
+use super::{balance, layer4, overload, resilience};
+use crate::diagnostic::{Report, Span};
+use crate::model::{Cluster, Endpoint, EndpointAddress};
 use crate::value::{Item, TableValue, Value};
 
 pub(super) fn clusters(
@@ -43,10 +46,10 @@ fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster
         protocol: protocol(table.text("protocol").unwrap_or_default()),
         tls: table.table("tls").map(|tls| upstream_tls(tls, report)),
         proxy_protocol: layer4::proxy_protocol_version(table),
-        balance: match table.text("balance") {
-            Some("round_robin") => Balance::RoundRobin,
-            _ => Balance::LeastRequest,
-        },
+        discovery: table.table("discovery").and_then(|table| discovery(table, report)),
+        balance: balance::balance(table, report),
+        hash_on: balance::hash_on(table, report),
+        locality: table.table("locality").map(balance::locality).unwrap_or_default(),
         connect_timeout: duration("connect_timeout"),
         idle_timeout: duration("idle_timeout"),
         http2_connections: number("http2_connections"),
@@ -65,21 +68,38 @@ fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster
     }
 }
 
-fn endpoints(items: &[Item], report: &mut Report<'_>) -> Vec<Endpoint> {
+pub(super) fn endpoints(items: &[Item], report: &mut Report<'_>) -> Vec<Endpoint> {
     let mut seen: HashSet<EndpointAddress> = HashSet::new();
     let mut endpoints = Vec::with_capacity(items.len());
     for item in items {
-        let (address, weight) = match item.table() {
-            Some(table) => (table.get("address"), table.number("weight").unwrap_or(1)),
-            None => (Some(item), 1),
-        };
-        let Some(Item { span, value: Value::Endpoint(address) }) = address else { continue };
+        let address = item.table().map_or(Some(item), |table| table.get("address"));
+        let Some((span, address)) = address.and_then(endpoint_address) else { continue };
         if !seen.insert(address.clone()) {
             report
-                .error(*span, "this endpoint stands twice in the cluster")
+                .error(span, "this endpoint stands twice in the cluster")
                 .remedy("give it a `weight` to send it more");
         }
-        endpoints.push(Endpoint { address: address.clone(), weight });
+        let mut endpoint = Endpoint::new(address);
+        if let Some(table) = item.table() {
+            endpoint.weight = table.number("weight").unwrap_or(1);
+            endpoint.zone = table.string("zone");
+            endpoint.priority = table.number("priority").unwrap_or_default();
+            endpoint.labels = balance::labels(table, "labels");
+        }
+        endpoints.push(endpoint);
     }
     endpoints
+}
+
+fn endpoint_address(item: &Item) -> Option<(Span, EndpointAddress)> {
+    match &item.value {
+        Value::Endpoint(address) => Some((item.span, address.clone())),
+        Value::Address(Address::Inet(address)) => {
+            Some((item.span, EndpointAddress::Socket(*address)))
+        }
+        Value::Address(Address::Unix(name)) => {
+            Some((item.span, EndpointAddress::Unix(name.clone())))
+        }
+        _ => None,
+    }
 }

@@ -1,6 +1,6 @@
 //! Routes, their matches, filters and backends.
 
-use super::{Names, Unique, overload, resilience};
+use super::{Names, Unique, balance, overload, resilience};
 use crate::diagnostic::Report;
 use crate::model::{
     Backend, Filter, FixedResponse, HeaderChanges, JwtFilter, PathMatch, PathRewrite, Redirect,
@@ -24,6 +24,7 @@ pub(super) fn routes(items: &[Item], names: &mut Names, report: &mut Report<'_>)
             backends: backends(item, table, &filters, names, report),
             matches,
             filters,
+            hash_on: balance::hash_on(table, report),
             timeouts: table
                 .table("timeouts")
                 .map_or_else(RouteTimeouts::default, |table| timeouts(table, report)),
@@ -200,14 +201,18 @@ pub(super) fn backends(
 ) -> Vec<Backend> {
     let mut backends = Vec::new();
     for item in table.list("backends") {
-        let (cluster, weight) = match item.table() {
-            Some(table) => (table.get("cluster"), table.number("weight").unwrap_or(1)),
-            None => (Some(item), 1),
+        let (cluster, weight, subset) = match item.table() {
+            Some(table) => (
+                table.get("cluster"),
+                table.number("weight").unwrap_or(1),
+                balance::subset(table, report),
+            ),
+            None => (Some(item), 1, None),
         };
         let name =
             cluster.and_then(|item| names.clusters.refer(item, "cluster", "clusters", report));
         if let Some(cluster) = name {
-            backends.push(Backend { cluster, weight });
+            backends.push(Backend { cluster, weight, subset });
         }
     }
     let given = table.get("backends").filter(|_| !table.list("backends").is_empty());

@@ -1,29 +1,33 @@
 //! Clusters and token issuers.
 
+use super::balance::{BALANCE, HASH_ON, LABELS, LOCALITY};
+use super::discovery::DISCOVERY;
 use super::overload::ADAPTIVE_CONCURRENCY;
 use super::resilience::{CIRCUIT_BREAKER_KEY, EJECTION, HEALTH_CHECK, REQUESTS_MAX, SLOW_START};
 use super::tls::UPSTREAM_TLS;
 use super::{
-    DAY, ENVIRONMENT, FILE_NAME, Rule, SECOND, Shape, TEXT, Table, default, duration, integer,
-    optional, required,
+    DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, TEXT, Table, default, duration,
+    integer, optional, required,
 };
 use crate::scalar::Scalar;
 
 const ENDPOINT_ADDRESS: Shape = Shape::Scalar(Scalar::Endpoint);
 
+/// An endpoint, or only its address.
+pub(super) const ENDPOINT_OR_ADDRESS: Shape =
+    Shape::Either(&ENDPOINT_ADDRESS, &Shape::Table(&ENDPOINT));
+
 pub(crate) static CLUSTER: Table = Table {
     name: "cluster",
     about: "Endpoints that answer the same requests, and how to reach them.",
     keys: &[
-        required(
+        optional(
             "endpoints",
-            Shape::List {
-                item: &Shape::Either(&ENDPOINT_ADDRESS, &Shape::Table(&ENDPOINT)),
-                min: 1,
-            },
+            Shape::List { item: &ENDPOINT_OR_ADDRESS, min: 1 },
             "Where they are: `10.0.0.1:80`, `[::1]:80`, `name:80` or `unix:/run/app.sock`; a plain \
              address has weight 1.",
         ),
+        optional("discovery", Shape::Table(&DISCOVERY), "Where they are looked up instead."),
         default(
             "protocol",
             Shape::Scalar(Scalar::Choice(&["http1", "http2"])),
@@ -39,9 +43,22 @@ pub(crate) static CLUSTER: Table = Table {
         ),
         default(
             "balance",
-            Shape::Scalar(Scalar::Choice(&["least_request", "round_robin"])),
+            BALANCE,
             "least_request",
-            "How one is chosen: the less busy of two random ones, or in turn by weight.",
+            "How one is chosen: the less busy of two random ones; in turn by weight; at random by \
+             weight; the one of two random ones that answers sooner; or by a hash of the request, \
+             see `hash_on`.",
+        ),
+        optional(
+            "hash_on",
+            HASH_ON,
+            "What of a request is hashed with `ring_hash` and `maglev`. Routes may say otherwise.",
+        ),
+        default(
+            "locality",
+            Shape::Table(&LOCALITY),
+            "{}",
+            "Which zones and priorities come first.",
         ),
         default(
             "connect_timeout",
@@ -104,15 +121,23 @@ pub(crate) static CLUSTER: Table = Table {
         ),
         REQUESTS_MAX,
         CIRCUIT_BREAKER_KEY,
-        default("dns_refresh", duration(SECOND, DAY), "30s", "How often names are looked up."),
+        default(
+            "dns_refresh",
+            duration(SECOND, DAY),
+            "30s",
+            "Names are looked up again when the time to live of their records is over, but not \
+             before a second and not later than this.",
+        ),
     ],
-    rules: &[],
+    rules: &[Rule::ExactlyOne(&["endpoints", "discovery"])],
     hints: &[
         ("name", "the name of a cluster is its key in `clusters`"),
         ("url", "write `endpoints: [HOST:PORT]`, and `tls: {}` for https"),
         ("hosts", "they are called `endpoints`"),
         ("servers", "they are called `endpoints`"),
         ("lb_policy", "it is called `balance`"),
+        ("hash_policy", "it is called `hash_on`"),
+        ("session_persistence", "write `hash_on: [{cookie: {name: …}}]`"),
         (
             "timeout",
             "`connect_timeout` is the cluster's; an exchange's stand in the route's `timeouts`",
@@ -136,6 +161,14 @@ static ENDPOINT: Table = Table {
             "1",
             "Relative share of the requests; of a name, of each address.",
         ),
+        optional("zone", NAME, "The zone that it stands in, for `locality`."),
+        default(
+            "priority",
+            integer(0, 127),
+            "0",
+            "Endpoints of the lowest priority come first, see `locality`.",
+        ),
+        default("labels", LABELS, "{}", "What it is, for the `subset` of a route's backend."),
     ],
     rules: &[],
     hints: &[("port", "write host and port together: `address: name:8080`")],

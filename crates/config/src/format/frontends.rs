@@ -1,6 +1,7 @@
 //! The file itself, its listeners, limits, admin server and access log.
 
 use super::backends::{CLUSTER, JWT_PROVIDER};
+use super::discovery::DNS;
 use super::layer4::{PROXY_PROTOCOL, TCP_ROUTE, TLS_ROUTE};
 use super::overload::OVERLOAD;
 use super::routes::ROUTE;
@@ -44,6 +45,12 @@ pub(crate) static FILE: Table = Table {
             "`auto`: a worker that has had half as many connections again as the mean for seconds \
              gives some, on which nothing is in flight, to the one that has least.",
         ),
+        optional(
+            "zone",
+            NAME,
+            "The zone that the gateway runs in. Left out: what the environment variable \
+             `BULKHEAD_ZONE` says, if it is set.",
+        ),
         required(
             "listeners",
             Shape::List { item: &Shape::Table(&LISTENER), min: 1 },
@@ -70,6 +77,7 @@ pub(crate) static FILE: Table = Table {
             "{}",
             "Sets of endpoints that answer the same requests, by name.",
         ),
+        default("dns", Shape::Table(&DNS), "{}", "How names of endpoints are looked up."),
         default(
             "jwt_providers",
             Shape::Map { key: Scalar::Name, value: &Shape::Table(&JWT_PROVIDER) },

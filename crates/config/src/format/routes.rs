@@ -1,5 +1,6 @@
 //! Routes: matches, filters, backends.
 
+use super::balance::{HASH_ON, LABELS};
 use super::overload::PRIORITY;
 use super::resilience::{CIRCUIT_BREAKER_KEY, REQUESTS_MAX};
 use super::{
@@ -42,6 +43,11 @@ pub(crate) static ROUTE: Table = Table {
             "[]",
             "Clusters by weight; needed unless a filter always answers. A plain name is a \
              cluster with weight 1.",
+        ),
+        optional(
+            "hash_on",
+            HASH_ON,
+            "What of a request is hashed for affinity. Left out: as the cluster says.",
         ),
         default("timeouts", Shape::Table(&TIMEOUTS), "{}", "Time-outs."),
         default(
@@ -312,9 +318,25 @@ pub(crate) static BACKEND: Table = Table {
     keys: &[
         required("cluster", NAME, "Name of one of `clusters`."),
         default("weight", integer(0, 1_000_000), "1", "Share of the requests; not all may be 0."),
+        default(
+            "subset",
+            LABELS,
+            "{}",
+            "Only endpoints of the cluster that have all these labels. Empty: any endpoint.",
+        ),
+        default(
+            "subset_fallback",
+            Shape::Scalar(Scalar::Choice(&["none", "any"])),
+            "none",
+            "What is done while no endpoint has the labels: 503, or any endpoint of the cluster.",
+        ),
     ],
     rules: &[],
-    hints: &[("name", "the cluster is named in `cluster`")],
+    hints: &[
+        ("name", "the cluster is named in `cluster`"),
+        ("labels", "write `subset: {version: v2}`"),
+        ("version", "write `subset: {version: …}`"),
+    ],
 };
 
 static TIMEOUTS: Table = Table {

@@ -1,13 +1,14 @@
 //! Clusters, their endpoints and how they are reached.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bulkhead_message::UnixName;
 
 use super::{
-    AdaptiveConcurrency, Ejection, HealthCheck, Protection, Protocol, ProxyProtocolVersion,
-    SlowStart, UpstreamTls,
+    AdaptiveConcurrency, Balance, Discovery, Ejection, HashSource, HealthCheck, Locality,
+    Protection, Protocol, ProxyProtocolVersion, SlowStart, UpstreamTls,
 };
 
 /// A set of endpoints that answer the same requests.
@@ -15,8 +16,10 @@ use super::{
 pub struct Cluster {
     /// Its name.
     pub name: String,
-    /// Where they are. Never empty.
+    /// Where they are. Empty only with `discovery`.
     pub endpoints: Vec<Endpoint>,
+    /// Where they are looked up; `None`: nowhere.
+    pub discovery: Option<Discovery>,
     /// Protocol towards them.
     pub protocol: Protocol,
     /// TLS towards them; `None`: cleartext.
@@ -25,6 +28,10 @@ pub struct Cluster {
     pub proxy_protocol: Option<ProxyProtocolVersion>,
     /// How one is chosen.
     pub balance: Balance,
+    /// What is hashed, if one is chosen by hash: the first source that a request has.
+    pub hash_on: Vec<HashSource>,
+    /// Which zones and priorities come first.
+    pub locality: Locality,
     /// Until a connection (with TLS) is up. Default 5 s.
     pub connect_timeout: Duration,
     /// An unused pooled connection is closed after. Default 60 s.
@@ -49,17 +56,30 @@ pub struct Cluster {
     pub slow_start: Option<SlowStart>,
     /// Limits of requests in flight, and of failures.
     pub protection: Protection,
-    /// How often names are looked up again. Default 30 s.
+    /// Names are looked up again when their TTL is over, but at the latest after this. Default 30 s.
     pub dns_refresh: Duration,
 }
 
 /// One endpoint.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Where.
     pub address: EndpointAddress,
     /// Relative share, 1 to 1,000. Default 1.
     pub weight: u32,
+    /// The zone that it stands in.
+    pub zone: Option<String>,
+    /// Lowest first. Default 0.
+    pub priority: u8,
+    /// What it is, for subsets.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Endpoint {
+    /// An endpoint of weight 1 and priority 0, without zone and labels.
+    pub const fn new(address: EndpointAddress) -> Self {
+        Self { address, weight: 1, zone: None, priority: 0, labels: BTreeMap::new() }
+    }
 }
 
 /// Address of an endpoint.
@@ -78,26 +98,19 @@ pub enum EndpointAddress {
     Unix(UnixName),
 }
 
-/// Balancing algorithm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Balance {
-    /// Power of two choices by requests in flight.
-    #[default]
-    LeastRequest,
-    /// In turn, by weight.
-    RoundRobin,
-}
-
 impl Cluster {
     /// A cluster with defaults.
     pub fn new(name: &str, endpoints: Vec<Endpoint>, protocol: Protocol) -> Self {
         Self {
             name: name.to_owned(),
             endpoints,
+            discovery: None,
             protocol,
             tls: None,
             proxy_protocol: None,
             balance: Balance::default(),
+            hash_on: Vec::new(),
+            locality: Locality::default(),
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),
             http2_connections: 2,

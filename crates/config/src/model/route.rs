@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Filter, Priority, Protection};
+use super::{Filter, HashSource, Priority, Protection, Subset};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Route {
     pub filters: Vec<Filter>,
     /// Weighted backends; empty only if a filter always answers.
     pub backends: Vec<Backend>,
+    /// What is hashed for affinity, in place of what the cluster says; empty: as the cluster says.
+    pub hash_on: Vec<HashSource>,
     /// Time-outs.
     pub timeouts: RouteTimeouts,
     /// Which requests are given up first when not all can be served.
@@ -86,6 +88,15 @@ pub struct Backend {
     pub cluster: String,
     /// Share, 0 to 1,000,000; not all 0.
     pub weight: u32,
+    /// Only endpoints with these labels; `None`: all.
+    pub subset: Option<Subset>,
+}
+
+impl Backend {
+    /// A whole cluster.
+    pub fn new(cluster: &str, weight: u32) -> Self {
+        Self { cluster: cluster.to_owned(), weight, subset: None }
+    }
 }
 
 /// Time-outs of a route.

@@ -89,7 +89,7 @@ fn http() -> HealthProbe {
 
 fn cluster(name: &str, check: HealthCheck) -> Cluster {
     let address = EndpointAddress::Socket(([127, 0, 0, 1], 1).into());
-    let endpoints = vec![Endpoint { address, weight: 1 }];
+    let endpoints = vec![Endpoint::new(address)];
     Cluster { health_check: Some(check), ..Cluster::new(name, endpoints, Protocol::Http1) }
 }
 

@@ -11,6 +11,7 @@ pub(crate) enum Told {
     Applied(Box<Config>),
     Addresses(String, Vec<SocketAddr>),
     Health(String, Vec<(Address, bool)>),
+    Discovered(Discovery, Vec<Endpoint>),
 }
 
 pub(crate) struct FakePlane {
@@ -121,6 +122,10 @@ impl Plane for FakePlane {
             connections: 2,
         };
         vec![ClusterStatus { cluster: "api".to_owned(), endpoints: vec![endpoint] }]
+    }
+
+    fn set_discovered(&self, source: &Discovery, endpoints: Vec<Endpoint>) {
+        self.tell(Told::Discovered(source.clone(), endpoints));
     }
 
     fn metrics(&self) -> String {

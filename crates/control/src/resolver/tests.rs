@@ -1,3 +1,4 @@
+use std::io;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -12,8 +13,8 @@ fn address(last: u8) -> SocketAddr {
 
 fn cluster() -> Cluster {
     let name = |host: &str| EndpointAddress::Name { host: host.to_owned(), port: 80 };
-    let endpoints = [EndpointAddress::Socket(address(1)), name("a.test"), name("b.test")]
-        .map(|address| Endpoint { address, weight: 1 });
+    let endpoints =
+        [EndpointAddress::Socket(address(1)), name("a.test"), name("b.test")].map(Endpoint::new);
     Cluster::new("api", endpoints.to_vec(), Protocol::Http2)
 }
 
@@ -32,14 +33,16 @@ fn fixture() -> Fixture {
     let asked = Arc::clone(&answers);
     let events: Arc<Mutex<Vec<Event>>> = Arc::default();
     let heard = Arc::clone(&events);
+    let lookup: Lookup = Arc::new(move |host, port| {
+        assert_eq!(port, 80);
+        asked.lock().unwrap().get(host).cloned().ok_or_else(|| io::Error::other("no such name"))
+    });
     let resolver = Resolver {
         plane,
         status: Arc::new(Status::new(String::new(), 1, &Config::default(), Vec::new())),
         events: Arc::new(move |event| heard.lock().unwrap().push(event)),
-        lookup: Arc::new(move |host, port| {
-            assert_eq!(port, 80);
-            asked.lock().unwrap().get(host).cloned().ok_or_else(|| io::Error::other("no such name"))
-        }),
+        dns: Dns::System(Arc::clone(&lookup)),
+        asked: Some(lookup),
         known: Arc::default(),
     };
     Fixture { resolver, answers, told, events }
@@ -67,13 +70,13 @@ async fn answers_are_told_name_by_name_and_failures_keep_the_last() {
     let cluster = cluster();
     fixture.answer("a.test", &[3, 2, 3]);
     fixture.answer("b.test", &[9]);
-    assert!(!fixture.resolver.refresh(&cluster).await);
+    assert_eq!(fixture.resolver.refresh(&cluster).await, Ok(None));
     fixture.check_told(&[("a.test", &[2, 3]), ("b.test", &[9])]);
     assert!(fixture.events.lock().unwrap().is_empty(), "the first answer is no change");
 
     // Another order is no change.
     fixture.answer("a.test", &[2, 3]);
-    assert!(!fixture.resolver.refresh(&cluster).await);
+    assert_eq!(fixture.resolver.refresh(&cluster).await, Ok(None));
     fixture.check_told(&[("a.test", &[2, 3]), ("b.test", &[9])]);
     assert!(fixture.events.lock().unwrap().is_empty());
 
@@ -81,7 +84,7 @@ async fn answers_are_told_name_by_name_and_failures_keep_the_last() {
     fixture.answers.lock().unwrap().remove("a.test");
     fixture.answer("b.test", &[]);
     for _ in 0..2 {
-        assert!(fixture.resolver.refresh(&cluster).await);
+        assert_eq!(fixture.resolver.refresh(&cluster).await, Err(()));
     }
     fixture.check_told(&[]);
     let reasons: Vec<String> =
@@ -95,7 +98,7 @@ async fn answers_are_told_name_by_name_and_failures_keep_the_last() {
     fixture.resolver.watch(&config(cluster.clone())).abort_all();
     fixture.answer("a.test", &[4]);
     fixture.answer("b.test", &[9]);
-    assert!(!fixture.resolver.refresh(&cluster).await);
+    assert_eq!(fixture.resolver.refresh(&cluster).await, Ok(None));
     fixture.check_told(&[("a.test", &[4]), ("b.test", &[9])]);
     let events: Vec<String> =
         fixture.events.lock().unwrap().iter().map(ToString::to_string).collect();
@@ -108,10 +111,10 @@ async fn a_name_that_left_the_configuration_is_new_when_it_comes_back() {
     let fixture = fixture();
     fixture.answer("a.test", &[2]);
     fixture.answer("b.test", &[3]);
-    fixture.resolver.refresh(&cluster()).await;
+    let _ = fixture.resolver.refresh(&cluster()).await;
     fixture.resolver.watch(&Config::default()).abort_all();
     fixture.answer("a.test", &[4]);
-    fixture.resolver.refresh(&cluster()).await;
+    let _ = fixture.resolver.refresh(&cluster()).await;
     assert!(fixture.events.lock().unwrap().is_empty());
 }
 
@@ -122,7 +125,7 @@ fn config(cluster: Cluster) -> Config {
 #[tokio::test]
 async fn watching_looks_up_names_only_and_ends_with_its_set() {
     let fixture = fixture();
-    let endpoint = Endpoint { address: EndpointAddress::Socket(address(1)), weight: 1 };
+    let endpoint = Endpoint::new(EndpointAddress::Socket(address(1)));
     let fixed = Cluster::new("fixed", vec![endpoint], Protocol::Http1);
     let mut config = Config::default();
     config.clusters.insert("fixed".to_owned(), fixed);
@@ -136,11 +139,11 @@ async fn refreshes_again_and_again() {
     let fixture = fixture();
     let (sender, receiver) = channel();
     let resolver = Resolver {
-        lookup: Arc::new(move |host, _| {
+        asked: Some(Arc::new(move |host, _| {
             // The test has seen enough.
             let _ = sender.send(host.to_owned());
             Ok(vec![address(5)])
-        }),
+        })),
         ..fixture.resolver.clone()
     };
     let mut config = Config::default();

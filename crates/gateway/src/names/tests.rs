@@ -1,4 +1,4 @@
-use bulkhead_config::model::{Endpoint, Protocol};
+use bulkhead_config::model::Protocol;
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn cluster(endpoints: &str) -> Cluster {
             Ok(last) => EndpointAddress::Socket(address(last)),
             Err(_) => EndpointAddress::Name { host: place.to_owned(), port: 80 },
         };
-        Endpoint { address, weight: weight.parse().unwrap() }
+        Endpoint { weight: weight.parse().unwrap(), ..Endpoint::new(address) }
     });
     Cluster::new("api", endpoints.collect(), Protocol::Http1)
 }
@@ -31,7 +31,7 @@ fn names(text: &str) -> Names {
         let addresses = addresses.map(|last| address(last.parse().unwrap())).collect();
         ((host.to_owned(), 80), addresses)
     });
-    Names(entries.collect())
+    Names { addresses: entries.collect(), ..Names::default() }
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn each_address_has_the_weight_of_its_endpoint() {
             .split_ascii_whitespace()
             .map(|text| text.split_once('*').unwrap())
             .map(|(last, weight)| EndpointSpec {
-                address: address(last.parse().unwrap()).into(),
                 weight: weight.parse().unwrap(),
+                ..EndpointSpec::new(address(last.parse().unwrap()))
             })
             .collect();
         assert_eq!(specs, expect, "{endpoints} with {known}");
@@ -64,7 +64,7 @@ fn only_what_is_not_known_is_looked_up_and_what_left_is_forgotten() {
         if host == "new" { vec![address(9)] } else { vec![] }
     };
     let known = names("a=2 gone=3 empty=");
-    let found = Names::of(&config("a*1 1*1 new*1 empty*1 new*2"), &known, look_up);
+    let found = Names::of(&config("a*1 1*1 new*1 empty*1 new*2"), &known, look_up, |_| Vec::new());
     assert_eq!(found, names("a=2 new=9 empty="));
     assert_eq!(*asked.borrow(), ["new", "empty"]);
 }
@@ -84,4 +84,48 @@ fn a_name_takes_other_addresses_and_nobody_takes_those_of_an_unknown_one() {
     assert!(!known.set("a", 81, vec![address(3)]), "another port");
     assert!(!known.set("b", 80, vec![address(3)]));
     assert_eq!(known, names("a=2"));
+}
+
+#[test]
+fn what_was_found_is_kept_for_its_source_and_takes_its_description_along() {
+    let source = Discovery::File("endpoints.yaml".into());
+    let other = Discovery::File("other.yaml".into());
+    let service = Discovery::DnsSrv("_http._tcp.test".to_owned());
+    let looking_at = |source: &Discovery| {
+        let mut config = config("1*1");
+        let discovery = Some(source.clone());
+        let cluster = Cluster { discovery, ..Cluster::new("api", Vec::new(), Protocol::Http1) };
+        config.clusters.insert("api".to_owned(), cluster);
+        config.zone = Some("a".to_owned());
+        config
+    };
+    let endpoint = |last, zone: &str| Endpoint {
+        weight: 7,
+        priority: 2,
+        zone: Some(zone.to_owned()),
+        labels: [("version".to_owned(), "v2".to_owned())].into(),
+        ..Endpoint::new(EndpointAddress::Socket(address(last)))
+    };
+    let read = |path: &Path| match path.to_str() {
+        Some("endpoints.yaml") => vec![endpoint(1, "a")],
+        _ => Vec::new(),
+    };
+    let names = |config: &Config, known: &Names| Names::of(config, known, |_, _| Vec::new(), read);
+    let config = looking_at(&source);
+    let mut known = names(&config, &Names::default());
+    assert_eq!(known.endpoints(&config.clusters["api"]).len(), 1, "read at the start");
+    assert!(known.set_discovered(&source, vec![endpoint(2, "b"), endpoint(3, "a")]));
+    assert!(!known.set_discovered(&source, vec![endpoint(2, "b"), endpoint(3, "a")]), "no news");
+    assert!(!known.set_discovered(&other, vec![endpoint(4, "a")]), "nobody looks there");
+    let specs = names(&config, &known).succeed(&known).endpoints(&config.clusters["api"]);
+    let facts: Vec<_> = specs
+        .iter()
+        .map(|spec| (spec.address.clone(), spec.local, spec.weight, spec.priority))
+        .collect();
+    assert_eq!(facts, [(address(2).into(), false, 7, 2), (address(3).into(), true, 7, 2)]);
+    assert!(specs.iter().all(|spec| spec.labels.as_ref().is_some_and(|l| l["version"] == "v2")));
+    for elsewhere in [other, service] {
+        let config = looking_at(&elsewhere);
+        assert_eq!(names(&config, &known).endpoints(&config.clusters["api"]), []);
+    }
 }

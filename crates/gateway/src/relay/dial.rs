@@ -5,12 +5,13 @@ use bulkhead_codec::proxy_protocol::{self, Proxied, ProxyVersion};
 use bulkhead_config::model::ProxyProtocolVersion;
 use bulkhead_message::{Failure, FailureKind, Retry};
 use bulkhead_transport::Channel;
-use bulkhead_upstream::AttemptOutcome;
+use bulkhead_upstream::{AttemptOutcome, PickHints};
 use mio::{Interest, Token};
 
 use super::flow::shake_hands;
 use super::{CLIENT_BIT, ENDPOINT_BIT, Phase, Relay};
 use crate::arena::Key;
+use crate::exchange::hash_of_ip;
 use crate::worker::Worker;
 
 impl Worker {
@@ -78,8 +79,14 @@ impl Worker {
         let Some(relay) = relays.get_mut(key) else { return Ok(()) };
         let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
         let state = relay.cluster.and_then(|id| clusters.get_mut(id)).ok_or(no_endpoint)?;
-        let avoid = relay.endpoint.filter(|_| relay.attempts > 0);
-        let endpoint = state.pool.pick(self.now, rng, avoid).ok_or(no_endpoint)?;
+        let backend = relay.route.backend(relay.backend);
+        let source = relay.source.filter(|_| backend.is_some_and(|backend| backend.by_source));
+        let hints = PickHints {
+            avoid: relay.endpoint.filter(|_| relay.attempts > 0),
+            hash: source.map(|source| hash_of_ip(source.ip())),
+            subset: backend.and_then(|backend| backend.subset.as_ref()),
+        };
+        let endpoint = state.pool.pick(self.now, rng, hints).ok_or(no_endpoint)?;
         let address = state.pool.address(endpoint).ok_or(no_endpoint)?;
         if state.pool.in_flight(endpoint) >= state.entry.config.connections_max {
             self.shard.cluster_overloaded(state.entry.series);

@@ -42,7 +42,7 @@ impl Worker {
     }
 
     fn record_relay(&mut self, relay: &Relay, failure: Option<Failure>) {
-        let (cluster, series) = relay.route.facts(relay.cluster);
+        let (cluster, series) = relay.route.facts(relay.backend);
         let endpoint = match (&self.access_log, &relay.address) {
             (Some(_), Some(address)) => address.to_string(),
             _ => String::new(),

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulkhead_config::model::{self, Config, ListenerProtocol};
+use bulkhead_config::model::{self, Config, HashSource, ListenerProtocol};
 use bulkhead_router::ServerNames;
 use bulkhead_telemetry::ExchangeSeries;
+use bulkhead_upstream::Subset;
 
+use super::backend::subset;
 use super::{ClusterId, Compiler};
 
 /// A compiled route of layer 4.
@@ -18,17 +20,45 @@ pub(crate) struct RelayRoute {
     pub(crate) revision: u64,
     /// Series of relays that reached no cluster.
     unserved: ExchangeSeries,
-    /// Cluster, its name, weights up to and including it, series.
-    backends: Vec<(ClusterId, String, u64, ExchangeSeries)>,
+    backends: Vec<RelayBackend>,
+}
+
+/// A compiled backend of such a route.
+#[derive(Debug)]
+pub(crate) struct RelayBackend {
+    pub(crate) cluster: ClusterId,
+    /// The cluster's.
+    pub(crate) name: String,
+    /// Weights up to and including it.
+    weight_end: u64,
+    pub(crate) series: ExchangeSeries,
+    /// The part of the cluster; `None`: all of it.
+    pub(crate) subset: Option<Arc<Subset>>,
+    /// Clients stick to an endpoint by their address: nothing else of them is known.
+    pub(crate) by_source: bool,
 }
 
 impl RelayRoute {
-    fn compile(route: &model::RelayRoute, revision: u64, compiler: &Compiler) -> Arc<Self> {
-        let mut upto = 0;
+    fn compile(
+        route: &model::RelayRoute,
+        config: &Config,
+        revision: u64,
+        compiler: &Compiler,
+    ) -> Arc<Self> {
+        let mut weight_end = 0;
         let backend = |backend: &model::Backend| {
-            upto += u64::from(backend.weight);
-            let series = compiler.registry.series(&route.name, &backend.cluster);
-            (compiler.ids.of(&backend.cluster), backend.cluster.clone(), upto, series)
+            weight_end += u64::from(backend.weight);
+            let by_source = config.clusters.get(&backend.cluster).is_some_and(|cluster| {
+                cluster.balance.by_hash() && cluster.hash_on.contains(&HashSource::SourceIp)
+            });
+            RelayBackend {
+                cluster: compiler.ids.of(&backend.cluster),
+                name: backend.cluster.clone(),
+                weight_end,
+                series: compiler.registry.series(&route.name, &backend.cluster),
+                subset: backend.subset.as_ref().map(subset),
+                by_source,
+            }
         };
         Arc::new(Self {
             name: route.name.clone(),
@@ -40,17 +70,22 @@ impl RelayRoute {
         })
     }
 
-    /// The backend that a random number chooses.
-    pub(crate) fn backend(&self, roll: u64) -> Option<ClusterId> {
-        let total = self.backends.last()?.2;
+    /// Number of the backend that a random number chooses.
+    pub(crate) fn choose(&self, roll: u64) -> Option<usize> {
+        let total = self.backends.last()?.weight_end;
         let point = ((u128::from(roll) * u128::from(total)) >> 64) as u64;
-        self.backends.iter().find(|(_, _, upto, _)| point < *upto).map(|(id, ..)| *id)
+        self.backends.iter().position(|backend| point < backend.weight_end)
     }
 
-    /// Name and series of one of its clusters; of none, if there is no such.
-    pub(crate) fn facts(&self, cluster: Option<ClusterId>) -> (&str, &ExchangeSeries) {
-        let found = self.backends.iter().find(|(id, ..)| Some(*id) == cluster);
-        found.map_or(("", &self.unserved), |(_, name, _, series)| (name, series))
+    /// A backend by its number.
+    pub(crate) fn backend(&self, number: Option<usize>) -> Option<&RelayBackend> {
+        self.backends.get(number?)
+    }
+
+    /// Name and series of a backend's cluster; of none, if there is no such.
+    pub(crate) fn facts(&self, backend: Option<usize>) -> (&str, &ExchangeSeries) {
+        self.backend(backend)
+            .map_or(("", &self.unserved), |backend| (&backend.name, &backend.series))
     }
 }
 
@@ -78,7 +113,7 @@ impl Relaying {
         if listener.protocol == ListenerProtocol::Tcp {
             let route = config.tcp_routes.iter().find(here);
             return route.map_or(Self::Nothing, |route| {
-                Self::Tcp(RelayRoute::compile(route, revision, compiler))
+                Self::Tcp(RelayRoute::compile(route, config, revision, compiler))
             });
         }
         let mut routes = config.tls_routes.iter().filter(here).peekable();
@@ -88,7 +123,7 @@ impl Relaying {
         }
         let mut names = ServerNames::default();
         for route in routes {
-            let compiled = RelayRoute::compile(route, revision, compiler);
+            let compiled = RelayRoute::compile(route, config, revision, compiler);
             if route.hostnames.is_empty() {
                 names.add_any(compiled.clone());
             }

@@ -1,8 +1,9 @@
 //! A cluster's configuration, in the terms of `bulkhead_upstream`.
 
+use super::backend;
 use bulkhead_config::model::{self, Protocol};
 use bulkhead_upstream::{
-    Balance, ClusterSettings, ConcurrencySettings, EjectionSettings, FailurePercentage,
+    ClusterSettings, ConcurrencySettings, EjectionSettings, FailurePercentage,
     Protocol as PoolProtocol, SlowStart, SuccessRate,
 };
 
@@ -12,10 +13,8 @@ pub(super) fn settings(cluster: &model::Cluster) -> ClusterSettings {
             Protocol::Http1 => PoolProtocol::Http1,
             Protocol::Http2 => PoolProtocol::Http2,
         },
-        balance: match cluster.balance {
-            model::Balance::LeastRequest => Balance::LeastRequest,
-            model::Balance::RoundRobin => Balance::RoundRobin,
-        },
+        balance: backend::balance(cluster.balance),
+        locality: backend::locality(cluster.locality),
         idle_timeout: cluster.idle_timeout,
         http2_connections: cluster.http2_connections,
         connections_max: cluster.connections_max,

@@ -158,7 +158,7 @@ fn played(requests_max: u32, workers: usize) -> (TcpListener, Gateway) {
     let mut config = config(address, Protocol::Http1, workers);
     config.routes[0].protection =
         Protection { requests_max: Some(requests_max), circuit_breaker: None };
-    config.routes[0].backends = vec![Backend { cluster: "origin".to_owned(), weight: 1 }];
+    config.routes[0].backends = vec![Backend::new("origin", 1)];
     (upstream, start(config))
 }
 

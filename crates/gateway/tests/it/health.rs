@@ -16,9 +16,8 @@ use crate::support::{PATIENCE, client, config, origin, read_response, start, val
 /// To these origins in turn, with checks that somebody else makes.
 fn checked(origins: &[&Origin], workers: usize, panic_threshold_percent: u32) -> Config {
     let mut config = config(origins[0].addr(), Protocol::Http1, workers);
-    let endpoints = origins
-        .iter()
-        .map(|origin| Endpoint { address: EndpointAddress::Socket(origin.addr()), weight: 1 });
+    let endpoints =
+        origins.iter().map(|origin| Endpoint::new(EndpointAddress::Socket(origin.addr())));
     let cluster = Cluster {
         balance: Balance::RoundRobin,
         health_check: Some(HealthCheck {
@@ -183,7 +182,7 @@ fn an_endpoint_that_answers_500_is_ejected_by_its_rate_or_if_500_counts() {
         let bad = failing();
         let mut config = checked(&good.iter().collect::<Vec<_>>(), 1, 50);
         let cluster = config.clusters.get_mut("origin").expect("the cluster");
-        cluster.endpoints.push(Endpoint { address: EndpointAddress::Socket(bad), weight: 1 });
+        cluster.endpoints.push(Endpoint::new(EndpointAddress::Socket(bad)));
         cluster.ejection = Some(ejection);
         let gateway = start(config);
         let begun = Instant::now();

@@ -20,15 +20,14 @@ pub(crate) fn route(name: &str, cluster: &str) -> RelayRoute {
         name: name.to_owned(),
         listeners: vec!["main".to_owned()],
         hostnames: Vec::new(),
-        backends: vec![Backend { cluster: cluster.to_owned(), weight: 1 }],
+        backends: vec![Backend::new(cluster, 1)],
         idle_timeout: Duration::from_secs(60),
         connect_attempts: 3,
     }
 }
 
 pub(crate) fn cluster(name: &str, endpoints: &[SocketAddr]) -> (String, Cluster) {
-    let endpoint =
-        |address: &SocketAddr| Endpoint { address: EndpointAddress::Socket(*address), weight: 1 };
+    let endpoint = |address: &SocketAddr| Endpoint::new(EndpointAddress::Socket(*address));
     let endpoints = endpoints.iter().map(endpoint).collect();
     (name.to_owned(), Cluster::new(name, endpoints, Protocol::Http1))
 }

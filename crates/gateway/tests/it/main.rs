@@ -1,5 +1,6 @@
 //! The gateway end to end, on real sockets: port 0, every service owned by its test.
 
+mod balance;
 mod breakers;
 mod certificates;
 mod evacuation;

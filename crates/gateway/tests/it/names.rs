@@ -19,7 +19,7 @@ fn unresolvable() -> String {
 
 fn named(host: &str, address: SocketAddr, weight: u32) -> Endpoint {
     let address = EndpointAddress::Name { host: host.to_owned(), port: address.port() };
-    Endpoint { address, weight }
+    Endpoint { weight, ..Endpoint::new(address) }
 }
 
 /// These endpoints in turn, and `mark` at `/mark`, to see which configuration is in force.
@@ -88,7 +88,7 @@ fn the_last_addresses_of_a_name_outlive_a_reload_and_a_worker() {
 fn each_name_has_its_weight() {
     let (fixed, one, other) = (origin(), origin(), origin());
     let endpoints = [
-        Endpoint { address: EndpointAddress::Socket(fixed.addr()), weight: 1 },
+        Endpoint::new(EndpointAddress::Socket(fixed.addr())),
         named(&unresolvable(), one.addr(), 4),
         named(&unresolvable(), other.addr(), 5),
     ];

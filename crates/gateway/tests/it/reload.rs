@@ -111,8 +111,8 @@ fn a_dead_endpoint_is_passed_over() {
     let dead = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).unwrap();
     for protocol in [Protocol::Http1, Protocol::Http2] {
         let mut config = config(origin.addr(), protocol, 1);
-        let endpoints = [dead, origin.addr()]
-            .map(|address| Endpoint { address: EndpointAddress::Socket(address), weight: 1 });
+        let endpoints =
+            [dead, origin.addr()].map(|address| Endpoint::new(EndpointAddress::Socket(address)));
         config
             .clusters
             .insert("origin".to_owned(), Cluster::new("origin", endpoints.to_vec(), protocol));
@@ -150,13 +150,10 @@ fn statuses_are_retried_where_the_route_says_so_within_the_budget() {
 fn weights_split_traffic() {
     let (one, other) = (origin(), origin());
     let mut config = config(one.addr(), Protocol::Http1, 1);
-    let endpoint = Endpoint { address: EndpointAddress::Socket(other.addr()), weight: 1 };
+    let endpoint = Endpoint::new(EndpointAddress::Socket(other.addr()));
     let cluster = Cluster::new("other", vec![endpoint], Protocol::Http1);
     config.clusters.insert("other".to_owned(), cluster);
-    config.routes[0].backends = vec![
-        Backend { cluster: "origin".to_owned(), weight: 3 },
-        Backend { cluster: "other".to_owned(), weight: 1 },
-    ];
+    config.routes[0].backends = vec![Backend::new("origin", 3), Backend::new("other", 1)];
     let mut closed = config.routes[0].clone();
     closed.name = "closed".to_owned();
     closed.matches =

@@ -15,9 +15,8 @@ use crate::support::{PATIENCE, client, config, origin, read_request, read_respon
 /// One route that retries `codes`, to these origins in turn.
 fn in_turn(origins: &[&Origin], codes: &[u16], ejection: Option<Ejection>) -> Config {
     let mut config = config(origins[0].addr(), Protocol::Http1, 1);
-    let endpoints = origins
-        .iter()
-        .map(|origin| Endpoint { address: EndpointAddress::Socket(origin.addr()), weight: 1 });
+    let endpoints =
+        origins.iter().map(|origin| Endpoint::new(EndpointAddress::Socket(origin.addr())));
     let cluster = Cluster {
         balance: Balance::RoundRobin,
         ejection,

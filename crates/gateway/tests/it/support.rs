@@ -22,7 +22,7 @@ pub(crate) fn origin() -> Origin {
 
 /// One cleartext listener, one route for everything, one cluster.
 pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -> Config {
-    let endpoint = Endpoint { address: EndpointAddress::Socket(upstream), weight: 1 };
+    let endpoint = Endpoint::new(EndpointAddress::Socket(upstream));
     let cluster = Cluster::new("origin", vec![endpoint], protocol);
     Config {
         workers: Some(workers),
@@ -32,7 +32,8 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
             hostnames: vec![],
             matches: vec![RouteMatch::default()],
             filters: vec![],
-            backends: vec![Backend { cluster: "origin".to_owned(), weight: 1 }],
+            hash_on: vec![],
+            backends: vec![Backend::new("origin", 1)],
             timeouts: RouteTimeouts::default(),
             priority: Priority::default(),
             retry: None,

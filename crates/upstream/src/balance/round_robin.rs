@@ -4,7 +4,8 @@
 //! lowers that by the sum of the weights. This is linear in the number of candidates; with equal
 //! weights (the common case) a cursor does the same in constant time.
 
-use super::Candidates;
+use super::Draw;
+use super::candidates::Candidates;
 use crate::endpoint::Endpoint;
 
 #[derive(Debug, Default)]
@@ -26,24 +27,24 @@ impl RoundRobin {
         &mut self,
         candidates: &Candidates,
         endpoints: &[Endpoint],
-        exclude: Option<u32>,
+        draw: &Draw,
     ) -> Option<u32> {
         if candidates.uniform {
             let chosen = self.next_in_turn(candidates)?;
-            return if Some(chosen) == exclude {
+            return if Some(chosen) == draw.avoid {
                 self.next_in_turn(candidates)
             } else {
                 Some(chosen)
             };
         }
-        self.most_credit(candidates, endpoints, exclude)
+        self.most_credit(candidates, endpoints, draw.avoid)
     }
 
     fn next_in_turn(&mut self, candidates: &Candidates) -> Option<u32> {
-        if self.cursor >= candidates.indices.len() {
+        if self.cursor >= candidates.places.len() {
             self.cursor = 0;
         }
-        let chosen = candidates.indices.get(self.cursor).copied();
+        let chosen = candidates.places.get(self.cursor).copied();
         self.cursor += 1;
         chosen
     }
@@ -52,12 +53,12 @@ impl RoundRobin {
         &mut self,
         candidates: &Candidates,
         endpoints: &[Endpoint],
-        exclude: Option<u32>,
+        avoid: Option<u32>,
     ) -> Option<u32> {
         let mut best: Option<(u32, i64)> = None;
         let mut sum = 0;
-        for &index in &candidates.indices {
-            if exclude == Some(index) {
+        for &index in &candidates.places {
+            if avoid == Some(index) {
                 continue;
             }
             let weight = i64::from(endpoints.get(index as usize)?.weight);

@@ -3,17 +3,47 @@
 use std::time::Instant;
 
 use crate::{
-    AttemptOutcome, Balance, Cluster, ClusterSettings, EjectionSettings, EndpointSpec, Protocol,
-    Rng,
+    AttemptOutcome, Balance, Cluster, ClusterSettings, EjectionSettings, EndpointId, EndpointSpec,
+    Locality, Maglev, PickHints, Protocol, RingHash, Rng,
 };
+
+mod hashed;
+mod peak_ewma;
+mod subsets;
+mod tiers;
+
+/// All algorithms; those by hash draw at random, as no hash is given.
+fn all() -> [Balance; 6] {
+    [
+        Balance::LeastRequest,
+        Balance::RoundRobin,
+        Balance::Random,
+        Balance::PeakEwma,
+        Balance::RingHash(RingHash::default()),
+        Balance::Maglev(Maglev::default()),
+    ]
+}
 
 fn cluster(balance: Balance, weights: &[u32]) -> Cluster<u32> {
     let specs: Vec<_> = (1u16..)
         .zip(weights)
-        .map(|(port, &weight)| EndpointSpec { address: ([127, 0, 0, 1], port).into(), weight })
+        .map(|(port, &weight)| EndpointSpec { weight, ..spec(port) })
         .collect();
+    cluster_of(balance, Locality::NONE, &specs)
+}
+
+fn spec(port: u16) -> EndpointSpec {
+    EndpointSpec::new(([127, 0, 0, 1], port))
+}
+
+fn avoiding(endpoint: EndpointId) -> PickHints<'static> {
+    PickHints { avoid: Some(endpoint), ..PickHints::NONE }
+}
+
+fn cluster_of(balance: Balance, locality: Locality, specs: &[EndpointSpec]) -> Cluster<u32> {
     let settings = ClusterSettings {
         balance,
+        locality,
         ejection: Some(EjectionSettings {
             consecutive_failures: 1,
             percent_max: 100,
@@ -21,7 +51,7 @@ fn cluster(balance: Balance, weights: &[u32]) -> Cluster<u32> {
         }),
         ..ClusterSettings::new(Protocol::Http1)
     };
-    Cluster::new(&settings, &specs)
+    Cluster::new(&settings, specs)
 }
 
 /// How often each endpoint was picked.
@@ -29,7 +59,7 @@ fn shares(cluster: &mut Cluster<u32>, now: Instant, picks: u32) -> Vec<u32> {
     let mut rng = Rng::new(7);
     let mut counts = vec![0; cluster.endpoints().count()];
     for _ in 0..picks {
-        let picked = cluster.pick(now, &mut rng, None).unwrap();
+        let picked = cluster.pick(now, &mut rng, PickHints::NONE).unwrap();
         counts[picked.index as usize] += 1;
     }
     counts
@@ -48,6 +78,10 @@ fn idle_endpoints_share_by_weight() {
         (Balance::RoundRobin, &[5, 1, 1]),
         (Balance::RoundRobin, &[1, 2, 3, 4]),
         (Balance::LeastRequest, &[3]),
+        (Balance::Random, &[1, 1, 1]),
+        (Balance::Random, &[1, 2, 3, 4]),
+        (Balance::PeakEwma, &[1, 2, 3, 4]),
+        (Balance::Maglev(Maglev::default()), &[1, 2, 3, 4]),
     ] {
         let picks = 40_000;
         let counts = shares(&mut cluster(balance, weights), now, picks);
@@ -71,8 +105,10 @@ fn round_robin_is_smooth() {
         (&[2, 1], &[0, 1, 0, 0, 1, 0]),
     ] {
         let mut cluster = cluster(Balance::RoundRobin, weights);
-        let order: Vec<_> =
-            expect.iter().map(|_| cluster.pick(now, &mut rng, None).unwrap().index).collect();
+        let order: Vec<_> = expect
+            .iter()
+            .map(|_| cluster.pick(now, &mut rng, PickHints::NONE).unwrap().index)
+            .collect();
         assert_eq!(order, expect, "weights {weights:?}");
     }
 }
@@ -95,7 +131,7 @@ fn the_less_loaded_of_two_is_picked() {
             (0..count).for_each(|_| cluster.started(id));
         }
         for _ in 0..50 {
-            let picked = cluster.pick(now, &mut rng, None).unwrap();
+            let picked = cluster.pick(now, &mut rng, PickHints::NONE).unwrap();
             assert_eq!(picked, ids[winner], "{weights:?} {in_flight:?}");
         }
     }
@@ -105,26 +141,26 @@ fn the_less_loaded_of_two_is_picked() {
 fn the_excluded_endpoint_is_a_last_resort() {
     let now = Instant::now();
     let mut rng = Rng::new(3);
-    for balance in [Balance::LeastRequest, Balance::RoundRobin] {
+    for balance in all() {
         for weights in [&[1, 1][..], &[1, 1, 1, 1], &[7, 1, 2]] {
             let mut cluster = cluster(balance, weights);
             let excluded = cluster.endpoints().next().unwrap().id;
             for _ in 0..200 {
-                let picked = cluster.pick(now, &mut rng, Some(excluded)).unwrap();
+                let picked = cluster.pick(now, &mut rng, avoiding(excluded)).unwrap();
                 assert_ne!(picked, excluded, "{balance:?} {weights:?}");
             }
         }
         let mut alone = cluster(balance, &[1]);
         let only = alone.endpoints().next().unwrap().id;
-        assert_eq!(alone.pick(now, &mut rng, Some(only)), Some(only));
-        assert_eq!(cluster(balance, &[]).pick(now, &mut rng, None), None);
+        assert_eq!(alone.pick(now, &mut rng, avoiding(only)), Some(only));
+        assert_eq!(cluster(balance, &[]).pick(now, &mut rng, PickHints::NONE), None);
     }
 }
 
 #[test]
 fn ejected_endpoints_are_skipped_until_half_are_gone() {
     let now = Instant::now();
-    for balance in [Balance::LeastRequest, Balance::RoundRobin] {
+    for balance in all() {
         for (total, ejected, considered) in
             [(4, 1, 3), (4, 2, 2), (4, 3, 4), (4, 4, 4), (2, 1, 1), (3, 1, 2), (3, 2, 3), (1, 1, 1)]
         {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     Acquire, AttemptOutcome, Cluster, ClusterSettings, ConnectionFacts, ConnectionState,
-    EndpointSpec, Overloaded, Protocol, Released, Rng,
+    EndpointSpec, Overloaded, PickHints, Protocol, Released, Rng,
 };
 
 fn address(port: u16) -> SocketAddr {
@@ -67,7 +67,8 @@ fn old_ids_mean_nobody() {
     assert_eq!(cluster.pop_waiter(old), None);
     assert!(!cluster.wants_connection(old));
     assert_eq!(cluster.endpoints().next().unwrap().in_flight, 0);
-    assert_eq!(cluster.pick(now, &mut Rng::new(1), Some(old)), Some(new));
+    let hints = PickHints { avoid: Some(old), ..PickHints::NONE };
+    assert_eq!(cluster.pick(now, &mut Rng::new(1), hints), Some(new));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bulkhead_message::{Failure, FailureKind, Retry};
 
 use super::{AttemptOutcome, EjectionSettings, Health, ServerErrors};
-use crate::{Cluster, ClusterSettings, EndpointSpec, Protocol, Rng};
+use crate::{Cluster, ClusterSettings, EndpointSpec, PickHints, Protocol, Rng};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -81,8 +81,9 @@ fn an_ejected_endpoint_returns_when_its_time_is_over() {
         cluster.finished(ids[0], start, AttemptOutcome::Failure);
     }
     let mut picked_at = |offset: Duration| {
-        let picks: Vec<_> =
-            (0..50).filter_map(|_| cluster.pick(start + offset, &mut rng, None)).collect();
+        let picks: Vec<_> = (0..50)
+            .filter_map(|_| cluster.pick(start + offset, &mut rng, PickHints::NONE))
+            .collect();
         (picks.contains(&ids[0]), picks.contains(&ids[1]))
     };
     assert_eq!(picked_at(Duration::ZERO), (false, true));

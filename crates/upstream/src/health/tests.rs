@@ -6,8 +6,8 @@ use bulkhead_message::Address;
 
 use super::{CheckedHealth, HealthThresholds};
 use crate::{
-    AttemptOutcome, Balance, Cluster, ClusterSettings, EjectionSettings, EndpointSpec, Protocol,
-    Rng,
+    AttemptOutcome, Balance, Cluster, ClusterSettings, EjectionSettings, EndpointSpec, PickHints,
+    Protocol, Rng,
 };
 
 #[test]
@@ -72,7 +72,7 @@ fn picked(cluster: &mut Cluster<u32>, now: Instant) -> Vec<u16> {
     let mut rng = Rng::new(1);
     let mut ports: Vec<_> = (0..64)
         .filter_map(|_| {
-            let id = cluster.pick(now, &mut rng, None)?;
+            let id = cluster.pick(now, &mut rng, PickHints::NONE)?;
             Some(cluster.address(id)?.inet()?.port())
         })
         .collect();

@@ -6,8 +6,8 @@ use bulkhead_message::Address;
 
 use super::SlowStart;
 use crate::{
-    AttemptOutcome, Balance, Cluster, ClusterSettings, EjectionSettings, EndpointSpec, Protocol,
-    Rng,
+    AttemptOutcome, Balance, Cluster, ClusterSettings, EjectionSettings, EndpointSpec, PickHints,
+    Protocol, Rng,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ fn settings(balance: Balance) -> ClusterSettings {
 fn share(cluster: &mut Cluster<u32>, port: u16, now: Instant) -> u32 {
     let mut rng = Rng::new(3);
     let wanted = cluster.endpoint_at(address(port));
-    (0..10_000).filter(|_| cluster.pick(now, &mut rng, None) == wanted).count() as u32
+    (0..10_000).filter(|_| cluster.pick(now, &mut rng, PickHints::NONE) == wanted).count() as u32
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn newcomers_and_the_recovered_start_slowly() {
 fn a_fresh_cluster_does_not_start_slowly_and_off_is_off() {
     let now = Instant::now();
     let both = [
-        EndpointSpec { address: address(1), weight: 3 },
-        EndpointSpec { address: address(2), weight: 1 },
+        EndpointSpec { weight: 3, ..EndpointSpec::new(address(1)) },
+        EndpointSpec::new(address(2)),
     ];
     let mut fresh = Cluster::new(&settings(Balance::RoundRobin), &both);
     assert_eq!(share(&mut fresh, 2, now), 2_500);

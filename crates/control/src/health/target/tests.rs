@@ -8,7 +8,7 @@ use super::*;
 
 fn cluster(probe: HealthProbe, tls: Option<UpstreamTls>) -> Cluster {
     let address: SocketAddr = ([10, 0, 0, 1], 8080).into();
-    let endpoint = Endpoint { address: EndpointAddress::Socket(address), weight: 1 };
+    let endpoint = Endpoint::new(EndpointAddress::Socket(address));
     Cluster {
         health_check: Some(HealthCheck {
             probe,

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{FailurePercentage, SuccessRate, Tally, outliers};
 use crate::{
-    AttemptOutcome, Balance, Cluster, ClusterSettings, EjectionSettings, EndpointSpec, Protocol,
-    Rng,
+    AttemptOutcome, Balance, Cluster, ClusterSettings, EjectionSettings, EndpointSpec, PickHints,
+    Protocol, Rng,
 };
 
 const RATE: SuccessRate =
@@ -67,7 +67,7 @@ fn simulate(failing: &[u64], seed: u64) -> Vec<bool> {
     let (start, mut rng) = (Instant::now(), Rng::new(seed));
     for millisecond in 0..60_000 {
         let now = start + Duration::from_millis(millisecond);
-        let Some(id) = cluster.pick(now, &mut rng, None) else { continue };
+        let Some(id) = cluster.pick(now, &mut rng, PickHints::NONE) else { continue };
         cluster.started(id);
         let failed = rng.below(100) < failing[id.index as usize];
         let outcome =

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::{
-    Acquire, Cluster, ClusterSettings, ConnectionState, EndpointId, EndpointSpec, Protocol,
-    Released, Rng,
+    Acquire, Cluster, ClusterSettings, ConnectionState, EndpointId, EndpointSpec, PickHints,
+    Protocol, Released, Rng,
 };
 
 const CONNECTIONS_MAX: usize = 5;
@@ -84,7 +84,7 @@ impl Model {
     }
 
     fn request(&mut self) {
-        let Some(id) = self.cluster.pick(self.now, &mut self.rng, None) else {
+        let Some(id) = self.cluster.pick(self.now, &mut self.rng, PickHints::NONE) else {
             assert!(self.ports.is_empty());
             return;
         };
