@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks")]
 
+mod acme;
 mod bench;
 mod check;
 mod command;
@@ -37,6 +38,7 @@ cargo xtask COMMAND
   bench overload          goodput at 0.8, 1, 2 and 5 times the capacity of an upstream, with and without
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
   conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn; all unless named
+  acme                    certificates from pebble, by each kind of challenge
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
   docs                    regenerate docs/config.md and the JSON Schema
@@ -62,6 +64,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
         ["bench", "overload", rest @ ..] => bench::overload::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
+        ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
         ["differential"] => differential::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),

@@ -75,6 +75,9 @@ pub(crate) struct RunArgs {
     /// Let the admin server kill workers (POST /workers/{index}/kill)
     #[arg(long)]
     pub(crate) allow_faults: bool,
+    /// Write the secrets of TLS sessions to FILE, for Wireshark: whoever reads it reads all traffic
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key_log: Option<PathBuf>,
     /// Stay as a small parent that keeps the listening sockets and starts the gateway again if it dies
     #[arg(long)]
     pub(crate) supervise: bool,

@@ -69,7 +69,7 @@ fn summary(config: &Config) -> String {
         |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
     [
         count(config.listeners.len(), "listener"),
-        count(config.routes.len(), "route"),
+        count(config.routes.len() + config.tcp_routes.len() + config.tls_routes.len(), "route"),
         count(config.clusters.len(), "cluster"),
     ]
     .join(", ")
@@ -78,7 +78,12 @@ fn summary(config: &Config) -> String {
 /// Files that cannot be opened and variables that are not set.
 fn missing(config: &Config) -> Vec<(String, &'static str)> {
     let mut missing = Vec::new();
+    // It is made when the first certificate is obtained.
+    let made_later = config.acme.as_ref().map(|acme| acme.certificates_dir());
     for path in bulkhead_control::referenced_files(config) {
+        if made_later.as_ref() == Some(&path) {
+            continue;
+        }
         if let Err(error) = std::fs::File::open(&path) {
             missing.push((
                 format!("open `{}`: {error}", path.display()),
@@ -108,8 +113,14 @@ fn variables(config: &Config) -> Vec<&str> {
         JwtKeys::Secret(source) => Some(source),
         _ => None,
     });
+    let clusters = config.clusters.values().filter_map(|cluster| cluster.tls.as_ref());
+    let own =
+        clusters.filter_map(|tls| tls.client_certificate.as_ref()).map(|own| &own.private_key);
+    let account = config.acme.iter().filter_map(|acme| acme.external_account.as_ref());
     let mut names: Vec<&str> = certificates
         .chain(secrets)
+        .chain(own)
+        .chain(account.map(|account| &account.key))
         .filter_map(|source| match source {
             SecretSource::Environment(name) => Some(name.as_str()),
             SecretSource::File(_) => None,

@@ -31,14 +31,12 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Parsed, String> {
 fn paths(config: &mut Config) -> Vec<&mut PathBuf> {
     let mut paths = Vec::new();
     for tls in config.listeners.iter_mut().filter_map(|listener| listener.tls.as_mut()) {
-        for certificate in &mut tls.certificates {
-            paths.push(&mut certificate.certificate_file);
-            paths.extend(secret(&mut certificate.private_key));
-        }
+        paths.extend(tls.paths_mut());
     }
     for cluster in config.clusters.values_mut() {
-        paths.extend(cluster.tls.as_mut().and_then(|tls| tls.ca_file.as_mut()));
+        paths.extend(cluster.tls.iter_mut().flat_map(|tls| tls.paths_mut()));
     }
+    paths.extend(config.acme.iter_mut().flat_map(|acme| acme.paths_mut()));
     for provider in config.jwt_providers.values_mut() {
         match &mut provider.keys {
             JwtKeys::InlineJwks(_) => {}

@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use bulkhead_config::Config;
 use bulkhead_config::model::{Discovery, Endpoint};
 use bulkhead_control::{
-    CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus, Plane, WorkerKilled,
-    WorkerStatus,
+    AcmeChallenges, CertificateProblem, CertificateStatus, CheckedEndpoint, ClusterAvailability,
+    ClusterStatus, EndpointStatus, Plane, WorkerKilled, WorkerStatus,
 };
 use bulkhead_gateway::Gateway;
+use bulkhead_message::Address;
 use bulkhead_telemetry::EndpointCounts;
+use bulkhead_transport::CertificatePem;
 
 use crate::failure::chain;
 
@@ -100,7 +102,7 @@ impl Plane for GatewayPlane {
             .collect()
     }
 
-    fn set_health(&self, cluster: &str, verdicts: Vec<(SocketAddr, bool)>) {
+    fn set_health(&self, cluster: &str, verdicts: Vec<(Address, bool)>) {
         self.gateway.set_health(cluster, verdicts);
     }
 
@@ -149,6 +151,29 @@ impl Plane for GatewayPlane {
             registry.shard(worker.index).set_cpu(worker.cpu_time);
         }
         registry.render()
+    }
+
+    fn certificates(&self) -> CertificateStatus {
+        let report = self.gateway.certificates();
+        let problems = report.problems.iter().map(|problem| CertificateProblem {
+            file: problem.file.clone(),
+            reason: problem.reason.clone(),
+            kept: problem.kept,
+        });
+        CertificateStatus {
+            soonest: report.soonest.clone(),
+            problems: problems.collect(),
+            staple_ends: report.staple_ends,
+        }
+    }
+
+    fn set_acme_challenges(&self, challenges: AcmeChallenges) -> Result<(), String> {
+        let tls = challenges.tls.into_iter().map(|(name, chain, key)| {
+            let pem = CertificatePem { chain_pem: chain.into_bytes(), key_pem: key.into_bytes() };
+            (name, pem)
+        });
+        let set = self.gateway.set_acme_challenges(challenges.http, tls.collect());
+        set.map_err(|error| error.to_string())
     }
 
     fn config_rejected(&self) {

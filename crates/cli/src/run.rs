@@ -78,9 +78,11 @@ fn start(
     let options = GatewayOptions {
         sockets: std::mem::take(&mut estate.sockets),
         ticketer: estate.ticketer.take(),
+        tls_key_log: args.tls_key_log.clone(),
         held: true,
         ..GatewayOptions::default()
     };
+    warn_of_key_log(args, log);
     let gateway = Gateway::start(config, options).context("start the gateway")?;
     for name in unclaimed(&gateway) {
         log.warn(&format!("no listener is for the passed socket `{name}`: it was closed"));
@@ -111,6 +113,16 @@ fn start(
         sender: sender.clone(),
     };
     Ok((service, origin))
+}
+
+fn warn_of_key_log(args: &RunArgs, log: Log) {
+    if let Some(path) = &args.tls_key_log {
+        log.warn(&format!(
+            "the secrets of all TLS sessions are written to `{}`: whoever reads that file can read \
+             all traffic; never use `--tls-key-log` in production",
+            path.display()
+        ));
+    }
 }
 
 fn start_control(

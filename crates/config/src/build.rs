@@ -1,11 +1,13 @@
 //! Checked items → the model, and all checks that look at more than one value.
 
+mod acme;
 mod balance;
 mod cluster;
 pub(crate) mod discovery;
 mod edge;
 mod jwt;
 mod keep_alive;
+mod layer4;
 mod listener;
 mod mirror;
 mod overload;
@@ -13,13 +15,14 @@ mod resilience;
 mod retry;
 mod route;
 mod shadow;
+mod tls;
 mod tunnel;
 mod workers;
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::diagnostic::{Report, Span, quote_name};
-use crate::model::{AccessLog, Admin, Config, Limits};
+use crate::model::{AccessLog, Admin, Config, Limits, ListenerProtocol};
 use crate::nearest::nearest;
 use crate::scalar::words;
 use crate::value::{Item, TableValue, Value};
@@ -31,13 +34,14 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         clusters: Declared::new(file.map("clusters")),
         providers: Declared::new(file.map("jwt_providers")),
     };
+    let acme = file.table("acme").map(|table| acme::acme(table, report));
     let mut config = Config {
         workers: file.number("workers"),
         worker_affinity: workers::affinity(file, report),
         numa: file.text("numa") == Some("auto"),
         rebalance: file.text("rebalance") == Some("auto"),
+        listeners: listener::listeners(file.list("listeners"), acme.as_ref(), report),
         zone: file.string("zone"),
-        listeners: listener::listeners(file.list("listeners"), report),
         dns: file.table("dns").map(discovery::dns).unwrap_or_default(),
         limits: file.table("limits").map(limits).unwrap_or_default(),
         forwarding: file
@@ -47,12 +51,13 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
         request_id: file.table("request_id").map(|table| edge::request_id(table, report)),
         path_normalization: file.table("path_normalization").map(edge::path_normalization),
         access_log: file.get("access_log").and_then(access_log),
+        access_log_tls: file.table("access_log").is_some_and(|table| table.flag("tls")),
         overload: file.table("overload").map(overload::overload).unwrap_or_default(),
         ..Config::default()
     };
     if let Some(table) = file.table("admin")
         && let Some(item) = table.get("address")
-        && let Some(address) = table.address("address")
+        && let Some(address) = table.address("address").and_then(|address| address.inet())
     {
         listener::check_admin(item.span, address, &config.listeners, report);
         let required = table.list("readiness_clusters").iter();
@@ -61,15 +66,25 @@ pub(crate) fn build(item: &Item, report: &mut Report<'_>) -> Config {
             .collect();
         config.admin = Some(Admin { address, readiness_clusters });
     }
+    if let (Some(acme), Some(item)) = (&acme, file.get("acme")) {
+        acme::check_use(acme, item.span, &config.listeners, report);
+    }
+    config.acme = acme;
     let clusters = cluster::clusters(file.map("clusters"), report);
     let providers = jwt::providers(file.map("jwt_providers"), report);
     config.routes = route::routes(file.list("routes"), &mut names, report);
     edge::check_grpc_web(&config.routes, file.list("routes"), &clusters, report);
     shadow::warn(&config.routes, file.list("routes"), report);
     tunnel::check_clusters(&config.routes, file.list("routes"), &clusters, report);
+    let (tcp, tls) = (ListenerProtocol::Tcp, ListenerProtocol::Tls);
+    let (tcp_items, tls_items) = (file.list("tcp_routes"), file.list("tls_routes"));
+    let listeners = &config.listeners;
+    config.tcp_routes = layer4::routes(tcp_items, tcp, listeners, &mut names, report);
+    config.tls_routes = layer4::routes(tls_items, tls, listeners, &mut names, report);
     balance::check_clusters(&clusters, file.map("clusters"), report);
     balance::check_routes(&config.routes, &clusters, file.list("routes"), report);
     config.clusters = clusters;
+    layer4::check(&config, file, report);
     config.jwt_providers = providers;
     names.clusters.warn_unused("cluster", "route", report);
     names.providers.warn_unused("token issuer", "`jwt` filter", report);

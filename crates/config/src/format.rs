@@ -8,11 +8,13 @@ pub(crate) mod discovery;
 pub(crate) mod edge;
 pub(crate) mod frontends;
 pub(crate) mod keep_alive;
+pub(crate) mod layer4;
 pub(crate) mod mirror;
 pub(crate) mod overload;
 pub(crate) mod resilience;
 pub(crate) mod retry;
 pub(crate) mod routes;
+pub(crate) mod tls;
 
 pub(crate) use frontends::FILE;
 
@@ -201,6 +203,7 @@ pub const BOOL: Shape = Shape::Scalar(Scalar::Bool);
 pub const FILE_NAME: Shape = Shape::Scalar(Scalar::File);
 pub(crate) const ENVIRONMENT: Shape = Shape::Scalar(Scalar::Environment);
 pub(crate) const ADDRESS: Shape = Shape::Scalar(Scalar::Address);
+const LISTEN_ADDRESS: Shape = Shape::Scalar(Scalar::ListenAddress);
 /// Name of something in the file.
 pub const NAME: Shape = Shape::Scalar(Scalar::Name);
 pub(crate) const HOST: Shape = Shape::Scalar(Scalar::Host);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+mod acme;
 mod balance;
 mod cluster;
 mod discovery;
@@ -10,6 +11,7 @@ mod edge;
 mod filter;
 mod jwt;
 mod keep_alive;
+mod layer4;
 mod limits;
 mod listener;
 mod overload;
@@ -17,11 +19,13 @@ mod resilience;
 mod retry;
 mod route;
 mod telemetry;
+mod tls;
 mod tunnel;
 mod workers;
 
+pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use balance::{AffinityCookie, Balance, HashSource, Locality, Maglev, RingHash, Subset};
-pub use cluster::{Cluster, Endpoint, EndpointAddress, UpstreamTls};
+pub use cluster::{Cluster, Endpoint, EndpointAddress};
 pub use discovery::{Discovery, Dns};
 pub use edge::{
     EscapedSlashes, ForwardedHeader, ForwardedSource, Forwarding, IdTrust, Network,
@@ -32,8 +36,9 @@ pub use filter::{
 };
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use keep_alive::KeepAlive;
+pub use layer4::{Cidr, ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute};
 pub use limits::Limits;
-pub use listener::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
+pub use listener::{Listener, Protocol, SecretSource};
 pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
 pub use resilience::{
     CircuitBreaker, Ejection, FailurePercentage, HealthCheck, HealthProbe, Protection, SlowStart,
@@ -42,6 +47,9 @@ pub use resilience::{
 pub use retry::{Hedge, RetryCondition, RetryMethods, RetryPolicy};
 pub use route::{Backend, PathMatch, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch};
 pub use telemetry::{AccessLog, Admin};
+pub use tls::{
+    Certificate, ClientCertificates, ListenerTls, NameMatch, TlsPolicy, TlsVersion, UpstreamTls,
+};
 pub use tunnel::{Tunnels, WEBSOCKET};
 pub use workers::WorkerAffinity;
 
@@ -62,12 +70,18 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// In file order; precedence is the router's.
     pub routes: Vec<Route>,
+    /// What is passed on as bytes.
+    pub tcp_routes: Vec<RelayRoute>,
+    /// TLS that is passed on by its server name.
+    pub tls_routes: Vec<RelayRoute>,
     /// Upstream clusters by name.
     pub clusters: BTreeMap<String, Cluster>,
     /// How names of endpoints are looked up.
     pub dns: Dns,
     /// Token issuers by name.
     pub jwt_providers: BTreeMap<String, JwtProvider>,
+    /// Certificates obtained by ACME; `None`: none.
+    pub acme: Option<Acme>,
     /// Limits and time-outs of downstream connections and exchanges.
     pub limits: Limits,
     /// Who asked.
@@ -82,6 +96,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// Access log; `None`: off.
     pub access_log: Option<AccessLog>,
+    /// Whether its lines tell of TLS. Default no.
+    pub access_log_tls: bool,
 }
 
 impl Default for Config {
@@ -104,6 +120,10 @@ impl Default for Config {
             dns: Dns::default(),
             admin: None,
             access_log: None,
+            access_log_tls: false,
+            acme: None,
+            tcp_routes: Vec::new(),
+            tls_routes: Vec::new(),
         }
     }
 }

@@ -33,12 +33,7 @@ impl Config {
         let cluster = cluster(upstream)?;
         Ok(Self {
             workers,
-            listeners: vec![Listener {
-                name: "listener-1".to_owned(),
-                address: listen,
-                tls: None,
-                protocols: vec![Protocol::Http1, Protocol::Http2],
-            }],
+            listeners: vec![Listener::new("listener-1", listen)],
             routes: vec![Route {
                 name: "route-1".to_owned(),
                 hostnames: Vec::new(),
@@ -108,6 +103,7 @@ fn cluster(upstream: &str) -> Result<Cluster, Box<Diagnostic>> {
     let server_name = match &address {
         EndpointAddress::Name { host, .. } => host.clone(),
         EndpointAddress::Socket(address) => address.ip().to_string(),
+        EndpointAddress::Unix(_) => "localhost".to_owned(),
     };
     let endpoints = vec![Endpoint::new(address)];
     let mut cluster = Cluster::new("upstream", endpoints, *protocol);

@@ -9,6 +9,7 @@ pub(crate) mod units;
 use std::borrow::Cow;
 
 use crate::diagnostic::quote;
+use crate::model::Cidr;
 use crate::nearest;
 use crate::value::Value;
 
@@ -65,6 +66,13 @@ pub enum Scalar {
     /// IP address, or network with the length of its prefix.
     Network,
     /// IP address or name, and port.
+    /// IP address and port, or a Unix socket.
+    ListenAddress,
+    /// Permissions of a file, in octal.
+    FileMode,
+    /// Network of IP addresses.
+    Cidr,
+    /// IP address or name, and port; or a Unix socket.
     Endpoint,
     /// Path of a file.
     File,
@@ -159,8 +167,16 @@ impl Scalar {
                     None => fault,
                 })
             }
-            Self::Address => address::read_address(text).map(Value::Address),
             Self::Network => address::read_network(text).map(Value::Network),
+            Self::Address => {
+                address::read_address(text).map(|address| Value::Address(address.into()))
+            }
+            Self::ListenAddress => address::read_listen_address(text).map(Value::Address),
+            Self::Cidr => match Cidr::parse(text) {
+                Some(_) => Ok(Value::Text(text.to_owned())),
+                None => Err(Fault::not(text, "a network")),
+            },
+            Self::FileMode => read_file_mode(text).map(Value::Integer),
             Self::Endpoint => read_endpoint(text).map(Value::Endpoint),
             Self::Hostname => address::read_hostname(text).map(Value::Text),
             Self::Host => address::read_host(text).map(Value::Text),
@@ -245,8 +261,17 @@ impl Scalar {
                 return words(allowed.iter().map(|word| (*word).to_owned())).into();
             }
             Self::Address => "IP address and port such as `0.0.0.0:8080` or `[::1]:8080`",
-            Self::Endpoint => "address and port such as `10.0.0.1:80`, `[::1]:80` or `name:80`",
             Self::Network => "network such as `10.0.0.0/8` or `2001:db8::/32`, or IP address",
+            Self::ListenAddress => {
+                "IP address and port such as `0.0.0.0:8080` or `[::1]:8080`, or a Unix socket such as \
+                 `unix:/run/bulkhead.sock` or `unix:@name`"
+            }
+            Self::Cidr => "network such as `10.0.0.0/8` or `2001:db8::/32`, or an address",
+            Self::FileMode => "permissions in octal such as `0660`",
+            Self::Endpoint => {
+                "address and port such as `10.0.0.1:80`, `[::1]:80` or `name:80`, or a Unix socket \
+                 such as `unix:/run/app.sock`"
+            }
             Self::File => "name of a file",
             Self::Environment => "name of an environment variable, such as `GATEWAY_SECRET`",
             Self::Name => "name of letters, digits, `-`, `_` and `.`, at most 128",
@@ -276,6 +301,17 @@ pub fn words(list: impl Iterator<Item = String>) -> String {
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
         None => String::new(),
+    }
+}
+
+/// Reads permissions in octal. As a number of YAML it would be a decimal one.
+fn read_file_mode(text: &str) -> Result<u64, Fault> {
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    let octal =
+        (3..=4).contains(&digits.len()) && digits.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    match u64::from_str_radix(digits, 8) {
+        Ok(mode) if octal && mode <= 0o777 => Ok(mode),
+        _ => Err(Fault::not(text, "permissions of a file")),
     }
 }
 

@@ -142,8 +142,15 @@ fn scalar_schema(scalar: Scalar) -> Value {
         }
         Scalar::Path | Scalar::Prefix | Scalar::PathText | Scalar::Template => pattern("^/"),
         Scalar::File => json!({ "type": "string", "minLength": 1 }),
+        // Unquoted, it is a number to whoever reads YAML by its types.
+        Scalar::FileMode => json!({
+            "type": ["string", "integer"],
+            "pattern": "^(0o)?[0-7]{3,4}$",
+        }),
         Scalar::Address
         | Scalar::Network
+        | Scalar::ListenAddress
+        | Scalar::Cidr
         | Scalar::Endpoint
         | Scalar::Hostname
         | Scalar::Host

@@ -3,8 +3,9 @@
 //! A wrong node becomes [`Value::Invalid`] after its diagnostic was written, so that the rest of
 //! the file is still checked; every getter gives a neutral value for it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
+
+use bulkhead_message::Address;
 
 use crate::diagnostic::Span;
 use crate::model::{EndpointAddress, Network};
@@ -35,10 +36,10 @@ pub enum Value {
     Bool(bool),
     /// A duration.
     Duration(Duration),
-    /// IP address and port.
-    Address(SocketAddr),
     /// A network.
     Network(Network),
+    /// IP address and port, or a Unix socket.
+    Address(Address),
     /// Address or name, and port.
     Endpoint(EndpointAddress),
     /// A mapping of any content, as JSON text.
@@ -121,8 +122,12 @@ impl TableValue {
     }
 
     /// Address of a key.
-    pub fn address(&self, key: &str) -> Option<SocketAddr> {
-        if let Value::Address(address) = self.get(key)?.value { Some(address) } else { None }
+    pub fn address(&self, key: &str) -> Option<Address> {
+        if let Value::Address(address) = &self.get(key)?.value {
+            Some(address.clone())
+        } else {
+            None
+        }
     }
 
     /// Table of a key; `None` also for `off`.

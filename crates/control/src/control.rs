@@ -4,11 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use bulkhead_config::Config;
 use tokio::sync::{Notify, watch};
 
+use crate::acme;
 use crate::admin::{self, AdminOptions, Pages};
+use crate::certificates::{CertificateWatch, EXPIRY_INTERVAL};
 use crate::dns::{Dns, Lookup};
 use crate::event::{Event, Listen};
 use crate::health::{Checks, check_for_ever};
@@ -19,6 +22,9 @@ use crate::store::{CONFIG_POLL_INTERVAL, ConfigSource, Outcome, Store};
 
 /// Threads for lookups and for applying configurations.
 const BLOCKING_THREADS_MAX: usize = 8;
+
+/// Looking at files takes at most this part of the time: one in so many.
+const POLL_SHARE: u32 = 50;
 
 /// The configuration that is in force when the control plane starts.
 #[derive(Clone, Debug)]
@@ -90,12 +96,7 @@ impl Control {
         let events: Arc<Listen> = Arc::new(events);
         let Applied { config, revision, warnings, origin, source } = applied;
         let status = Arc::new(Status::new(origin, revision, &config, warnings));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(BLOCKING_THREADS_MAX)
-            .thread_name("control-wait")
-            .build()
-            .map_err(ControlError::Start)?;
+        let runtime = runtime().map_err(ControlError::Start)?;
         let (listener, admin_address) = match options.admin {
             None => (None, None),
             Some(admin) => {
@@ -129,6 +130,7 @@ impl Control {
             asked: options.lookup,
             known: Arc::new(Known::default()),
         };
+        let certificates = CertificateWatch::new(Arc::clone(&plane), Arc::clone(&events));
         let (checks, checks_in_force) = watch::channel(Arc::new(Checks::of(&config)));
         let checking = check_for_ever(Arc::clone(&plane), Arc::clone(&events), checks_in_force);
         let store = source.map(|(source, text)| {
@@ -138,7 +140,8 @@ impl Control {
         let (reload, close_admin) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (stop, stopped) = watch::channel(false);
         let closed = Arc::clone(&close_admin);
-        let keeping = Keeping { store, resolver, config, checks, reload: Arc::clone(&reload) };
+        let keeping =
+            Keeping { store, resolver, config, checks, certificates, reload: Arc::clone(&reload) };
         let main = run(Tasks { listener, closed, keeping }, checking, stopped);
         let thread = std::thread::Builder::new()
             .name("control".to_owned())
@@ -197,6 +200,14 @@ impl Drop for Control {
     }
 }
 
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name("control-wait")
+        .build()
+}
+
 /// What runs on the thread, beside the checks.
 struct Tasks {
     listener: Option<(Arc<std::net::TcpListener>, Arc<Pages>)>,
@@ -209,6 +220,7 @@ struct Keeping {
     store: Option<Store>,
     resolver: Resolver,
     config: Config,
+    certificates: CertificateWatch,
     checks: watch::Sender<Arc<Checks>>,
     reload: Arc<Notify>,
 }
@@ -236,35 +248,59 @@ async fn run(tasks: Tasks, checking: impl Future<Output = ()>, mut stopped: watc
     }
 }
 
-/// Polls the store, and has the names of whatever is in force looked up and its endpoints checked.
+/// Polls the store, has the names of whatever is in force looked up and its endpoints checked, and
+/// watches certificates.
 async fn keep_config(keeping: Keeping) {
-    let Keeping { store, resolver, config, checks, reload } = keeping;
+    let Keeping { store, resolver, config, mut certificates, checks, reload } = keeping;
     let mut lookups = resolver.watch(&config);
+    let mut in_acme = config.acme;
+    let mut _acme = acme::keep(in_acme.clone(), &resolver.plane, &resolver.events);
+    let mut due = certificates.look();
+    let mut looked = Instant::now();
     let Some(mut store) = store else {
-        return std::future::pending().await;
+        loop {
+            tokio::time::sleep(EXPIRY_INTERVAL).await;
+            certificates.look();
+        }
     };
+    let mut pause = CONFIG_POLL_INTERVAL;
     loop {
         let forced = tokio::select! {
             () = reload.notified() => true,
-            () = tokio::time::sleep(CONFIG_POLL_INTERVAL) => false,
+            () = tokio::time::sleep(pause) => std::mem::take(&mut due),
         };
         // Reading files and compiling a snapshot may take long; the admin server must not wait.
         let polled = tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
             let outcome = store.poll(forced);
             let checks = match &outcome {
                 Outcome::Applied(config) => Some(Checks::of(config)),
                 Outcome::Unchanged | Outcome::Rejected => None,
             };
-            (store, outcome, checks)
+            (store, outcome, checks, began.elapsed())
         });
-        let Ok((returned, outcome, new_checks)) = polled.await else {
+        let Ok((returned, outcome, new_checks, took)) = polled.await else {
             (resolver.events)(Event::WatchEnded);
             return std::future::pending().await;
         };
         store = returned;
+        let unchanged = outcome == Outcome::Unchanged;
+        if unchanged {
+            // Tens of thousands of certificates: looking at them must not cost more than this.
+            pause = CONFIG_POLL_INTERVAL.max(took * POLL_SHARE);
+        }
         if let Outcome::Applied(config) = outcome {
             lookups.abort_all();
             lookups = resolver.watch(&config);
+            if config.acme != in_acme {
+                in_acme = config.acme;
+                // Dropping the old ones ends them.
+                _acme = acme::keep(in_acme.clone(), &resolver.plane, &resolver.events);
+            }
+        }
+        if !unchanged || looked.elapsed() >= EXPIRY_INTERVAL {
+            looked = Instant::now();
+            due = certificates.look();
         }
         if let Some(new_checks) = new_checks {
             checks.send_replace(Arc::new(new_checks));

@@ -161,7 +161,7 @@ fn endpoints(services: &[Service], targets: &HashMap<String, Vec<SocketAddr>>) -
     }
     let place = |endpoint: &Endpoint| match endpoint.address {
         EndpointAddress::Socket(address) => Some((endpoint.priority, address)),
-        EndpointAddress::Name { .. } => None,
+        EndpointAddress::Name { .. } | EndpointAddress::Unix(_) => None,
     };
     endpoints.sort_by_key(place);
     endpoints

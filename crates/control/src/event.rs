@@ -3,6 +3,11 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use bulkhead_message::Address;
+
+use crate::plane::CertificateProblem;
 
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +54,31 @@ pub enum Event {
         /// Key in the configuration.
         key: &'static str,
     },
+    /// A certificate or its OCSP response cannot be used.
+    CertificateProblem(CertificateProblem),
+    /// A certificate ends soon, or has ended.
+    CertificateEnds {
+        /// Its first name, or its file.
+        name: String,
+        /// Whole days until then.
+        days: u64,
+        /// It has ended.
+        ended: bool,
+    },
+    /// A certificate was obtained by ACME and stored.
+    AcmeObtained {
+        /// Its first name.
+        name: String,
+    },
+    /// A certificate could not be obtained by ACME.
+    AcmeFailed {
+        /// Its first name.
+        name: String,
+        /// Why.
+        reason: String,
+        /// When it is tried again.
+        retry_in: Duration,
+    },
     /// A name resolves to other addresses than before.
     NameResolved {
         /// A cluster that has the name.
@@ -79,7 +109,7 @@ pub enum Event {
         /// Its cluster.
         cluster: String,
         /// Its address.
-        endpoint: SocketAddr,
+        endpoint: Address,
         /// Why the last check did not pass.
         reason: String,
     },
@@ -88,7 +118,7 @@ pub enum Event {
         /// Its cluster.
         cluster: String,
         /// Its address.
-        endpoint: SocketAddr,
+        endpoint: Address,
     },
     /// Other endpoints are found than before.
     EndpointsFound {
@@ -126,6 +156,7 @@ impl Event {
             Self::AdminListening { .. }
             | Self::ConfigApplied { .. }
             | Self::NameResolved { .. }
+            | Self::AcmeObtained { .. }
             | Self::WorkersResized { .. }
             | Self::EndpointHealthy { .. }
             | Self::EndpointsFound { .. }
@@ -133,8 +164,13 @@ impl Event {
             Self::NeedsRestart { .. }
             | Self::NameFailed { .. }
             | Self::DiscoveryFailed { .. }
-            | Self::EndpointUnhealthy { .. } => Level::Warn,
-            Self::ConfigRejected { .. } | Self::WatchEnded => Level::Error,
+            | Self::EndpointUnhealthy { .. }
+            | Self::CertificateEnds { ended: false, .. } => Level::Warn,
+            Self::CertificateProblem(_)
+            | Self::AcmeFailed { .. }
+            | Self::CertificateEnds { .. }
+            | Self::ConfigRejected { .. }
+            | Self::WatchEnded => Level::Error,
         }
     }
 }
@@ -202,6 +238,36 @@ impl fmt::Display for Event {
                 "worker {worker} killed on request: {connections_moved} connections moved, \
                  {connections_lost} lost"
             ),
+            Self::CertificateProblem(_)
+            | Self::AcmeObtained { .. }
+            | Self::AcmeFailed { .. }
+            | Self::CertificateEnds { .. } => self.tell_of_certificates(formatter),
+        }
+    }
+}
+
+impl Event {
+    fn tell_of_certificates(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CertificateProblem(CertificateProblem { file, reason, kept }) => {
+                let what = if *kept { "the one before is served" } else { "it is left out" };
+                write!(formatter, "`{}` cannot be used, {what}: {reason}", file.display())
+            }
+            Self::AcmeObtained { name } => {
+                write!(formatter, "a certificate for `{name}` was obtained by ACME")
+            }
+            Self::AcmeFailed { name, reason, retry_in } => write!(
+                formatter,
+                "no certificate for `{name}` by ACME, next try in {} s: {reason}",
+                retry_in.as_secs()
+            ),
+            Self::CertificateEnds { name, days, ended } => match days {
+                _ if *ended => write!(formatter, "the certificate of `{name}` has ended"),
+                0 => write!(formatter, "the certificate of `{name}` ends today"),
+                1 => write!(formatter, "the certificate of `{name}` ends in 1 day"),
+                days => write!(formatter, "the certificate of `{name}` ends in {days} days"),
+            },
+            _ => Ok(()),
         }
     }
 }

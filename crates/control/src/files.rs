@@ -8,14 +8,14 @@ use bulkhead_config::model::{JwtKeys, SecretSource};
 /// Every file whose content takes effect when `config` is applied, each once, sorted.
 pub fn referenced(config: &Config) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
-        for certificate in &tls.certificates {
-            files.push(certificate.certificate_file.clone());
-            files.extend(secret_file(&certificate.private_key));
-        }
+    // The one list of paths is for who changes them.
+    let mut listeners = config.listeners.clone();
+    for tls in listeners.iter_mut().filter_map(|listener| listener.tls.as_mut()) {
+        files.extend(tls.paths_mut().into_iter().map(|path| path.clone()));
     }
-    for cluster in config.clusters.values() {
-        files.extend(cluster.tls.as_ref().and_then(|tls| tls.ca_file.clone()));
+    let mut clusters = config.clusters.clone();
+    for tls in clusters.values_mut().filter_map(|cluster| cluster.tls.as_mut()) {
+        files.extend(tls.paths_mut().into_iter().map(|path| path.clone()));
     }
     for provider in config.jwt_providers.values() {
         match &provider.keys {

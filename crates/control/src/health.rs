@@ -12,10 +12,10 @@ mod target;
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bulkhead_message::Address;
 use bulkhead_upstream::{CheckedHealth, HealthThresholds, Rng};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -56,7 +56,7 @@ pub(crate) async fn check_for_ever(
 }
 
 /// Verdicts by cluster and endpoint.
-type Verdicts = BTreeMap<String, BTreeMap<SocketAddr, bool>>;
+type Verdicts = BTreeMap<String, BTreeMap<Address, bool>>;
 
 /// What all checks share.
 struct Shared {
@@ -70,7 +70,7 @@ struct Shared {
 /// The tasks, one for each endpoint that is checked. Dropping them ends them.
 #[derive(Default)]
 struct Running {
-    tasks: HashMap<(String, SocketAddr), (Target, AbortHandle)>,
+    tasks: HashMap<(String, Address), (Target, AbortHandle)>,
     set: JoinSet<()>,
 }
 
@@ -78,12 +78,12 @@ impl Running {
     /// Makes the tasks those of the configuration and the endpoints in force.
     fn follow(&mut self, shared: &Arc<Shared>) {
         let checks = Arc::clone(&shared.checks.borrow());
-        let wanted: HashMap<(String, SocketAddr), Target> = shared
+        let wanted: HashMap<(String, Address), Target> = shared
             .plane
             .checked_endpoints()
             .into_iter()
             .filter_map(|endpoint| checks.target(endpoint))
-            .map(|target| ((target.cluster.clone(), target.endpoint), target))
+            .map(|target| ((target.cluster.clone(), target.endpoint.clone()), target))
             .collect();
         self.tasks.retain(|key, (target, task)| {
             let stays = wanted.get(key) == Some(target);
@@ -101,7 +101,7 @@ impl Running {
         }
         while self.set.try_join_next().is_some() {}
         shared.forget_all_but(|cluster, endpoint| {
-            wanted.contains_key(&(cluster.to_owned(), endpoint))
+            wanted.contains_key(&(cluster.to_owned(), endpoint.clone()))
         });
     }
 }
@@ -145,11 +145,11 @@ impl Shared {
     fn tell(&self, target: &Target, healthy: bool, reason: Option<String>) {
         let mut verdicts = self.verdicts();
         let of_cluster = verdicts.entry(target.cluster.clone()).or_default();
-        let before = of_cluster.insert(target.endpoint, healthy);
+        let before = of_cluster.insert(target.endpoint.clone(), healthy);
         self.plane.set_health(&target.cluster, of_cluster.clone().into_iter().collect());
         drop(verdicts);
         if before.unwrap_or(true) != healthy {
-            let (cluster, endpoint) = (target.cluster.clone(), target.endpoint);
+            let (cluster, endpoint) = (target.cluster.clone(), target.endpoint.clone());
             (self.events)(match reason {
                 Some(reason) => Event::EndpointUnhealthy { cluster, endpoint, reason },
                 None => Event::EndpointHealthy { cluster, endpoint },
@@ -158,11 +158,11 @@ impl Shared {
     }
 
     /// Forgets verdicts on endpoints that are not checked any more.
-    fn forget_all_but(&self, keep: impl Fn(&str, SocketAddr) -> bool) {
+    fn forget_all_but(&self, keep: impl Fn(&str, &Address) -> bool) {
         let mut verdicts = self.verdicts();
         for (cluster, of_cluster) in verdicts.iter_mut() {
             let before = of_cluster.len();
-            of_cluster.retain(|endpoint, _| keep(cluster, *endpoint));
+            of_cluster.retain(|endpoint, _| keep(cluster, endpoint));
             if of_cluster.len() < before {
                 self.plane.set_health(cluster, of_cluster.clone().into_iter().collect());
             }

@@ -8,7 +8,9 @@
 //!
 //! It never touches a request, and never makes half of a configuration take effect.
 
+mod acme;
 mod admin;
+mod certificates;
 mod control;
 mod discovery;
 mod dns;
@@ -17,6 +19,7 @@ mod files;
 mod health;
 mod plane;
 mod resolver;
+mod stamp;
 mod status;
 mod store;
 
@@ -30,7 +33,7 @@ pub use event::{Event, Level};
 pub use files::referenced as referenced_files;
 pub use health::CHECKS_AT_ONCE_MAX;
 pub use plane::{
-    CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus, Plane, WorkerKilled,
-    WorkerStatus,
+    AcmeChallenges, CertificateProblem, CertificateStatus, CheckedEndpoint, ClusterAvailability,
+    ClusterStatus, EndpointStatus, Plane, WorkerKilled, WorkerStatus,
 };
 pub use store::{CONFIG_BYTES_MAX, CONFIG_POLL_INTERVAL, ConfigSource, Parse, Parsed};

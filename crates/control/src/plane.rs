@@ -1,10 +1,12 @@
 //! What the control plane needs of the data plane.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{Discovery, Endpoint};
+use bulkhead_message::Address;
 
 /// The data plane, seen from here. Methods may block for a while, and are never called by a worker.
 pub trait Plane: Send + Sync + 'static {
@@ -48,7 +50,7 @@ pub trait Plane: Send + Sync + 'static {
 
     /// Makes these the verdicts of active checks on a cluster's endpoints, in place of all before.
     /// They stay in force until others are told, also under another configuration.
-    fn set_health(&self, cluster: &str, verdicts: Vec<(SocketAddr, bool)>);
+    fn set_health(&self, cluster: &str, verdicts: Vec<(Address, bool)>);
 
     /// The clusters in force, by name, and how many of their endpoints are healthy.
     fn availability(&self) -> Vec<ClusterAvailability>;
@@ -63,8 +65,48 @@ pub trait Plane: Send + Sync + 'static {
     /// All metrics in the Prometheus text exposition format.
     fn metrics(&self) -> String;
 
+    /// The certificates in force, and what was wrong with their files.
+    fn certificates(&self) -> CertificateStatus;
+
+    /// Replaces the answers to the challenges of an ACME server.
+    ///
+    /// # Errors
+    /// Text that says why it was not done.
+    fn set_acme_challenges(&self, challenges: AcmeChallenges) -> Result<(), String>;
+
     /// A configuration was refused before the data plane saw it: counts it.
     fn config_rejected(&self);
+}
+
+/// The certificates in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateStatus {
+    /// Those that end first: name, and last second of validity since 1970. A few of them.
+    pub soonest: Vec<(String, u64)>,
+    /// What could not be used.
+    pub problems: Vec<CertificateProblem>,
+    /// When an OCSP response is to be stapled no more, in seconds since 1970.
+    pub staple_ends: Option<u64>,
+}
+
+/// A certificate, or its OCSP response, that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateProblem {
+    /// Its file.
+    pub file: PathBuf,
+    /// What is wrong.
+    pub reason: String,
+    /// The one before is still served.
+    pub kept: bool,
+}
+
+/// Answers to an ACME server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AcmeChallenges {
+    /// Tokens with their key authorizations (HTTP-01).
+    pub http: Vec<(String, String)>,
+    /// Lower-case names, each with a certificate and its key as PEM text (TLS-ALPN-01).
+    pub tls: Vec<(String, String, String)>,
 }
 
 /// One worker.
@@ -90,7 +132,7 @@ pub struct CheckedEndpoint {
     /// Its cluster.
     pub cluster: String,
     /// Where it is.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The name that it was resolved from, if any.
     pub host: Option<String>,
 }
@@ -116,10 +158,10 @@ pub struct ClusterStatus {
 }
 
 /// One endpoint, over all workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointStatus {
     /// Where it is.
-    pub address: SocketAddr,
+    pub address: Address,
     /// What active checks say; `None`: they have said nothing.
     pub healthy: Option<bool>,
     /// Workers that have ejected it.

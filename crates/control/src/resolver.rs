@@ -135,7 +135,7 @@ impl Known {
             let mut endpoints = config.clusters.values().flat_map(|cluster| &cluster.endpoints);
             endpoints.any(|endpoint| match &endpoint.address {
                 EndpointAddress::Name { host: name, port: of } => name == host && of == port,
-                EndpointAddress::Socket(_) => false,
+                EndpointAddress::Socket(_) | EndpointAddress::Unix(_) => false,
             })
         };
         self.lock().retain(|name, _| names(name));

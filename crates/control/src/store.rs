@@ -3,13 +3,14 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bulkhead_config::Config;
 
 use crate::event::{Event, Listen};
 use crate::files::referenced;
 use crate::plane::Plane;
+use crate::stamp::{Stamp, stamps};
 use crate::status::Status;
 
 /// How often the file, and those it refers to, are looked at.
@@ -63,8 +64,8 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     text: Result<String, String>,
-    /// Time of change and length of each file referred to; `None`: it is not there.
-    files: Vec<(PathBuf, Option<(SystemTime, u64)>)>,
+    /// What each file or directory referred to looks like; `None`: it is not there.
+    files: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 /// What looking at the files led to.
@@ -174,14 +175,6 @@ impl Store {
         (self.events)(Event::ConfigRejected { path: self.source.path.clone(), reason });
         Outcome::Rejected
     }
-}
-
-fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Option<(SystemTime, u64)>)> {
-    let stamp = |path: &PathBuf| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    };
-    files.iter().map(|path| (path.clone(), stamp(path))).collect()
 }
 
 #[cfg(test)]

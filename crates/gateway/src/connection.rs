@@ -1,21 +1,23 @@
 //! What a worker knows of one connection, downstream or upstream. Plain data: it can be taken out of
 //! one worker's poll and put into another's at any moment between two events.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bulkhead_codec::Codec;
 use bulkhead_config::model::Protocol;
-use bulkhead_message::Version;
+use bulkhead_message::{Address, Version};
 use bulkhead_transport::Channel;
 use bulkhead_upstream::EndpointId;
 
 use crate::arena::Key;
+use crate::opening::Opening;
 use crate::outbox::Outbox;
 use crate::retire::Life;
 use crate::snapshot::ClusterId;
 use crate::timer::TimerId;
+use crate::tls_facts::TlsFacts;
 
 /// Bytes that wait for a socket before exchanges stop adding to them.
 pub(crate) const OUT_BYTES_MAX: usize = 256 * 1024;
@@ -33,22 +35,34 @@ pub(crate) enum Side {
 
 #[derive(Debug)]
 pub(crate) struct Downstream {
-    pub(crate) client: IpAddr,
-    /// `client` as text, for `x-forwarded-for`.
+    /// Its address; `None`: it came through a Unix socket, which has none.
+    pub(crate) client: Option<IpAddr>,
+    /// `client` as text, for `x-forwarded-for`; empty: none.
     pub(crate) client_text: Arc<[u8]>,
     pub(crate) secure: bool,
     /// Requests must be for the host that the TLS handshake named.
     pub(crate) sni_match: bool,
+    /// Known after the handshake, where they are to be told.
+    pub(crate) tls: Option<Arc<TlsFacts>>,
     /// Protocols that the listener offers, for sniffing and ALPN.
     pub(crate) http1: bool,
     pub(crate) http2: bool,
+}
+
+impl Downstream {
+    /// Notes who the client is.
+    pub(crate) fn tell(&mut self, client: Option<IpAddr>) {
+        self.client = client;
+        self.client_text =
+            client.map_or_else(String::new, |client| client.to_string()).into_bytes().into();
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) cluster: ClusterId,
     pub(crate) endpoint: EndpointId,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     pub(crate) protocol: Protocol,
     pub(crate) phase: UpstreamPhase,
 }
@@ -70,6 +84,8 @@ pub(crate) struct Connection {
     /// `None` until the protocol is known.
     pub(crate) codec: Option<Codec>,
     pub(crate) side: Side,
+    /// What has to be looked at before it is known what becomes of it.
+    pub(crate) opening: Option<Box<Opening>>,
     /// Input that the codec could not take yet.
     pub(crate) pending: Vec<u8>,
     pub(crate) out: Outbox,
@@ -89,6 +105,8 @@ pub(crate) struct Connection {
     pub(crate) hung_up: bool,
     /// The peer has ended its sending half.
     pub(crate) input_closed: bool,
+    /// Its time was over before anything was agreed on.
+    pub(crate) timed_out: bool,
     /// It has made a request.
     pub(crate) spoke: bool,
     /// Our sending half of a tunnel is closed.
@@ -116,6 +134,7 @@ impl Connection {
             channel,
             codec: None,
             side,
+            opening: None,
             pending: Vec::new(),
             out: Outbox::default(),
             stalled: Vec::new(),
@@ -126,6 +145,7 @@ impl Connection {
             blocked_since: None,
             hung_up: false,
             input_closed: false,
+            timed_out: false,
             spoke: false,
             half_closed: false,
             closing: false,

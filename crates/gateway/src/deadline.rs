@@ -36,6 +36,7 @@ impl Worker {
         let closing = connection.closing || connection.blocked_since.is_some();
         let idle = connection.is_downstream() && connection.streams() == 0;
         let polite = idle && !closing && !connection.lingering && connection.codec.is_some();
+        connection.timed_out = connection.channel.is_handshaking();
         if !connection.lingering {
             self.shard.connection_timed_out(what);
         }

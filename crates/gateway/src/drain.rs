@@ -74,7 +74,8 @@ impl Worker {
         let begun = self.refuse_at.is_none() && self.beginners.is_empty();
         // Nobody waits for what mirrored requests bring.
         let asked = self.exchanges.len().saturating_sub(self.mirrors);
-        let idle = asked == 0 && self.parcels.is_empty() && self.is_flushed();
+        let idle =
+            asked == 0 && self.relays.len() == 0 && self.parcels.is_empty() && self.is_flushed();
         if self.now >= until {
             self.end_exchanges();
         }

@@ -124,8 +124,8 @@ impl Worker {
             let detail = "a connection to the endpoint could not be begun";
             Failure::upstream(FailureKind::Connect, Retry::Always, detail)
         };
-        let tls = entry.tls_target(address);
-        let channel = Channel::connect(address, tls.as_ref()).map_err(failure)?;
+        let tls = entry.tls_target(&address);
+        let channel = Channel::connect(address.clone(), tls.as_ref()).map_err(failure)?;
         let side = Side::Upstream(Upstream {
             cluster: id,
             endpoint,

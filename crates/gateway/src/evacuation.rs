@@ -20,12 +20,12 @@ mod absorb;
 mod parts;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use bulkhead_message::Address;
 use bulkhead_telemetry::Shard;
 use bulkhead_upstream::ConnectionFacts;
 
@@ -33,6 +33,7 @@ use crate::arena::Key;
 use crate::connection::Connection;
 use crate::exchange_state::Exchange;
 use crate::mailbox::{Message, Slot};
+use crate::relay::PackedRelay;
 use crate::shared::Shared;
 use crate::timer::TimerId;
 use crate::worker::Worker;
@@ -42,22 +43,35 @@ use parts::{Node, Parts};
 #[derive(Debug, Default)]
 pub(crate) struct Parcel {
     connections: Vec<(Key, Box<Connection>, Option<ConnectionFacts>)>,
-    exchanges: Vec<(Key, Box<Exchange>, Option<SocketAddr>)>,
+    exchanges: Vec<(Key, Box<Exchange>, Option<Address>)>,
+    /// Each hangs together with nothing else.
+    relays: Vec<PackedRelay>,
 }
 
 impl Parcel {
+    pub(crate) fn of_relay(relay: PackedRelay) -> Self {
+        Self { relays: vec![relay], ..Self::default() }
+    }
+
     fn is_empty(&self) -> bool {
-        self.connections.is_empty() && self.exchanges.is_empty()
+        self.connections.is_empty() && self.exchanges.is_empty() && self.relays.is_empty()
+    }
+
+    /// Its connections, a relay counted as one.
+    fn sockets(&self) -> usize {
+        self.connections.len() + self.relays.len()
     }
 
     /// Its downstream connections.
     fn clients(&self) -> usize {
-        self.connections.iter().filter(|(_, connection, _)| connection.is_downstream()).count()
+        let connections = self.connections.iter();
+        let clients = connections.filter(|(_, connection, _)| connection.is_downstream()).count();
+        clients + self.relays.len()
     }
 
     /// A client's connection on which nothing is in flight.
     pub(crate) fn of_client(key: Key, connection: Box<Connection>) -> Self {
-        Self { connections: vec![(key, connection, None)], exchanges: Vec::new() }
+        Self { connections: vec![(key, connection, None)], ..Self::default() }
     }
 
     /// Ends what cannot be delivered; exchanges in it end without a record. `shard`: one that no other thread writes to now.
@@ -65,6 +79,10 @@ impl Parcel {
         shared.count_lost(self.clients());
         for (_, connection, _) in &self.connections {
             shared.downstream_left(connection, shard);
+        }
+        for _relay in &self.relays {
+            shard.relay_lost();
+            shared.connection_left();
         }
     }
 }
@@ -129,6 +147,7 @@ impl Worker {
             let parcel = parcels.entry(parts.root(Node::Exchange(key))).or_default();
             parcel.exchanges.push((key, exchange, address));
         }
+        self.pack_relays();
         self.parcels.extend(parcels.into_values().filter(|parcel| !parcel.is_empty()));
         let parcels = self.parcels.make_contiguous();
         parcels.sort_by_key(|parcel| std::cmp::Reverse(parcel.exchanges.len()));
@@ -155,7 +174,7 @@ impl Worker {
         self.keep_parcels();
         self.pack();
         for parcel in &self.parcels {
-            report.connections_moved += parcel.connections.len();
+            report.connections_moved += parcel.sockets();
             report.exchanges_moved += parcel.exchanges.len();
         }
         let clients = self.clients_packed();
@@ -178,6 +197,7 @@ impl Worker {
         for key in self.exchanges.keys() {
             self.forget_exchange(key);
         }
+        self.lose_relays();
     }
 
     /// A connection that cannot be moved, or that ended the loop: gone, and counted.
@@ -233,6 +253,7 @@ fn empty(mut worker: Worker) -> KillReport {
 /// The end of a worker that was told to stop: parcels that came too late for it go to a sibling.
 pub(crate) fn leave(worker: &mut Worker) {
     worker.slot.close();
+    worker.cut_off_relays();
     worker.keep_parcels();
     worker.shard.evacuated_out(worker.clients_packed());
     let siblings = worker.shared.siblings(worker.slot.index);
@@ -250,7 +271,7 @@ fn deliver(shared: &Shared, parcels: impl Iterator<Item = Parcel>, siblings: &[A
     for parcel in parcels {
         match loads.iter_mut().min_by_key(|(load, _)| *load) {
             Some((load, parcels)) => {
-                *load += parcel.connections.len();
+                *load += parcel.sockets();
                 parcels.push(parcel);
             }
             None => parked.push(parcel),

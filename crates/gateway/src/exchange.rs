@@ -39,7 +39,7 @@ mod retry;
 mod time_limits;
 mod tunnel;
 
-pub(crate) use affinity::Affinity;
+pub(crate) use affinity::{Affinity, hash_of_ip};
 use backend::{choose_backend, observe_latency, pick_endpoint};
 pub(crate) use body_rate::BodyRate;
 pub(crate) use handshake::Tunnel;
@@ -76,7 +76,8 @@ impl Worker {
         std::mem::swap(&mut exchange.request, &mut self.heads.request);
         let client = self.connections.get_mut(connection)?;
         let Side::Downstream(downstream) = &client.side else { return None };
-        exchange.client = Some(downstream.client);
+        exchange.client = downstream.client;
+        exchange.identify(downstream.tls.as_ref());
         exchange.secure = downstream.secure;
         exchange.version = exchange.request.version;
         // A failure of a gRPC call is told with a 200, which to CONNECT would be an agreement.
@@ -98,6 +99,9 @@ impl Worker {
     /// Route → request filters → cluster.
     fn route(&mut self, key: Key, end: bool) -> Result<(), Failure> {
         self.faults.strike(Fault::RoutePanic);
+        if self.challenges.any() && self.answer_challenge(key) {
+            return Ok(());
+        }
         let Self { exchanges, connections, snapshot, caches, rng, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(leg) = exchange.downstream else { return Ok(()) };

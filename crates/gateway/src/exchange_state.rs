@@ -16,6 +16,7 @@ use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
 use crate::timer::TimerId;
+use crate::tls_facts::TlsFacts;
 
 /// A stream of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,8 @@ pub(crate) struct Exchange {
     pub(crate) response_body: Pipe,
     pub(crate) version: Version,
     pub(crate) client: Option<IpAddr>,
+    /// Of the client's connection, where they are to be told.
+    pub(crate) tls: Option<Arc<TlsFacts>>,
     /// The client uses TLS.
     pub(crate) secure: bool,
     pub(crate) is_grpc: bool,
@@ -163,6 +166,7 @@ impl Exchange {
             response_body: Pipe::default(),
             version: Version::Http11,
             client: None,
+            tls: None,
             secure: false,
             is_grpc: false,
             is_head: false,
@@ -214,6 +218,7 @@ impl Exchange {
         self.response_body.clear(RETAIN_BYTES);
         self.tunnel = None;
         self.tunnel_since = None;
+        self.tls = None;
         self.expects_continue = false;
         self.tried.clear();
         self.attempts = 0;

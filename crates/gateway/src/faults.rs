@@ -32,6 +32,8 @@ pub enum Fault {
     FlushPanic,
     /// A panic in the worker's loop, outside all guards, with a connection in hand.
     LoopPanic,
+    /// A panic while a relay moves bytes.
+    RelayPanic,
     /// A panic while a connection of a killed sibling is taken over.
     AbsorbPanic,
     /// The poll refuses a connection of a killed sibling.

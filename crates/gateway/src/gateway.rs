@@ -1,6 +1,7 @@
 //! The gateway as a value: start it, give it configurations, kill its workers, drain it.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -8,10 +9,14 @@ use std::time::Duration;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{Discovery, Endpoint, EndpointAddress};
+use bulkhead_message::Address;
 use bulkhead_telemetry::{AccessLog, AccessLogOptions, AccessLogTarget, Registry};
-use bulkhead_transport::Ticketer;
+use bulkhead_transport::{
+    AlpnChallenges, Certificate, CertificateError, CertificatePem, KeyLogFile, Ticketer,
+};
 
 use crate::breakers::BreakerIds;
+use crate::certificates::{CertificateReport, Certificates};
 use crate::chains::BuiltProviders;
 use crate::clock;
 use crate::evacuation::KillReport;
@@ -21,7 +26,7 @@ use crate::mailbox::Message;
 use crate::names::{self, Names};
 use crate::placement::Placement;
 use crate::shared::Shared;
-use crate::snapshot::{ApplyError, ClusterEntry, ClusterIds, Compiler, Snapshot};
+use crate::snapshot::{ApplyError, BuiltClients, ClusterEntry, ClusterIds, Compiler, Snapshot};
 
 mod endpoints;
 
@@ -40,6 +45,8 @@ pub struct GatewayOptions {
     pub registry: Option<Arc<Registry>>,
     /// Seed of balancing and jitter; `None`: from the clock.
     pub seed: Option<u64>,
+    /// File that secrets of TLS sessions are written to: whoever reads it reads all traffic.
+    pub tls_key_log: Option<PathBuf>,
     /// Listening sockets that are open already. Those that the configuration has no listener for
     /// are closed ([`Gateway::unclaimed`]).
     pub sockets: Vec<HandedSocket>,
@@ -125,15 +132,21 @@ impl Gateway {
             .ticketer
             .map_or_else(Ticketer::new, Ok)
             .map_err(|source| ApplyError::Tls { owner: "session tickets".to_owned(), source })?;
+        let key_log = options.tls_key_log.as_deref().map(open_key_log).transpose()?;
         let compiler = Compiler {
             ids: ClusterIds::default(),
             breakers: BreakerIds::default(),
             ticketer,
             registry: registry.clone(),
             providers: BuiltProviders::default(),
+            certificates: Certificates::default(),
+            clients: BuiltClients::default(),
+            challenges: AlpnChallenges::default(),
+            key_log,
         };
         let access_log = config.access_log.as_ref().map(open_log).transpose()?;
-        let shared = Arc::new(Shared::new(registry, seed, access_log, placement));
+        let logs_tls = config.access_log_tls;
+        let shared = Arc::new(Shared::new(registry, seed, access_log, logs_tls, placement));
         let mut gateway = Self {
             shared,
             compiler,
@@ -268,10 +281,33 @@ impl Gateway {
     }
 
     /// Names and actual addresses of the listeners.
-    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
+    pub fn addresses(&self) -> Vec<(String, Address)> {
         let state = self.shared.state();
         let listeners = state.listeners.iter();
         listeners.filter_map(|set| Some((set.entry.name.clone(), set.local_addr()?))).collect()
+    }
+
+    /// The certificates in force, and what was wrong with their files.
+    pub fn certificates(&self) -> Arc<CertificateReport> {
+        self.compiler.certificates.report()
+    }
+
+    /// Replaces the answers to challenges of an ACME server. `http`: tokens with their key
+    /// authorizations (HTTP-01); `tls`: lower-case names with the certificates to show (TLS-ALPN-01),
+    /// at listeners that serve ACME's certificates. In force when this comes back.
+    ///
+    /// # Errors
+    /// A certificate cannot be used; then nothing has changed.
+    pub fn set_acme_challenges(
+        &self,
+        http: Vec<(String, String)>,
+        tls: Vec<(String, CertificatePem)>,
+    ) -> Result<(), CertificateError> {
+        let parsed = |(name, pem)| Ok((name, Certificate::parse_challenge(&pem)?));
+        let tls = tls.into_iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+        self.compiler.challenges.set(tls);
+        self.shared.challenges.set(http);
+        Ok(())
     }
 
     /// Where the metrics are.
@@ -294,7 +330,7 @@ impl Gateway {
         let has_name = |entry: &ClusterEntry| {
             entry.config.endpoints.iter().any(|endpoint| match &endpoint.address {
                 EndpointAddress::Name { host: name, port: of } => name == host && *of == port,
-                EndpointAddress::Socket(_) => false,
+                EndpointAddress::Socket(_) | EndpointAddress::Unix(_) => false,
             })
         };
         for slot in &state.slots {
@@ -419,6 +455,9 @@ impl Gateway {
         let (slots, threads) = {
             let mut state = self.shared.state();
             state.stopping = true;
+            if handed_over {
+                state.listeners.iter().for_each(ListeningSet::leave_files);
+            }
             // Closes the sockets: the kernel refuses new connections from here on.
             state.listeners.clear();
             (state.slots.clone(), std::mem::take(&mut state.threads))
@@ -446,6 +485,11 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.drain(Duration::ZERO);
     }
+}
+
+fn open_key_log(path: &Path) -> Result<KeyLogFile, ApplyError> {
+    KeyLogFile::open(path)
+        .map_err(|source| ApplyError::System { what: "open the file for TLS secrets", source })
 }
 
 fn open_log(target: &bulkhead_config::model::AccessLog) -> Result<AccessLog, ApplyError> {

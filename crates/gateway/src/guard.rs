@@ -27,6 +27,7 @@ const PANICS_PER_BATCH_MAX: usize = 64;
 pub(crate) struct InHand {
     pub(crate) connection: Key,
     pub(crate) exchange: Key,
+    pub(crate) relay: Key,
     /// Flow-control bytes of the event in hand that nobody answers for yet, and their stream.
     pub(crate) flow_bytes: u32,
     pub(crate) stream: u32,
@@ -36,7 +37,7 @@ impl InHand {
     pub(crate) const NOTHING: Self = Self::connection(Key::NONE);
 
     pub(crate) const fn connection(key: Key) -> Self {
-        Self { connection: key, exchange: Key::NONE, flow_bytes: 0, stream: 0 }
+        Self { connection: key, exchange: Key::NONE, relay: Key::NONE, flow_bytes: 0, stream: 0 }
     }
 }
 
@@ -106,7 +107,7 @@ impl Worker {
 
     #[cold]
     fn in_hand_panicked(&mut self) {
-        let InHand { connection, exchange, flow_bytes, stream } = self.in_hand;
+        let InHand { connection, exchange, flow_bytes, stream, .. } = self.in_hand;
         self.exchange_panicked(exchange);
         // What this event carried is the exchange's no more.
         self.release(connection, stream, flow_bytes);
@@ -154,8 +155,12 @@ impl Worker {
 
     /// The loop ended by a panic: ends what it had in hand, so that it is not evacuated.
     pub(crate) fn end_in_hand(&mut self) {
-        let InHand { connection, exchange, .. } = self.in_hand;
+        let InHand { connection, exchange, relay, .. } = self.in_hand;
         self.in_hand = InHand::NOTHING;
+        if self.relays.get(relay).is_some() {
+            self.count_lost(1);
+            return self.relay_panicked(relay);
+        }
         if exchange != Key::NONE {
             return self.exchange_panicked(exchange);
         }

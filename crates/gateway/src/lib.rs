@@ -11,7 +11,9 @@
 
 mod arena;
 mod breakers;
+mod certificates;
 mod chains;
+mod challenges;
 mod clock;
 mod connection;
 mod deadline;
@@ -31,6 +33,7 @@ mod keep_alive;
 mod listening;
 mod mailbox;
 mod names;
+mod opening;
 mod outbox;
 mod overload;
 mod pipe;
@@ -39,6 +42,7 @@ mod pressure;
 mod pump;
 mod rebalance;
 mod record;
+mod relay;
 mod reload;
 mod resize;
 mod retire;
@@ -46,10 +50,12 @@ mod shared;
 mod snapshot;
 mod sniff;
 mod timer;
+mod tls_facts;
 mod verdicts;
 mod warm;
 mod worker;
 
+pub use certificates::{CertificateProblem, CertificateReport};
 pub use evacuation::KillReport;
 pub use faults::Fault;
 pub use gateway::{

@@ -5,9 +5,9 @@
 //! closed whose address is still listened on: with fewer workers than sockets a worker listens on
 //! several, with more workers than sockets (one that systemd opened, say) several share one.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bulkhead_message::Address;
 use bulkhead_transport::{Listener, ListenerOptions};
 
 use crate::snapshot::{ApplyError, ListenerEntry};
@@ -32,8 +32,8 @@ impl HandedSocket {
             return self.name == entry.name || own.is_ok_and(|own| own == entry.address);
         }
         // Any port (0) is a different one for each listener.
-        self.address == entry.address.to_string()
-            && (self.name == entry.name || entry.address.port() != 0)
+        let any_port = entry.address.inet().is_some_and(|address| address.port() == 0);
+        self.address == entry.address.to_string() && (self.name == entry.name || !any_port)
     }
 }
 
@@ -56,10 +56,14 @@ impl ListeningSet {
         let kept = pool.extract_if(.., |handed| handed.is_for(entry));
         let mut set =
             Self { entry: entry.clone(), sockets: kept.map(|kept| kept.socket).collect() };
-        while set.sockets.len() < workers {
+        // A Unix socket is one for all workers: whoever comes first accepts.
+        let wanted = if entry.address.unix().is_some() { 1 } else { workers };
+        let options =
+            ListenerOptions { socket_mode: entry.socket_mode, ..ListenerOptions::default() };
+        while set.sockets.len() < wanted {
             // With port 0 the first socket decides for all.
-            let address = set.local_addr().unwrap_or(entry.address);
-            match Listener::bind(address, &ListenerOptions::default()) {
+            let address = set.local_addr().unwrap_or_else(|| entry.address.clone());
+            match Listener::bind(address, &options) {
                 Ok(socket) => set.sockets.push(Arc::new(socket)),
                 Err(_) if !set.sockets.is_empty() => break,
                 Err(refused) => return Err(refused.into()),
@@ -69,7 +73,7 @@ impl ListeningSet {
     }
 
     /// The address with the actual port.
-    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+    pub(crate) fn local_addr(&self) -> Option<Address> {
         self.sockets.first()?.local_addr().ok()
     }
 
@@ -84,6 +88,11 @@ impl ListeningSet {
             let socket = self.sockets[at].duplicate()?;
             Ok(WorkerListener { socket, entry: self.entry.clone() })
         })
+    }
+
+    /// Another process listens here: the file of a Unix socket is its now.
+    pub(crate) fn leave_files(&self) {
+        self.sockets.iter().for_each(|socket| socket.leave_file());
     }
 
     /// All sockets, for another process or another configuration.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bulkhead_config::model::{Cluster, Config, Discovery, Endpoint, EndpointAddress};
 use bulkhead_config::parse_endpoints;
+use bulkhead_message::Address;
 use bulkhead_upstream::EndpointSpec;
 
 /// What stands outside the configuration and says where endpoints are.
@@ -85,7 +86,8 @@ impl Names {
     }
 
     /// The first name of a cluster that resolves to this address.
-    pub(crate) fn host<'c>(&self, cluster: &'c Cluster, address: SocketAddr) -> Option<&'c str> {
+    pub(crate) fn host<'c>(&self, cluster: &'c Cluster, address: &Address) -> Option<&'c str> {
+        let address = address.inet()?;
         cluster.endpoints.iter().find_map(|endpoint| {
             let EndpointAddress::Name { host, port } = &endpoint.address else { return None };
             let addresses = self.addresses.get(&(host.clone(), *port))?;
@@ -111,19 +113,27 @@ impl Names {
         let found = cluster.discovery.as_ref().and_then(|source| self.discovered.get(source));
         for endpoint in cluster.endpoints.iter().chain(found.into_iter().flatten()) {
             let addresses = match &endpoint.address {
+                EndpointAddress::Unix(name) => {
+                    let address = Address::from(name.clone());
+                    let spec = || self.spec(endpoint, address.clone());
+                    specs.entry(address.clone()).or_insert_with(spec);
+                    continue;
+                }
                 EndpointAddress::Socket(address) => std::slice::from_ref(address),
                 EndpointAddress::Name { host, port } => {
                     self.addresses.get(&(host.clone(), *port)).map_or(&[][..], Vec::as_slice)
                 }
             };
             for address in addresses {
-                specs.entry(*address).or_insert_with(|| self.spec(endpoint, *address));
+                let address = Address::Inet(*address);
+                let spec = || self.spec(endpoint, address.clone());
+                specs.entry(address.clone()).or_insert_with(spec);
             }
         }
         specs.into_values().collect()
     }
 
-    fn spec(&self, endpoint: &Endpoint, address: SocketAddr) -> EndpointSpec {
+    fn spec(&self, endpoint: &Endpoint, address: Address) -> EndpointSpec {
         let labels = &endpoint.labels;
         EndpointSpec {
             address,

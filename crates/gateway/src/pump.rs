@@ -24,6 +24,9 @@ const READS_PER_TURN: usize = 8;
 impl Worker {
     /// Reads and handles what a connection has to say.
     pub(crate) fn read(&mut self, key: Key) {
+        if self.connections.get(key).is_some_and(|connection| connection.opening.is_some()) {
+            return self.open(key);
+        }
         // Out of the worker for the time of the pump: events borrow from it while the worker changes.
         let mut buffer = std::mem::take(&mut self.buffer);
         for round in 0..=READS_PER_TURN {

@@ -49,6 +49,7 @@ impl Worker {
                 Some(ids) => ids.of(&exchange.request.fields),
                 None => exchange.request.fields.get(Known::XRequestId),
             },
+            tls: exchange.tls.as_ref().and_then(|tls| tls.record()),
         };
         let series = match (route, exchange.cluster) {
             (Some(route), Some(id)) => route.series(id),

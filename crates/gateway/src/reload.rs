@@ -39,8 +39,8 @@ impl Worker {
             let pool = Cluster::new(&entry.settings, &entry.endpoints);
             return self.clusters.set(id, ClusterState { entry: entry.clone(), pool });
         };
-        let same_wire = state.entry.config.protocol == entry.config.protocol
-            && state.entry.config.tls == entry.config.tls;
+        let same_wire =
+            state.entry.config.protocol == entry.config.protocol && state.entry.same_tls(entry);
         if !same_wire {
             // Connections of the old kind finish what they carry and take nothing new.
             let pool = Cluster::new(&entry.settings, &entry.endpoints);
@@ -81,7 +81,7 @@ impl Worker {
         for (key, mut facts) in moved {
             facts.state = ConnectionState::Draining;
             let Some(address) =
-                self.connections.get(key).and_then(|c| c.upstream()).map(|u| u.address)
+                self.connections.get(key).and_then(|c| c.upstream()).map(|u| u.address.clone())
             else {
                 continue;
             };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bulkhead_telemetry::{AccessLog, AccessLogWriter, Registry, Shard};
 use mio::Poll;
 
+use crate::challenges::HttpChallenges;
 use crate::clock;
 use crate::connection::Connection;
 use crate::evacuation::{self, KillReport, Parcel};
@@ -90,6 +91,9 @@ impl State {
 pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) faults: Arc<Faults>,
+    pub(crate) challenges: Arc<HttpChallenges>,
+    /// The access log tells of TLS.
+    pub(crate) logs_tls: bool,
     pub(crate) totals: Totals,
     pub(crate) verdicts: Verdicts,
     connections: AtomicUsize,
@@ -108,11 +112,14 @@ impl Shared {
         registry: Arc<Registry>,
         seed: u64,
         access_log: Option<AccessLog>,
+        logs_tls: bool,
         placement: Placement,
     ) -> Self {
         Self {
             registry,
             faults: Arc::default(),
+            challenges: Arc::default(),
+            logs_tls,
             totals: Totals::default(),
             verdicts: Verdicts::default(),
             connections: AtomicUsize::new(0),
@@ -176,7 +183,9 @@ impl Shared {
         if let Some(version) = connection.version() {
             shard.connection_closed(version, connection.channel.is_tls());
         } else if connection.channel.is_handshaking() {
-            shard.handshake_failed();
+            let why = connection.channel.tls_failure();
+            let other = if connection.timed_out { "timeout" } else { "closed" };
+            shard.handshake_failed(why.unwrap_or(other));
         }
         self.connection_left();
     }

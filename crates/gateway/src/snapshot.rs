@@ -2,39 +2,45 @@
 //! keeps the snapshot that it began with to its end.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bulkhead_config::model::{
-    self, Config, Discovery, EndpointAddress, Limits, PathMatch, Priority, Protocol, RouteTimeouts,
+    self, Config, Limits, ListenerProtocol, PathMatch, Priority, Protocol, RouteTimeouts,
     SecretSource, StringMatch, Tunnels, WEBSOCKET,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
+use bulkhead_message::Address;
 use bulkhead_router::{
     CompileError, MatchSpec, PathSpec, RouteSpec, RouteTable, TextSpec, ValueSpec,
 };
 use bulkhead_telemetry::{BreakerScope, ClusterSeries, ExchangeSeries, Registry};
 use bulkhead_transport::{
-    CertificatePem, ClientConfig, ClientTls, ServerConfig, ServerName, ServerTls, Ticketer,
-    TlsError, TlsTarget, TlsVersion,
+    AlpnChallenges, CertificateError, ClientConfig, KeyLogFile, ServerConfig, ServerName,
+    StapleError, Ticketer, TlsError, TlsTarget,
 };
 use bulkhead_upstream::{ClusterSettings, EndpointSpec, RetryPolicy};
 
 use crate::breakers::{BreakerIds, Guard};
+use crate::certificates::{Certificates, Loading};
 use crate::chains::{self, BuiltProviders};
+use crate::clock;
 use crate::intake::Intake;
 use crate::names::Names;
 use crate::overload::memory_ceiling;
 
 mod backend;
 mod mirror;
+mod relay_route;
 mod retry;
+mod tls;
 mod upstream;
 
 pub(crate) use backend::BackendEntry;
 pub(crate) use mirror::Mirror;
+pub(crate) use relay_route::{RelayRoute, Relaying};
+pub(crate) use tls::BuiltClients;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +72,10 @@ pub(crate) struct Compiler {
     pub(crate) ticketer: Ticketer,
     pub(crate) registry: Arc<Registry>,
     pub(crate) providers: BuiltProviders,
+    pub(crate) certificates: Certificates,
+    pub(crate) clients: BuiltClients,
+    pub(crate) challenges: AlpnChallenges,
+    pub(crate) key_log: Option<KeyLogFile>,
 }
 
 /// Why a configuration cannot be put in force.
@@ -111,6 +121,24 @@ pub enum ApplyError {
         /// Why.
         source: JwtKeyError,
     },
+    /// A certificate or its key is unusable.
+    #[error("certificate `{}` with key `{key}`: {source}", path.display())]
+    Certificate {
+        /// File of the certificate.
+        path: PathBuf,
+        /// Where the key comes from.
+        key: String,
+        /// Why.
+        source: CertificateError,
+    },
+    /// An OCSP response cannot be stapled.
+    #[error("OCSP response `{}`: {source}", path.display())]
+    Staple {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: StapleError,
+    },
     /// TLS material is unusable.
     #[error("TLS of {owner}: {source}")]
     Tls {
@@ -144,11 +172,14 @@ pub enum ApplyError {
 #[derive(Debug)]
 pub(crate) struct ListenerEntry {
     pub(crate) name: String,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
+    pub(crate) socket_mode: Option<u32>,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) sni_match: bool,
     pub(crate) http1: bool,
     pub(crate) http2: bool,
+    pub(crate) proxy_protocol: Option<model::ProxyProtocol>,
+    pub(crate) relaying: Relaying,
 }
 
 /// A compiled cluster.
@@ -161,16 +192,37 @@ pub(crate) struct ClusterEntry {
     pub(crate) series: ClusterSeries,
     pub(crate) guard: Option<Guard>,
     tls: Option<Arc<ClientConfig>>,
+    /// The same without ALPN, for bytes that are no HTTP.
+    relay_tls: Option<Arc<ClientConfig>>,
     server_name: Option<ServerName<'static>>,
 }
 
 impl ClusterEntry {
+    /// Whether TLS towards both is made of the same material.
+    pub(crate) fn same_tls(&self, other: &Self) -> bool {
+        match (&self.tls, &other.tls) {
+            (None, None) => true,
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        }
+    }
+
     /// TLS towards an endpoint, if the cluster has it.
-    pub(crate) fn tls_target(&self, address: SocketAddr) -> Option<TlsTarget> {
-        let config = self.tls.clone()?;
-        let server_name = match &self.server_name {
-            Some(name) => name.clone(),
-            None => ServerName::IpAddress(address.ip().into()),
+    pub(crate) fn tls_target(&self, address: &Address) -> Option<TlsTarget> {
+        self.target(self.tls.clone()?, address)
+    }
+
+    /// TLS of relays towards an endpoint, if the cluster has it.
+    pub(crate) fn relay_tls_target(&self, address: &Address) -> Option<TlsTarget> {
+        self.target(self.relay_tls.clone()?, address)
+    }
+
+    fn target(&self, config: Arc<ClientConfig>, address: &Address) -> Option<TlsTarget> {
+        let server_name = match (&self.server_name, address) {
+            (Some(name), _) => name.clone(),
+            (None, Address::Inet(address)) => ServerName::IpAddress(address.ip().into()),
+            // A configuration without a name for a Unix socket does not pass its checks.
+            (None, Address::Unix(_)) => return None,
         };
         Some(TlsTarget { config, server_name })
     }
@@ -283,16 +335,22 @@ impl Snapshot {
                 Ok(route_entry(route, chain, &config.clusters, compiler))
             })
             .collect::<Result<Vec<_>, ApplyError>>()?;
+        let mut loading = compiler.certificates.begin(clock::unix().as_secs());
         let listeners = config
             .listeners
             .iter()
-            .map(|listener| Ok(Arc::new(listener_entry(listener, &compiler.ticketer)?)))
+            .map(|listener| {
+                let relaying = Relaying::of(listener, config, revision, compiler);
+                Ok(Arc::new(listener_entry(listener, relaying, &mut loading, compiler)?))
+            })
             .collect::<Result<Vec<_>, ApplyError>>()?;
         let clusters = config
             .clusters
             .values()
-            .map(|cluster| Ok(Arc::new(cluster_entry(cluster, names, compiler)?)))
+            .map(|cluster| Ok(Arc::new(cluster_entry(cluster, names, &mut loading, compiler)?)))
             .collect::<Result<Vec<_>, ApplyError>>()?;
+        loading.commit(&compiler.registry);
+        compiler.clients.retain(|name| config.clusters.contains_key(name));
         Ok(Self {
             revision,
             table,
@@ -375,108 +433,54 @@ fn condition(matched: &model::ValueMatch) -> ValueSpec {
     ValueSpec { name: matched.name.clone(), value }
 }
 
+/// Whether a listener offers a version of HTTP. Bytes that are no HTTP have no protocol to offer by
+/// ALPN.
+fn speaks(listener: &model::Listener, protocol: Protocol) -> bool {
+    listener.protocol == ListenerProtocol::Http && listener.protocols.contains(&protocol)
+}
+
 fn listener_entry(
     listener: &model::Listener,
-    ticketer: &Ticketer,
+    relaying: Relaying,
+    loading: &mut Loading<'_>,
+    compiler: &Compiler,
 ) -> Result<ListenerEntry, ApplyError> {
-    let http1 = listener.protocols.contains(&Protocol::Http1);
-    let http2 = listener.protocols.contains(&Protocol::Http2);
-    let tls = match &listener.tls {
-        None => None,
-        Some(tls) => {
-            let certificates = tls
-                .certificates
-                .iter()
-                .map(|certificate| {
-                    Ok(CertificatePem {
-                        chain_pem: read_file("certificate file", &certificate.certificate_file)?,
-                        key_pem: read_secret("private key", &certificate.private_key)?,
-                    })
-                })
-                .collect::<Result<Vec<_>, ApplyError>>()?;
-            let mut alpn: Vec<&[u8]> = Vec::new();
-            if http2 {
-                alpn.push(b"h2");
-            }
-            if http1 {
-                alpn.push(b"http/1.1");
-            }
-            let version = match tls.min_version {
-                model::TlsVersion::Tls12 => TlsVersion::Tls12,
-                model::TlsVersion::Tls13 => TlsVersion::Tls13,
-            };
-            let config =
-                ServerTls::new(certificates, version, &alpn, ticketer).map_err(|source| {
-                    ApplyError::Tls { owner: format!("listener `{}`", listener.name), source }
-                })?;
-            Some(config)
-        }
-    };
-    let sni_match = listener.tls.as_ref().is_some_and(|tls| tls.require_sni_match);
-    let (name, address) = (listener.name.clone(), listener.address);
-    Ok(ListenerEntry { name, address, tls, sni_match, http1, http2 })
+    let tls = listener.tls.as_ref();
+    Ok(ListenerEntry {
+        name: listener.name.clone(),
+        address: listener.address.clone(),
+        socket_mode: listener.socket_mode,
+        tls: tls.map(|tls| tls::listener(listener, tls, loading, compiler)).transpose()?,
+        sni_match: tls.is_some_and(|tls| tls.require_sni_match),
+        http1: speaks(listener, Protocol::Http1),
+        http2: speaks(listener, Protocol::Http2),
+        proxy_protocol: listener.proxy_protocol.clone(),
+        relaying,
+    })
 }
 
 fn cluster_entry(
     cluster: &model::Cluster,
     names: &Names,
+    loading: &mut Loading<'_>,
     compiler: &Compiler,
 ) -> Result<ClusterEntry, ApplyError> {
-    let tls = match &cluster.tls {
-        None => None,
-        Some(tls) => {
-            let ca = tls.ca_file.as_ref().map(|path| read_file("CA file", path)).transpose()?;
-            let alpn: &[u8] = match cluster.protocol {
-                Protocol::Http1 => b"http/1.1",
-                Protocol::Http2 => b"h2",
-            };
-            let config = ClientTls::new(ca.as_deref(), tls.insecure_skip_verify, &[alpn]);
-            Some(config.map_err(|source| ApplyError::Tls {
-                owner: format!("cluster `{}`", cluster.name),
-                source,
-            })?)
-        }
-    };
+    let built = cluster.tls.as_ref();
+    let built =
+        built.map(|tls| compiler.clients.of(cluster, tls, loading, compiler)).transpose()?;
+    let (tls, relay_tls) = built.map(|built| (built.http, built.relay)).unzip();
     let (scope, registry) = (BreakerScope::Cluster, &compiler.registry);
     Ok(ClusterEntry {
         guard: compiler.breakers.guard(scope, &cluster.name, &cluster.protection, registry),
         id: compiler.ids.of(&cluster.name),
-        server_name: server_name(cluster)?,
+        server_name: tls::server_name(cluster)?,
         endpoints: names.endpoints(cluster),
         series: compiler.registry.cluster(&cluster.name),
         config: cluster.clone(),
         settings: upstream::settings(cluster),
         tls,
+        relay_tls,
     })
-}
-
-fn server_name(cluster: &model::Cluster) -> Result<Option<ServerName<'static>>, ApplyError> {
-    let Some(tls) = &cluster.tls else { return Ok(None) };
-    let name = tls.server_name.clone().or_else(|| {
-        cluster.endpoints.iter().find_map(|endpoint| match &endpoint.address {
-            EndpointAddress::Name { host, .. } => Some(host.clone()),
-            EndpointAddress::Socket(_) => None,
-        })
-    });
-    let name = name.or_else(|| match &cluster.discovery {
-        Some(Discovery::DnsSrv(service)) => Some(service_domain(service).to_owned()),
-        _ => None,
-    });
-    let Some(name) = name else { return Ok(None) };
-    ServerName::try_from(name.clone())
-        .map(Some)
-        .map_err(|_| ApplyError::ServerName { cluster: cluster.name.clone(), name })
-}
-
-/// The domain whose service it is: what the certificates of its endpoints are for (RFC 6125 §6.2.1).
-fn service_domain(service: &str) -> &str {
-    let mut rest = service;
-    while let Some((label, domain)) = rest.split_once('.')
-        && label.starts_with('_')
-    {
-        rest = domain;
-    }
-    rest
 }
 
 pub(crate) fn read_file(what: &'static str, path: &Path) -> Result<Vec<u8>, ApplyError> {

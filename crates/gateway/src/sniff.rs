@@ -3,9 +3,11 @@
 use bulkhead_codec::{Codec, Role, http1, http2};
 use bulkhead_config::model::Protocol;
 use bulkhead_message::{Method, Scheme, Version};
+use bulkhead_transport::ACME_TLS_ALPN;
 
 use crate::arena::Key;
 use crate::connection::Side;
+use crate::tls_facts::TlsFacts;
 use crate::worker::Worker;
 
 /// A first line longer than this is answered as HTTP without a closer look.
@@ -18,6 +20,12 @@ impl Worker {
         let Side::Downstream(downstream) = &connection.side else { return false };
         let is_http2 = match connection.channel.alpn() {
             Some(b"h2") => true,
+            Some(ACME_TLS_ALPN) => {
+                // The handshake was all (RFC 8737 §3).
+                connection.closing = true;
+                self.touch(key);
+                return false;
+            }
             Some(_) => false,
             None if !downstream.http2 => false,
             None if !downstream.http1 => true,
@@ -55,6 +63,11 @@ impl Worker {
             codec.announce_close(&mut connection.out.bytes);
         }
         connection.codec = Some(codec);
+        if let Side::Downstream(downstream) = &mut connection.side
+            && secure
+        {
+            downstream.tls = TlsFacts::of(&connection.channel, self.shared.logs_tls);
+        }
         let version = if is_http2 { Version::Http2 } else { Version::Http11 };
         self.shard.connection_opened(version, secure);
         true

@@ -28,6 +28,7 @@ impl TimerId {
 pub(crate) enum Owner {
     Connection(Key),
     Exchange(Key),
+    Relay(Key),
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -4,27 +4,28 @@
 //! snapshot, looks here anyway. The last verdicts stay when nobody makes checks any more.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bulkhead_message::Address;
 
 use crate::snapshot::ClusterId;
 use crate::worker::Worker;
 
 /// Verdicts on the endpoints of one cluster, by address. As bounded as its endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ClusterVerdicts(Vec<(SocketAddr, bool)>);
+pub(crate) struct ClusterVerdicts(Vec<(Address, bool)>);
 
 impl ClusterVerdicts {
-    pub(crate) fn new(mut verdicts: Vec<(SocketAddr, bool)>) -> Self {
+    pub(crate) fn new(mut verdicts: Vec<(Address, bool)>) -> Self {
         verdicts.sort_unstable();
-        verdicts.dedup_by_key(|(address, _)| *address);
+        verdicts.dedup_by(|(later, _), (first, _)| later == first);
         Self(verdicts)
     }
 
     /// Whether an endpoint is healthy; `None`: it was not checked yet.
-    pub(crate) fn of(&self, address: SocketAddr) -> Option<bool> {
-        let position = self.0.binary_search_by_key(&address, |(address, _)| *address).ok()?;
+    pub(crate) fn of(&self, address: &Address) -> Option<bool> {
+        let position = self.0.binary_search_by(|(known, _)| known.cmp(address)).ok()?;
         self.0.get(position).map(|(_, healthy)| *healthy)
     }
 }

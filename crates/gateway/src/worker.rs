@@ -27,6 +27,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::arena::{Arena, Key};
 use crate::breakers::Breakers;
+use crate::challenges::HttpChallenges;
 use crate::clock::{self, DateCache};
 use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
 use crate::endpoints::Clusters;
@@ -38,6 +39,7 @@ use crate::mailbox::{Message, Slot};
 use crate::pressure::Pressure;
 use crate::pump::READ_BYTES;
 use crate::rebalance::Balance;
+use crate::relay::{Relay, relay_of};
 use crate::retire::Life;
 use crate::shared::Shared;
 use crate::snapshot::{ListenerEntry, Snapshot};
@@ -83,6 +85,8 @@ pub(crate) struct Worker {
     pub(crate) listeners: Vec<WorkerListener>,
     pub(crate) connections: Arena<Box<Connection>>,
     pub(crate) exchanges: Arena<Box<Exchange>>,
+    pub(crate) relays: Arena<Box<Relay>>,
+    pub(crate) relays_again: Vec<Key>,
     /// Recycled exchanges.
     #[expect(clippy::vec_box, reason = "the arena holds boxes: recycling moves a pointer")]
     pub(crate) spare: Vec<Box<Exchange>>,
@@ -113,6 +117,7 @@ pub(crate) struct Worker {
     pub(crate) caches: Caches,
     pub(crate) shard: Arc<Shard>,
     pub(crate) faults: Arc<Faults>,
+    pub(crate) challenges: Arc<HttpChallenges>,
     pub(crate) access_log: Option<AccessLogWriter>,
     pub(crate) balance: Balance,
     retired: bool,
@@ -139,6 +144,7 @@ impl Worker {
         let shard = shared.registry.shard(slot.index);
         let mut worker = Self {
             faults: shared.faults.clone(),
+            challenges: shared.challenges.clone(),
             access_log: shared.log_writer(),
             slot,
             shared,
@@ -149,6 +155,8 @@ impl Worker {
             listeners: Vec::new(),
             connections: Arena::default(),
             exchanges: Arena::default(),
+            relays: Arena::default(),
+            relays_again: Vec::new(),
             spare: Vec::new(),
             mirrors: 0,
             clusters: Clusters::default(),
@@ -217,6 +225,7 @@ impl Worker {
                 Token(token) if token > LISTENER_BASE - LISTENERS_MAX => {
                     self.accept(LISTENER_BASE - token);
                 }
+                Token(token) if let Some(key) = relay_of(token) => self.relay_event(key, event),
                 Token(token) => {
                     let key = Key::from_tag(token as u64);
                     self.in_hand = InHand::connection(key);
@@ -227,6 +236,7 @@ impl Worker {
         }
         self.absorb_some();
         self.pump_waiting();
+        self.relays_waiting();
         self.run_timers();
         self.flush_dirty();
         self.feel_pressure();
@@ -238,7 +248,12 @@ impl Worker {
     }
 
     fn wait(&self) -> Option<Duration> {
-        if !self.again.is_empty() || !self.dirty.is_empty() || !self.parcels.is_empty() {
+        let relays_wait = !self.relays_again.is_empty();
+        if relays_wait
+            || !self.again.is_empty()
+            || !self.dirty.is_empty()
+            || !self.parcels.is_empty()
+        {
             return Some(Duration::ZERO);
         }
         let until = self.next_housekeeping.saturating_duration_since(self.now);
@@ -321,12 +336,22 @@ impl Worker {
     }
 
     /// Takes a connection that was accepted.
-    pub(crate) fn accepted(&mut self, socket: TcpStream, peer: SocketAddr, entry: &ListenerEntry) {
+    pub(crate) fn accepted(
+        &mut self,
+        socket: TcpStream,
+        peer: Option<SocketAddr>,
+        entry: &Arc<ListenerEntry>,
+    ) {
+        let opening = match self.opening(entry, peer, &socket) {
+            Ok(opening) => opening,
+            Err(reason) => return self.shard.protocol_error(reason),
+        };
         if !self.shared.admit_connection(self.snapshot.limits.connections_max) {
             self.shard.connection_refused();
             return;
         }
         let channel = match &entry.tls {
+            _ if opening.is_some() => Ok(Channel::plain(socket)),
             None => Ok(Channel::plain(socket)),
             Some(config) => Channel::tls_server(socket, config.clone()),
         };
@@ -334,19 +359,24 @@ impl Worker {
             self.shard.accept_failed();
             return self.shared.connection_left();
         };
-        let client = peer.ip().to_canonical();
+        let client = peer.map(|peer| peer.ip().to_canonical());
         let side = Side::Downstream(Downstream {
             client,
-            client_text: client.to_string().into_bytes().into(),
+            client_text: client
+                .map_or_else(String::new, |client| client.to_string())
+                .into_bytes()
+                .into(),
             secure: entry.tls.is_some(),
             sni_match: entry.sni_match,
+            tls: None,
             http1: entry.http1,
             http2: entry.http2,
         });
-        let mut connection = Connection::new(channel, side, self.now);
+        let mut connection = Box::new(Connection::new(channel, side, self.now));
         let age_max = self.snapshot.limits.connection_age_max;
         connection.life = Life::new(age_max, self.now, &mut self.rng);
-        let key = self.connections.insert(Box::new(connection));
+        connection.opening = opening;
+        let key = self.connections.insert(connection);
         if self.register(key).is_err() {
             self.shard.accept_failed();
             return self.shared.connection_left();
@@ -422,6 +452,9 @@ impl Worker {
                     worker.exchange_timer(key);
                     Ok(())
                 }),
+                Owner::Relay(key) => {
+                    self.guard_relay(key, |worker| worker.relay_timer(key));
+                }
                 Owner::Connection(key) => {
                     if let Some(connection) = self.connections.get_mut(key) {
                         connection.timer = TimerId::NONE;
@@ -458,7 +491,8 @@ impl Worker {
             log.flush();
             self.shard.set_access_log_dropped(log.dropped());
         }
-        self.slot.connections.store(self.connections.len(), Ordering::Relaxed);
+        let connections = self.connections.len() + self.relays.len();
+        self.slot.connections.store(connections, Ordering::Relaxed);
         self.slot.exchanges.store(self.exchanges.len(), Ordering::Relaxed);
         self.slot.beats.fetch_add(1, Ordering::Relaxed);
         self.rebalance();

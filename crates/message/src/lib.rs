@@ -1,9 +1,11 @@
-//! The HTTP vocabulary that every other crate speaks: heads, fields, methods, failures, records.
+//! The HTTP vocabulary that every other crate speaks: heads, fields, methods, failures,
+//! records; and addresses.
 //!
 //! A head is *one contiguous buffer plus descriptors*, so that one parse serves every protocol on
 //! either side and a recycled head costs no allocation. This crate does no I/O, reads no clock and
 //! knows no wire format: `codec` turns bytes into these values and back.
 
+mod address;
 mod failure;
 mod fields;
 mod forwarded;
@@ -17,6 +19,7 @@ mod record;
 mod syntax;
 mod upgrade;
 
+pub use address::{Address, UNIX_NAME_BYTES_MAX, UNIX_PREFIX, UnixName, UnixNameError};
 pub use failure::{Failure, FailureKind, Retry, Side};
 pub use fields::{FieldRef, Fields};
 pub use forwarded::{
@@ -29,6 +32,6 @@ pub use hop_by_hop::strip_hop_by_hop;
 pub use known::Known;
 pub use method::Method;
 pub use path_rules::{EscapedSlashes, Normalized, PathError, PathRules};
-pub use record::{ExchangeRecord, Outcome, TunnelRecord};
+pub use record::{ExchangeRecord, Outcome, RelayRecord, TlsRecord, TunnelRecord};
 pub use syntax::{is_field_value, is_host, is_path, is_token, is_token_byte, trim_ows};
 pub use upgrade::upgrade_protocols;

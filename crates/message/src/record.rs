@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use crate::{FailureKind, Side, Version};
 
+mod relay;
+
+pub use relay::RelayRecord;
+
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -67,4 +71,23 @@ pub struct ExchangeRecord<'a> {
     pub revision: u64,
     /// Id for correlation, if the request carries `x-request-id`.
     pub request_id: Option<&'a [u8]>,
+    /// Facts of the client's TLS session, if they are to be told.
+    pub tls: Option<TlsRecord<'a>>,
+}
+
+/// Facts of a client's TLS session. Texts are empty where there is nothing to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TlsRecord<'a> {
+    /// `1.2` or `1.3`.
+    pub version: &'a str,
+    /// Cipher suite.
+    pub cipher: &'a str,
+    /// Name that the client asked for.
+    pub server_name: &'a str,
+    /// Subject of the client's certificate.
+    pub client_subject: &'a str,
+    /// Its SPIFFE id.
+    pub client_spiffe_id: &'a str,
+    /// Its SHA-256, in hexadecimal digits.
+    pub client_fingerprint: &'a str,
 }

@@ -66,7 +66,7 @@ impl Origin {
     /// If the address cannot be bound or the system refuses a thread.
     pub fn start(options: OriginOptions) -> Result<Self, OriginError> {
         let first = Listener::bind(options.address, &ListenerOptions::default())?;
-        let address = first.local_addr()?;
+        let address = first.local_addr()?.inet().unwrap_or(options.address);
         let mut listeners = vec![first];
         for _ in 1..options.threads {
             listeners.push(Listener::bind(address, &ListenerOptions::default())?);

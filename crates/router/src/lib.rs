@@ -36,6 +36,7 @@ mod host;
 mod pattern;
 mod rank;
 mod rule;
+mod server_names;
 mod spec;
 mod table;
 mod template;
@@ -43,6 +44,7 @@ mod tree;
 
 pub use error::{CompileError, CompileErrorKind};
 pub use rule::{Match, PARAMETERS_MAX};
+pub use server_names::ServerNames;
 pub use spec::{MatchSpec, PathSpec, RouteSpec, TextSpec, ValueSpec};
 pub use table::RouteTable;
 pub use template::SEGMENTS_MAX;

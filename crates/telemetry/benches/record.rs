@@ -28,6 +28,7 @@ fn exchange() -> ExchangeRecord<'static> {
         duration: Duration::from_micros(830),
         revision: 1,
         request_id: None,
+        tls: None,
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bulkhead_message::ExchangeRecord;
+use bulkhead_message::{ExchangeRecord, RelayRecord};
 
 pub use line::ACCESS_LOG_TEXT_BYTES_MAX;
 
@@ -148,6 +148,16 @@ impl AccessLogWriter {
             self.buffer.reserve(ACCESS_LOG_BATCH_BYTES + 4 * 1024);
         }
         line::write(&mut self.buffer, record, unix_time, &mut self.second, self.with_query);
+        self.line_written();
+    }
+
+    /// Logs one relay. As [`AccessLogWriter::write`].
+    pub fn write_relay(&mut self, record: &RelayRecord<'_>, unix_time: Duration) {
+        line::write_relay(&mut self.buffer, record, unix_time, &mut self.second);
+        self.line_written();
+    }
+
+    fn line_written(&mut self) {
         self.lines += 1;
         if self.buffer.len() >= ACCESS_LOG_BATCH_BYTES {
             self.flush();

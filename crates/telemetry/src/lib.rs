@@ -12,12 +12,14 @@
 
 mod access_log;
 mod breaker;
+mod certificates;
 mod counter;
 mod exposition;
 mod histogram;
 mod process;
 mod reasons;
 mod registry;
+mod relay;
 mod render;
 mod series;
 mod shard;
@@ -29,6 +31,7 @@ pub use access_log::{
     AccessLogError, AccessLogOptions, AccessLogTarget, AccessLogWriter,
 };
 pub use breaker::{BreakerScope, BreakerSeries};
+pub use certificates::{CERTIFICATES_TOLD, CertificateFacts};
 pub use histogram::LatencySnapshot;
 pub use process::resident_bytes;
 pub use registry::{EndpointCounts, Registry, Totals};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bulkhead_message::Version;
 
 use crate::breaker::BreakerName;
+use crate::certificates::CertificateFacts;
 use crate::counter::SharedCounter;
 use crate::histogram::{FineSum, LatencySnapshot};
 use crate::series::{ClusterSeries, ExchangeSeries, Names, version_index};
@@ -23,6 +24,7 @@ pub struct Registry {
     breakers: Mutex<Names<BreakerName>>,
     endpoints: Mutex<Vec<EndpointCounts>>,
     pub(crate) shared: Shared,
+    certificates: Mutex<CertificateFacts>,
 }
 
 /// What is counted outside the workers, by the supervisor and the control plane.
@@ -117,6 +119,7 @@ impl Registry {
             breakers: Mutex::new(Names::new(("", String::new()), ("other", "other".to_owned()))),
             endpoints: Mutex::default(),
             shared: Shared::default(),
+            certificates: Mutex::default(),
         }
     }
 
@@ -186,6 +189,15 @@ impl Registry {
     pub fn config_applied(&self, revision: u64) {
         self.shared.revision.set(revision);
         self.shared.configs_applied.add(1);
+    }
+
+    /// Replaces what is told of the certificates in force.
+    pub fn set_certificates(&self, facts: CertificateFacts) {
+        *lock(&self.certificates) = facts;
+    }
+
+    pub(crate) fn certificates(&self) -> CertificateFacts {
+        lock(&self.certificates).clone()
     }
 
     /// A configuration was refused; the old one stays in force.

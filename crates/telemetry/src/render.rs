@@ -16,6 +16,8 @@ use crate::registry::{ExchangeName, Registry};
 use crate::series::{ClusterCells, ExchangeCells, MirrorOutcome, STATUS_CLASSES, VERSIONS};
 use crate::shard::{SIDES, Shard};
 
+mod relays;
+
 /// Family, help, and where the number is.
 type CounterOf<T> = (&'static str, &'static str, fn(&T) -> &Counter);
 /// Label, and where the histogram is.
@@ -41,6 +43,7 @@ pub(crate) fn render(registry: &Registry) -> String {
     durations(&mut out, &view);
     connections(&mut out, &view);
     tunnels(&mut out, &view);
+    relays::relays(&mut out, &view);
     failures(&mut out, &view);
     attempts(&mut out, &view);
     clusters(&mut out, &view);
@@ -49,6 +52,7 @@ pub(crate) fn render(registry: &Registry) -> String {
     overload(&mut out, &view);
     workers(&mut out, &view);
     gateway(&mut out, &view);
+    registry.certificates().render(&mut out);
     process(&mut out);
     out.finish()
 }
@@ -210,9 +214,14 @@ fn connections(out: &mut Exposition, view: &View<'_>) {
         "Turned away at connections_max.",
         |shard| &shard.refused,
     );
-    single(out, view, "bulkhead_tls_handshakes_failed_total", "Failed TLS handshakes.", |shard| {
-        &shard.handshakes_failed
-    });
+    out.family(
+        "bulkhead_tls_handshakes_failed_total",
+        Kind::Counter,
+        "TLS handshakes with clients that failed, by reason.",
+    );
+    for (reason, count) in view.reasons(|shard| &shard.handshakes_failed) {
+        out.sample(&[("reason", reason)], count);
+    }
     single(out, view, "bulkhead_received_bytes_total", "Bytes read from clients.", |shard| {
         &shard.received_bytes
     });
@@ -237,7 +246,7 @@ fn failures(out: &mut Exposition, view: &View<'_>) {
     out.family(
         "bulkhead_failures_total",
         Kind::Counter,
-        "Exchanges that failed, by kind and side.",
+        "Exchanges and relays that failed, by kind and side.",
     );
     for (index, side) in SIDES.into_iter().enumerate() {
         for (kind, count) in view.reasons(|shard| &shard.failures[index]) {

@@ -8,6 +8,7 @@ use crate::breaker::{BreakerCells, BreakerSeries};
 use crate::counter::Counter;
 use crate::histogram::{FineHistogram, micros};
 use crate::reasons::Reasons;
+use crate::relay::RelayCells;
 use crate::series::{
     ClusterCells, ClusterSeries, ExchangeCells, ExchangeSeries, MirrorOutcome, SERIES_MAX,
     VERSIONS, version_index,
@@ -25,16 +26,18 @@ use crate::slots::Slots;
 pub struct Shard {
     exchanges: Slots<ExchangeCells>,
     clusters: Slots<ClusterCells>,
+    pub(crate) relays: Slots<RelayCells>,
     breakers: Slots<BreakerCells>,
     pub(crate) latency: FineHistogram,
     pub(crate) exchanges_started: Counter,
     pub(crate) exchanges_finished: Counter,
     pub(crate) exchanges_failed: Counter,
+    pub(crate) relays_started: Counter,
+    pub(crate) relays_ended: Counter,
     pub(crate) connections: [[ConnectionCells; 2]; VERSIONS.len()],
     pub(crate) accepted: Counter,
     pub(crate) accept_errors: Counter,
     pub(crate) refused: Counter,
-    pub(crate) handshakes_failed: Counter,
     pub(crate) received_bytes: Counter,
     pub(crate) sent_bytes: Counter,
     pub(crate) jwt_hits: Counter,
@@ -56,6 +59,7 @@ pub struct Shard {
     pub(crate) tunnels_opened: Reasons,
     pub(crate) tunnels_closed: Reasons,
     pub(crate) retired: Reasons,
+    pub(crate) handshakes_failed: Reasons,
     pub(crate) shed: Reasons,
     pub(crate) accept_pauses: Counter,
     /// A gauge: step of the pressure, 0 to 3.
@@ -72,7 +76,7 @@ pub(crate) struct ConnectionCells {
 /// Sides in the order of `Shard::failures`, with the names that labels use.
 pub(crate) const SIDES: [&str; 3] = ["downstream", "upstream", "gateway"];
 
-const fn side_index(side: Side) -> usize {
+pub(crate) const fn side_index(side: Side) -> usize {
     match side {
         Side::Downstream => 0,
         Side::Upstream => 1,
@@ -85,16 +89,18 @@ impl Default for Shard {
         Self {
             exchanges: Slots::new(SERIES_MAX),
             clusters: Slots::new(SERIES_MAX),
+            relays: Slots::new(SERIES_MAX),
             breakers: Slots::new(SERIES_MAX),
             latency: FineHistogram::default(),
             exchanges_started: Counter::default(),
             exchanges_finished: Counter::default(),
             exchanges_failed: Counter::default(),
+            relays_started: Counter::default(),
+            relays_ended: Counter::default(),
             connections: Default::default(),
             accepted: Counter::default(),
             accept_errors: Counter::default(),
             refused: Counter::default(),
-            handshakes_failed: Counter::default(),
             received_bytes: Counter::default(),
             sent_bytes: Counter::default(),
             jwt_hits: Counter::default(),
@@ -115,6 +121,7 @@ impl Default for Shard {
             tunnels_opened: Reasons::default(),
             tunnels_closed: Reasons::default(),
             retired: Reasons::default(),
+            handshakes_failed: Reasons::default(),
             shed: Reasons::default(),
             accept_pauses: Counter::default(),
             pressure: Counter::default(),
@@ -171,9 +178,9 @@ impl Shard {
         self.refused.increment();
     }
 
-    /// A TLS handshake with a client failed.
-    pub fn handshake_failed(&self) {
-        self.handshakes_failed.increment();
+    /// A TLS handshake with a client failed. `reason` as in [`Shard::protocol_error`].
+    pub fn handshake_failed(&self, reason: &'static str) {
+        self.handshakes_failed.count(reason);
     }
 
     /// The protocol of a downstream connection became known.

@@ -30,12 +30,14 @@ impl Scratch {
         &self.0
     }
 
-    /// Writes a file in it and gives its path.
+    /// Writes a file in it, or in a directory of it that is made, and gives its path.
     ///
     /// # Panics
     /// If it cannot be written.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
+        // If this fails, so does the next, which tells.
+        let _ = path.parent().map(std::fs::create_dir_all);
         std::fs::write(&path, content)
             .unwrap_or_else(|error| panic!("write `{}`: {error}", path.display()));
         path

@@ -5,18 +5,23 @@
 //! blocks, never retries beyond an interrupted call, and knows nothing of what the bytes mean.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream as StdStream};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulkhead_message::Address;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token, event};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::sys;
+use crate::listener::stream_of;
+use crate::tls::PeerIdentity;
+use crate::{sys, unix};
 
+mod opening;
 mod tls_stream;
 
 use tls_stream::TlsStream;
@@ -56,6 +61,8 @@ pub struct ConnectOptions {
 pub struct TlsInfo<'a> {
     /// `1.2` or `1.3`.
     pub version: Option<&'static str>,
+    /// Cipher suite, as the IANA writes it.
+    pub cipher: Option<&'static str>,
     /// The name that the client asked for; on the client's own side always `None`.
     pub server_name: Option<&'a str>,
     /// Whether an earlier session was resumed.
@@ -111,7 +118,7 @@ impl Channel {
     ///
     /// # Errors
     /// When the kernel refuses at once: no route, no descriptor or no port left.
-    pub fn connect(address: SocketAddr, tls: Option<&TlsTarget>) -> io::Result<Self> {
+    pub fn connect(address: impl Into<Address>, tls: Option<&TlsTarget>) -> io::Result<Self> {
         Self::connect_with(address, tls, &ConnectOptions::default())
     }
 
@@ -120,32 +127,25 @@ impl Channel {
     /// # Errors
     /// As [`Channel::connect`].
     pub fn connect_with(
-        address: SocketAddr,
+        address: impl Into<Address>,
         tls: Option<&TlsTarget>,
         options: &ConnectOptions,
     ) -> io::Result<Self> {
-        let kind = Type::STREAM.nonblocking().cloexec();
-        let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-        socket.set_tcp_nodelay(true)?;
-        if let Some(local) = options.local {
-            if local.port() == 0 {
-                // A kernel that does not know it chooses the port here, which only makes ports scarcer.
-                let _scarcer = sys::set_late_port(&socket);
+        let (socket, fast_open) = match address.into() {
+            Address::Inet(address) => connect_inet(address, options)?,
+            Address::Unix(name) => {
+                let kind = Type::STREAM.nonblocking().cloexec();
+                let socket = Socket::new(Domain::UNIX, kind, None)?;
+                // It is done at once, or refused: `WouldBlock` is a full queue.
+                socket.connect(&unix::socket_address(&name)?)?;
+                (socket, false)
             }
-            socket.bind(&local.into())?;
-        }
-        // A kernel that does not know it connects in the ordinary way.
-        let fast_open = options.fast_open && sys::set_fast_open_connect(&socket).is_ok();
-        match socket.connect(&address.into()) {
-            Err(cause) if !is_in_progress(&cause) => return Err(cause),
-            Ok(()) | Err(_) => {}
-        }
+        };
         let layer = match tls {
             Some(target) => Layer::Tls(Box::new(TlsStream::client(target)?)),
             None => Layer::Plain,
         };
-        let socket = TcpStream::from_std(StdStream::from(socket));
-        let mut channel = Self::new(socket, layer, false);
+        let mut channel = Self::new(stream_of(OwnedFd::from(socket)), layer, false);
         channel.fast_open = fast_open;
         Ok(channel)
     }
@@ -169,7 +169,7 @@ impl Channel {
             return Err(cause);
         }
         self.connected = self.fast_open
-            || match self.socket.peer_addr() {
+            || match SockRef::from(&self.socket).peer_addr() {
                 Ok(_) => true,
                 Err(cause) if cause.kind() == io::ErrorKind::NotConnected => false,
                 Err(cause) => return Err(cause),
@@ -308,6 +308,23 @@ impl Channel {
         }
     }
 
+    /// Who the peer is, if it has shown a certificate. The session has verified it; read anew with
+    /// each call.
+    pub fn peer_identity(&self) -> Option<PeerIdentity> {
+        match &self.layer {
+            Layer::Plain => None,
+            Layer::Tls(tls) => tls.peer_certificate().map(PeerIdentity::of),
+        }
+    }
+
+    /// Why the TLS session failed, in fixed words; `None` if it has not.
+    pub fn tls_failure(&self) -> Option<&'static str> {
+        match &self.layer {
+            Layer::Plain => None,
+            Layer::Tls(tls) => tls.failure(),
+        }
+    }
+
     /// The peer's address.
     ///
     /// # Errors
@@ -337,6 +354,27 @@ impl event::Source for Channel {
     fn deregister(&mut self, from: &Registry) -> io::Result<()> {
         self.socket.deregister(from)
     }
+}
+
+/// Begins to connect over TCP; the flag says whether the first write is to do it (fast open).
+fn connect_inet(address: SocketAddr, options: &ConnectOptions) -> io::Result<(Socket, bool)> {
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+    socket.set_tcp_nodelay(true)?;
+    if let Some(local) = options.local {
+        if local.port() == 0 {
+            // A kernel that does not know it chooses the port here, which only makes ports scarcer.
+            let _scarcer = sys::set_late_port(&socket);
+        }
+        socket.bind(&local.into())?;
+    }
+    // A kernel that does not know it connects in the ordinary way.
+    let fast_open = options.fast_open && sys::set_fast_open_connect(&socket).is_ok();
+    match socket.connect(&address.into()) {
+        Err(cause) if !is_in_progress(&cause) => return Err(cause),
+        Ok(()) | Err(_) => {}
+    }
+    Ok((socket, fast_open))
 }
 
 fn is_in_progress(cause: &io::Error) -> bool {

@@ -1,4 +1,4 @@
-//! Byte channels for a readiness loop: listeners, TCP, TLS, socket options.
+//! Byte channels for a readiness loop: listeners, TCP, Unix sockets, TLS, socket options.
 //!
 //! Everything here is non-blocking and is driven by the events of a [`mio::Poll`] that the caller
 //! owns. A [`Channel`] is plain data and a descriptor: it may be deregistered from one thread's poll
@@ -11,6 +11,7 @@ mod inherited;
 mod listener;
 mod sys;
 mod tls;
+mod unix;
 
 pub use channel::{Channel, ConnectOptions, ReadOutcome, TlsInfo, TlsTarget};
 pub use inherited::{ACTIVATION_SOCKETS_MAX, ActivationEnvironment, activation_sockets};
@@ -18,5 +19,7 @@ pub use listener::{BindError, Listener, ListenerOptions};
 /// TLS configurations that [`Channel`] takes, and the name of an endpoint as TLS checks it.
 pub use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 pub use tls::{
-    CertificatePem, ClientTls, ClientTlsOptions, ServerTls, Ticketer, TlsError, TlsVersion,
+    ACME_TLS_ALPN, AlpnChallenges, Certificate, CertificateError, CertificatePem, ClientAuth,
+    ClientAuthOptions, ClientTls, ClientTlsOptions, KeyLogFile, NameMatch, PeerIdentity, ServerTls,
+    ServerTlsOptions, Staple, StapleError, Ticketer, TlsError, TlsPolicy, TlsVersion,
 };

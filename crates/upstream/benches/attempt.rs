@@ -12,10 +12,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 fn cluster(protocol: Protocol, balance: Balance, weights: &[u32], now: Instant) -> Cluster<u64> {
     let specs: Vec<_> = (1u16..)
         .zip(weights)
-        .map(|(port, &weight)| EndpointSpec {
-            weight,
-            ..EndpointSpec::new(([127, 0, 0, 1], port).into())
-        })
+        .map(|(port, &weight)| EndpointSpec { weight, ..EndpointSpec::new(([127, 0, 0, 1], port)) })
         .collect();
     let settings = ClusterSettings { balance, ..ClusterSettings::new(protocol) };
     let mut cluster = Cluster::new(&settings, &specs);

@@ -28,7 +28,7 @@ fn algorithms() -> [(&'static str, Balance); 8] {
 }
 
 fn specs(endpoints: u16) -> Vec<EndpointSpec> {
-    (1..=endpoints).map(|port| EndpointSpec::new(([10, 0, 0, 1], port).into())).collect()
+    (1..=endpoints).map(|port| EndpointSpec::new(([10, 0, 0, 1], port))).collect()
 }
 
 fn cluster(balance: Balance, endpoints: u16) -> Cluster<u64> {

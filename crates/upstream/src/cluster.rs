@@ -3,8 +3,9 @@
 mod untried;
 
 use std::hash::Hash;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use bulkhead_message::Address;
 
 use crate::balance::{Balancer, FAILURE_LATENCY};
 use crate::endpoint::Endpoints;
@@ -97,12 +98,12 @@ pub struct Removed<K> {
 }
 
 /// What can be told of an endpoint, for metrics and the admin server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointStatus {
     /// Its id.
     pub id: EndpointId,
     /// Where it is.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Attempts in flight from this worker.
     pub in_flight: u32,
     /// Connections from this worker, in any state.
@@ -184,7 +185,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         // Places are emptied before they may be given to a new endpoint.
         let kept: Vec<EndpointSpec> = specs
             .iter()
-            .filter(|spec| self.endpoints.at(spec.address).is_some())
+            .filter(|spec| self.endpoints.at(&spec.address).is_some())
             .cloned()
             .collect();
         for lane in self.endpoints.replace(&kept, None) {
@@ -263,14 +264,19 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         if one_too_many { self.eject(id, now) } else { None }
     }
 
+    /// Attempts at an endpoint that were started and not finished.
+    pub fn in_flight(&self, endpoint: EndpointId) -> u32 {
+        self.endpoints.get(endpoint).map_or(0, |endpoint| endpoint.in_flight)
+    }
+
     /// Address of an endpoint.
-    pub fn address(&self, endpoint: EndpointId) -> Option<SocketAddr> {
-        self.endpoints.get(endpoint).map(|endpoint| endpoint.address)
+    pub fn address(&self, endpoint: EndpointId) -> Option<Address> {
+        self.endpoints.get(endpoint).map(|endpoint| endpoint.address.clone())
     }
 
     /// The endpoint at this address.
-    pub fn endpoint_at(&self, address: SocketAddr) -> Option<EndpointId> {
-        self.endpoints.at(address)
+    pub fn endpoint_at(&self, address: impl Into<Address>) -> Option<EndpointId> {
+        self.endpoints.at(&address.into())
     }
 
     /// All endpoints, for metrics.
@@ -278,7 +284,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         self.endpoints.live().filter_map(|(index, endpoint)| {
             Some(EndpointStatus {
                 id: self.endpoints.id(index)?,
-                address: endpoint.address,
+                address: endpoint.address.clone(),
                 in_flight: endpoint.in_flight,
                 connections: self.pool.connection_count(index),
                 ejected_until: endpoint.health.ejected_until(),
@@ -442,12 +448,12 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
     /// carries none). Attempts on it are entered with [`Cluster::started`].
     pub fn adopt(
         &mut self,
-        address: SocketAddr,
+        address: impl Into<Address>,
         key: K,
         facts: ConnectionFacts,
         now: Instant,
     ) -> Option<EndpointId> {
-        let endpoint = self.endpoints.at(address);
+        let endpoint = self.endpoints.at(&address.into());
         self.pool.adopt(endpoint.map(|id| id.index), key, facts, now);
         endpoint
     }

@@ -1,9 +1,10 @@
 //! The endpoints of a cluster: a table whose places are reused, and ids that notice it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
+
+use bulkhead_message::Address;
 
 use crate::balance::Latency;
 use crate::ejection::Health;
@@ -23,7 +24,7 @@ pub struct EndpointId {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointSpec {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Relative share of requests, 1 to [`EndpointSpec::WEIGHT_MAX`]; others are clamped.
     pub weight: u32,
     /// Endpoints of the lowest number are used first; others take over what these cannot.
@@ -39,8 +40,8 @@ impl EndpointSpec {
     pub const WEIGHT_MAX: u32 = 1_000;
 
     /// An endpoint of weight 1 and priority 0, elsewhere, without labels.
-    pub const fn new(address: SocketAddr) -> Self {
-        Self { address, weight: 1, priority: 0, local: false, labels: None }
+    pub fn new(address: impl Into<Address>) -> Self {
+        Self { address: address.into(), weight: 1, priority: 0, local: false, labels: None }
     }
 
     fn weight_clamped(&self) -> u32 {
@@ -51,7 +52,7 @@ impl EndpointSpec {
 /// One place of the table.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     /// Its share as balancing sees it: what was configured, or during slow start a part of that.
     pub(crate) weight: u32,
     /// As configured.
@@ -152,8 +153,8 @@ impl Endpoints {
         (endpoint.live && endpoint.generation == id.generation).then_some(endpoint)
     }
 
-    pub(crate) fn at(&self, address: SocketAddr) -> Option<EndpointId> {
-        let (index, _) = self.live().find(|(_, endpoint)| endpoint.address == address)?;
+    pub(crate) fn at(&self, address: &Address) -> Option<EndpointId> {
+        let (index, _) = self.live().find(|(_, endpoint)| endpoint.address == *address)?;
         self.id(index)
     }
 
@@ -186,7 +187,7 @@ impl Endpoints {
 
     fn insert(&mut self, spec: &EndpointSpec, started_at: Option<Instant>) {
         let endpoint = Endpoint {
-            address: spec.address,
+            address: spec.address.clone(),
             weight: spec.weight_clamped(),
             configured_weight: spec.weight_clamped(),
             priority: spec.priority,

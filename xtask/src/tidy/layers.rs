@@ -6,8 +6,9 @@ use serde_json::Value;
 use crate::command::{cargo, output};
 
 /// From the ground up. A crate may depend on those of lower rows, never on its own row's.
-const LAYERS: [&[&str]; 7] = [
-    &["message", "config"],
+const LAYERS: [&[&str]; 8] = [
+    &["message"],
+    &["config"],
     &["router", "codec", "filter", "grpc"],
     &["transport", "telemetry"],
     &["upstream", "load", "origin", "chaos"],

@@ -1,9 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulkhead_config::model::{
-    Certificate, JwtAlgorithm, JwtProvider, Listener, ListenerTls, Protocol, TlsVersion,
-};
+use bulkhead_config::model::{Certificate, JwtAlgorithm, JwtProvider, Listener, ListenerTls};
 
 use super::*;
 
@@ -12,17 +10,15 @@ fn all_paths_are_found() {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut config = Config::quick(address, "https://localhost:1", None).unwrap();
     config.listeners = vec![Listener {
-        name: "https".to_owned(),
-        address,
         tls: Some(ListenerTls {
             certificates: vec![Certificate {
                 certificate_file: "a.pem".into(),
                 private_key: SecretSource::File("a.key".into()),
+                ocsp_file: None,
             }],
-            min_version: TlsVersion::Tls12,
-            require_sni_match: false,
+            ..ListenerTls::default()
         }),
-        protocols: vec![Protocol::Http2],
+        ..Listener::new("https", address)
     }];
     for cluster in config.clusters.values_mut() {
         if let Some(tls) = &mut cluster.tls {

@@ -40,6 +40,7 @@ pub(crate) fn target(
         alpn: &[alpn],
         identity: identity.as_ref(),
         no_resumption: flags.is_some_and(|flags| flags.no_tls_resume),
+        ..ClientTlsOptions::default()
     })
     .with_context(|| format!("set up TLS for `{}`", endpoint.authority))?;
     let given = flags.and_then(|flags| flags.tls_name.as_deref());

@@ -32,7 +32,7 @@ fn a_reload_while_names_do_not_resolve_takes_no_endpoint_away() {
     let path = scratch.write("gateway.yaml", &text);
     let config = config_file::check(&text, "gateway.yaml").unwrap().config;
     let gateway = Gateway::start(config.clone(), GatewayOptions::default()).unwrap();
-    let web = gateway.addresses()[0].1;
+    let web = gateway.addresses()[0].1.inet().unwrap();
     let source = ConfigSource { path, parse: config_file::parse };
     let applied = Applied {
         config,
@@ -93,7 +93,7 @@ fn an_endpoint_whose_checks_fail_gets_no_requests() {
     );
     let config = config_file::check(&text, "gateway.yaml").unwrap().config;
     let gateway = Gateway::start(config.clone(), GatewayOptions::default()).unwrap();
-    let web = gateway.addresses()[0].1;
+    let web = gateway.addresses()[0].1.inet().unwrap();
     let applied =
         Applied { config, revision: 1, warnings: Vec::new(), origin: String::new(), source: None };
     let plane = Arc::new(GatewayPlane::new(gateway, None, || Ok(None)));
@@ -106,7 +106,7 @@ fn an_endpoint_whose_checks_fail_gets_no_requests() {
     .unwrap();
     let event = events.recv_timeout(PATIENCE).unwrap();
     assert!(
-        matches!(&event, Event::EndpointUnhealthy { endpoint, .. } if *endpoint == bad_address),
+        matches!(&event, Event::EndpointUnhealthy { endpoint, .. } if *endpoint == bad_address.into()),
         "{event}"
     );
     // With the control plane gone the verdict stays.

@@ -40,7 +40,8 @@ impl Stage {
         let config = configuration(plan.workers, json.addr(), grpc.addr(), jwks);
         let options = GatewayOptions { seed: Some(plan.seed), ..GatewayOptions::default() };
         let gateway = Gateway::start(config, options).context("start the gateway")?;
-        let address = gateway.addresses().first().context("the gateway has no listener")?.1;
+        let address = gateway.addresses().first().and_then(|(_, address)| address.inet());
+        let address = address.context("the gateway has no listener")?;
         Ok(Self { gateway, address, json, grpc })
     }
 
@@ -114,12 +115,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
     };
     Config {
         workers: Some(workers),
-        listeners: vec![Listener {
-            name: "prove".to_owned(),
-            address: (Ipv4Addr::LOCALHOST, 0).into(),
-            tls: None,
-            protocols: vec![Protocol::Http1, Protocol::Http2],
-        }],
+        listeners: vec![Listener::new("prove", (Ipv4Addr::LOCALHOST, 0))],
         routes: vec![
             route("feed-json", feed, "feed-json"),
             route("feed-grpc", PathMatch::Prefix("/feed.v1.Feed".to_owned()), "feed-grpc"),

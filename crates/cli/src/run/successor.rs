@@ -54,9 +54,13 @@ impl Executable {
         let mut child = command.spawn()?;
         // Its end is open in the child alone, so that we hear when it dies.
         drop(command);
-        if let Err(error) = offer.send(&channel) {
-            end(&mut child);
-            return Err(error);
+        match offer.send(&channel) {
+            // It has ended before it heard us: whoever waits for it is told how.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                end(&mut child);
+                return Err(error);
+            }
+            _ => {}
         }
         Ok((child, channel))
     }

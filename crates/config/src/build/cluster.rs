@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use bulkhead_message::Address;
+
 use super::discovery::discovery;
 use super::keep_alive::keep_alive;
 use super::listener::protocol;
-use super::{balance, overload, resilience};
+use super::tls::upstream_tls;
+use super::{balance, layer4, overload, resilience};
 use crate::diagnostic::{Report, Span};
-use crate::model::{Cluster, Endpoint, EndpointAddress, KeepAlive, UpstreamTls};
+use crate::model::{Cluster, Endpoint, EndpointAddress, KeepAlive};
 use crate::value::{Item, TableValue, Value};
 
 pub(super) fn clusters(
@@ -28,12 +31,23 @@ pub(super) fn clusters(
 fn cluster(name: String, table: &TableValue, report: &mut Report<'_>) -> Cluster {
     let duration = |key: &str| table.duration(key).unwrap_or(Duration::ZERO);
     let number = |key: &str| table.number(key).unwrap_or_default();
+    let endpoints = endpoints(table.list("endpoints"), report);
+    let is_unix = |endpoint: &Endpoint| matches!(endpoint.address, EndpointAddress::Unix(_));
+    if table.table("tls").is_some_and(|tls| tls.lacks("server_name"))
+        && endpoints.iter().any(is_unix)
+        && let Some(item) = table.get("tls")
+    {
+        report
+            .error(item.span, "a Unix socket has no name that its certificate could be checked for")
+            .remedy("name it in `server_name`");
+    }
     Cluster {
         name,
-        endpoints: endpoints(table.list("endpoints"), report),
-        discovery: table.table("discovery").and_then(|table| discovery(table, report)),
+        endpoints,
         protocol: protocol(table.text("protocol").unwrap_or_default()),
         tls: table.table("tls").map(|tls| upstream_tls(tls, report)),
+        proxy_protocol: layer4::proxy_protocol_version(table),
+        discovery: table.table("discovery").and_then(|table| discovery(table, report)),
         balance: balance::balance(table, report),
         hash_on: balance::hash_on(table, report),
         locality: table.table("locality").map(balance::locality).unwrap_or_default(),
@@ -93,21 +107,12 @@ pub(super) fn endpoints(items: &[Item], report: &mut Report<'_>) -> Vec<Endpoint
 fn endpoint_address(item: &Item) -> Option<(Span, EndpointAddress)> {
     match &item.value {
         Value::Endpoint(address) => Some((item.span, address.clone())),
-        Value::Address(address) => Some((item.span, EndpointAddress::Socket(*address))),
+        Value::Address(Address::Inet(address)) => {
+            Some((item.span, EndpointAddress::Socket(*address)))
+        }
+        Value::Address(Address::Unix(name)) => {
+            Some((item.span, EndpointAddress::Unix(name.clone())))
+        }
         _ => None,
-    }
-}
-
-fn upstream_tls(table: &TableValue, report: &mut Report<'_>) -> UpstreamTls {
-    let insecure_skip_verify = table.flag("insecure_skip_verify");
-    if insecure_skip_verify && let Some(item) = table.get("insecure_skip_verify") {
-        report
-            .warning(item.span, "upstream certificates are not verified")
-            .remedy("name the trust anchors in `ca_file` instead");
-    }
-    UpstreamTls {
-        server_name: table.string("server_name"),
-        ca_file: table.text("ca_file").map(Into::into),
-        insecure_skip_verify,
     }
 }

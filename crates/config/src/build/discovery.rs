@@ -23,8 +23,8 @@ pub(super) fn discovery(table: &TableValue, report: &mut Report<'_>) -> Option<D
 }
 
 pub(super) fn dns(table: &TableValue) -> Dns {
-    let address = |item: &Item| match item.value {
-        Value::Address(address) => Some(address),
+    let address = |item: &Item| match &item.value {
+        Value::Address(address) => address.inet(),
         _ => None,
     };
     Dns { servers: table.list("servers").iter().filter_map(address).collect() }

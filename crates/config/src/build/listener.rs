@@ -2,12 +2,19 @@
 
 use std::net::SocketAddr;
 
-use super::Unique;
+use bulkhead_message::Address;
+
+use super::tls::listener_tls;
+use super::{Unique, layer4};
 use crate::diagnostic::{Report, Span};
-use crate::model::{Certificate, Listener, ListenerTls, Protocol, SecretSource, TlsVersion};
+use crate::model::{Acme, Listener, Protocol, SecretSource};
 use crate::value::{Item, TableValue};
 
-pub(super) fn listeners(items: &[Item], report: &mut Report<'_>) -> Vec<Listener> {
+pub(super) fn listeners(
+    items: &[Item],
+    acme: Option<&Acme>,
+    report: &mut Report<'_>,
+) -> Vec<Listener> {
     let mut names = Unique::new("listener");
     let mut addresses = Unique::new("address");
     let mut listeners = Vec::with_capacity(items.len());
@@ -16,19 +23,33 @@ pub(super) fn listeners(items: &[Item], report: &mut Report<'_>) -> Vec<Listener
         let name = table.string("name").unwrap_or_else(|| format!("listener-{}", index + 1));
         names.add(&name, table.get("name").map_or(item.span, |item| item.span), report);
         let Some(address) = table.address("address") else { continue };
-        if address.port() != 0
+        if address.inet().is_none_or(|address| address.port() != 0)
             && let Some(item) = table.get("address")
         {
             addresses.add(&address.to_string(), item.span, report);
         }
         listeners.push(Listener {
             name,
+            socket_mode: socket_mode(table, &address, report),
+            protocol: layer4::protocol(table),
+            proxy_protocol: layer4::proxy_protocol(table, address.unix().is_some(), report),
             address,
-            tls: table.table("tls").map(tls),
+            tls: table.table("tls").map(|table| listener_tls(table, acme, report)),
             protocols: protocols(table.list("protocols"), report),
         });
     }
     listeners
+}
+
+/// Permissions of a socket that has a file.
+fn socket_mode(table: &TableValue, address: &Address, report: &mut Report<'_>) -> Option<u32> {
+    let item = table.get("socket_mode")?;
+    if address.unix().is_none_or(|name| name.path().is_none()) {
+        report
+            .error(item.span, "`socket_mode` is for Unix sockets that have a file")
+            .remedy("remove it, or listen on `unix:/PATH`");
+    }
+    table.number("socket_mode")
 }
 
 fn protocols(items: &[Item], report: &mut Report<'_>) -> Vec<Protocol> {
@@ -49,25 +70,6 @@ pub(super) fn protocol(word: &str) -> Protocol {
     if word == "http2" { Protocol::Http2 } else { Protocol::Http1 }
 }
 
-fn tls(table: &TableValue) -> ListenerTls {
-    let certificates = table.list("certificates").iter().filter_map(Item::table);
-    ListenerTls {
-        certificates: certificates
-            .filter_map(|table| {
-                Some(Certificate {
-                    certificate_file: table.text("certificate_file")?.into(),
-                    private_key: secret(table, "private_key_file", "private_key_env")?,
-                })
-            })
-            .collect(),
-        min_version: match table.text("min_version") {
-            Some("1.3") => TlsVersion::Tls13,
-            _ => TlsVersion::Tls12,
-        },
-        require_sni_match: table.flag("require_sni_match"),
-    }
-}
-
 /// The secret that one of two keys names.
 pub(super) fn secret(table: &TableValue, file: &str, environment: &str) -> Option<SecretSource> {
     match table.text(file) {
@@ -83,7 +85,8 @@ pub(super) fn check_admin(
     listeners: &[Listener],
     report: &mut Report<'_>,
 ) {
-    let same = |listener: &&Listener| listener.address == address && address.port() != 0;
+    let same =
+        |listener: &&Listener| listener.address.inet() == Some(address) && address.port() != 0;
     if let Some(listener) = listeners.iter().find(same) {
         report.error(span, format!("the listener `{}` has the same address", listener.name));
     }

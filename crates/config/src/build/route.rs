@@ -40,7 +40,7 @@ pub(super) fn routes(items: &[Item], names: &mut Names, report: &mut Report<'_>)
     routes
 }
 
-fn hostnames(items: &[Item], report: &mut Report<'_>) -> Vec<String> {
+pub(super) fn hostnames(items: &[Item], report: &mut Report<'_>) -> Vec<String> {
     let mut unique = Unique::new("hostname");
     for item in items.iter().filter(|item| !item.text().is_empty()) {
         unique.add(item.text(), item.span, report);
@@ -210,7 +210,7 @@ fn respond(table: &TableValue, report: &mut Report<'_>) -> FixedResponse {
     FixedResponse { status, headers: table.pairs("headers"), body }
 }
 
-fn backends(
+pub(super) fn backends(
     route: &Item,
     table: &TableValue,
     filters: &[Filter],

@@ -36,8 +36,12 @@ pub(super) fn unknown_key(
         return follow_hint(found, name, table);
     }
     let homes = homes(file, name);
-    if homes.is_empty() {
-        let near = nearest(name, table.keys.iter().map(|key| key.name));
+    let near = nearest(name, table.keys.iter().map(|key| key.name));
+    // A letter too few or too many is a slip, though there be such a key elsewhere.
+    let slip = near.is_some_and(|near| {
+        near.strip_suffix('s') == Some(name) || name.strip_suffix('s') == Some(near)
+    });
+    if homes.is_empty() || slip {
         found.suggestion = near.map(str::to_owned);
         if near.is_none()
             && let Some(hinted) = nearest(name, table.hints.iter().map(|(hinted, _)| *hinted))

@@ -5,8 +5,9 @@ use super::discovery::DISCOVERY;
 use super::keep_alive;
 use super::overload::ADAPTIVE_CONCURRENCY;
 use super::resilience::{CIRCUIT_BREAKER_KEY, EJECTION, HEALTH_CHECK, REQUESTS_MAX, SLOW_START};
+use super::tls::UPSTREAM_TLS;
 use super::{
-    BOOL, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, TEXT, Table, default, duration,
+    DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, TEXT, Table, default, duration,
     integer, optional, required,
 };
 use crate::scalar::Scalar;
@@ -24,7 +25,8 @@ pub(crate) static CLUSTER: Table = Table {
         optional(
             "endpoints",
             Shape::List { item: &ENDPOINT_OR_ADDRESS, min: 1 },
-            "Where they are: `10.0.0.1:80`, `[::1]:80` or `name:80`; a plain address has weight 1.",
+            "Where they are: `10.0.0.1:80`, `[::1]:80`, `name:80` or `unix:/run/app.sock`; a plain \
+             address has weight 1.",
         ),
         optional("discovery", Shape::Table(&DISCOVERY), "Where they are looked up instead."),
         default(
@@ -34,6 +36,12 @@ pub(crate) static CLUSTER: Table = Table {
             "Protocol towards them; gRPC needs `http2`.",
         ),
         optional("tls", Shape::Table(&UPSTREAM_TLS), "TLS towards them. Left out: cleartext."),
+        optional(
+            "proxy_protocol",
+            Shape::Scalar(Scalar::Choice(&["v1", "v2"])),
+            "PROXY protocol at the beginning of each connection, in front of TLS. For `tcp_routes` and \
+             `tls_routes` only: connections of HTTP routes are shared by clients. Left out: none.",
+        ),
         default(
             "balance",
             BALANCE,
@@ -159,7 +167,7 @@ static ENDPOINT: Table = Table {
     about: "One endpoint. A name is resolved to all its addresses, and keeps the last ones while it \
             does not resolve.",
     keys: &[
-        required("address", ENDPOINT_ADDRESS, "IP address or name, and port."),
+        required("address", ENDPOINT_ADDRESS, "IP address or name, and port; or a Unix socket."),
         default(
             "weight",
             integer(1, 1_000),
@@ -177,22 +185,6 @@ static ENDPOINT: Table = Table {
     ],
     rules: &[],
     hints: &[("port", "write host and port together: `address: name:8080`")],
-};
-
-static UPSTREAM_TLS: Table = Table {
-    name: "upstream_tls",
-    about: "TLS towards a cluster. Certificates are verified.",
-    keys: &[
-        optional(
-            "server_name",
-            Shape::Scalar(Scalar::ServerName),
-            "Name that is asked for and verified. Left out: the endpoint's name or address.",
-        ),
-        optional("ca_file", FILE_NAME, "PEM file with trust anchors. Left out: the public web's."),
-        default("insecure_skip_verify", BOOL, "false", "Trust anybody. For tests only."),
-    ],
-    rules: &[],
-    hints: &[("sni", "it is called `server_name`"), ("verify", "see `insecure_skip_verify`")],
 };
 
 pub(crate) static JWT_PROVIDER: Table = Table {

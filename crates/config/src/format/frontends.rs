@@ -4,10 +4,12 @@ use super::backends::{CLUSTER, JWT_PROVIDER};
 use super::discovery::DNS;
 use super::edge::{FORWARDING, PATH_NORMALIZATION, REQUEST_ID};
 use super::keep_alive;
+use super::layer4::{PROXY_PROTOCOL, TCP_ROUTE, TLS_ROUTE};
 use super::overload::OVERLOAD;
 use super::routes::ROUTE;
+use super::tls::{ACME, LISTENER_TLS};
 use super::{
-    ADDRESS, BOOL, DAY, ENVIRONMENT, FILE_NAME, NAME, Rule, SECOND, Shape, Table, default,
+    ADDRESS, BOOL, DAY, FILE_NAME, LISTEN_ADDRESS, NAME, Rule, SECOND, Shape, Table, default,
     duration, integer, optional, required, size,
 };
 use crate::scalar::Scalar;
@@ -56,10 +58,20 @@ pub(crate) static FILE: Table = Table {
             Shape::List { item: &Shape::Table(&LISTENER), min: 1 },
             "Where connections are accepted.",
         ),
-        required(
+        optional(
             "routes",
             Shape::List { item: &Shape::Table(&ROUTE), min: 1 },
             "Which request goes where. The most specific match wins, not the first.",
+        ),
+        optional(
+            "tcp_routes",
+            Shape::List { item: &Shape::Table(&TCP_ROUTE), min: 1 },
+            "Where the bytes of listeners with `protocol: tcp` go.",
+        ),
+        optional(
+            "tls_routes",
+            Shape::List { item: &Shape::Table(&TLS_ROUTE), min: 1 },
+            "Where TLS connections that are passed on go, by server name.",
         ),
         default(
             "clusters",
@@ -73,6 +85,11 @@ pub(crate) static FILE: Table = Table {
             Shape::Map { key: Scalar::Name, value: &Shape::Table(&JWT_PROVIDER) },
             "{}",
             "Issuers of tokens, by name.",
+        ),
+        optional(
+            "acme",
+            Shape::Table(&ACME),
+            "Certificates obtained by ACME (RFC 8555), e.g. from Let's Encrypt. Left out: none.",
         ),
         default("limits", Shape::Table(&LIMITS), "{}", "Limits of connections and exchanges."),
         default("forwarding", Shape::Table(&FORWARDING), "{}", "Who asked."),
@@ -96,7 +113,7 @@ pub(crate) static FILE: Table = Table {
             "JSON access log, one line per exchange: `stdout`, or a file. Left out: none.",
         ),
     ],
-    rules: &[],
+    rules: &[Rule::AtLeastOne(&["routes", "tcp_routes", "tls_routes"])],
     hints: &[
         ("upstreams", "sets of endpoints are called `clusters` here"),
         ("services", "sets of endpoints are called `clusters` here"),
@@ -114,13 +131,35 @@ static LISTENER: Table = Table {
             HTTP/2 with prior knowledge on the same port.",
     keys: &[
         optional("name", NAME, "Unique name. Left out: `listener-N`, N being its place from 1."),
-        required("address", ADDRESS, "IP address and port, e.g. `0.0.0.0:8080` or `[::]:8080`."),
+        required(
+            "address",
+            LISTEN_ADDRESS,
+            "IP address and port, e.g. `0.0.0.0:8080` or `[::]:8080`, or a Unix socket: a path \
+             (`unix:/run/bulkhead.sock`) or an abstract name (`unix:@bulkhead`).",
+        ),
+        optional(
+            "socket_mode",
+            Shape::Scalar(Scalar::FileMode),
+            "Permissions of the Unix socket's file: `0660`. Left out: what the umask leaves of 0777.",
+        ),
+        default(
+            "protocol",
+            Shape::Scalar(Scalar::Choice(&["http", "tcp", "tls"])),
+            "http",
+            "`http`: requests, for `routes`. `tcp`: bytes, for `tcp_routes`. `tls`: TLS that is passed \
+             on by its server name, for `tls_routes`.",
+        ),
+        optional(
+            "proxy_protocol",
+            Shape::Table(&PROXY_PROTOCOL),
+            "PROXY protocol in front of what clients say. Left out: the client is who connects.",
+        ),
         optional("tls", Shape::Table(&LISTENER_TLS), "TLS. Left out: cleartext."),
         default(
             "protocols",
             Shape::List { item: &Shape::Scalar(Scalar::Choice(&["http1", "http2"])), min: 1 },
             "[http1, http2]",
-            "Protocols offered, by ALPN with TLS and by the first bytes without.",
+            "Versions of HTTP offered, by ALPN with TLS and by the first bytes without.",
         ),
     ],
     rules: &[],
@@ -129,65 +168,8 @@ static LISTENER: Table = Table {
         ("bind", "the address to listen on is called `address`"),
         ("host", "write host and port together: `address: 0.0.0.0:8080`"),
         ("port", "write host and port together: `address: 0.0.0.0:8080`"),
-        ("protocol", "a listener may offer several: `protocols: [http1, http2]`"),
     ],
 };
-
-static LISTENER_TLS: Table = Table {
-    name: "listener_tls",
-    about: "TLS of a listener.",
-    keys: &[
-        required(
-            "certificates",
-            Shape::List { item: &Shape::Table(&CERTIFICATE), min: 1 },
-            "Certificates, chosen by the name that the client asks for; the first is the default.",
-        ),
-        default(
-            "min_version",
-            Shape::Scalar(Scalar::Choice(&["1.2", "1.3"])),
-            "1.2",
-            "Lowest version of TLS.",
-        ),
-        default(
-            "require_sni_match",
-            BOOL,
-            "false",
-            "Answer 421 to a request for another host than the one that the client named in its \
-             handshake. Without a name there, only an IP address may be asked for.",
-        ),
-    ],
-    rules: &[],
-    hints: &[
-        ("certificate_file", "it stands in an item of `certificates`"),
-        ("private_key_file", "it stands in an item of `certificates`"),
-    ],
-};
-
-static CERTIFICATE: Table = Table {
-    name: "certificate",
-    about: "A certificate chain and its private key.",
-    keys: &[
-        required("certificate_file", FILE_NAME, "PEM file with the chain, leaf first."),
-        optional("private_key_file", FILE_NAME, "PEM file with the private key."),
-        optional(
-            "private_key_env",
-            ENVIRONMENT,
-            "Name of the environment variable that holds the private key as PEM.",
-        ),
-    ],
-    rules: &[Rule::ExactlyOne(&["private_key_file", "private_key_env"])],
-    hints: &[
-        ("private_key", PRIVATE_KEY_HINT),
-        ("key", PRIVATE_KEY_HINT),
-        ("key_file", "the file with the private key is called `private_key_file`"),
-        ("certificate", "name the PEM file in `certificate_file`"),
-        ("cert", "name the PEM file in `certificate_file`"),
-        ("cert_file", "the file with the chain is called `certificate_file`"),
-    ],
-};
-
-const PRIVATE_KEY_HINT: &str = "a private key must not stand in the configuration: put it in a file and name it in \
-     `private_key_file`, or in an environment variable and name that in `private_key_env`";
 
 static LIMITS: Table = Table {
     name: "limits",
@@ -319,7 +301,16 @@ static ADMIN: Table = Table {
 static ACCESS_LOG: Table = Table {
     name: "access_log",
     about: "Access log in a file.",
-    keys: &[required("file", FILE_NAME, "File that lines are appended to.")],
+    keys: &[
+        required("file", FILE_NAME, "File that lines are appended to."),
+        default(
+            "tls",
+            BOOL,
+            "false",
+            "Whether lines tell version, cipher suite and server name of TLS, and the client's \
+             certificate.",
+        ),
+    ],
     rules: &[],
     hints: &[("path", "the file is called `file`")],
 };

@@ -56,7 +56,11 @@ pub(super) static HEALTH_CHECK: Table = Table {
             "Failed checks in a row that make a healthy endpoint unhealthy.",
         ),
         default("jitter", SHARE, "10%", "Random part of the pause that is added to it."),
-        optional("port", integer(1, 65_535), "Port that is checked. Left out: the endpoint's."),
+        optional(
+            "port",
+            integer(1, 65_535),
+            "Port that is checked, but for Unix sockets. Left out: the endpoint's.",
+        ),
         default(
             "initial",
             Shape::Scalar(Scalar::Choice(&["healthy", "unhealthy"])),

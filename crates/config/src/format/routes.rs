@@ -342,7 +342,7 @@ static RESPONSE: Table = Table {
     hints: &[("status_code", "it is called `status`")],
 };
 
-static BACKEND: Table = Table {
+pub(crate) static BACKEND: Table = Table {
     name: "backend",
     about: "A weighted reference to a cluster.",
     keys: &[

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
+
+use bulkhead_message::UnixName;
 
 use super::{
     AdaptiveConcurrency, Balance, Discovery, Ejection, HashSource, HealthCheck, KeepAlive,
-    Locality, Protection, Protocol, SlowStart,
+    Locality, Protection, Protocol, ProxyProtocolVersion, SlowStart, UpstreamTls,
 };
 
 /// A set of endpoints that answer the same requests.
@@ -23,6 +24,8 @@ pub struct Cluster {
     pub protocol: Protocol,
     /// TLS towards them; `None`: cleartext.
     pub tls: Option<UpstreamTls>,
+    /// PROXY protocol at the beginning of each connection; `None`: none.
+    pub proxy_protocol: Option<ProxyProtocolVersion>,
     /// How one is chosen.
     pub balance: Balance,
     /// What is hashed, if one is chosen by hash: the first source that a request has.
@@ -57,7 +60,6 @@ pub struct Cluster {
     pub slow_start: Option<SlowStart>,
     /// Limits of requests in flight, and of failures.
     pub protection: Protection,
-    /// How often names are looked up again. Default 30 s.
     /// Names are looked up again when their TTL is over, but at the latest after this. Default 30 s.
     pub dns_refresh: Duration,
 }
@@ -96,17 +98,8 @@ pub enum EndpointAddress {
         /// Port.
         port: u16,
     },
-}
-
-/// TLS towards a cluster. Verification is on unless `insecure_skip_verify`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct UpstreamTls {
-    /// Name for SNI and verification; `None`: the endpoint's name or address.
-    pub server_name: Option<String>,
-    /// PEM file with trust anchors; `None`: the public web's.
-    pub ca_file: Option<PathBuf>,
-    /// Trust anybody. For tests.
-    pub insecure_skip_verify: bool,
+    /// A Unix socket.
+    Unix(UnixName),
 }
 
 impl Cluster {
@@ -118,6 +111,7 @@ impl Cluster {
             discovery: None,
             protocol,
             tls: None,
+            proxy_protocol: None,
             balance: Balance::default(),
             hash_on: Vec::new(),
             locality: Locality::default(),

@@ -1,7 +1,10 @@
 //! Listeners and their TLS.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use bulkhead_message::Address;
+
+use super::{ListenerProtocol, ListenerTls, ProxyProtocol};
 
 /// One listening address.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,45 +12,36 @@ pub struct Listener {
     /// Unique name.
     pub name: String,
     /// Address; port 0 asks the system for one.
-    pub address: SocketAddr,
+    pub address: Address,
+    /// Permissions of the Unix socket's file; `None`: the umask's.
+    pub socket_mode: Option<u32>,
+    /// What it takes its connections for.
+    pub protocol: ListenerProtocol,
+    /// PROXY protocol; `None`: the client is who connects.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// TLS; `None`: cleartext (HTTP/1.1 and HTTP/2 with prior knowledge on the same port).
     pub tls: Option<ListenerTls>,
     /// Protocols offered (ALPN with TLS, sniffing without). Default: both.
     pub protocols: Vec<Protocol>,
 }
 
-/// TLS of a listener.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListenerTls {
-    /// Certificates, selected by SNI; the first is the default. Never empty.
-    pub certificates: Vec<Certificate>,
-    /// Lowest version. Default 1.2.
-    pub min_version: TlsVersion,
-    /// Refuse requests for another host than the one that the client named in its handshake (SNI).
-    /// Default: false.
-    pub require_sni_match: bool,
-}
-
-/// TLS protocol version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsVersion {
-    /// TLS 1.2
-    Tls12,
-    /// TLS 1.3
-    Tls13,
-}
-
-/// A certificate chain with its key.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Certificate {
-    /// PEM file with the chain, leaf first.
-    pub certificate_file: PathBuf,
-    /// PEM with the private key.
-    pub private_key: SecretSource,
+impl Listener {
+    /// A cleartext listener with defaults.
+    pub fn new(name: &str, address: impl Into<Address>) -> Self {
+        Self {
+            name: name.to_owned(),
+            address: address.into(),
+            socket_mode: None,
+            protocol: ListenerProtocol::Http,
+            proxy_protocol: None,
+            tls: None,
+            protocols: vec![Protocol::Http1, Protocol::Http2],
+        }
+    }
 }
 
 /// Where a secret comes from. The secret itself is never part of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretSource {
     /// A file.
     File(PathBuf),

@@ -9,7 +9,7 @@ fn check(upstream: &str, expect: &str) {
     let found = match Config::quick(listen, upstream, Some(2)) {
         Ok(config) => {
             assert_eq!(config.workers, Some(2));
-            assert_eq!(config.listeners[0].address, listen);
+            assert_eq!(config.listeners[0].address, listen.into());
             let cluster = &config.clusters[&config.routes[0].backends[0].cluster];
             let tls = cluster.tls.as_ref().and_then(|tls| tls.server_name.clone());
             format!("{:?} {tls:?} {:?}", cluster.protocol, cluster.endpoints[0].address)

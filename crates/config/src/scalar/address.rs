@@ -2,9 +2,31 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use bulkhead_message::{Address, UNIX_PREFIX, UnixName};
+
 use super::Fault;
 use crate::diagnostic::quote;
 use crate::model::{EndpointAddress, Network};
+
+/// Reads an IP address and port, or a Unix socket.
+pub(super) fn read_listen_address(text: &str) -> Result<Address, Fault> {
+    match text.strip_prefix(UNIX_PREFIX) {
+        Some(name) => read_unix_name(name).map(Address::Unix),
+        None if text.starts_with(['/', '@']) => {
+            Err(Fault::new(format!("{} is not an IP address and port", quote(text)))
+                .suggest(format!("{UNIX_PREFIX}{text}")))
+        }
+        None => read_address(text).map(Address::Inet),
+    }
+}
+
+/// Reads the name of a Unix socket, without its prefix.
+fn read_unix_name(name: &str) -> Result<UnixName, Fault> {
+    if let Some(path) = name.strip_prefix("//") {
+        return Err(Fault::new("a Unix socket is no URL").suggest(format!("{UNIX_PREFIX}{path}")));
+    }
+    UnixName::parse(name).map_err(|error| Fault::new(error.to_string()))
+}
 
 /// Reads an IP address and port.
 pub(super) fn read_address(text: &str) -> Result<SocketAddr, Fault> {
@@ -75,8 +97,12 @@ fn first_address(address: IpAddr, prefix: u8) -> IpAddr {
 }
 
 /// Reads `10.0.0.1:80`, `[::1]:80`, `name:80`.
+/// Reads `10.0.0.1:80`, `[::1]:80`, `name:80`, `unix:/path`.
 pub(crate) fn read_endpoint(text: &str) -> Result<EndpointAddress, Fault> {
     let fault = || Fault::new(format!("{} is not an address and port", quote(text)));
+    if let Some(name) = text.strip_prefix(UNIX_PREFIX) {
+        return read_unix_name(name).map(EndpointAddress::Unix);
+    }
     if let Ok(address) = text.parse::<SocketAddr>() {
         return if address.port() == 0 {
             Err(Fault::new("an endpoint cannot have port 0"))

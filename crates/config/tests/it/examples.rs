@@ -26,7 +26,7 @@ fn examples_parse_without_warnings() {
         assert!(checked.warnings.is_empty(), "{name}: {}", checked.warnings[0]);
         names.insert(name);
     }
-    for name in ["full", "grpc", "jwt", "minimal", "tls"] {
+    for name in ["full", "grpc", "jwt", "minimal", "sni-passthrough", "tcp", "tls"] {
         assert!(names.contains(&format!("{name}.yaml")), "examples/{name}.yaml is missing");
     }
 }

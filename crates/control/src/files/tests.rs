@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use bulkhead_config::model::{
-    Certificate, Cluster, JwtAlgorithm, JwtProvider, Listener, ListenerTls, Protocol, TlsVersion,
-    UpstreamTls,
+    Certificate, Cluster, JwtAlgorithm, JwtProvider, Listener, ListenerTls, Protocol, UpstreamTls,
 };
 
 use super::*;
@@ -24,22 +23,20 @@ fn every_kind_of_file_is_found_once() {
     let certificate = |name: &str, private_key| Certificate {
         certificate_file: PathBuf::from(name),
         private_key,
+        ocsp_file: None,
     };
     let mut cluster = Cluster::new("api", Vec::new(), Protocol::Http2);
     cluster.tls = Some(UpstreamTls { ca_file: Some("ca.pem".into()), ..UpstreamTls::default() });
     let mut config = Config::default();
     config.listeners.push(Listener {
-        name: "https".to_owned(),
-        address: ([127, 0, 0, 1], 0).into(),
         tls: Some(ListenerTls {
             certificates: vec![
                 certificate("a.pem", SecretSource::File("a.key".into())),
                 certificate("a.pem", SecretSource::Environment("KEY".to_owned())),
             ],
-            min_version: TlsVersion::Tls12,
-            require_sni_match: false,
+            ..ListenerTls::default()
         }),
-        protocols: vec![Protocol::Http2],
+        ..Listener::new("https", ([127, 0, 0, 1], 0))
     });
     config.clusters.insert("api".to_owned(), cluster);
     for (name, keys) in [

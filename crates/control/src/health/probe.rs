@@ -1,8 +1,10 @@
 //! One check over the network: a connection, TLS if the cluster has it, a question, its answer.
 
 use bulkhead_config::model::{HealthProbe, Protocol};
+use bulkhead_message::{Address, UnixName};
+use bulkhead_transport::TlsTarget;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::conversation::Conversation;
@@ -17,10 +19,35 @@ const READ_BYTES: usize = 4 * 1024;
 /// Why the check did not pass.
 pub(super) async fn probe(target: &Target, tls: Tls) -> Result<(), String> {
     let address = target.address();
-    let tls = tls.target(address)?;
-    let socket = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
-    // Without it a question in two pieces may wait for an acknowledgement.
-    let _ = socket.set_nodelay(true);
+    let tls = tls.target(&address)?;
+    let refused = |error| format!("connect: {error}");
+    match address {
+        Address::Inet(address) => {
+            let socket = TcpStream::connect(address).await.map_err(refused)?;
+            // Without it a question in two pieces may wait for an acknowledgement.
+            let _ = socket.set_nodelay(true);
+            speak(target, tls, socket).await
+        }
+        Address::Unix(name) => {
+            let socket = UnixStream::connect(path(&name)).await.map_err(refused)?;
+            speak(target, tls, socket).await
+        }
+    }
+}
+
+/// A name as the runtime takes it: an abstract one begins with a NUL.
+fn path(name: &UnixName) -> String {
+    match name.abstract_name() {
+        Some(name) => format!("\0{name}"),
+        None => name.path().unwrap_or_default().to_owned(),
+    }
+}
+
+async fn speak(
+    target: &Target,
+    tls: Option<TlsTarget>,
+    socket: impl AsyncRead + AsyncWrite + Unpin,
+) -> Result<(), String> {
     let Some(tls) = tls else { return ask(target, socket).await };
     let connecting = TlsConnector::from(tls.config).connect(tls.server_name, socket);
     let stream = connecting.await.map_err(|error| format!("TLS handshake: {error}"))?;

@@ -1,13 +1,19 @@
 //! What is checked and how, as the configuration and the endpoints in force say.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bulkhead_config::Config;
-use bulkhead_config::model::{Cluster, EndpointAddress, HealthCheck, HealthProbe, Protocol};
-use bulkhead_message::Scheme;
-use bulkhead_transport::{ClientConfig, ClientTls, ServerName, TlsTarget};
+use bulkhead_config::model::{
+    self, Cluster, EndpointAddress, HealthCheck, HealthProbe, Protocol, SecretSource, UpstreamTls,
+};
+use bulkhead_message::{Address, Scheme};
+use bulkhead_transport::{
+    CertificatePem, ClientConfig, ClientTls, ClientTlsOptions, NameMatch, ServerName, TlsTarget,
+    TlsVersion,
+};
 
 use crate::plane::CheckedEndpoint;
 
@@ -16,7 +22,7 @@ use crate::plane::CheckedEndpoint;
 pub(super) struct Target {
     pub(super) cluster: String,
     /// Where requests go.
-    pub(super) endpoint: SocketAddr,
+    pub(super) endpoint: Address,
     pub(super) check: HealthCheck,
     pub(super) protocol: Protocol,
     pub(super) scheme: Scheme,
@@ -25,10 +31,12 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Where the check goes.
-    pub(super) fn address(&self) -> SocketAddr {
-        let port = self.check.port.unwrap_or_else(|| self.endpoint.port());
-        SocketAddr::new(self.endpoint.ip(), port)
+    /// Where the check goes. A Unix socket has no other port.
+    pub(super) fn address(&self) -> Address {
+        match (&self.endpoint, self.check.port) {
+            (Address::Inet(endpoint), Some(port)) => SocketAddr::new(endpoint.ip(), port).into(),
+            (endpoint, _) => endpoint.clone(),
+        }
     }
 }
 
@@ -48,13 +56,14 @@ impl Tls {
     ///
     /// # Errors
     /// If the settings cannot be used.
-    pub(super) fn target(&self, address: SocketAddr) -> Result<Option<TlsTarget>, String> {
+    pub(super) fn target(&self, address: &Address) -> Result<Option<TlsTarget>, String> {
         match self {
             Self::Off => Ok(None),
             Self::Broken(reason) => Err(reason.clone()),
             Self::On(config, name) => {
-                let by_address = || ServerName::IpAddress(address.ip().into());
-                let server_name = name.clone().unwrap_or_else(by_address);
+                let by_address = || Some(ServerName::IpAddress(address.inet()?.ip().into()));
+                let server_name = name.clone().or_else(by_address);
+                let server_name = server_name.ok_or("a Unix socket has no name for TLS")?;
                 Ok(Some(TlsTarget { config: Arc::clone(config), server_name }))
             }
         }
@@ -90,7 +99,7 @@ impl Checks {
         let authority = match &check.probe {
             HealthProbe::Http { host: Some(host), .. }
             | HealthProbe::Grpc { host: Some(host), .. } => host.clone(),
-            _ => authority(host.as_deref(), address, scheme),
+            _ => authority(host.as_deref(), &address, scheme),
         };
         Some(Target {
             cluster,
@@ -108,7 +117,8 @@ impl Checks {
 }
 
 /// As a client of the endpoint would write it.
-fn authority(host: Option<&str>, address: SocketAddr, scheme: Scheme) -> String {
+fn authority(host: Option<&str>, address: &Address, scheme: Scheme) -> String {
+    let Some(address) = address.inet() else { return "localhost".to_owned() };
     let default_port = if scheme == Scheme::Https { 443 } else { 80 };
     match host {
         Some(host) if address.port() == default_port => host.to_owned(),
@@ -119,27 +129,63 @@ fn authority(host: Option<&str>, address: SocketAddr, scheme: Scheme) -> String 
 
 fn tls(cluster: &Cluster) -> Tls {
     let Some(settings) = &cluster.tls else { return Tls::Off };
-    let ca = match settings.ca_file.as_ref().map(std::fs::read).transpose() {
-        Ok(ca) => ca,
-        Err(error) => return Tls::Broken(format!("read the CA file: {error}")),
-    };
-    let alpn: &[u8] = match cluster.protocol {
-        Protocol::Http1 => b"http/1.1",
-        Protocol::Http2 => b"h2",
-    };
-    let config = match ClientTls::new(ca.as_deref(), settings.insecure_skip_verify, &[alpn]) {
+    let config = match client_tls(settings, cluster.protocol) {
         Ok(config) => config,
-        Err(error) => return Tls::Broken(error.to_string()),
+        Err(reason) => return Tls::Broken(reason),
     };
     let first_name = || {
         cluster.endpoints.iter().find_map(|endpoint| match &endpoint.address {
             EndpointAddress::Name { host, .. } => Some(host.clone()),
-            EndpointAddress::Socket(_) => None,
+            EndpointAddress::Socket(_) | EndpointAddress::Unix(_) => None,
         })
     };
     match settings.server_name.clone().or_else(first_name).map(ServerName::try_from).transpose() {
         Ok(name) => Tls::On(config, name),
         Err(error) => Tls::Broken(format!("the name for TLS is none: {error}")),
+    }
+}
+
+/// TLS as requests have it.
+fn client_tls(settings: &UpstreamTls, protocol: Protocol) -> Result<Arc<ClientConfig>, String> {
+    let ca = settings.ca_file.as_ref().map(std::fs::read).transpose();
+    let ca = ca.map_err(|error| format!("read the CA file: {error}"))?;
+    let identity = settings.client_certificate.as_ref().map(identity).transpose();
+    let identity = identity.map_err(|error| format!("read the client certificate: {error}"))?;
+    let alpn: &[u8] = match protocol {
+        Protocol::Http1 => b"http/1.1",
+        Protocol::Http2 => b"h2",
+    };
+    let names: Vec<NameMatch> = settings.subject_alt_names.iter().map(name_match).collect();
+    ClientTls::with(&ClientTlsOptions {
+        ca_pem: ca.as_deref(),
+        skip_verify: settings.insecure_skip_verify,
+        names: &names,
+        min_version: match settings.min_version {
+            model::TlsVersion::Tls12 => TlsVersion::Tls12,
+            model::TlsVersion::Tls13 => TlsVersion::Tls13,
+        },
+        alpn: &[alpn],
+        identity: identity.as_ref(),
+        ..ClientTlsOptions::default()
+    })
+    .map_err(|error| error.to_string())
+}
+
+fn identity(own: &model::Certificate) -> io::Result<CertificatePem> {
+    let key_pem = match &own.private_key {
+        SecretSource::File(path) => std::fs::read(path)?,
+        SecretSource::Environment(name) => {
+            std::env::var(name).map(String::into_bytes).map_err(io::Error::other)?
+        }
+    };
+    Ok(CertificatePem { chain_pem: std::fs::read(&own.certificate_file)?, key_pem })
+}
+
+fn name_match(accepted: &model::NameMatch) -> NameMatch {
+    match accepted {
+        model::NameMatch::Dns(name) => NameMatch::Dns(name.clone()),
+        model::NameMatch::Uri(uri) => NameMatch::Uri(uri.clone()),
+        model::NameMatch::Spiffe(id) => NameMatch::Spiffe(id.clone()),
     }
 }
 

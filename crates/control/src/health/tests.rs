@@ -1,7 +1,8 @@
 //! Checks against endpoints on loopback, with a data plane that notes what it is told.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -54,7 +55,7 @@ impl Service {
     }
 }
 
-fn serve(mut socket: TcpStream, status: u16) {
+fn serve(mut socket: impl Read + Write, status: u16) {
     let mut request = Vec::new();
     let mut byte = [0];
     while !request.ends_with(b"\r\n\r\n") && socket.read(&mut byte).is_ok_and(|read| read > 0) {
@@ -97,8 +98,8 @@ fn checks(clusters: &[Cluster]) -> Arc<Checks> {
     Arc::new(Checks::of(&Config { clusters: clusters.collect(), ..Config::default() }))
 }
 
-fn endpoint(cluster: &str, address: SocketAddr) -> CheckedEndpoint {
-    CheckedEndpoint { cluster: cluster.to_owned(), address, host: None }
+fn endpoint(cluster: &str, address: impl Into<Address>) -> CheckedEndpoint {
+    CheckedEndpoint { cluster: cluster.to_owned(), address: address.into(), host: None }
 }
 
 /// Checks that run until the fixture is dropped.
@@ -147,7 +148,8 @@ impl Fixture {
     #[track_caller]
     fn expect(&self, cluster: &str, verdicts: &[(SocketAddr, bool)]) {
         let told = self.told.recv_timeout(PATIENCE).unwrap();
-        assert_eq!(told, Told::Health(cluster.to_owned(), verdicts.to_vec()));
+        let verdicts = verdicts.iter().map(|(address, healthy)| ((*address).into(), *healthy));
+        assert_eq!(told, Told::Health(cluster.to_owned(), verdicts.collect()));
     }
 }
 
@@ -164,13 +166,13 @@ fn an_endpoint_fails_and_recovers() {
         fixture.events.recv_timeout(PATIENCE),
         Ok(Event::EndpointUnhealthy {
             cluster: "api".to_owned(),
-            endpoint: address,
+            endpoint: address.into(),
             reason: "it answered 503".to_owned(),
         })
     );
     service.status.store(200, Ordering::SeqCst);
     fixture.expect("api", &[(address, true)]);
-    let healthy = Event::EndpointHealthy { cluster: "api".to_owned(), endpoint: address };
+    let healthy = Event::EndpointHealthy { cluster: "api".to_owned(), endpoint: address.into() };
     assert_eq!(fixture.events.recv_timeout(PATIENCE), Ok(healthy));
 }
 
@@ -211,7 +213,7 @@ fn a_check_that_did_not_change_keeps_its_state_over_a_reload() {
 }
 
 /// What one check of a cluster's endpoint at `address` comes to.
-fn once(cluster: &Cluster, address: SocketAddr) -> Result<(), String> {
+fn once(cluster: &Cluster, address: impl Into<Address>) -> Result<(), String> {
     let checks = checks(std::slice::from_ref(cluster));
     let target = checks.target(endpoint(&cluster.name, address)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -258,7 +260,7 @@ fn each_protocol_with_and_without_tls() {
             tls: ca.map(|ca| UpstreamTls {
                 server_name: Some("api.test".to_owned()),
                 ca_file: Some(ca.clone()),
-                insecure_skip_verify: false,
+                ..UpstreamTls::default()
             }),
             ..cluster("api", check(probe(status)))
         };
@@ -279,11 +281,38 @@ fn connections_are_made_where_the_check_says_and_are_bounded_in_time() {
     let tcp = cluster("api", check(HealthProbe::Tcp));
     assert_eq!(once(&tcp, address), Ok(()));
     let elsewhere = HealthCheck { port: Some(address.port()), ..check(HealthProbe::Tcp) };
-    assert_eq!(once(&cluster("api", elsewhere), ([127, 0, 0, 1], 1).into()), Ok(()));
+    assert_eq!(once(&cluster("api", elsewhere), ([127, 0, 0, 1], 1)), Ok(()));
     let short = HealthCheck { timeout: Duration::from_millis(20), ..check(http()) };
     let reason = once(&cluster("api", short), address);
     assert_eq!(reason, Err("no answer within 20 ms".to_owned()));
     drop(silent);
     let refused = once(&tcp, address).unwrap_err();
     assert!(refused.starts_with("connect: "), "{refused}");
+}
+
+#[test]
+fn a_unix_socket_is_checked_by_its_path_or_its_abstract_name() {
+    let scratch = Scratch::new();
+    let path = scratch.write("api.sock", "");
+    std::fs::remove_file(&path).unwrap();
+    let listener = UnixListener::bind(&path).unwrap();
+    let address: Address = format!("unix:{}", path.display()).parse().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| serve(listener.accept().unwrap().0, 200));
+        assert_eq!(once(&cluster("api", check(http())), address.clone()), Ok(()));
+    });
+    drop(listener);
+    let refused = once(&cluster("api", check(HealthProbe::Tcp)), address).unwrap_err();
+    assert!(refused.starts_with("connect: "), "{refused}");
+
+    let name = format!("bulkhead-check-{}", std::process::id());
+    let abstract_name =
+        <std::os::unix::net::SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(
+            &name,
+        );
+    let _listener = UnixListener::bind_addr(&abstract_name.unwrap()).unwrap();
+    let address: Address = format!("unix:@{name}").parse().unwrap();
+    // Another port is not for it.
+    let elsewhere = HealthCheck { port: Some(1), ..check(HealthProbe::Tcp) };
+    assert_eq!(once(&cluster("api", elsewhere), address), Ok(()));
 }

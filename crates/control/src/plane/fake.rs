@@ -10,7 +10,7 @@ use super::*;
 pub(crate) enum Told {
     Applied(Box<Config>),
     Addresses(String, Vec<SocketAddr>),
-    Health(String, Vec<(SocketAddr, bool)>),
+    Health(String, Vec<(Address, bool)>),
     Discovered(Discovery, Vec<Endpoint>),
 }
 
@@ -19,6 +19,7 @@ pub(crate) struct FakePlane {
     /// What `apply` is answered with, if not with success.
     pub(crate) refusal: Mutex<Option<Vec<String>>>,
     pub(crate) rejected: Mutex<usize>,
+    pub(crate) certificates: Mutex<CertificateStatus>,
     pub(crate) checked: Mutex<Vec<CheckedEndpoint>>,
     pub(crate) availability: Mutex<Vec<ClusterAvailability>>,
     revision: Mutex<u64>,
@@ -32,6 +33,7 @@ impl FakePlane {
             unready: Mutex::default(),
             refusal: Mutex::default(),
             rejected: Mutex::default(),
+            certificates: Mutex::default(),
             checked: Mutex::default(),
             availability: Mutex::default(),
             revision: Mutex::new(1),
@@ -103,7 +105,7 @@ impl Plane for FakePlane {
         self.checked.lock().unwrap().clone()
     }
 
-    fn set_health(&self, cluster: &str, verdicts: Vec<(SocketAddr, bool)>) {
+    fn set_health(&self, cluster: &str, verdicts: Vec<(Address, bool)>) {
         self.tell(Told::Health(cluster.to_owned(), verdicts));
     }
 
@@ -128,6 +130,14 @@ impl Plane for FakePlane {
 
     fn metrics(&self) -> String {
         "bulkhead_build_info 1\n".to_owned()
+    }
+
+    fn certificates(&self) -> CertificateStatus {
+        self.certificates.lock().unwrap().clone()
+    }
+
+    fn set_acme_challenges(&self, _challenges: AcmeChallenges) -> Result<(), String> {
+        Ok(())
     }
 
     fn config_rejected(&self) {

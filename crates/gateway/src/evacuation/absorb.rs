@@ -34,15 +34,19 @@ impl Worker {
         while absorbed < ABSORBED_PER_TURN
             && let Some(parcel) = self.parcels.pop_front()
         {
-            absorbed += parcel.connections.len();
+            absorbed += parcel.sockets();
             self.absorb(parcel);
         }
         // The next evacuation looks here for who has least.
-        let waiting: usize = self.parcels.iter().map(|parcel| parcel.connections.len()).sum();
-        self.slot.connections.store(self.connections.len() + waiting, Ordering::Relaxed);
+        let connections = self.connections.len() + self.relays.len();
+        let waiting: usize = self.parcels.iter().map(Parcel::sockets).sum();
+        self.slot.connections.store(connections + waiting, Ordering::Relaxed);
     }
 
     fn absorb(&mut self, mut parcel: Parcel) {
+        for relay in std::mem::take(&mut parcel.relays) {
+            self.absorb_relay(relay);
+        }
         let mut new = Unpacked::default();
         let unpack = AssertUnwindSafe(|| self.unpack(&mut parcel, &mut new));
         if catch_unwind(unpack).is_err() {
@@ -135,7 +139,8 @@ impl Worker {
         let orphaned = match (&mut connection.side, facts) {
             (Side::Upstream(upstream), Some(facts)) => {
                 let cluster = self.clusters.get_mut(upstream.cluster);
-                let adopted = cluster.and_then(|c| c.pool.adopt(upstream.address, key, facts, now));
+                let adopted =
+                    cluster.and_then(|c| c.pool.adopt(upstream.address.clone(), key, facts, now));
                 if let Some(endpoint) = adopted {
                     upstream.endpoint = endpoint;
                 }

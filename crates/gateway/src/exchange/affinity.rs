@@ -104,7 +104,7 @@ fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// An IPv4 client is the same over a socket that takes both families.
-fn hash_of_ip(ip: IpAddr) -> u64 {
+pub(crate) fn hash_of_ip(ip: IpAddr) -> u64 {
     match ip.to_canonical() {
         IpAddr::V4(ip) => stable_hash(&ip.octets()),
         IpAddr::V6(ip) => stable_hash(&ip.octets()),

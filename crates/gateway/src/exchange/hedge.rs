@@ -34,9 +34,9 @@ impl Worker {
         let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint) else { return };
         let Some(cluster) = clusters.get_mut(id) else { return };
         let Some(address) = cluster.pool.address(endpoint) else { return };
-        let mut tried = exchange.tried;
-        tried.add(address);
-        if !may_be_hedged(exchange) || !cluster.pool.has_untried(&tried, subset_of(exchange)) {
+        let mut tried = exchange.tried.clone();
+        tried.add(&address);
+        if !may_be_hedged(exchange) || !cluster.pool.has_untried(subset_of(exchange), &tried) {
             return;
         }
         let series = cluster.entry.series;
@@ -169,7 +169,7 @@ impl Worker {
     /// The second attempt is of no use: the first goes on alone, and a retry goes elsewhere.
     pub(super) fn hedge_over(&mut self, key: Key, client: Key) {
         self.note_tried(key);
-        let Some(tried) = self.exchanges.get(key).map(|hedge| hedge.tried) else { return };
+        let Some(tried) = self.exchanges.get(key).map(|hedge| hedge.tried.clone()) else { return };
         if let Some(exchange) = self.exchanges.get_mut(client)
             && exchange.hedge == key
         {

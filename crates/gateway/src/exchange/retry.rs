@@ -143,7 +143,7 @@ impl Worker {
         if let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint)
             && let Some(address) = clusters.get(id).and_then(|it| it.pool.address(endpoint))
         {
-            exchange.tried.add(address);
+            exchange.tried.add(&address);
         }
     }
 

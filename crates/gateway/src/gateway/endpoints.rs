@@ -1,11 +1,11 @@
 //! Endpoints, as told to the gateway and as it tells of them.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
+use bulkhead_message::Address;
 use bulkhead_upstream::EndpointStatus as InWorker;
 
 use super::Gateway;
@@ -26,7 +26,7 @@ pub struct CheckedEndpoint {
     /// Its cluster.
     pub cluster: String,
     /// Where it is.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The name that it was resolved from, if any.
     pub host: Option<String>,
 }
@@ -52,10 +52,10 @@ pub struct ClusterStatus {
 }
 
 /// One endpoint, over all workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointStatus {
     /// Where it is.
-    pub address: SocketAddr,
+    pub address: Address,
     /// What active checks say; `None`: they have said nothing.
     pub healthy: Option<bool>,
     /// Workers that have ejected it.
@@ -71,14 +71,14 @@ impl Gateway {
     /// An address that is not named keeps the state it has. They stay in force until others are
     /// told, also under another configuration, as long as it checks this cluster. Ignored if the
     /// configuration does not.
-    pub fn set_health(&self, cluster: &str, verdicts: Vec<(SocketAddr, bool)>) {
+    pub fn set_health(&self, cluster: &str, verdicts: Vec<(Address, bool)>) {
         let state = self.shared.state();
         let entries = state.snapshot.iter().flat_map(|snapshot| &snapshot.clusters);
         let checked = |entry: &&Arc<ClusterEntry>| entry.config.health_check.is_some();
         let found = entries.filter(checked).find(|entry| entry.config.name == cluster);
         let Some(entry) = found else { return };
-        let known: HashSet<SocketAddr> =
-            state.names.endpoints(&entry.config).iter().map(|spec| spec.address).collect();
+        let known: HashSet<Address> =
+            state.names.endpoints(&entry.config).iter().map(|spec| spec.address.clone()).collect();
         let of_cluster = verdicts.into_iter().filter(|(address, _)| known.contains(address));
         self.shared.verdicts.set(entry.id, ClusterVerdicts::new(of_cluster.collect()));
         state.slots.iter().for_each(|slot| slot.wake());
@@ -94,8 +94,8 @@ impl Gateway {
             let specs = state.names.endpoints(&entry.config).into_iter();
             specs.map(|spec| CheckedEndpoint {
                 cluster: entry.config.name.clone(),
+                host: state.names.host(&entry.config, &spec.address).map(str::to_owned),
                 address: spec.address,
-                host: state.names.host(&entry.config, spec.address).map(str::to_owned),
             })
         });
         endpoints.collect()
@@ -112,7 +112,7 @@ impl Gateway {
                 let initially = entry.settings.initially_healthy;
                 let healthy = endpoints
                     .iter()
-                    .filter(|spec| verdicts.of(spec.address).unwrap_or(initially))
+                    .filter(|spec| verdicts.of(&spec.address).unwrap_or(initially))
                     .count();
                 let cluster = entry.config.name.clone();
                 ClusterAvailability { cluster, endpoints: endpoints.len(), healthy }
@@ -130,20 +130,21 @@ impl Gateway {
                 entries.map(|entry| (entry.id, entry.config.name.clone())).collect();
             (names, state.slots.clone())
         };
-        let mut found: BTreeMap<ClusterId, BTreeMap<SocketAddr, EndpointStatus>> =
+        let mut found: BTreeMap<ClusterId, BTreeMap<Address, EndpointStatus>> =
             names.keys().map(|id| (*id, BTreeMap::new())).collect();
         for (id, endpoints) in ask(&slots).into_iter().flatten() {
             // A worker may be about to take the configuration that has this cluster, or has it no more.
             let Some(known) = found.get_mut(&id) else { continue };
             let verdicts = self.shared.verdicts.of(id).unwrap_or_default();
             for endpoint in endpoints {
-                let status = known.entry(endpoint.address).or_insert_with(|| EndpointStatus {
-                    address: endpoint.address,
-                    healthy: verdicts.of(endpoint.address),
-                    ejected_by: 0,
-                    in_flight: 0,
-                    connections: 0,
-                });
+                let status =
+                    known.entry(endpoint.address.clone()).or_insert_with(|| EndpointStatus {
+                        address: endpoint.address.clone(),
+                        healthy: verdicts.of(&endpoint.address),
+                        ejected_by: 0,
+                        in_flight: 0,
+                        connections: 0,
+                    });
                 status.add(&endpoint);
             }
         }

@@ -118,9 +118,11 @@ fn what_was_found_is_kept_for_its_source_and_takes_its_description_along() {
     assert!(!known.set_discovered(&source, vec![endpoint(2, "b"), endpoint(3, "a")]), "no news");
     assert!(!known.set_discovered(&other, vec![endpoint(4, "a")]), "nobody looks there");
     let specs = names(&config, &known).succeed(&known).endpoints(&config.clusters["api"]);
-    let facts: Vec<_> =
-        specs.iter().map(|spec| (spec.address, spec.local, spec.weight, spec.priority)).collect();
-    assert_eq!(facts, [(address(2), false, 7, 2), (address(3), true, 7, 2)]);
+    let facts: Vec<_> = specs
+        .iter()
+        .map(|spec| (spec.address.clone(), spec.local, spec.weight, spec.priority))
+        .collect();
+    assert_eq!(facts, [(address(2).into(), false, 7, 2), (address(3).into(), true, 7, 2)]);
     assert!(specs.iter().all(|spec| spec.labels.as_ref().is_some_and(|l| l["version"] == "v2")));
     for elsewhere in [other, service] {
         let config = looking_at(&elsewhere);

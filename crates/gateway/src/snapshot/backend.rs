@@ -49,7 +49,7 @@ fn hash_on(route: &model::Route, cluster: Option<&model::Cluster>) -> Vec<HashSo
     }
 }
 
-fn subset(subset: &model::Subset) -> Arc<Subset> {
+pub(super) fn subset(subset: &model::Subset) -> Arc<Subset> {
     let fallback = if subset.fall_back { SubsetFallback::Any } else { SubsetFallback::None };
     Arc::new(Subset::new(subset.labels.clone(), fallback))
 }

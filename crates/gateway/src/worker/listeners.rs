@@ -12,8 +12,8 @@ impl Worker {
     /// on no more is accepted first: nobody else might.
     pub(crate) fn listen_on(&mut self, listeners: Vec<WorkerListener>) {
         for old in self.drop_listeners() {
-            let address = old.entry.address;
-            if !listeners.iter().any(|new| new.entry.address == address) {
+            let address = &old.entry.address;
+            if !listeners.iter().any(|new| new.entry.address == *address) {
                 self.accept_rest(&old);
             }
         }

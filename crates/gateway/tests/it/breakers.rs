@@ -249,7 +249,7 @@ fn a_waiting_request_whose_endpoint_goes_away_is_in_flight_once() {
         gateway.apply(before.clone()).expect("apply");
         wait_for("the endpoint is back", || {
             let clusters = gateway.endpoints();
-            clusters[0].endpoints.iter().all(|endpoint| endpoint.address != origin.addr())
+            clusters[0].endpoints.iter().all(|endpoint| endpoint.address != origin.addr().into())
         });
     }
 }

@@ -8,6 +8,7 @@ use bulkhead_config::model::{
     Protocol, SuccessRate,
 };
 use bulkhead_gateway::Gateway;
+use bulkhead_message::Address;
 use bulkhead_origin::Origin;
 
 use crate::support::{PATIENCE, client, config, origin, read_response, start, value};
@@ -89,7 +90,7 @@ fn unhealthy_endpoints_get_nothing_whatever_happens_to_workers_and_configuration
     let config = checked(&origins, 2, 50);
     let gateway = start(config.clone());
     assert!(shares(&gateway, &origins, 32).iter().all(|&share| share > 0));
-    gateway.set_health("origin", vec![(one.addr(), false), (other.addr(), true)]);
+    gateway.set_health("origin", vec![(one.addr().into(), false), (other.addr().into(), true)]);
     wait_for(&gateway, &origins, &[false, true]);
     for worker in 0..2 {
         gateway.kill_worker(worker).expect("kill");
@@ -102,9 +103,9 @@ fn unhealthy_endpoints_get_nothing_whatever_happens_to_workers_and_configuration
     http2.clusters.values_mut().for_each(|cluster| cluster.protocol = Protocol::Http2);
     gateway.apply(http2).expect("apply");
     assert_eq!(shares(&gateway, &origins, 32)[0], 0, "and the pool");
-    gateway.set_health("origin", vec![(one.addr(), true), (other.addr(), true)]);
+    gateway.set_health("origin", vec![(one.addr().into(), true), (other.addr().into(), true)]);
     wait_for(&gateway, &origins, &[true, true]);
-    gateway.set_health("origin", vec![(one.addr(), false)]);
+    gateway.set_health("origin", vec![(one.addr().into(), false)]);
     wait_for(&gateway, &origins, &[false, true]);
     let mut unchecked = config;
     unchecked.clusters.values_mut().for_each(|cluster| cluster.health_check = None);
@@ -117,15 +118,15 @@ fn panic_sends_to_all_unless_it_is_off() {
     let (one, other) = (origin(), origin());
     let origins = [&one, &other];
     let gateway = start(checked(&origins, 1, 60));
-    gateway.set_health("origin", vec![(one.addr(), false), (other.addr(), true)]);
+    gateway.set_health("origin", vec![(one.addr().into(), false), (other.addr().into(), true)]);
     wait_for_metric(&gateway, "bulkhead_cluster_panic_workers", 1.0);
     assert_eq!(shares(&gateway, &origins, 10), [5, 5]);
-    gateway.set_health("origin", vec![(one.addr(), true), (other.addr(), true)]);
+    gateway.set_health("origin", vec![(one.addr().into(), true), (other.addr().into(), true)]);
     wait_for_metric(&gateway, "bulkhead_cluster_panic_workers", 0.0);
     drop(gateway);
 
     let gateway = start(checked(&origins, 1, 0));
-    gateway.set_health("origin", vec![(one.addr(), false), (other.addr(), false)]);
+    gateway.set_health("origin", vec![(one.addr().into(), false), (other.addr().into(), false)]);
     let begun = Instant::now();
     while statuses(&gateway, 4) != [503; 4] {
         assert!(begun.elapsed() < PATIENCE, "requests are still sent");
@@ -136,11 +137,11 @@ fn panic_sends_to_all_unless_it_is_off() {
 fn what_is_known_of_endpoints_is_told() {
     let (one, other) = (origin(), origin());
     let gateway = start(checked(&[&one, &other], 2, 50));
-    let sorted = |mut addresses: Vec<SocketAddr>| {
+    let sorted = |mut addresses: Vec<Address>| {
         addresses.sort_unstable();
         addresses
     };
-    let all = sorted(vec![one.addr(), other.addr()]);
+    let all = sorted(vec![one.addr().into(), other.addr().into()]);
     let to_check = gateway.checked_endpoints().into_iter().map(|endpoint| endpoint.address);
     assert_eq!(sorted(to_check.collect()), all);
     let healthy = |gateway: &Gateway| {
@@ -149,16 +150,16 @@ fn what_is_known_of_endpoints_is_told() {
         availability[0].healthy
     };
     assert_eq!(healthy(&gateway), 2);
-    let unknown: SocketAddr = ([127, 0, 0, 1], 1).into();
-    gateway.set_health("origin", vec![(one.addr(), false), (unknown, false)]);
-    gateway.set_health("nobody", vec![(other.addr(), false)]);
+    let unknown: Address = ([127, 0, 0, 1], 1).into();
+    gateway.set_health("origin", vec![(one.addr().into(), false), (unknown, false)]);
+    gateway.set_health("nobody", vec![(other.addr().into(), false)]);
     assert_eq!(healthy(&gateway), 1);
     let clusters = gateway.endpoints();
     assert_eq!((clusters.len(), clusters[0].cluster.as_str()), (1, "origin"));
     let endpoints = &clusters[0].endpoints;
-    assert_eq!(endpoints.iter().map(|endpoint| endpoint.address).collect::<Vec<_>>(), all);
+    assert_eq!(endpoints.iter().map(|endpoint| endpoint.address.clone()).collect::<Vec<_>>(), all);
     for endpoint in endpoints {
-        let expect = (endpoint.address == one.addr()).then_some(false);
+        let expect = (endpoint.address == one.addr().into()).then_some(false);
         assert_eq!(endpoint.healthy, expect, "{endpoint:?}");
         assert_eq!((endpoint.in_flight, endpoint.ejected_by), (0, 0), "{endpoint:?}");
     }
@@ -192,7 +193,10 @@ fn an_endpoint_that_answers_500_is_ejected_by_its_rate_or_if_500_counts() {
         wait_for_metric(&gateway, "bulkhead_cluster_ejected_endpoints", 1.0);
         let clusters = gateway.endpoints();
         let ejected = clusters[0].endpoints.iter().filter(|endpoint| endpoint.ejected_by > 0);
-        assert_eq!(ejected.map(|endpoint| endpoint.address).collect::<Vec<_>>(), [bad]);
+        assert_eq!(
+            ejected.map(|endpoint| endpoint.address.clone()).collect::<Vec<_>>(),
+            [bad.into()]
+        );
     }
 }
 

@@ -1,12 +1,14 @@
 //! The pool of workers changes its size, connections are spread anew, and one gateway goes on with the
 //! sockets of another.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use bulkhead_config::model::{Protocol, WorkerAffinity};
-use bulkhead_gateway::{Gateway, GatewayOptions, ResizeError};
-use bulkhead_testkit::RawClient;
+use bulkhead_gateway::{Gateway, GatewayOptions, HandedSocket, ResizeError};
+use bulkhead_testkit::{RawClient, Scratch};
+use bulkhead_transport::Listener;
 
 use crate::support::{
     PATIENCE, address, client, config, feed, frame, origin, read_response, start, value,
@@ -241,4 +243,43 @@ fn sockets_of_listeners_that_are_gone_are_closed() {
     let new = Gateway::start(other, options).expect("start");
     assert_eq!(new.unclaimed(), ["main", "main"]);
     assert_ne!(address(&new), address(&old));
+}
+
+#[test]
+fn the_file_of_a_unix_socket_stays_with_whoever_listens() {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    let (origin, scratch) = (origin(), Scratch::new());
+    let path = scratch.write("web.sock", "");
+    std::fs::remove_file(&path).expect("a free name");
+    let mut config = config(origin.addr(), Protocol::Http1, 2);
+    config.listeners[0].address = format!("unix:{}", path.display()).parse().expect("an address");
+    let ask = || {
+        let mut socket = UnixStream::connect(&path).expect("connect");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let request = b"GET /api/v1/5/feed HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        std::io::Write::write_all(&mut socket, request).expect("send");
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut socket, &mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    };
+    let old = start(config.clone());
+    // Another process has a descriptor of its own. The one socket is shared by all workers.
+    let own = |handed: HandedSocket| {
+        let descriptor = handed.socket.as_fd().try_clone_to_owned().expect("a descriptor");
+        let socket = Arc::new(Listener::adopt(descriptor).expect("adopt"));
+        HandedSocket { socket, ..handed }
+    };
+    let sockets: Vec<_> = old.hand_over().into_iter().map(own).collect();
+    assert_eq!(sockets.len(), 1);
+    let options = GatewayOptions { sockets, ..GatewayOptions::default() };
+    let new = Gateway::start(config, options).expect("start the heir");
+    assert!(new.unclaimed().is_empty());
+    assert!(old.drain_handed_over(PATIENCE));
+    drop(old);
+    ask();
+    new.resize(4).expect("grow");
+    ask();
+    new.resize(1).expect("shrink");
+    (0..8).for_each(|_| ask());
 }

@@ -8,11 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Certificate, Filter, JwtAlgorithm, JwtFilter, JwtKeys, JwtProvider, ListenerTls, Protocol,
-    SecretSource, TlsVersion, UpstreamTls,
+    SecretSource, UpstreamTls,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_origin::{Origin, OriginOptions};
-use bulkhead_testkit::{Authority, Scratch, SigningKey};
+use bulkhead_testkit::{Authority, Leaf, Scratch, SigningKey};
 use bulkhead_transport::{
     CertificatePem, ClientTls, ServerConfig, ServerName, ServerTls, Ticketer,
 };
@@ -38,14 +38,11 @@ pub(crate) fn with_tls(
                 private_key: SecretSource::File(
                     scratch.write(&format!("{name}.key"), leaf.key_pem),
                 ),
+                ocsp_file: None,
             }
         })
         .collect();
-    config.listeners[0].tls = Some(ListenerTls {
-        certificates,
-        min_version: TlsVersion::Tls12,
-        require_sni_match: false,
-    });
+    config.listeners[0].tls = Some(ListenerTls { certificates, ..ListenerTls::default() });
 }
 
 pub(crate) fn connect(
@@ -53,7 +50,15 @@ pub(crate) fn connect(
     tls: &Arc<bulkhead_transport::ClientConfig>,
     name: &'static str,
 ) -> TlsClient {
-    let socket = TcpStream::connect(address(gateway)).expect("connect");
+    connect_to(address(gateway), tls, name)
+}
+
+pub(crate) fn connect_to(
+    address: SocketAddr,
+    tls: &Arc<bulkhead_transport::ClientConfig>,
+    name: &'static str,
+) -> TlsClient {
+    let socket = TcpStream::connect(address).expect("connect");
     socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let name = ServerName::try_from(name).expect("a name");
     let session = ClientConnection::new(tls.clone(), name).expect("a session");
@@ -67,7 +72,7 @@ pub(crate) fn with_upstream_tls(config: &mut Config, authority: &Authority, scra
         cluster.tls = Some(UpstreamTls {
             server_name: Some("up.example".to_owned()),
             ca_file: Some(ca_file.clone()),
-            insecure_skip_verify: false,
+            ..UpstreamTls::default()
         });
     });
 }
@@ -169,10 +174,13 @@ pub(crate) fn tls_origin(authority: &Authority, alpn: &[&[u8]]) -> Origin {
 
 /// TLS of `up.example`.
 pub(crate) fn server_tls(authority: &Authority, alpn: &[&[u8]]) -> Arc<ServerConfig> {
-    let leaf = authority.issue(&["up.example"]);
+    server_tls_of(&authority.issue(&["up.example"]), alpn)
+}
+
+pub(crate) fn server_tls_of(leaf: &Leaf, alpn: &[&[u8]]) -> Arc<ServerConfig> {
     let pem = CertificatePem {
-        chain_pem: leaf.chain_pem.into_bytes(),
-        key_pem: leaf.key_pem.into_bytes(),
+        chain_pem: leaf.chain_pem.clone().into_bytes(),
+        key_pem: leaf.key_pem.clone().into_bytes(),
     };
     let ticketer = Ticketer::new().expect("keys");
     ServerTls::new(vec![pem], bulkhead_transport::TlsVersion::Tls12, alpn, &ticketer)
@@ -196,7 +204,7 @@ fn upstreams_are_spoken_to_over_tls_and_verified() {
                 cluster.tls = Some(UpstreamTls {
                     server_name: Some(name.to_owned()),
                     ca_file: Some(ca.clone()),
-                    insecure_skip_verify: false,
+                    ..UpstreamTls::default()
                 });
             });
             let gateway = start(config);

@@ -26,12 +26,7 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
     let cluster = Cluster::new("origin", vec![endpoint], protocol);
     Config {
         workers: Some(workers),
-        listeners: vec![Listener {
-            name: "main".to_owned(),
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            tls: None,
-            protocols: vec![Protocol::Http1, Protocol::Http2],
-        }],
+        listeners: vec![Listener::new("main", ([127, 0, 0, 1], 0))],
         routes: vec![Route {
             name: "all".to_owned(),
             hostnames: vec![],
@@ -57,7 +52,7 @@ pub(crate) fn start(config: Config) -> Gateway {
 }
 
 pub(crate) fn address(gateway: &Gateway) -> SocketAddr {
-    gateway.addresses()[0].1
+    gateway.addresses()[0].1.inet().expect("an IP address")
 }
 
 pub(crate) fn client(gateway: &Gateway) -> RawClient {
@@ -88,6 +83,20 @@ pub(crate) fn feed(user: u64) -> Vec<u8> {
 pub(crate) fn value(metrics: &str, sample: &str) -> Option<f64> {
     let line = metrics.lines().find(|line| line.starts_with(sample))?;
     line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok()
+}
+
+/// Waits until a sample has this value: a client may hear of an end before it is counted.
+#[track_caller]
+pub(crate) fn wait_for_value(gateway: &Gateway, sample: &str, expected: f64) {
+    let started = std::time::Instant::now();
+    loop {
+        let metrics = gateway.registry().render();
+        if value(&metrics, sample) == Some(expected) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{sample} is not {expected}: {metrics}");
+        std::thread::yield_now();
+    }
 }
 
 /// Memory of this process, in bytes.

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bulkhead_message::{ExchangeRecord, Outcome};
+use bulkhead_message::{ExchangeRecord, Outcome, RelayRecord, TlsRecord};
 
 use crate::histogram::micros;
 use crate::time::Rfc3339;
@@ -72,25 +72,81 @@ pub(super) fn write(
     if let Some(tunnel) = record.tunnel {
         text(out, "tunnel", tunnel.protocol.as_bytes());
     }
-    match record.outcome {
+    outcome(out, record.outcome);
+    number(out, "attempts", record.attempts.into());
+    number(out, "request_bytes", record.request_bytes);
+    number(out, "response_bytes", record.response_bytes);
+    duration(out, record.duration);
+    number(out, "revision", record.revision);
+    if let Some(id) = record.request_id {
+        text(out, "request_id", id);
+    }
+    if let Some(tls) = &record.tls {
+        tls_facts(out, tls);
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+/// Appends the line of a relay, with its line feed.
+pub(super) fn write_relay(
+    out: &mut Vec<u8>,
+    record: &RelayRecord<'_>,
+    unix_time: Duration,
+    second: &mut SecondText,
+) {
+    out.extend_from_slice(b"{\"time\":\"");
+    second.write(out, unix_time);
+    out.push(b'"');
+    if let Some(client) = record.client {
+        address(out, client);
+    }
+    text(out, "protocol", record.protocol.as_bytes());
+    text(out, "listener", record.listener.as_bytes());
+    if let Some(name) = record.server_name {
+        text(out, "server_name", name.as_bytes());
+    }
+    text(out, "route", record.route.as_bytes());
+    text(out, "cluster", record.cluster.as_bytes());
+    text(out, "endpoint", record.endpoint.as_bytes());
+    outcome(out, record.outcome);
+    number(out, "attempts", record.attempts.into());
+    number(out, "received_bytes", record.received_bytes);
+    number(out, "sent_bytes", record.sent_bytes);
+    duration(out, record.duration);
+    number(out, "revision", record.revision);
+    out.extend_from_slice(b"}\n");
+}
+
+fn tls_facts(out: &mut Vec<u8>, tls: &TlsRecord<'_>) {
+    for (name, value) in [
+        ("tls_version", tls.version),
+        ("tls_cipher", tls.cipher),
+        ("tls_server_name", tls.server_name),
+        ("tls_client_subject", tls.client_subject),
+        ("tls_client_spiffe_id", tls.client_spiffe_id),
+        ("tls_client_fingerprint", tls.client_fingerprint),
+    ] {
+        if !value.is_empty() {
+            text(out, name, value.as_bytes());
+        }
+    }
+}
+
+fn outcome(out: &mut Vec<u8>, outcome: Outcome) {
+    match outcome {
         Outcome::Complete => text(out, "outcome", b"complete"),
         Outcome::Failed { kind, .. } => {
             text(out, "outcome", b"failed");
             text(out, "failure", kind.as_str().as_bytes());
         }
     }
-    number(out, "attempts", record.attempts.into());
-    number(out, "request_bytes", record.request_bytes);
-    number(out, "response_bytes", record.response_bytes);
-    let micros = micros(record.duration);
+}
+
+fn duration(out: &mut Vec<u8>, duration: Duration) {
+    let micros = micros(duration);
     number(out, "duration_ms", micros / 1_000);
     out.push(b'.');
     three_digits(out, (micros % 1_000) as u32);
-    number(out, "revision", record.revision);
-    if let Some(id) = record.request_id {
-        text(out, "request_id", id);
-    }
-    out.extend_from_slice(b"}\n");
 }
 
 fn address(out: &mut Vec<u8>, address: IpAddr) {

@@ -24,6 +24,7 @@ fn record() -> ExchangeRecord<'static> {
         duration: Duration::ZERO,
         revision: 1,
         request_id: None,
+        tls: None,
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn until<T>(mut step: impl FnMut() -> Option<T>) -> T {
 }
 
 pub(crate) fn listener() -> Listener {
-    Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), &ListenerOptions::default()).unwrap()
+    Listener::bind((Ipv4Addr::LOCALHOST, 0), &ListenerOptions::default()).unwrap()
 }
 
 pub(crate) fn accept(listener: &Listener) -> TcpStream {
@@ -172,7 +172,7 @@ fn fast_open_is_asked_for_only_when_wanted() {
     let fast = ConnectOptions { fast_open: true, ..Default::default() };
     for _ in 0..2 {
         // The second time the kernel may hold a cookie: both ways must work.
-        let mut client = Channel::connect_with(address, None, &fast).unwrap();
+        let mut client = Channel::connect_with(address.clone(), None, &fast).unwrap();
         assert!(sys::fast_open_connect(&client.socket).unwrap());
         assert_eq!(client.read(&mut [0; 8]).unwrap(), ReadOutcome::WouldBlock);
         assert!(client.connect_result().unwrap(), "ready for the first write");
@@ -190,7 +190,7 @@ fn a_local_address_is_used() {
     let local = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 9), 0));
     let options = ConnectOptions { local: Some(local), ..Default::default() };
     let _client = Channel::connect_with(listener.local_addr().unwrap(), None, &options).unwrap();
-    assert_eq!(until(|| listener.accept().ok()).1.ip(), local.ip());
+    assert_eq!(until(|| listener.accept().ok()).1.unwrap().ip(), local.ip());
 }
 
 #[test]
@@ -211,4 +211,23 @@ fn a_channel_moves_to_another_thread_and_poll() {
         receive(&mut server, 6)
     });
     assert_eq!(sibling.join().unwrap(), b"before");
+}
+
+#[test]
+fn what_is_peeked_is_there_for_the_next_read() {
+    let listener = listener();
+    let mut client = Channel::connect(listener.local_addr().unwrap(), None).unwrap();
+    let mut server = Channel::plain(until(|| listener.accept().ok()).0);
+    let mut buffer = [0; 8];
+    assert_eq!(server.peek(&mut buffer).unwrap(), ReadOutcome::WouldBlock);
+    until(|| client.connect_result().unwrap().then_some(()));
+    assert_eq!(client.write(b"front rest").unwrap(), 10);
+    client.close_notify();
+    until(|| (server.peek(&mut buffer).unwrap() == ReadOutcome::Bytes(8)).then_some(()));
+    assert_eq!(&buffer, b"front re");
+    server.skip(6).unwrap();
+    assert_eq!(server.read(&mut buffer).unwrap(), ReadOutcome::Bytes(4));
+    assert_eq!(&buffer[..4], b"rest");
+    until(|| (server.peek(&mut buffer).unwrap() == ReadOutcome::Closed).then_some(()));
+    assert!(server.skip(1).is_err());
 }

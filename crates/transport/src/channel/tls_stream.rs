@@ -8,9 +8,12 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 
 use mio::net::TcpStream;
+use rustls::pki_types::CertificateDer;
 use rustls::{
     ClientConnection, Connection, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection,
 };
+
+use crate::tls::reason;
 
 use super::{ReadOutcome, TlsInfo, TlsTarget, read_socket, write_socket};
 
@@ -226,15 +229,18 @@ impl TlsStream {
             Connection::Client(_) => None,
         };
         let resumed = self.session.handshake_kind().map(|kind| kind == HandshakeKind::Resumed);
-        TlsInfo { version, server_name, resumed }
+        let cipher = self.session.negotiated_cipher_suite().and_then(|it| it.suite().as_str());
+        TlsInfo { version, cipher, server_name, resumed }
     }
-}
 
-#[cfg(test)]
-impl TlsStream {
     /// The certificate that the peer has shown.
-    pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
-        self.session.peer_certificates()?.first().map(AsRef::as_ref)
+    pub(super) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.session.peer_certificates()?.first()
+    }
+
+    /// Why the session is dead.
+    pub(super) fn failure(&self) -> Option<&'static str> {
+        self.failure.as_ref().map(reason)
     }
 }
 

@@ -6,9 +6,14 @@ use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
 
 use super::*;
+use crate::Channel;
 
 fn any_port() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+fn inet(listener: &Listener) -> SocketAddr {
+    listener.local_addr().unwrap().inet().unwrap()
 }
 
 fn bind(options: &ListenerOptions) -> Listener {
@@ -30,9 +35,9 @@ fn options_reach_the_socket() {
 fn accepted_streams_do_not_delay_and_do_not_block() {
     let listener = bind(&ListenerOptions::default());
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
-    let client = StdStream::connect(listener.local_addr().unwrap()).unwrap();
+    let client = StdStream::connect(inet(&listener)).unwrap();
     let (mut stream, peer) = listener.accept().unwrap();
-    assert_eq!(peer, client.local_addr().unwrap());
+    assert_eq!(peer, client.local_addr().ok());
     assert!(stream.nodelay().unwrap());
     assert_eq!(stream.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
 }
@@ -40,7 +45,7 @@ fn accepted_streams_do_not_delay_and_do_not_block() {
 #[test]
 fn two_sockets_share_a_port_and_each_connection_reaches_one() {
     let first = bind(&ListenerOptions::default());
-    let address = first.local_addr().unwrap();
+    let address = inet(&first);
     let second = Listener::bind(address, &ListenerOptions::default()).unwrap();
     let clients: Vec<_> = (0..64).map(|_| StdStream::connect(address).unwrap()).collect();
     let drain = |listener: &Listener| std::iter::from_fn(|| listener.accept().ok()).count();
@@ -54,7 +59,7 @@ fn two_sockets_share_a_port_and_each_connection_reaches_one() {
 fn a_second_exclusive_listener_is_refused_with_address_and_remedy() {
     let exclusive = ListenerOptions { reuse_port: false, ..Default::default() };
     let first = bind(&exclusive);
-    let address = first.local_addr().unwrap();
+    let address = inet(&first);
     let error = Listener::bind(address, &exclusive).unwrap_err();
     assert_eq!(error.cause.kind(), ErrorKind::AddrInUse);
     let text = error.to_string();
@@ -64,22 +69,23 @@ fn a_second_exclusive_listener_is_refused_with_address_and_remedy() {
 
 #[test]
 fn every_common_refusal_has_its_own_remedy() {
+    let inet = any_port().into();
     let remedies = [libc::EADDRINUSE, libc::EACCES, libc::EADDRNOTAVAIL, libc::EMFILE]
-        .map(|code| remedy(&io::Error::from_raw_os_error(code)));
+        .map(|code| remedy(&inet, &io::Error::from_raw_os_error(code)));
     for (index, text) in remedies.iter().enumerate() {
         assert_ne!(*text, "check the address");
         assert!(!remedies[..index].contains(text), "{text}");
     }
     assert_eq!(
-        remedy(&io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
-        remedy(&io::Error::from(ErrorKind::Unsupported))
+        remedy(&inet, &io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
+        remedy(&inet, &io::Error::from(ErrorKind::Unsupported))
     );
 }
 
 #[test]
 fn the_queue_outlives_the_original() {
     let original = bind(&ListenerOptions::default());
-    let address = original.local_addr().unwrap();
+    let address = inet(&original);
     let duplicate = original.duplicate().unwrap();
     let mut early = StdStream::connect(address).unwrap();
     early.write_all(b"early").unwrap();
@@ -103,7 +109,7 @@ fn a_duplicate_wakes_another_poll_for_what_waits() {
     let mut duplicate = original.duplicate().unwrap();
     let dead = Poll::new().unwrap();
     dead.registry().register(&mut original, Token(1), Interest::READABLE).unwrap();
-    let _client = StdStream::connect(original.local_addr().unwrap()).unwrap();
+    let _client = StdStream::connect(inet(&original)).unwrap();
     drop((dead, original));
     let mut sibling = Poll::new().unwrap();
     sibling.registry().register(&mut duplicate, Token(2), Interest::READABLE).unwrap();
@@ -113,15 +119,82 @@ fn a_duplicate_wakes_another_poll_for_what_waits() {
     duplicate.accept().unwrap();
 }
 
+/// A path in a folder of the test's own.
+fn socket_path(test: &str) -> (std::path::PathBuf, Address) {
+    let folder = std::env::temp_dir().join(format!("bulkhead-{test}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("a.sock");
+    let address = format!("unix:{}", path.display()).parse().unwrap();
+    (path, address)
+}
+
+fn bind_unix(address: &Address) -> Result<Listener, BindError> {
+    let options = ListenerOptions { socket_mode: Some(0o640), ..ListenerOptions::default() };
+    Listener::bind(address.clone(), &options)
+}
+
+#[test]
+fn a_unix_socket_is_kept_from_others_and_removed_with_its_last_keeper() {
+    use std::os::unix::fs::PermissionsExt;
+    let (path, address) = socket_path("kept");
+    let listener = bind_unix(&address).unwrap();
+    assert_eq!(listener.local_addr().unwrap(), address);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    let second = bind_unix(&address).unwrap_err();
+    assert_eq!(second.cause.kind(), ErrorKind::AddrInUse, "{second}");
+    // The probe of the second is a connection that has ended.
+    drop(listener.accept().unwrap());
+    let mut client = Channel::connect(address.clone(), None).unwrap();
+    let (stream, peer) = listener.accept().unwrap();
+    assert_eq!(peer, None);
+    assert!(client.connect_result().unwrap());
+    assert_eq!(client.write(b"hello").unwrap(), 5);
+    let mut server = Channel::plain(stream);
+    let mut buffer = [0; 16];
+    assert_eq!(server.read(&mut buffer).unwrap(), crate::ReadOutcome::Bytes(5));
+    client.close_notify();
+    assert_eq!(server.read(&mut buffer).unwrap(), crate::ReadOutcome::Closed);
+    let (keeper, duplicate) = (listener.keep().unwrap(), listener.duplicate().unwrap());
+    drop(listener);
+    assert!(path.exists());
+    drop(keeper);
+    assert!(!path.exists());
+    drop(duplicate);
+}
+
+#[test]
+fn a_dead_socket_file_is_replaced_and_any_other_file_is_not() {
+    let (path, address) = socket_path("dead");
+    drop(StdUnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    drop(bind_unix(&address).unwrap());
+    std::fs::write(&path, "precious").unwrap();
+    let error = bind_unix(&address).unwrap_err();
+    assert_eq!(error.cause.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+}
+
+#[test]
+fn an_abstract_name_has_no_file() {
+    let address: Address = format!("unix:@bulkhead-{}", std::process::id()).parse().unwrap();
+    let listener = Listener::bind(address.clone(), &ListenerOptions::default()).unwrap();
+    assert_eq!(listener.local_addr().unwrap(), address);
+    let _client = Channel::connect(address.clone(), None).unwrap();
+    listener.accept().unwrap();
+    drop(listener);
+    assert!(Channel::connect(address, None).is_err());
+}
+
 #[test]
 fn a_socket_from_elsewhere_is_listened_on() {
     let opened = std::net::TcpListener::bind(any_port()).unwrap();
     let address = opened.local_addr().unwrap();
     let listener = Listener::adopt(opened.into()).unwrap();
     let client = StdStream::connect(address).unwrap();
-    assert_eq!(listener.local_addr().unwrap(), address);
+    assert_eq!(listener.local_addr().unwrap(), address.into());
     let (stream, peer) = listener.accept().unwrap();
-    assert_eq!(peer, client.local_addr().unwrap());
+    assert_eq!(peer, client.local_addr().ok());
     assert!(stream.nodelay().unwrap());
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 }
@@ -131,7 +204,7 @@ fn what_does_not_listen_is_refused() {
     let datagrams = std::net::UdpSocket::bind(any_port()).unwrap();
     assert_eq!(Listener::adopt(datagrams.into()).unwrap_err().kind(), ErrorKind::InvalidInput);
     let listener = bind(&ListenerOptions::default());
-    let client = StdStream::connect(listener.local_addr().unwrap()).unwrap();
+    let client = StdStream::connect(inet(&listener)).unwrap();
     assert_eq!(Listener::adopt(client.into()).unwrap_err().kind(), ErrorKind::InvalidInput);
     let file = std::fs::File::open("/dev/null").unwrap();
     assert!(Listener::adopt(file.into()).is_err());

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::certificate::Certificate;
+use super::challenge::AlpnChallenges;
+
 /// Certificates by name; a name may have several, of different key types.
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
@@ -13,22 +16,28 @@ pub(super) struct Resolver {
     exact: HashMap<String, Vec<Arc<CertifiedKey>>>,
     /// By what follows `*.`.
     wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
+    challenges: Option<AlpnChallenges>,
 }
 
 impl Resolver {
-    pub(super) fn add(&mut self, key: Arc<CertifiedKey>, names: Vec<String>) {
-        for name in names {
-            let list = match name.strip_prefix("*.") {
-                Some(parent) => self.wildcard.entry(parent.to_owned()).or_default(),
-                None => self.exact.entry(name).or_default(),
-            };
-            list.push(Arc::clone(&key));
+    pub(super) fn new(certificates: &[Certificate], challenges: Option<AlpnChallenges>) -> Self {
+        let mut resolver = Self { challenges, ..Self::default() };
+        for certificate in certificates {
+            resolver.add(certificate);
         }
-        self.all.push(key);
+        resolver
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.all.is_empty()
+    fn add(&mut self, certificate: &Certificate) {
+        let key = &certificate.key;
+        for name in certificate.names() {
+            let list = match name.strip_prefix("*.") {
+                Some(parent) => self.wildcard.entry(parent.to_owned()).or_default(),
+                None => self.exact.entry(name.clone()).or_default(),
+            };
+            list.push(Arc::clone(key));
+        }
+        self.all.push(Arc::clone(key));
     }
 
     /// Certificates for a lower-case name, best first.
@@ -40,6 +49,9 @@ impl Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(answer) = self.challenges.as_ref().and_then(|them| them.answer(&hello)) {
+            return answer;
+        }
         let usable =
             |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
         let named = hello.server_name().and_then(|name| {

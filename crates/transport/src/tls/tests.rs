@@ -1,5 +1,10 @@
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use std::sync::Arc;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::{ClientConfig, ServerConfig};
+
+use super::anchors::anchors;
+use super::policy::provider;
 use super::*;
 
 /// A certificate authority for one test.

@@ -2,6 +2,8 @@
 //! same endpoint. Not keyed: who chooses keys can choose an endpoint, as with every gateway that
 //! hashes what clients send.
 
+use bulkhead_message::Address;
+
 /// FNV-1a over the bytes (Fowler, Noll, Vo: offset basis and prime for 64 bits), then mixed, because
 /// FNV alone leaves the high bits of short keys alike. One multiplication per byte.
 pub fn stable_hash(bytes: &[u8]) -> u64 {
@@ -24,7 +26,11 @@ pub(super) const fn nth(hash: u64, step: u64) -> u64 {
 }
 
 /// Hash of an endpoint: of its address and port, not of its place in a list.
-pub(super) fn of_address(address: std::net::SocketAddr) -> u64 {
+pub(super) fn of_address(address: &Address) -> u64 {
+    let address = match address {
+        Address::Inet(address) => address,
+        Address::Unix(name) => return stable_hash(name.to_string().as_bytes()),
+    };
     let mut bytes = [0; 18];
     let ip = match address.ip() {
         std::net::IpAddr::V4(ip) => ip.to_ipv6_mapped(),

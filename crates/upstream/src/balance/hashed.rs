@@ -9,7 +9,7 @@
 //! of them, rounded up; else the request goes on to the next place for its key. So one popular key
 //! cannot drown its endpoint, and all others stay where they are.
 
-use std::net::SocketAddr;
+use bulkhead_message::Address;
 
 use super::candidates::Candidates;
 use super::maglev::MaglevTable;
@@ -25,16 +25,16 @@ const PROBES_MAX: u64 = 128;
 pub type HashLoad = Option<u32>;
 
 /// One endpoint that a table is built over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Member {
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) weight: u32,
     pub(super) place: u32,
 }
 
 impl Member {
     pub(super) fn hash(&self) -> u64 {
-        hash::of_address(self.address)
+        hash::of_address(&self.address)
     }
 }
 
@@ -60,7 +60,7 @@ impl HashTable {
         before: Option<Self>,
     ) -> Option<Self> {
         // The table must not depend on the order in which endpoints came.
-        members.sort_unstable_by_key(|member| member.address);
+        members.sort_unstable_by(|one, other| one.address.cmp(&other.address));
         if let Some(before) = before
             && before.algorithm == algorithm
             && before.members == members

@@ -33,7 +33,7 @@ fn cluster(balance: Balance, weights: &[u32]) -> Cluster<u32> {
 }
 
 fn spec(port: u16) -> EndpointSpec {
-    EndpointSpec::new(([127, 0, 0, 1], port).into())
+    EndpointSpec::new(([127, 0, 0, 1], port))
 }
 
 fn avoiding(endpoint: EndpointId) -> PickHints<'static> {

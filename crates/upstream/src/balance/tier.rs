@@ -66,7 +66,7 @@ impl Tier {
         let before = mem::take(&mut self.table);
         if matches!(algorithm, Balance::RingHash(_) | Balance::Maglev(_)) {
             let member = |&(place, endpoint): &(u32, &Endpoint)| Member {
-                address: endpoint.address,
+                address: endpoint.address.clone(),
                 // Not the share of a slow start: keys must not move for that.
                 weight: endpoint.configured_weight,
                 place,

@@ -3,8 +3,9 @@
 //! due, never per request.
 
 use std::hash::Hash;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use bulkhead_message::Address;
 
 use super::Cluster;
 use crate::ejection::{may_eject, outliers};
@@ -38,11 +39,11 @@ impl Due {
 impl<K: Copy + Eq + Hash> Cluster<K> {
     /// Takes verdicts of active checks, by address; an endpoint without one stays as it is. One that
     /// recovers is not ejected any more, and starts slowly, if it is to.
-    pub fn set_health(&mut self, verdict: impl Fn(SocketAddr) -> Option<bool>, now: Instant) {
+    pub fn set_health(&mut self, verdict: impl Fn(&Address) -> Option<bool>, now: Instant) {
         let started_at = self.slow_start.map(|_| now);
         let mut changed = false;
         for endpoint in self.endpoints.live_mut() {
-            let Some(healthy) = verdict(endpoint.address) else { continue };
+            let Some(healthy) = verdict(&endpoint.address) else { continue };
             if endpoint.healthy == healthy {
                 continue;
             }

@@ -21,7 +21,7 @@ fn cluster(protocol: Protocol, ports: &[u16]) -> Cluster<u32> {
 }
 
 fn ports(cluster: &Cluster<u32>) -> Vec<u16> {
-    let mut ports: Vec<_> = cluster.endpoints().map(|e| e.address.port()).collect();
+    let mut ports: Vec<_> = cluster.endpoints().map(|e| e.address.inet().unwrap().port()).collect();
     ports.sort_unstable();
     ports
 }

@@ -1,11 +1,13 @@
 //! Another endpoint than those that were tried already.
 
 use std::hash::Hash;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bulkhead_message::Address;
+
 use super::Cluster;
+use crate::endpoint::Endpoint;
 use crate::{EndpointId, PickHints, Rng, Subset};
 
 /// Endpoints that one request remembers having tried; from then on it forgets the first.
@@ -16,32 +18,32 @@ const DRAWS: usize = 4;
 
 /// The endpoints that a request was sent to in vain. By address, which means the same to every
 /// worker and outlives a reload.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tried {
-    addresses: [Option<SocketAddr>; TRIED_MAX],
+    addresses: [Option<Address>; TRIED_MAX],
     /// Where the next one is noted.
     next: usize,
 }
 
 impl Tried {
     /// Notes an endpoint; of more than [`TRIED_MAX`] the last ones.
-    pub fn add(&mut self, address: SocketAddr) {
+    pub fn add(&mut self, address: &Address) {
         if !self.has(address) {
-            self.addresses[self.next % TRIED_MAX] = Some(address);
+            self.addresses[self.next % TRIED_MAX] = Some(address.clone());
             self.next = (self.next + 1) % TRIED_MAX;
         }
     }
 
     /// Whether the endpoint at this address was tried.
-    pub fn has(&self, address: SocketAddr) -> bool {
-        self.addresses.contains(&Some(address))
+    pub fn has(&self, address: &Address) -> bool {
+        self.addresses.iter().flatten().any(|tried| tried == address)
     }
 
     /// Forgets all of them.
     #[inline]
-    pub const fn clear(&mut self) {
+    pub fn clear(&mut self) {
         if self.addresses[0].is_some() {
-            *self = Self { addresses: [None; TRIED_MAX], next: 0 };
+            *self = Self::default();
         }
     }
 }
@@ -66,43 +68,42 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         if !self.is_tried(picked, tried) {
             return Some(picked);
         }
-        Some(self.search_untried(rng, hints.subset, tried).unwrap_or(picked))
+        Some(self.search_untried(picked, rng, hints, tried).unwrap_or(picked))
     }
 
-    /// Whether an endpoint in service, of `subset` if there is one, was not tried. Linear in the
-    /// number of endpoints.
-    pub fn has_untried(&self, tried: &Tried, subset: Option<&Arc<Subset>>) -> bool {
-        let panic = self.endpoints.panic;
-        let mut live = self.endpoints.live();
-        live.any(|(_, it)| {
-            let serves = (it.is_available() || panic) && subset.is_none_or(|subset| subset.has(it));
-            serves && !tried.has(it.address)
-        })
+    /// Whether an endpoint in service, of the subset, was not tried. Linear in the number of endpoints.
+    pub fn has_untried(&self, subset: Option<&Arc<Subset>>, tried: &Tried) -> bool {
+        self.endpoints.live().any(|(_, endpoint)| self.may_serve(endpoint, subset, tried))
+    }
+
+    fn may_serve(&self, endpoint: &Endpoint, subset: Option<&Arc<Subset>>, tried: &Tried) -> bool {
+        (endpoint.is_available() || self.in_panic())
+            && subset.is_none_or(|subset| subset.has(endpoint))
+            && !tried.has(&endpoint.address)
     }
 
     fn is_tried(&self, endpoint: EndpointId, tried: &Tried) -> bool {
-        self.address(endpoint).is_some_and(|address| tried.has(address))
+        self.address(endpoint).is_some_and(|address| tried.has(&address))
     }
 
-    /// From a random place on, so that retries do not pile up on the first.
+    /// From a random place on, so that retries do not pile up on the first; of the best priority that
+    /// is left, and if there is one, as near as `picked`.
     fn search_untried(
         &self,
+        picked: EndpointId,
         rng: &mut Rng,
-        subset: Option<&Arc<Subset>>,
+        hints: PickHints<'_>,
         tried: &Tried,
     ) -> Option<EndpointId> {
-        let places = self.endpoints.places();
-        let start = rng.below(places as u64) as usize;
-        let in_turn = (start..places).chain(0..start);
-        let (places, panic) = (self.endpoints.as_slice(), self.endpoints.panic);
-        let found = in_turn.into_iter().find(|&index| {
-            places.get(index).is_some_and(|endpoint| {
-                let serves = endpoint.live && (endpoint.is_available() || panic);
-                let wanted = subset.is_none_or(|subset| subset.has(endpoint));
-                serves && wanted && !tried.has(endpoint.address)
-            })
-        })?;
-        self.endpoints.id(found as u32)
+        let local = self.endpoints.get(picked)?.local;
+        let places = self.endpoints.as_slice();
+        let start = rng.below(places.len() as u64) as usize;
+        let in_turn = (start..places.len()).chain(0..start);
+        let found = in_turn
+            .filter_map(|index| Some((index, places.get(index)?)))
+            .filter(|(_, it)| it.live && self.may_serve(it, hints.subset, tried))
+            .min_by_key(|(_, it)| (it.priority, it.local != local))?;
+        self.endpoints.id(found.0 as u32)
     }
 }
 

@@ -14,7 +14,7 @@ const SETTINGS: EjectionSettings =
 
 fn cluster(endpoints: u16, settings: EjectionSettings) -> Cluster<u32> {
     let specs: Vec<_> =
-        (1..=endpoints).map(|port| EndpointSpec::new(([127, 0, 0, 1], port).into())).collect();
+        (1..=endpoints).map(|port| EndpointSpec::new(([127, 0, 0, 1], port))).collect();
     let settings =
         ClusterSettings { ejection: Some(settings), ..ClusterSettings::new(Protocol::Http2) };
     Cluster::new(&settings, &specs)

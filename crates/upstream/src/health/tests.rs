@@ -1,7 +1,8 @@
 //! Rows of results, and what verdicts do to the choice of endpoints.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use bulkhead_message::Address;
 
 use super::{CheckedHealth, HealthThresholds};
 use crate::{
@@ -41,13 +42,13 @@ fn the_first_result_decides_and_then_rows_do() {
     assert_eq!(health.record(false, &zero), Some(false));
 }
 
-fn address(port: u16) -> SocketAddr {
+fn address(port: u16) -> Address {
     ([127, 0, 0, 1], port).into()
 }
 
-fn verdicts(told: &[(SocketAddr, bool)]) -> impl Fn(SocketAddr) -> Option<bool> {
+fn verdicts(told: &[(Address, bool)]) -> impl Fn(&Address) -> Option<bool> {
     let told = told.to_vec();
-    move |address| told.iter().find(|(of, _)| *of == address).map(|(_, healthy)| *healthy)
+    move |address| told.iter().find(|(of, _)| of == address).map(|(_, healthy)| *healthy)
 }
 
 fn cluster(endpoints: u16, panic_percent: u32, initially_healthy: bool) -> Cluster<u32> {
@@ -72,7 +73,7 @@ fn picked(cluster: &mut Cluster<u32>, now: Instant) -> Vec<u16> {
     let mut ports: Vec<_> = (0..64)
         .filter_map(|_| {
             let id = cluster.pick(now, &mut rng, PickHints::NONE)?;
-            Some(cluster.address(id)?.port())
+            Some(cluster.address(id)?.inet()?.port())
         })
         .collect();
     ports.sort_unstable();

@@ -9,7 +9,7 @@ use crate::{
 };
 
 fn cluster(settings: &ClusterSettings) -> (Cluster<u32>, EndpointId) {
-    let spec = EndpointSpec::new(([127, 0, 0, 1], 1).into());
+    let spec = EndpointSpec::new(([127, 0, 0, 1], 1));
     let cluster = Cluster::new(settings, std::slice::from_ref(&spec));
     let id = cluster.endpoint_at(spec.address).unwrap();
     (cluster, id)

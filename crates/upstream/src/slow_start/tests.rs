@@ -1,7 +1,8 @@
 //! The formula, and the shares that endpoints get while they start.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use bulkhead_message::Address;
 
 use super::SlowStart;
 use crate::{
@@ -33,13 +34,13 @@ fn shares_follow_the_formula() {
     }
 }
 
-fn address(port: u16) -> SocketAddr {
+fn address(port: u16) -> Address {
     ([127, 0, 0, 1], port).into()
 }
 
-fn verdicts(told: &[(SocketAddr, bool)]) -> impl Fn(SocketAddr) -> Option<bool> {
+fn verdicts(told: &[(Address, bool)]) -> impl Fn(&Address) -> Option<bool> {
     let told = told.to_vec();
-    move |address| told.iter().find(|(of, _)| *of == address).map(|(_, healthy)| *healthy)
+    move |address| told.iter().find(|(of, _)| of == address).map(|(_, healthy)| *healthy)
 }
 
 fn settings(balance: Balance) -> ClusterSettings {

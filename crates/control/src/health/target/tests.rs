@@ -55,9 +55,21 @@ fn authority_is_what_clients_of_the_endpoint_write() {
         let checks = checks(cluster(probe(configured), tls));
         let target = checks.target(endpoint("api", address, host)).unwrap();
         assert_eq!(target.authority, authority);
-        assert_eq!(target.address().port(), 9_000);
+        assert_eq!(target.address().inet().unwrap().port(), 9_000);
         assert_eq!(target.endpoint, address.parse().unwrap());
     }
+}
+
+#[test]
+fn a_unix_socket_has_no_port_and_no_name() {
+    let probe = HealthProbe::Grpc { service: String::new(), host: None };
+    let checks = checks(cluster(probe, Some(UpstreamTls::default())));
+    let target = checks.target(endpoint("api", "unix:/run/api.sock", None)).unwrap();
+    assert_eq!(target.authority, "localhost");
+    assert_eq!(target.address().to_string(), "unix:/run/api.sock");
+    // The configuration's checks ask for a name.
+    let nameless = Tls::On(ClientTls::new(None, false, &[]).unwrap(), None);
+    assert!(nameless.target(&target.address()).is_err());
 }
 
 #[test]
@@ -74,6 +86,6 @@ fn only_clusters_with_checks_have_targets() {
 fn tls_that_cannot_be_used_is_a_reason() {
     let missing = UpstreamTls { ca_file: Some("/nowhere/ca.pem".into()), ..UpstreamTls::default() };
     let checks = checks(cluster(HealthProbe::Tcp, Some(missing)));
-    let reason = checks.tls("api").target(([10, 0, 0, 1], 80).into()).unwrap_err();
+    let reason = checks.tls("api").target(&([10, 0, 0, 1], 80).into()).unwrap_err();
     assert!(reason.starts_with("read the CA file"), "{reason}");
 }

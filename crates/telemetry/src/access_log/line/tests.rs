@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use bulkhead_message::{FailureKind, Side, Version};
+use bulkhead_message::{FailureKind, Side, TlsRecord, Version};
 use serde_json::{Value, json};
 
 use super::*;
@@ -25,6 +25,7 @@ fn record<'a>() -> ExchangeRecord<'a> {
         duration: Duration::from_micros(12_034),
         revision: 3,
         request_id: Some(b"abc"),
+        tls: None,
     }
 }
 
@@ -52,6 +53,24 @@ fn complete_exchange() {
 }
 
 #[test]
+fn what_is_known_of_tls_is_told() {
+    let tls = TlsRecord {
+        version: "1.3",
+        cipher: "TLS13_AES_128_GCM_SHA256",
+        server_name: "a.example",
+        client_subject: "CN=\"ada\"",
+        ..TlsRecord::default()
+    };
+    let record = ExchangeRecord { tls: Some(tls), ..record() };
+    let value: Value = serde_json::from_str(&line(&record, false)).unwrap();
+    assert_eq!(value["tls_version"], json!("1.3"));
+    assert_eq!(value["tls_cipher"], json!("TLS13_AES_128_GCM_SHA256"));
+    assert_eq!(value["tls_server_name"], json!("a.example"));
+    assert_eq!(value["tls_client_subject"], json!("CN=\"ada\""));
+    assert!(value.get("tls_client_spiffe_id").is_none());
+}
+
+#[test]
 fn failed_grpc_exchange() {
     let record = ExchangeRecord {
         client: None,
@@ -60,6 +79,7 @@ fn failed_grpc_exchange() {
         tunnel: None,
         outcome: Outcome::Failed { kind: FailureKind::NoEndpoint, side: Side::Gateway },
         request_id: None,
+        tls: None,
         target: b"/svc/Method",
         ..record()
     };
@@ -138,4 +158,41 @@ fn time_follows_the_clock() {
         second.write(&mut out, Duration::from_millis(millis));
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
+}
+
+#[test]
+fn a_relay_has_a_line_of_its_own() {
+    let record = RelayRecord {
+        client: Some([127, 0, 0, 1].into()),
+        protocol: "tls",
+        listener: "tenants",
+        server_name: Some("a.example"),
+        route: "a",
+        cluster: "a",
+        endpoint: "127.0.0.1:443",
+        outcome: Outcome::Failed { kind: FailureKind::IdleTimeout, side: Side::Gateway },
+        attempts: 2,
+        received_bytes: 7,
+        sent_bytes: 1_024,
+        duration: Duration::from_micros(12_034),
+        revision: 3,
+    };
+    let mut out = Vec::new();
+    write_relay(
+        &mut out,
+        &record,
+        Duration::from_millis(1_700_000_000_123),
+        &mut SecondText::default(),
+    );
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        concat!(
+            r#"{"time":"2023-11-14T22:13:20.123Z","client":"127.0.0.1","protocol":"tls","#,
+            r#""listener":"tenants","server_name":"a.example","route":"a","cluster":"a","#,
+            r#""endpoint":"127.0.0.1:443","outcome":"failed","failure":"idle_timeout","#,
+            r#""attempts":2,"received_bytes":7,"sent_bytes":1024,"duration_ms":12.034,"#,
+            r#""revision":3}"#,
+            "\n"
+        )
+    );
 }

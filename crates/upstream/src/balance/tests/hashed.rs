@@ -32,7 +32,7 @@ fn ports(cluster: &mut Cluster<u32>, keys: u64) -> Vec<u16> {
         .map(|key| {
             let hints = PickHints { hash: Some(nth(42, key)), ..PickHints::NONE };
             let picked = cluster.pick(now, &mut rng, hints).unwrap();
-            cluster.address(picked).unwrap().port()
+            cluster.address(picked).unwrap().inet().unwrap().port()
         })
         .collect()
 }
@@ -175,7 +175,11 @@ fn the_ring_keeps_to_its_limits() {
     ] {
         let members: Vec<_> = (0..)
             .zip(specs(weights))
-            .map(|(place, spec)| Member { address: spec.address, weight: spec.weight, place })
+            .map(|(place, spec)| Member {
+                address: spec.address.clone(),
+                weight: spec.weight,
+                place,
+            })
             .collect();
         let ring = Ring::build(&RingHash { size_min, size_max, load_max: None }, &members);
         assert_eq!(ring.len(), expected, "{size_min} {size_max} {weights:?}");

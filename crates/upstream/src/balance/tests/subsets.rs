@@ -32,7 +32,7 @@ fn ports(cluster: &mut Cluster<u32>, subset: &Arc<Subset>) -> Vec<u16> {
                 ..PickHints::NONE
             };
             let picked = cluster.pick(Instant::now(), &mut rng, hints)?;
-            Some(cluster.address(picked)?.port())
+            Some(cluster.address(picked)?.inet()?.port())
         })
         .collect();
     ports.sort_unstable();

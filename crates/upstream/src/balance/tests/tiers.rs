@@ -27,7 +27,7 @@ fn remote_percent(cluster: &mut Cluster<u32>) -> f64 {
     let remote = (0..PICKS).filter(|_| {
         let hints = PickHints { hash: Some(rng.next()), ..PickHints::NONE };
         let picked = cluster.pick(Instant::now(), &mut rng, hints).unwrap();
-        cluster.address(picked).unwrap().port() >= 100
+        cluster.address(picked).unwrap().inet().unwrap().port() >= 100
     });
     remote.count() as f64 * 100.0 / f64::from(PICKS)
 }

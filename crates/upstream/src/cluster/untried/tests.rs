@@ -1,12 +1,13 @@
 //! Retries go where none has been.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::*;
-use crate::{Balance, ClusterSettings, EndpointSpec, Protocol};
+use crate::{Balance, ClusterSettings, EndpointSpec, Labels, Protocol, SubsetFallback};
 
-fn address(port: u16) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, 1], port))
+fn address(port: u16) -> Address {
+    SocketAddr::from(([10, 0, 0, 1], port)).into()
 }
 
 fn cluster(balance: Balance, endpoints: u16) -> Cluster<u64> {
@@ -21,18 +22,15 @@ fn each_endpoint_is_tried_before_any_is_tried_twice() {
         for seed in 0..50 {
             let mut cluster = cluster(balance, TRIED_MAX as u16);
             let (mut rng, mut tried) = (Rng::new(seed), Tried::default());
+            let now = Instant::now();
             for attempt in 0..TRIED_MAX {
-                let picked = cluster
-                    .pick_untried(Instant::now(), &mut rng, PickHints::NONE, &tried)
-                    .unwrap();
+                let picked = cluster.pick_untried(now, &mut rng, PickHints::NONE, &tried).unwrap();
                 let address = cluster.address(picked).unwrap();
-                assert!(!tried.has(address), "{balance:?}, seed {seed}, attempt {attempt}");
-                tried.add(address);
+                assert!(!tried.has(&address), "{balance:?}, seed {seed}, attempt {attempt}");
+                tried.add(&address);
             }
             // Then one that was tried is better than none.
-            assert!(
-                cluster.pick_untried(Instant::now(), &mut rng, PickHints::NONE, &tried).is_some()
-            );
+            assert!(cluster.pick_untried(now, &mut rng, PickHints::NONE, &tried).is_some());
         }
     }
 }
@@ -41,11 +39,45 @@ fn each_endpoint_is_tried_before_any_is_tried_twice() {
 fn the_first_ones_are_forgotten() {
     let mut tried = Tried::default();
     for port in 0..=TRIED_MAX as u16 {
-        tried.add(address(port));
-        tried.add(address(port));
+        tried.add(&address(port));
+        tried.add(&address(port));
     }
-    assert!(!tried.has(address(0)));
-    assert!((1..=TRIED_MAX as u16).all(|port| tried.has(address(port))));
+    assert!(!tried.has(&address(0)));
+    assert!((1..=TRIED_MAX as u16).all(|port| tried.has(&address(port))));
     tried.clear();
-    assert!(!tried.has(address(1)));
+    assert!(!tried.has(&address(1)));
+}
+
+#[test]
+fn a_subset_and_its_priorities_are_kept_to() {
+    let labels = |version: &str| {
+        let labels: Labels = [("version".to_owned(), version.to_owned())].into();
+        Some(Arc::new(labels))
+    };
+    let spec = |port: u16, version, priority| EndpointSpec {
+        labels: labels(version),
+        priority,
+        ..EndpointSpec::new(address(port))
+    };
+    let specs = [spec(0, "new", 0), spec(1, "new", 0), spec(2, "new", 1), spec(3, "old", 0)];
+    let subset =
+        Subset::new([("version".to_owned(), "new".to_owned())].into(), SubsetFallback::None);
+    let subset = Arc::new(subset);
+    for seed in 0..20 {
+        let mut cluster: Cluster<u64> =
+            Cluster::new(&ClusterSettings::new(Protocol::Http1), &specs);
+        let (mut rng, mut tried) = (Rng::new(seed), Tried::default());
+        let hints = PickHints { subset: Some(&subset), ..PickHints::NONE };
+        let mut ports = Vec::new();
+        for _ in 0..3 {
+            assert!(cluster.has_untried(Some(&subset), &tried));
+            let picked = cluster.pick_untried(Instant::now(), &mut rng, hints, &tried).unwrap();
+            let address = cluster.address(picked).unwrap();
+            ports.push(address.inet().unwrap().port());
+            tried.add(&address);
+        }
+        assert!(!cluster.has_untried(Some(&subset), &tried));
+        ports.sort_unstable();
+        assert_eq!(ports, [0, 1, 2], "seed {seed}");
+    }
 }

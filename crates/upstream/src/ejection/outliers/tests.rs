@@ -48,10 +48,8 @@ fn who_is_an_outlier() {
 /// Sends requests for a minute, 1,000 a second, to endpoints that fail with these probabilities in
 /// percent; gives which were ejected.
 fn simulate(failing: &[u64], seed: u64) -> Vec<bool> {
-    let specs: Vec<_> = (1u16..)
-        .zip(failing)
-        .map(|(port, _)| EndpointSpec::new(([127, 0, 0, 1], port).into()))
-        .collect();
+    let specs: Vec<_> =
+        (1u16..).zip(failing).map(|(port, _)| EndpointSpec::new(([127, 0, 0, 1], port))).collect();
     let settings = ClusterSettings {
         balance: Balance::LeastRequest,
         ejection: Some(EjectionSettings {

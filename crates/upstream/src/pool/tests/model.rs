@@ -83,7 +83,7 @@ impl Model {
     }
 
     fn id(&self, port: u16) -> Option<EndpointId> {
-        self.cluster.endpoint_at(([127, 0, 0, 1], port).into())
+        self.cluster.endpoint_at(([127, 0, 0, 1], port))
     }
 
     fn request(&mut self) {
@@ -91,7 +91,7 @@ impl Model {
             assert!(self.ports.is_empty());
             return;
         };
-        let port = self.cluster.address(id).unwrap().port();
+        let port = self.cluster.address(id).unwrap().inet().unwrap().port();
         match self.cluster.acquire(id) {
             Acquire::Use(key) => self.use_stream(key, port),
             Acquire::Connect => {
@@ -233,8 +233,14 @@ impl Model {
     }
 
     fn expire(&mut self) {
-        for key in self.cluster.expire_idle(self.now) {
-            assert_eq!(self.connections[&key].streams, 0, "only idle ones expire");
+        let expired = self.cluster.expire_idle(self.now);
+        // None of them counts any more, before the first is closed.
+        for key in &expired {
+            let connection = self.connections.get_mut(key).unwrap();
+            assert_eq!(connection.streams, 0, "only idle ones expire");
+            connection.state = ConnectionState::Draining;
+        }
+        for key in expired {
             self.close_if(key, true);
         }
     }
@@ -249,7 +255,7 @@ impl Model {
 
     fn change_endpoints(&mut self, ports: &[u16]) {
         let specs: Vec<_> =
-            ports.iter().map(|&port| EndpointSpec::new(([127, 0, 0, 1], port).into())).collect();
+            ports.iter().map(|&port| EndpointSpec::new(([127, 0, 0, 1], port))).collect();
         let removed = self.cluster.update_endpoints(&specs, self.now);
         self.ports = ports.iter().copied().collect();
         self.seen.retain(|port, _| ports.contains(port));
@@ -281,10 +287,10 @@ impl Model {
             );
             let port = self.cluster.endpoint_of(key).and_then(|id| self.cluster.address(id));
             let expected = (connection.port < 1_000).then_some(connection.port);
-            assert_eq!(port.map(|address| address.port()), expected);
+            assert_eq!(port.map(|address| address.inet().unwrap().port()), expected);
         }
         for endpoint in self.cluster.endpoints() {
-            let port = endpoint.address.port();
+            let port = endpoint.address.inet().unwrap().port();
             let count = self.connections.values().filter(|c| c.port == port).count();
             assert_eq!(endpoint.connections, count);
         }

@@ -1,14 +1,15 @@
 //! When connections are dialled that nobody waits for.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::{
-    AttemptOutcome, Cluster, ClusterSettings, EjectionSettings, EndpointId, EndpointSpec, Protocol,
-    Released, Rng,
+    AttemptOutcome, Cluster, ClusterSettings, EjectionSettings, EndpointId, EndpointSpec,
+    PickHints, Protocol, Released, Rng,
 };
 
 fn specs(count: u16) -> Vec<EndpointSpec> {
-    (0..count).map(|port| EndpointSpec::new(([127, 0, 0, 1], port).into())).collect()
+    (0..count).map(|port| EndpointSpec::new(SocketAddr::from(([127, 0, 0, 1], port)))).collect()
 }
 
 fn settings(protocol: Protocol) -> ClusterSettings {
@@ -70,7 +71,7 @@ fn ejected_endpoints_are_left_alone() {
     let ejection = Some(EjectionSettings { consecutive_failures: 1, ..EjectionSettings::DEFAULT });
     let settings = ClusterSettings { ejection, ..settings(Protocol::Http1) };
     let mut cluster = Cluster::new(&settings, &specs(2));
-    let bad = cluster.pick(now, &mut Rng::new(1), crate::PickHints::NONE).unwrap();
+    let bad = cluster.pick(now, &mut Rng::new(1), PickHints::NONE).unwrap();
     cluster.started(bad);
     assert!(cluster.finished(bad, now, AttemptOutcome::Failure).is_some());
     let dials = dial(&mut cluster, now, 0);

@@ -1,0 +1,213 @@
+//! TLS of listeners and clusters, compiled.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bulkhead_config::model::{self, Discovery, EndpointAddress, Protocol};
+use bulkhead_transport::{
+    ClientAuth, ClientAuthOptions, ClientConfig, ClientTls, ClientTlsOptions, NameMatch,
+    ServerConfig, ServerName, ServerTls, ServerTlsOptions, Ticketer, TlsError, TlsPolicy,
+    TlsVersion,
+};
+
+use super::{ApplyError, Compiler, read_file, speaks};
+use crate::certificates::Loading;
+
+/// TLS of a listener.
+pub(super) fn listener(
+    listener: &model::Listener,
+    tls: &model::ListenerTls,
+    loading: &mut Loading<'_>,
+    compiler: &Compiler,
+) -> Result<Arc<ServerConfig>, ApplyError> {
+    let failed =
+        |source| ApplyError::Tls { owner: format!("listener `{}`", listener.name), source };
+    let mut certificates = Vec::new();
+    for certificate in &tls.certificates {
+        certificates.push(loading.named(certificate)?);
+    }
+    if let Some(path) = &tls.certificates_dir {
+        certificates.extend(loading.directory(path)?);
+    }
+    // Before the first certificate was obtained it is not there.
+    if let Some(path) = tls.acme_dir.as_ref().filter(|path| path.is_dir()) {
+        certificates.extend(loading.directory(path)?);
+    }
+    let mut alpn: Vec<&[u8]> = Vec::new();
+    if speaks(listener, Protocol::Http2) {
+        alpn.push(b"h2");
+    }
+    if speaks(listener, Protocol::Http1) {
+        alpn.push(b"http/1.1");
+    }
+    let ticketer = ticketer(tls, &compiler.ticketer, failed)?;
+    let client_auth =
+        tls.client_certificates.as_ref().map(|clients| client_auth(clients, failed)).transpose()?;
+    ServerTls::with(&ServerTlsOptions {
+        certificates: &certificates,
+        policy: match tls.policy {
+            model::TlsPolicy::Modern => TlsPolicy::Modern,
+            model::TlsPolicy::Intermediate => TlsPolicy::Intermediate,
+        },
+        min_version: version(tls.min_version),
+        alpn: &alpn,
+        ticketer: &ticketer,
+        client_auth: client_auth.as_ref(),
+        challenges: tls.acme_dir.as_ref().map(|_| &compiler.challenges),
+        key_log: compiler.key_log.as_ref(),
+    })
+    .map_err(failed)
+}
+
+const fn version(version: model::TlsVersion) -> TlsVersion {
+    match version {
+        model::TlsVersion::Tls12 => TlsVersion::Tls12,
+        model::TlsVersion::Tls13 => TlsVersion::Tls13,
+    }
+}
+
+fn ticketer(
+    tls: &model::ListenerTls,
+    random: &Ticketer,
+    failed: impl Fn(TlsError) -> ApplyError,
+) -> Result<Ticketer, ApplyError> {
+    if tls.ticket_key_files.is_empty() {
+        return Ok(random.clone());
+    }
+    let read = |path| read_file("session ticket key", path);
+    let keys = tls.ticket_key_files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    Ticketer::from_keys(&keys).map_err(failed)
+}
+
+fn client_auth(
+    clients: &model::ClientCertificates,
+    failed: impl Fn(TlsError) -> ApplyError,
+) -> Result<ClientAuth, ApplyError> {
+    let ca_pem = read_file("CA file", &clients.ca_file)?;
+    let list = clients.crl_file.as_ref();
+    let crl_pem = list.map(|path| read_file("revocation list", path)).transpose()?;
+    ClientAuth::new(&ClientAuthOptions {
+        ca_pem: &ca_pem,
+        crl_pem: crl_pem.as_deref(),
+        required: clients.required,
+        matches: &names(&clients.matches),
+    })
+    .map_err(failed)
+}
+
+fn names(matches: &[model::NameMatch]) -> Vec<NameMatch> {
+    let name = |accepted: &model::NameMatch| match accepted {
+        model::NameMatch::Dns(name) => NameMatch::Dns(name.clone()),
+        model::NameMatch::Uri(uri) => NameMatch::Uri(uri.clone()),
+        model::NameMatch::Spiffe(id) => NameMatch::Spiffe(id.clone()),
+    };
+    matches.iter().map(name).collect()
+}
+
+/// What TLS towards a cluster is made of.
+#[derive(Debug, PartialEq)]
+struct ClientMaterial {
+    tls: model::UpstreamTls,
+    protocol: Protocol,
+    ca_pem: Option<Vec<u8>>,
+    certificate: Option<Vec<u8>>,
+}
+
+/// TLS towards a cluster.
+#[derive(Clone, Debug)]
+pub(super) struct BuiltClient {
+    /// For connections that speak HTTP.
+    pub(super) http: Arc<ClientConfig>,
+    /// The same without ALPN, for bytes that are no HTTP.
+    pub(super) relay: Arc<ClientConfig>,
+}
+
+/// TLS towards each cluster as it was built last. What did not change is carried over: its sessions
+/// can be resumed, and its connections stay in use.
+#[derive(Debug, Default)]
+pub(crate) struct BuiltClients(Mutex<HashMap<String, (ClientMaterial, BuiltClient)>>);
+
+impl BuiltClients {
+    /// TLS towards a cluster, built or carried over.
+    pub(super) fn of(
+        &self,
+        cluster: &model::Cluster,
+        tls: &model::UpstreamTls,
+        loading: &mut Loading<'_>,
+        compiler: &Compiler,
+    ) -> Result<BuiltClient, ApplyError> {
+        let ca_pem = tls.ca_file.as_ref().map(|path| read_file("CA file", path)).transpose()?;
+        let certificate =
+            tls.client_certificate.as_ref().map(|own| loading.named(own)).transpose()?;
+        let material = ClientMaterial {
+            tls: tls.clone(),
+            protocol: cluster.protocol,
+            ca_pem,
+            certificate: certificate.as_ref().map(|own| own.der().to_vec()),
+        };
+        let mut built = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((same, client)) = built.get(&cluster.name)
+            && *same == material
+        {
+            return Ok(client.clone());
+        }
+        let alpn: &[u8] = match cluster.protocol {
+            Protocol::Http1 => b"http/1.1",
+            Protocol::Http2 => b"h2",
+        };
+        let build = |alpn: &[&[u8]]| {
+            let config = ClientTls::with(&ClientTlsOptions {
+                ca_pem: material.ca_pem.as_deref(),
+                skip_verify: tls.insecure_skip_verify,
+                names: &names(&tls.subject_alt_names),
+                min_version: version(tls.min_version),
+                alpn,
+                certificate: certificate.as_ref(),
+                key_log: compiler.key_log.as_ref(),
+                ..ClientTlsOptions::default()
+            });
+            let owner = || format!("cluster `{}`", cluster.name);
+            config.map_err(|source| ApplyError::Tls { owner: owner(), source })
+        };
+        let client = BuiltClient { http: build(&[alpn])?, relay: build(&[])? };
+        built.insert(cluster.name.clone(), (material, client.clone()));
+        Ok(client)
+    }
+
+    /// Forgets clusters that are gone.
+    pub(super) fn retain(&self, is_there: impl Fn(&str) -> bool) {
+        let mut built = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        built.retain(|name, _| is_there(name));
+    }
+}
+
+pub(super) fn server_name(
+    cluster: &model::Cluster,
+) -> Result<Option<ServerName<'static>>, ApplyError> {
+    let Some(tls) = &cluster.tls else { return Ok(None) };
+    let name = tls.server_name.clone().or_else(|| {
+        cluster.endpoints.iter().find_map(|endpoint| match &endpoint.address {
+            EndpointAddress::Name { host, .. } => Some(host.clone()),
+            EndpointAddress::Socket(_) | EndpointAddress::Unix(_) => None,
+        })
+    });
+    let name = name.or_else(|| match &cluster.discovery {
+        Some(Discovery::DnsSrv(service)) => Some(service_domain(service).to_owned()),
+        _ => None,
+    });
+    let Some(name) = name else { return Ok(None) };
+    ServerName::try_from(name.clone())
+        .map(Some)
+        .map_err(|_| ApplyError::ServerName { cluster: cluster.name.clone(), name })
+}
+
+/// The domain whose service it is: what the certificates of its endpoints are for (RFC 6125 §6.2.1).
+fn service_domain(service: &str) -> &str {
+    let mut rest = service;
+    while let Some((label, domain)) = rest.split_once('.')
+        && label.starts_with('_')
+    {
+        rest = domain;
+    }
+    rest
+}

@@ -1,0 +1,210 @@
+//! TLS towards endpoints.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::sign::SingleCertAndKey;
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use super::anchors::anchors;
+use super::certificate::{Certificate, CertificatePem};
+use super::error::TlsError;
+use super::key_log::KeyLogFile;
+use super::names::{NameMatch, check_names};
+use super::policy::{TlsVersion, provider};
+
+/// What can be chosen of TLS towards endpoints.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientTlsOptions<'a> {
+    /// Trust anchors as PEM text; `None`: the public web's.
+    pub ca_pem: Option<&'a [u8]>,
+    /// Any certificate passes: whoever sits on the path can read and change all.
+    pub skip_verify: bool,
+    /// Names of which the endpoint's certificate must have one, in place of the name that is asked
+    /// for; empty: that name.
+    pub names: &'a [NameMatch],
+    /// Lowest version.
+    pub min_version: TlsVersion,
+    /// Protocols to offer (RFC 7301), in order of preference; empty: none.
+    pub alpn: &'a [&'a [u8]],
+    /// Our own certificate as PEM text, for endpoints that ask for one.
+    pub identity: Option<&'a CertificatePem>,
+    /// As `identity`, parsed.
+    pub certificate: Option<&'a Certificate>,
+    /// Every handshake is a full one: no session is kept to be resumed.
+    pub no_resumption: bool,
+    /// Where secrets are written to. For debugging only.
+    pub key_log: Option<&'a KeyLogFile>,
+}
+
+/// Makes configurations of TLS towards endpoints.
+#[derive(Debug)]
+pub struct ClientTls;
+
+impl ClientTls {
+    /// A configuration that trusts the anchors in `ca_pem`, or the public web's without it. With
+    /// `skip_verify` any certificate passes: whoever sits on the path can read and change all.
+    ///
+    /// # Errors
+    /// [`TlsError::TrustAnchors`] when `ca_pem` has no usable certificate.
+    #[expect(clippy::new_ret_no_self, reason = "the library's own type is what channels take")]
+    pub fn new(
+        ca_pem: Option<&[u8]>,
+        skip_verify: bool,
+        alpn: &[&[u8]],
+    ) -> Result<Arc<ClientConfig>, TlsError> {
+        Self::with(&ClientTlsOptions { ca_pem, skip_verify, alpn, ..ClientTlsOptions::default() })
+    }
+
+    /// [`Self::new`] with all that can be chosen.
+    ///
+    /// # Errors
+    /// [`TlsError::TrustAnchors`] as with [`Self::new`]; about our own certificate as with
+    /// [`crate::ServerTls::new`].
+    pub fn with(options: &ClientTlsOptions<'_>) -> Result<Arc<ClientConfig>, TlsError> {
+        let identity = options
+            .identity
+            .map(Certificate::parse)
+            .transpose()
+            .map_err(|source| TlsError::Certificate { number: 1, source })?;
+        let identity = identity.as_ref().or(options.certificate);
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(options.min_version.and_later())
+            .map_err(TlsError::Setup)?;
+        let builder = match verifier(options)? {
+            Verification::Custom(verifier) => {
+                builder.dangerous().with_custom_certificate_verifier(verifier)
+            }
+            Verification::Anchors(roots) => builder.with_root_certificates(roots),
+        };
+        let mut config = match identity {
+            Some(certificate) => {
+                let key = Arc::clone(&certificate.key);
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = options.alpn.iter().map(|name| name.to_vec()).collect();
+        if options.no_resumption {
+            config.resumption = Resumption::disabled();
+        }
+        if let Some(log) = options.key_log {
+            config.key_log = Arc::new(log.clone());
+        }
+        Ok(Arc::new(config))
+    }
+}
+
+enum Verification {
+    Anchors(RootCertStore),
+    Custom(Arc<dyn ServerCertVerifier>),
+}
+
+fn verifier(options: &ClientTlsOptions<'_>) -> Result<Verification, TlsError> {
+    let algorithms = provider().signature_verification_algorithms;
+    if options.skip_verify {
+        return Ok(Verification::Custom(Arc::new(TrustAnybody { algorithms })));
+    }
+    let roots = anchors(options.ca_pem)?;
+    if options.names.is_empty() {
+        return Ok(Verification::Anchors(roots));
+    }
+    let names = options.names.into();
+    Ok(Verification::Custom(Arc::new(TrustNames { roots, names, algorithms })))
+}
+
+/// Checks the chain as the library does, and the endpoint's names against a list of our own.
+#[derive(Debug)]
+struct TrustNames {
+    roots: RootCertStore,
+    names: Box<[NameMatch]>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for TrustNames {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        verify_server_cert_signed_by_trust_anchor(
+            &ParsedCertificate::try_from(end_entity)?,
+            &self.roots,
+            intermediates,
+            now,
+            self.algorithms.all,
+        )?;
+        check_names(&self.names, end_entity)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Checks that the endpoint has the key of the certificate it shows, but not whose it is.
+#[derive(Debug)]
+struct TrustAnybody {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for TrustAnybody {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
