@@ -1,6 +1,7 @@
 //! The two sides of a tunnel, of either protocol: clients, and upstreams under the test's control.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Instant;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{Protocol, Tunnels};
@@ -78,9 +79,24 @@ impl Upstream {
         self.0.local_addr().expect("an address")
     }
 
-    /// The next connection, and the head of its first request.
+    /// The next connection with a request, and the head of that. Others are left: a worker that dies
+    /// while it dials leaves a connection behind that nobody may need.
     pub(super) fn accept(&self) -> (RawClient, String) {
-        let (socket, _) = self.0.accept().expect("a connection");
+        self.0.set_nonblocking(true).expect("a live socket");
+        let (until, mut silent) = (Instant::now() + PATIENCE, Vec::<TcpStream>::new());
+        let socket = loop {
+            if let Ok((socket, _)) = self.0.accept() {
+                socket.set_nonblocking(true).expect("a live socket");
+                silent.push(socket);
+            }
+            let speaks = |socket: &TcpStream| matches!(socket.peek(&mut [0]), Ok(1..));
+            if let Some(at) = silent.iter().position(speaks) {
+                break silent.swap_remove(at);
+            }
+            assert!(Instant::now() < until, "no request comes");
+            std::thread::yield_now();
+        };
+        socket.set_nonblocking(false).expect("a live socket");
         let mut peer = RawClient::over(socket, PATIENCE);
         let head = read_head(&mut peer);
         (peer, head)
