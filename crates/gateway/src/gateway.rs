@@ -243,11 +243,14 @@ impl Gateway {
         names: Names,
         sockets: &mut Vec<HandedSocket>,
     ) -> Result<(), ApplyError> {
-        let workers = self.shared.state().workers;
+        let (workers, held) = {
+            let state = self.shared.state();
+            (state.workers, state.held)
+        };
         let listeners: Vec<ListeningSet> = snapshot
             .listeners
             .iter()
-            .map(|entry| ListeningSet::open(entry, sockets, workers))
+            .map(|entry| ListeningSet::open(entry, sockets, workers, held))
             .collect::<Result<_, _>>()?;
         let mut state = self.shared.state();
         state.snapshot = Some(snapshot.clone());

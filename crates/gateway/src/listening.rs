@@ -47,17 +47,21 @@ pub(crate) struct ListeningSet {
 
 impl ListeningSet {
     /// The sockets of `pool` that are this listener's, and new ones until each worker has its own.
-    /// Where the address has sockets that cannot be added to, these are shared.
+    /// Where the address has sockets that cannot be added to, these are shared; so they are if the
+    /// gateway is `held`: whoever came by a new one would wait, while the process that serves now
+    /// accepts from the others.
     pub(crate) fn open(
         entry: &Arc<ListenerEntry>,
         pool: &mut Vec<HandedSocket>,
         workers: usize,
+        held: bool,
     ) -> Result<Self, ApplyError> {
         let kept = pool.extract_if(.., |handed| handed.is_for(entry));
         let mut set =
             Self { entry: entry.clone(), sockets: kept.map(|kept| kept.socket).collect() };
         // A Unix socket is one for all workers: whoever comes first accepts.
-        let wanted = if entry.address.unix().is_some() { 1 } else { workers };
+        let shared = entry.address.unix().is_some() || (held && !set.sockets.is_empty());
+        let wanted = if shared { 1 } else { workers };
         let options =
             ListenerOptions { socket_mode: entry.socket_mode, ..ListenerOptions::default() };
         while set.sockets.len() < wanted {

@@ -70,7 +70,7 @@ impl Gateway {
             self.shared.state().listeners.iter().map(|set| set.entry.clone()).collect();
         let listeners = entries
             .iter()
-            .map(|entry| ListeningSet::open(entry, &mut sockets, workers))
+            .map(|entry| ListeningSet::open(entry, &mut sockets, workers, false))
             .collect::<Result<_, _>>()?;
         self.shared.state().listeners = listeners;
         for index in before..workers {
