@@ -138,7 +138,7 @@ fn measure(
     let text = fs::read_to_string(&account).context("read the account")?;
     let account: Value = serde_json::from_str(&text).context("read the account")?;
     let _used = fs::remove_file(scratch("overload.json"));
-    let good = account["requests"]["succeeded"].as_f64().context("find requests.succeeded")?;
+    let good = account["requests"]["ok"].as_f64().context("find requests.ok")?;
     let p99 = account["latency_ms"]["p99"].as_f64().unwrap_or(f64::NAN);
     Ok((good / f64::from(seconds), p99))
 }
