@@ -28,15 +28,15 @@ pub use balance::{AffinityCookie, Balance, HashSource, Locality, Maglev, RingHas
 pub use cluster::{Cluster, Endpoint, EndpointAddress};
 pub use discovery::{Discovery, Dns};
 pub use edge::{
-    EscapedSlashes, ForwardedHeader, ForwardedSource, Forwarding, IdTrust, Network,
-    PathNormalization, RequestId, Untrusted,
+    EscapedSlashes, ForwardedHeader, ForwardedSource, Forwarding, IdTrust, PathNormalization,
+    RequestId, Untrusted,
 };
 pub use filter::{
     Cors, Filter, FixedResponse, HeaderChanges, JwtFilter, Mirror, PathRewrite, Redirect, Rewrite,
 };
 pub use jwt::{JwtAlgorithm, JwtKeys, JwtProvider};
 pub use keep_alive::KeepAlive;
-pub use layer4::{Cidr, ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute};
+pub use layer4::{ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute};
 pub use limits::Limits;
 pub use listener::{Listener, Protocol, SecretSource};
 pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};

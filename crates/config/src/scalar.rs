@@ -9,7 +9,6 @@ pub(crate) mod units;
 use std::borrow::Cow;
 
 use crate::diagnostic::quote;
-use crate::model::Cidr;
 use crate::nearest;
 use crate::value::Value;
 
@@ -65,13 +64,10 @@ pub enum Scalar {
     Address,
     /// IP address, or network with the length of its prefix.
     Network,
-    /// IP address or name, and port.
     /// IP address and port, or a Unix socket.
     ListenAddress,
     /// Permissions of a file, in octal.
     FileMode,
-    /// Network of IP addresses.
-    Cidr,
     /// IP address or name, and port; or a Unix socket.
     Endpoint,
     /// Path of a file.
@@ -172,10 +168,6 @@ impl Scalar {
                 address::read_address(text).map(|address| Value::Address(address.into()))
             }
             Self::ListenAddress => address::read_listen_address(text).map(Value::Address),
-            Self::Cidr => match Cidr::parse(text) {
-                Some(_) => Ok(Value::Text(text.to_owned())),
-                None => Err(Fault::not(text, "a network")),
-            },
             Self::FileMode => read_file_mode(text).map(Value::Integer),
             Self::Endpoint => read_endpoint(text).map(Value::Endpoint),
             Self::Hostname => address::read_hostname(text).map(Value::Text),
@@ -266,7 +258,6 @@ impl Scalar {
                 "IP address and port such as `0.0.0.0:8080` or `[::1]:8080`, or a Unix socket such as \
                  `unix:/run/bulkhead.sock` or `unix:@name`"
             }
-            Self::Cidr => "network such as `10.0.0.0/8` or `2001:db8::/32`, or an address",
             Self::FileMode => "permissions in octal such as `0660`",
             Self::Endpoint => {
                 "address and port such as `10.0.0.1:80`, `[::1]:80` or `name:80`, or a Unix socket \

@@ -150,7 +150,6 @@ fn scalar_schema(scalar: Scalar) -> Value {
         Scalar::Address
         | Scalar::Network
         | Scalar::ListenAddress
-        | Scalar::Cidr
         | Scalar::Endpoint
         | Scalar::Hostname
         | Scalar::Host

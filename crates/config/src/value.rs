@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use bulkhead_message::Address;
+use bulkhead_message::{Address, Network};
 
 use crate::diagnostic::Span;
-use crate::model::{EndpointAddress, Network};
+use crate::model::EndpointAddress;
 
 /// A checked value with its place.
 #[derive(Clone, Debug)]
@@ -146,6 +146,17 @@ impl TableValue {
     /// Texts of a key's list.
     pub fn strings(&self, key: &str) -> Vec<String> {
         self.list(key).iter().map(|item| item.text().to_owned()).collect()
+    }
+
+    /// Networks of a key's list.
+    pub fn networks(&self, key: &str) -> Vec<Network> {
+        let items = self.list(key).iter();
+        items
+            .filter_map(|item| match item.value {
+                Value::Network(network) => Some(network),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Entries of a key's mapping; none if it is left out.

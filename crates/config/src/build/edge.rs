@@ -6,9 +6,9 @@ use super::Unique;
 use crate::diagnostic::Report;
 use crate::model::{
     Cluster, EscapedSlashes, Filter, ForwardedHeader, ForwardedSource, Forwarding, IdTrust,
-    Network, PathNormalization, Protocol, RequestId, Route, Untrusted,
+    PathNormalization, Protocol, RequestId, Route, Untrusted,
 };
-use crate::value::{Item, TableValue, Value};
+use crate::value::{Item, TableValue};
 
 pub(super) fn forwarding(table: &TableValue, report: &mut Report<'_>) -> Forwarding {
     let mut unique = Unique::new("header");
@@ -19,7 +19,7 @@ pub(super) fn forwarding(table: &TableValue, report: &mut Report<'_>) -> Forward
         headers.push(header);
     }
     Forwarding {
-        trusted_proxies: networks(table),
+        trusted_proxies: table.networks("trusted_proxies"),
         trusted_hops: table.number("trusted_hops").unwrap_or_default(),
         source: match table.text("source") {
             Some("forwarded") => ForwardedSource::Forwarded,
@@ -32,14 +32,6 @@ pub(super) fn forwarding(table: &TableValue, report: &mut Report<'_>) -> Forward
         headers,
         via: table.string("via"),
     }
-}
-
-fn networks(table: &TableValue) -> Vec<Network> {
-    let network = |value: &Value| match value {
-        Value::Network(network) => Some(*network),
-        _ => None,
-    };
-    table.list("trusted_proxies").iter().filter_map(|item| network(&item.value)).collect()
 }
 
 fn forwarded_header(name: &str) -> Option<ForwardedHeader> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Names, Unique};
 use crate::diagnostic::{Report, Span, quote_name};
 use crate::model::{
-    Cidr, Config, Listener, ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute,
+    Config, Listener, ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute,
 };
 use crate::value::{Item, TableValue};
 
@@ -217,7 +217,7 @@ pub(super) fn proxy_protocol(
     }
     Some(ProxyProtocol {
         required: inner.text("accept") != Some("optional"),
-        trusted_sources: sources.iter().filter_map(|item| Cidr::parse(item.text())).collect(),
+        trusted_sources: inner.networks("trusted_sources"),
     })
 }
 

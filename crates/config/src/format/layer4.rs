@@ -68,7 +68,7 @@ pub(crate) static PROXY_PROTOCOL: Table = Table {
         ),
         default(
             "trusted_sources",
-            Shape::List { item: &Shape::Scalar(Scalar::Cidr), min: 0 },
+            Shape::List { item: &Shape::Scalar(Scalar::Network), min: 0 },
             "[]",
             "Networks whose word is taken: `10.0.0.0/8`, `::1`. Needed, but for a Unix socket, whose \
              permissions say who may connect.",

@@ -1,6 +1,6 @@
 //! What is done to every request before it is routed and sent on.
 
-use std::net::IpAddr;
+use bulkhead_message::Network;
 
 /// Who asked: what is believed of it, and what is passed on.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,30 +29,6 @@ impl Default for Forwarding {
             headers: vec![ForwardedHeader::XForwardedFor, ForwardedHeader::XForwardedProto],
             via: None,
         }
-    }
-}
-
-/// A network: all addresses that begin with the same bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// Its first address.
-    pub address: IpAddr,
-    /// Bits that count, up to 32 or 128.
-    pub prefix: u8,
-}
-
-impl Network {
-    /// Whether an address is in it. An IPv4 address is in no IPv6 network, and the other way round.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let (one, other, width) = match (self.address, address) {
-            (IpAddr::V4(one), IpAddr::V4(other)) => {
-                (u128::from(one.to_bits()), u128::from(other.to_bits()), 32)
-            }
-            (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits(), other.to_bits(), 128),
-            _ => return false,
-        };
-        let rest = width - u32::from(self.prefix).min(width);
-        (one ^ other).checked_shr(rest).unwrap_or(0) == 0
     }
 }
 
@@ -131,6 +107,3 @@ pub enum EscapedSlashes {
     /// 307 to the path with slashes.
     Redirect,
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use bulkhead_message::{Address, UNIX_PREFIX, UnixName};
+use bulkhead_message::{Address, Network, NetworkError, UNIX_PREFIX, UnixName};
 
 use super::Fault;
 use crate::diagnostic::quote;
-use crate::model::{EndpointAddress, Network};
+use crate::model::EndpointAddress;
 
 /// Reads an IP address and port, or a Unix socket.
 pub(super) fn read_listen_address(text: &str) -> Result<Address, Fault> {
@@ -56,47 +56,19 @@ pub(super) fn read_address(text: &str) -> Result<SocketAddr, Fault> {
     Err(if text.contains("://") { fault.remedy("leave the scheme out") } else { fault })
 }
 
-/// Reads `10.0.0.0/8`, `2001:db8::/32`, or an address, which is a network of its own.
+/// Reads a network, or an address, which is a network of its own.
 pub(super) fn read_network(text: &str) -> Result<Network, Fault> {
-    let fault = || Fault::new(format!("{} is not a network", quote(text)));
-    let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) => (address, Some(prefix)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().map_err(|_| fault())?;
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    let prefix = match prefix {
-        None => width,
-        Some(digits) if digits.len() <= 3 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse().ok().filter(|prefix| *prefix <= width).ok_or_else(|| {
-                fault().remedy(format!("the prefix of this address has at most {width} bits"))
-            })?
+    text.parse().map_err(|error| {
+        let fault = Fault::not(text, "a network");
+        match error {
+            NetworkError::Address => fault,
+            NetworkError::Prefix => fault.remedy("write the length of the prefix: `10.0.0.0/8`"),
+            NetworkError::TooLong(_) => fault.remedy(error.to_string()),
+            NetworkError::NotFirst(network) => fault.suggest(network.to_string()),
         }
-        Some(_) => return Err(fault().remedy("write the length of the prefix: `10.0.0.0/8`")),
-    };
-    let first = first_address(address, prefix);
-    if first != address {
-        return Err(fault().suggest(format!("{first}/{prefix}")));
-    }
-    Ok(Network { address, prefix })
+    })
 }
 
-/// An address without the bits behind the prefix.
-fn first_address(address: IpAddr, prefix: u8) -> IpAddr {
-    let prefix = u32::from(prefix);
-    match address {
-        IpAddr::V4(address) => {
-            let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & mask))
-        }
-        IpAddr::V6(address) => {
-            let mask = u128::MAX.checked_shl(128 - prefix).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
-        }
-    }
-}
-
-/// Reads `10.0.0.1:80`, `[::1]:80`, `name:80`.
 /// Reads `10.0.0.1:80`, `[::1]:80`, `name:80`, `unix:/path`.
 pub(crate) fn read_endpoint(text: &str) -> Result<EndpointAddress, Fault> {
     let fault = || Fault::new(format!("{} is not an address and port", quote(text)));

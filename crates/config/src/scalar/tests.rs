@@ -93,9 +93,9 @@ fn addresses() {
     check(Scalar::Address, ":80", "try 0.0.0.0:80");
     check(Scalar::Address, "localhost:80", "try 127.0.0.1:80");
     check(Scalar::Endpoint, "[::1]:80", "Socket([::1]:80)");
-    check(Scalar::Network, "10.0.0.0/8", "Network(Network { address: 10.0.0.0, prefix: 8 })");
-    check(Scalar::Network, "::1", "Network(Network { address: ::1, prefix: 128 })");
-    check(Scalar::Network, "0.0.0.0/0", "Network(Network { address: 0.0.0.0, prefix: 0 })");
+    check(Scalar::Network, "10.0.0.0/8", "Network(10.0.0.0/8)");
+    check(Scalar::Network, "::1", "Network(::1/128)");
+    check(Scalar::Network, "0.0.0.0/0", "Network(0.0.0.0/0)");
     check(Scalar::Network, "10.1.2.3/8", "try 10.0.0.0/8");
     check(Scalar::Network, "2001:db8::1/32", "try 2001:db8::/32");
     check(Scalar::Network, "10.0.0.0/33", "error: `10.0.0.0/33` is not a network");

@@ -5,10 +5,10 @@
 
 use std::net::IpAddr;
 
-use bulkhead_config::model::{self, ForwardedHeader, ForwardedSource, Network, Untrusted};
+use bulkhead_config::model::{self, ForwardedHeader, ForwardedSource, Untrusted};
 use bulkhead_message::{
-    Fields, Known, RequestHead, Version, forwarded_for, forwarded_proto, is_host, push_forwarded,
-    x_forwarded_for, x_forwarded_proto,
+    Fields, Known, Network, RequestHead, Version, forwarded_for, forwarded_proto, is_host,
+    push_forwarded, x_forwarded_for, x_forwarded_proto,
 };
 
 const X_FORWARDED_PORT: &[u8] = b"x-forwarded-port";

@@ -4,10 +4,11 @@ use std::io::{Read, Write};
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    AccessLog, EscapedSlashes, ForwardedHeader, ForwardedSource, IdTrust, Network, PathMatch,
+    AccessLog, EscapedSlashes, ForwardedHeader, ForwardedSource, IdTrust, PathMatch,
     PathNormalization, Protocol, RequestId, RouteMatch, Untrusted,
 };
 use bulkhead_gateway::Gateway;
+use bulkhead_message::Network;
 use bulkhead_testkit::{Authority, Scratch};
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ fn ask(gateway: &Gateway, target: &str, fields: &str) -> (String, Value) {
 }
 
 fn loopback() -> Vec<Network> {
-    vec![Network { address: [127, 0, 0, 0].into(), prefix: 8 }]
+    vec!["127.0.0.0/8".parse().expect("a network")]
 }
 
 /// The addresses that the access log names, once the gateway has ended.

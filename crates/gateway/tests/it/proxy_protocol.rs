@@ -4,9 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use bulkhead_config::Config;
-use bulkhead_config::model::{
-    Cidr, ListenerProtocol, Protocol, ProxyProtocol, ProxyProtocolVersion,
-};
+use bulkhead_config::model::{ListenerProtocol, Protocol, ProxyProtocol, ProxyProtocolVersion};
 use bulkhead_testkit::{Authority, Scratch};
 use bulkhead_transport::ServerName;
 use rustls::{ClientConnection, StreamOwned};
@@ -22,7 +20,7 @@ const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 const REQUEST: &[u8] = b"GET /api/v1/1/feed HTTP/1.1\r\nhost: a.example\r\n\r\n";
 
 fn with_proxy_protocol(config: &mut Config, required: bool, trusted: &str) {
-    let trusted_sources = vec![Cidr::parse(trusted).expect("a network")];
+    let trusted_sources = vec![trusted.parse().expect("a network")];
     config.listeners[0].proxy_protocol = Some(ProxyProtocol { required, trusted_sources });
 }
 
