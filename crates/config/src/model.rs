@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use bulkhead_message::PathRules;
+
 mod acme;
 mod balance;
 mod cluster;
@@ -27,10 +29,7 @@ pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use balance::{AffinityCookie, Balance, HashSource, Locality, Maglev, RingHash, Subset};
 pub use cluster::{Cluster, Endpoint, EndpointAddress};
 pub use discovery::{Discovery, Dns};
-pub use edge::{
-    EscapedSlashes, ForwardedHeader, ForwardedSource, Forwarding, IdTrust, PathNormalization,
-    RequestId, Untrusted,
-};
+pub use edge::{ForwardedHeader, ForwardedSource, Forwarding, IdTrust, RequestId, Untrusted};
 pub use filter::{
     Cors, Filter, FixedResponse, HeaderChanges, JwtFilter, Mirror, PathRewrite, Redirect, Rewrite,
 };
@@ -39,12 +38,12 @@ pub use keep_alive::KeepAlive;
 pub use layer4::{ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute};
 pub use limits::Limits;
 pub use listener::{Listener, Protocol, SecretSource};
-pub use overload::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
+pub use overload::{AdaptiveConcurrency, MemoryMax, Overload};
 pub use resilience::{
     CircuitBreaker, Ejection, FailurePercentage, HealthCheck, HealthProbe, Protection, SlowStart,
     SuccessRate,
 };
-pub use retry::{Hedge, RetryCondition, RetryMethods, RetryPolicy};
+pub use retry::{Hedge, RetryMethods, RetryPolicy};
 pub use route::{Backend, PathMatch, Route, RouteMatch, RouteTimeouts, StringMatch, ValueMatch};
 pub use telemetry::{AccessLog, Admin};
 pub use tls::{
@@ -89,7 +88,7 @@ pub struct Config {
     /// Ids of requests; `None`: off.
     pub request_id: Option<RequestId>,
     /// Spelling of paths; `None`: they are taken as they come.
-    pub path_normalization: Option<PathNormalization>,
+    pub path_normalization: Option<PathRules>,
     /// What is done under pressure.
     pub overload: Overload,
     /// Admin address; `None`: no admin server.
@@ -115,7 +114,7 @@ impl Default for Config {
             forwarding: Forwarding::default(),
             overload: Overload::default(),
             request_id: None,
-            path_normalization: Some(PathNormalization::default()),
+            path_normalization: Some(PathRules::default()),
             zone: None,
             dns: Dns::default(),
             admin: None,

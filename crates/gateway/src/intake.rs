@@ -5,8 +5,8 @@
 mod forwarding;
 mod request_id;
 
-use bulkhead_config::model::{self, Config};
-use bulkhead_message::{EscapedSlashes, PathRules};
+use bulkhead_config::Config;
+use bulkhead_message::PathRules;
 
 pub(crate) use forwarding::{Forwarding, Hop, Origin};
 pub(crate) use request_id::RequestIds;
@@ -24,21 +24,9 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            path: config.path_normalization.as_ref().map(path_rules),
+            path: config.path_normalization,
             forwarding: Forwarding::new(&config.forwarding),
             request_ids: config.request_id.as_ref().map(RequestIds::new),
         }
-    }
-}
-
-const fn path_rules(spec: &model::PathNormalization) -> PathRules {
-    PathRules {
-        merge_slashes: spec.merge_slashes,
-        escaped_slashes: match spec.escaped_slashes {
-            model::EscapedSlashes::Keep => EscapedSlashes::Keep,
-            model::EscapedSlashes::Reject => EscapedSlashes::Reject,
-            model::EscapedSlashes::Decode => EscapedSlashes::Decode,
-            model::EscapedSlashes::Redirect => EscapedSlashes::Redirect,
-        },
     }
 }

@@ -7,11 +7,11 @@
 //! and a dot segment that an encoded slash hides. Parameters behind `;` and the query are left.
 
 /// What is done to the path of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PathRules {
-    /// Several slashes in a row become one.
+    /// Several slashes in a row become one. Default: no.
     pub merge_slashes: bool,
-    /// What becomes of `%2F` and `%5C`.
+    /// What becomes of `%2F` and `%5C`. Default: they are kept.
     pub escaped_slashes: EscapedSlashes,
 }
 

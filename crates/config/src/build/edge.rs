@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bulkhead_message::{EscapedSlashes, PathRules};
+
 use super::Unique;
 use crate::diagnostic::Report;
 use crate::model::{
-    Cluster, EscapedSlashes, Filter, ForwardedHeader, ForwardedSource, Forwarding, IdTrust,
-    PathNormalization, Protocol, RequestId, Route, Untrusted,
+    Cluster, Filter, ForwardedHeader, ForwardedSource, Forwarding, IdTrust, Protocol, RequestId,
+    Route, Untrusted,
 };
 use crate::value::{Item, TableValue};
 
@@ -75,8 +77,8 @@ pub(super) fn request_id(table: &TableValue, report: &mut Report<'_>) -> Request
     }
 }
 
-pub(super) fn path_normalization(table: &TableValue) -> PathNormalization {
-    PathNormalization {
+pub(super) fn path_normalization(table: &TableValue) -> PathRules {
+    PathRules {
         merge_slashes: table.flag("merge_slashes"),
         escaped_slashes: match table.text("escaped_slashes") {
             Some("reject") => EscapedSlashes::Reject,

@@ -84,26 +84,3 @@ pub enum IdTrust {
     /// Everybody's.
     Always,
 }
-
-/// How paths are spelled before they are matched and sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PathNormalization {
-    /// Several slashes in a row become one. Default: no.
-    pub merge_slashes: bool,
-    /// What becomes of encoded slashes. Default: they are kept.
-    pub escaped_slashes: EscapedSlashes,
-}
-
-/// What becomes of `%2F` and `%5C`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EscapedSlashes {
-    /// They are part of their segment.
-    #[default]
-    Keep,
-    /// 400.
-    Reject,
-    /// They become slashes.
-    Decode,
-    /// 307 to the path with slashes.
-    Redirect,
-}

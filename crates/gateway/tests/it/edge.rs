@@ -4,11 +4,11 @@ use std::io::{Read, Write};
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    AccessLog, EscapedSlashes, ForwardedHeader, ForwardedSource, IdTrust, PathMatch,
-    PathNormalization, Protocol, RequestId, RouteMatch, Untrusted,
+    AccessLog, ForwardedHeader, ForwardedSource, IdTrust, PathMatch, Protocol, RequestId,
+    RouteMatch, Untrusted,
 };
 use bulkhead_gateway::Gateway;
-use bulkhead_message::Network;
+use bulkhead_message::{EscapedSlashes, Network, PathRules};
 use bulkhead_testkit::{Authority, Scratch};
 use serde_json::Value;
 
@@ -131,7 +131,7 @@ fn what_is_matched_is_what_is_sent() {
     let headers = PathMatch::Exact("/headers".to_owned());
     config.routes[0].matches = vec![RouteMatch { path: headers, ..RouteMatch::default() }];
     config.path_normalization =
-        Some(PathNormalization { merge_slashes: true, escaped_slashes: EscapedSlashes::Redirect });
+        Some(PathRules { merge_slashes: true, escaped_slashes: EscapedSlashes::Redirect });
     let mut off = config.clone();
     off.path_normalization = None;
     let gateway = start(config);
