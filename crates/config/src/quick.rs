@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 
 use crate::diagnostic::{Diagnostic, quote};
 use crate::model::{
-    Backend, Cluster, Config, Endpoint, EndpointAddress, Listener, PathMatch, Priority, Protection,
-    Protocol, Route, RouteMatch, RouteTimeouts, Tunnels, UpstreamTls,
+    Backend, Cluster, Config, Endpoint, EndpointAddress, Listener, Protocol, Route, UpstreamTls,
 };
 use crate::nearest::nearest;
 use crate::scalar::read_endpoint;
@@ -34,23 +33,7 @@ impl Config {
         Ok(Self {
             workers,
             listeners: vec![Listener::new("listener-1", listen)],
-            routes: vec![Route {
-                name: "route-1".to_owned(),
-                hostnames: Vec::new(),
-                matches: vec![RouteMatch {
-                    path: PathMatch::Prefix("/".to_owned()),
-                    ..RouteMatch::default()
-                }],
-                filters: Vec::new(),
-                tunnels: Tunnels::default(),
-                hash_on: Vec::new(),
-                backends: vec![Backend::new(&cluster.name, 1)],
-                timeouts: RouteTimeouts::default(),
-                priority: Priority::default(),
-                retry: None,
-                hedge: None,
-                protection: Protection::default(),
-            }],
+            routes: vec![Route::new("route-1", vec![Backend::new(&cluster.name, 1)])],
             clusters: [(cluster.name.clone(), cluster)].into_iter().collect(),
             ..Self::default()
         })

@@ -9,8 +9,7 @@ use anyhow::Context;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
-    JwtProvider, Listener, PathMatch, Priority, Protection, Protocol, Route, RouteMatch,
-    RouteTimeouts, Tunnels,
+    JwtProvider, Listener, PathMatch, Protocol, Route, RouteMatch,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_load::{Arrivals, Load};
@@ -95,18 +94,9 @@ impl Stage {
 fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Option<&str>) -> Config {
     let filters: Vec<Filter> = jwks.map(|_| Filter::Jwt(jwt_filter())).into_iter().collect();
     let route = |name: &str, path, cluster: &str| Route {
-        name: name.to_owned(),
-        hostnames: Vec::new(),
         matches: vec![RouteMatch { path, ..RouteMatch::default() }],
         filters: filters.clone(),
-        backends: vec![Backend::new(cluster, 1)],
-        tunnels: Tunnels::default(),
-        hash_on: Vec::new(),
-        timeouts: RouteTimeouts::default(),
-        priority: Priority::default(),
-        retry: None,
-        hedge: None,
-        protection: Protection::default(),
+        ..Route::new(name, vec![Backend::new(cluster, 1)])
     };
     let feed = PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned());
     let cluster = |name: &str, address| {

@@ -33,6 +33,26 @@ pub struct Route {
     pub protection: Protection,
 }
 
+impl Route {
+    /// A route for every request, with defaults.
+    pub fn new(name: &str, backends: Vec<Backend>) -> Self {
+        Self {
+            name: name.to_owned(),
+            hostnames: Vec::new(),
+            matches: vec![RouteMatch::default()],
+            filters: Vec::new(),
+            backends,
+            tunnels: Tunnels::default(),
+            hash_on: Vec::new(),
+            timeouts: RouteTimeouts::default(),
+            priority: Priority::default(),
+            retry: None,
+            hedge: None,
+            protection: Protection::default(),
+        }
+    }
+}
+
 /// All given parts must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RouteMatch {

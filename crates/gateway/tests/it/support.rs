@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    Backend, Cluster, Endpoint, EndpointAddress, Listener, Priority, Protection, Protocol, Route,
-    RouteMatch, RouteTimeouts, Tunnels,
+    Backend, Cluster, Endpoint, EndpointAddress, Listener, Protocol, Route,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions};
 use bulkhead_origin::{Origin, OriginOptions};
@@ -27,20 +26,7 @@ pub(crate) fn config(upstream: SocketAddr, protocol: Protocol, workers: usize) -
     Config {
         workers: Some(workers),
         listeners: vec![Listener::new("main", ([127, 0, 0, 1], 0))],
-        routes: vec![Route {
-            name: "all".to_owned(),
-            hostnames: vec![],
-            matches: vec![RouteMatch::default()],
-            filters: vec![],
-            hash_on: vec![],
-            backends: vec![Backend::new("origin", 1)],
-            tunnels: Tunnels::default(),
-            timeouts: RouteTimeouts::default(),
-            priority: Priority::default(),
-            retry: None,
-            hedge: None,
-            protection: Protection::default(),
-        }],
+        routes: vec![Route::new("all", vec![Backend::new("origin", 1)])],
         clusters: [("origin".to_owned(), cluster)].into(),
         ..Config::default()
     }
