@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use bulkhead_config::model::{MemoryMax, Priority};
-use bulkhead_message::{Failure, FailureKind};
+use bulkhead_config::model::MemoryMax;
+use bulkhead_message::{Failure, FailureKind, Priority};
 use bulkhead_telemetry::Shard;
 use bulkhead_upstream::AttemptOutcome;
 
@@ -118,7 +118,7 @@ impl Worker {
         let Some(limit) = cluster.pool.concurrency() else { return Ok(()) };
         let route = exchange.route.map(|route| exchange.snapshot.route(route));
         let priority = route.map_or(Priority::Default, |route| route.priority);
-        if !limit.admits(upstream_priority(priority)) {
+        if !limit.admits(priority) {
             self.shard.shed("concurrency");
             self.shard.cluster_shed(cluster.entry.series);
             let detail = "shed: the cluster is at its concurrency limit";
@@ -171,14 +171,6 @@ impl Wait {
             AttemptOutcome::Failure => Self::Failed,
             AttemptOutcome::Neutral => Self::Abandoned,
         }
-    }
-}
-
-const fn upstream_priority(priority: Priority) -> bulkhead_upstream::Priority {
-    match priority {
-        Priority::Sheddable => bulkhead_upstream::Priority::Sheddable,
-        Priority::Default => bulkhead_upstream::Priority::Default,
-        Priority::Critical => bulkhead_upstream::Priority::Critical,
     }
 }
 

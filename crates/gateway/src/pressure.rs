@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use bulkhead_config::model::Priority;
+use bulkhead_message::Priority;
 
 /// Shares of the ceiling at which the steps begin, in percent.
 const MEMORY_STEPS: [u64; 3] = [85, 92, 97];

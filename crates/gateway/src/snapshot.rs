@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bulkhead_config::model::{
-    self, Config, Limits, ListenerProtocol, PathMatch, Priority, Protocol, RouteTimeouts,
-    SecretSource, StringMatch, Tunnels, WEBSOCKET,
+    self, Config, Limits, ListenerProtocol, PathMatch, Protocol, RouteTimeouts, SecretSource,
+    StringMatch, Tunnels, WEBSOCKET,
 };
 use bulkhead_filter::{Chain, FilterError, JwtKeyError};
-use bulkhead_message::Address;
+use bulkhead_message::{Address, Priority};
 use bulkhead_router::{
     CompileError, MatchSpec, PathSpec, RouteSpec, RouteTable, TextSpec, ValueSpec,
 };

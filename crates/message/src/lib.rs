@@ -16,7 +16,9 @@ mod known;
 mod method;
 mod network;
 mod path_rules;
+mod priority;
 mod record;
+mod retry_condition;
 mod syntax;
 mod upgrade;
 
@@ -34,6 +36,8 @@ pub use known::Known;
 pub use method::Method;
 pub use network::{Network, NetworkError};
 pub use path_rules::{EscapedSlashes, Normalized, PathError, PathRules};
+pub use priority::Priority;
 pub use record::{ExchangeRecord, Outcome, RelayRecord, TlsRecord, TunnelRecord};
+pub use retry_condition::RetryCondition;
 pub use syntax::{is_field_value, is_host, is_path, is_token, is_token_byte, trim_ows};
 pub use upgrade::upgrade_protocols;

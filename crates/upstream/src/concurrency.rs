@@ -22,6 +22,8 @@
 
 use std::time::{Duration, Instant};
 
+use bulkhead_message::Priority;
+
 /// Samples of a window; as many end it early.
 const SAMPLES_MAX: usize = 512;
 /// Fewer say nothing: the window goes on.
@@ -50,18 +52,6 @@ pub struct ConcurrencySettings {
     pub window: Duration,
     /// How often the baseline is measured anew.
     pub probe_interval: Duration,
-}
-
-/// How much a request matters when not all can be served.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// Given up first: batch work, prefetches.
-    Sheddable,
-    /// Ordinary requests.
-    #[default]
-    Default,
-    /// Given up last: what users wait for, health of others.
-    Critical,
 }
 
 /// The limit of one cluster in one worker.

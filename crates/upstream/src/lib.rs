@@ -40,7 +40,7 @@ pub use balance::{
 pub use breaker::{Breaker, BreakerSettings, FailureLimit, Pass, Rejection, Verdict};
 pub use budget::{BUDGET_RETRIES_PER_SECOND_MIN, BUDGET_WINDOW, Budget};
 pub use cluster::{Cluster, ClusterSettings, EndpointStatus, Removed, TRIED_MAX, Tried};
-pub use concurrency::{ConcurrencyLimit, ConcurrencySettings, Priority};
+pub use concurrency::{ConcurrencyLimit, ConcurrencySettings};
 pub use ejection::{
     AttemptOutcome, EjectionSettings, FailurePercentage, ServerErrors, SuccessRate,
 };
@@ -49,7 +49,6 @@ pub use health::{CheckedHealth, HealthThresholds};
 pub use pool::{Acquire, ConnectionFacts, ConnectionState, Overloaded, Protocol, Released};
 pub use random::Rng;
 pub use retry::{
-    Answer, Decision, FailedAttempt, GiveUp, Pushback, RetryCondition, RetryConditions,
-    RetryMethods, RetryPolicy,
+    Answer, Decision, FailedAttempt, GiveUp, Pushback, RetryConditions, RetryMethods, RetryPolicy,
 };
 pub use slow_start::SlowStart;

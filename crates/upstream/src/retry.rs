@@ -13,9 +13,9 @@ mod condition;
 
 use std::time::{Duration, Instant};
 
-use bulkhead_message::{Failure, FailureKind, Method, Retry};
+use bulkhead_message::{Failure, FailureKind, Method, Retry, RetryCondition};
 
-pub use condition::{RetryCondition, RetryConditions};
+pub use condition::RetryConditions;
 
 use crate::{Budget, Rng};
 

@@ -1,7 +1,9 @@
 //! What is done when not everything can be served.
 
+use bulkhead_message::Priority;
+
 use crate::diagnostic::Report;
-use crate::model::{AdaptiveConcurrency, MemoryMax, Overload, Priority};
+use crate::model::{AdaptiveConcurrency, MemoryMax, Overload};
 use crate::value::{Item, TableValue, Value};
 
 pub(super) fn overload(table: &TableValue) -> Overload {

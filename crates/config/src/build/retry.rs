@@ -1,13 +1,15 @@
 //! Retries and hedging.
 
+use bulkhead_message::RetryCondition;
+
 use crate::diagnostic::Report;
-use crate::model::{Hedge, RetryCondition, RetryMethods, RetryPolicy};
+use crate::model::{Hedge, RetryMethods, RetryPolicy};
 use crate::value::{Item, TableValue};
 
 pub(super) fn retry(table: &TableValue, report: &mut Report<'_>) -> RetryPolicy {
     let policy = RetryPolicy {
         retries: table.number("attempts").unwrap_or_default(),
-        on: table.list("on").iter().filter_map(|item| RetryCondition::of(item.text())).collect(),
+        on: table.list("on").iter().filter_map(|item| condition(item.text())).collect(),
         statuses: table.list("codes").iter().map(Item::number).collect(),
         methods: methods(table),
         backoff: table.duration("backoff").unwrap_or_default(),
@@ -31,6 +33,25 @@ pub(super) fn retry(table: &TableValue, report: &mut Report<'_>) -> RetryPolicy 
             .remedy("`backoff_max` is 10s unless given: raise it, or lower `backoff`");
     }
     policy
+}
+
+/// The condition of this name in the configuration.
+fn condition(name: &str) -> Option<RetryCondition> {
+    Some(match name {
+        "connect_failure" => RetryCondition::ConnectFailure,
+        "refused_stream" => RetryCondition::RefusedStream,
+        "reset" => RetryCondition::Reset,
+        "per_try_timeout" => RetryCondition::PerTryTimeout,
+        "gateway_error" => RetryCondition::GatewayError,
+        "5xx" => RetryCondition::ServerError,
+        "retriable_status" => RetryCondition::RetriableStatus,
+        "cancelled" => RetryCondition::GrpcCancelled,
+        "deadline_exceeded" => RetryCondition::GrpcDeadlineExceeded,
+        "internal" => RetryCondition::GrpcInternal,
+        "resource_exhausted" => RetryCondition::GrpcResourceExhausted,
+        "unavailable" => RetryCondition::GrpcUnavailable,
+        _ => return None,
+    })
 }
 
 fn methods(table: &TableValue) -> RetryMethods {

@@ -23,18 +23,6 @@ pub enum MemoryMax {
     Bytes(u64),
 }
 
-/// How much a route's requests matter when not all can be served.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Priority {
-    /// Shed first.
-    Sheddable,
-    /// In between.
-    #[default]
-    Default,
-    /// Shed last.
-    Critical,
-}
-
 /// A limit on concurrency that follows latency. Counts per worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdaptiveConcurrency {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bulkhead_message::RetryCondition;
+
 /// When and how often to try again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetryPolicy {
@@ -38,56 +40,6 @@ impl Default for RetryPolicy {
             backoff_max: Duration::from_secs(10),
             attempt_count_header: false,
         }
-    }
-}
-
-/// What is tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetryCondition {
-    /// `connect_failure`
-    ConnectFailure,
-    /// `refused_stream`
-    RefusedStream,
-    /// `reset`
-    Reset,
-    /// `per_try_timeout`
-    PerTryTimeout,
-    /// `gateway_error`
-    GatewayError,
-    /// `5xx`
-    ServerError,
-    /// `retriable_status`
-    RetriableStatus,
-    /// `cancelled`
-    GrpcCancelled,
-    /// `deadline_exceeded`
-    GrpcDeadlineExceeded,
-    /// `internal`
-    GrpcInternal,
-    /// `resource_exhausted`
-    GrpcResourceExhausted,
-    /// `unavailable`
-    GrpcUnavailable,
-}
-
-impl RetryCondition {
-    /// The condition of this name in the configuration.
-    pub fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "connect_failure" => Self::ConnectFailure,
-            "refused_stream" => Self::RefusedStream,
-            "reset" => Self::Reset,
-            "per_try_timeout" => Self::PerTryTimeout,
-            "gateway_error" => Self::GatewayError,
-            "5xx" => Self::ServerError,
-            "retriable_status" => Self::RetriableStatus,
-            "cancelled" => Self::GrpcCancelled,
-            "deadline_exceeded" => Self::GrpcDeadlineExceeded,
-            "internal" => Self::GrpcInternal,
-            "resource_exhausted" => Self::GrpcResourceExhausted,
-            "unavailable" => Self::GrpcUnavailable,
-            _ => return None,
-        })
     }
 }
 

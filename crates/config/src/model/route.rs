@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Filter, HashSource, Hedge, Priority, Protection, RetryPolicy, Subset, Tunnels};
+use bulkhead_message::Priority;
+
+use super::{Filter, HashSource, Hedge, Protection, RetryPolicy, Subset, Tunnels};
 
 /// One route: matches → filters → backends.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use bulkhead_config::model::Priority;
+use bulkhead_message::Priority;
 use bulkhead_telemetry::MirrorOutcome;
 use bulkhead_upstream::AttemptOutcome;
 

@@ -1,7 +1,8 @@
 //! Not everything can be served: what is turned away, how, and that it comes back.
 
 use bulkhead_config::Config;
-use bulkhead_config::model::{AdaptiveConcurrency, MemoryMax, Priority, Protocol};
+use bulkhead_config::model::{AdaptiveConcurrency, MemoryMax, Protocol};
+use bulkhead_message::Priority;
 use bulkhead_testkit::RawClient;
 
 use crate::support::{client, config, origin, read_response, start, value};

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bulkhead_config::model::{
-    Balance, Cluster, Config, Endpoint, EndpointAddress, Protocol, RetryCondition, RetryMethods,
-    RetryPolicy,
+    Balance, Cluster, Config, Endpoint, EndpointAddress, Protocol, RetryMethods, RetryPolicy,
 };
+use bulkhead_message::RetryCondition;
 use http::{Request, Response};
 use tokio::net::TcpListener;
 

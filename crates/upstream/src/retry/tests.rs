@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use bulkhead_message::{Failure, FailureKind, Method, Retry};
+use bulkhead_message::{Failure, FailureKind, Method, Retry, RetryCondition};
 
 use super::{
-    Answer, Decision, FailedAttempt, GiveUp, Pushback, RetryCondition, RetryConditions,
-    RetryMethods, RetryPolicy,
+    Answer, Decision, FailedAttempt, GiveUp, Pushback, RetryConditions, RetryMethods, RetryPolicy,
 };
 use crate::{Budget, Rng};
 
