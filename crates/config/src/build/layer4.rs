@@ -146,6 +146,7 @@ fn check_listener(config: &Config, listener: &Listener, item: &Item, report: &mu
 fn check_hostnames(config: &Config, items: &[Item], report: &mut Report<'_>) {
     let any = [String::new()];
     let mut seen: HashMap<(&str, &str), &str> = HashMap::new();
+    let items = items.iter().filter(|item| item.table().is_some());
     for (route, item) in config.tls_routes.iter().zip(items) {
         let hostnames = if route.hostnames.is_empty() { &any[..] } else { &route.hostnames };
         for (listener, hostname) in
