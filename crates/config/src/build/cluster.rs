@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use bulkhead_message::Address;
-
 use super::discovery::discovery;
 use super::keep_alive::keep_alive;
 use super::listener::protocol;
@@ -107,12 +105,6 @@ pub(super) fn endpoints(items: &[Item], report: &mut Report<'_>) -> Vec<Endpoint
 fn endpoint_address(item: &Item) -> Option<(Span, EndpointAddress)> {
     match &item.value {
         Value::Endpoint(address) => Some((item.span, address.clone())),
-        Value::Address(Address::Inet(address)) => {
-            Some((item.span, EndpointAddress::Socket(*address)))
-        }
-        Value::Address(Address::Unix(name)) => {
-            Some((item.span, EndpointAddress::Unix(name.clone())))
-        }
         _ => None,
     }
 }
