@@ -340,7 +340,7 @@ impl Snapshot {
             .listeners
             .iter()
             .map(|listener| {
-                let relaying = Relaying::of(listener, config, revision, compiler);
+                let relaying = Relaying::of(listener, config, revision, compiler)?;
                 Ok(Arc::new(listener_entry(listener, relaying, &mut loading, compiler)?))
             })
             .collect::<Result<Vec<_>, ApplyError>>()?;

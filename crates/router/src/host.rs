@@ -48,7 +48,7 @@ fn is_label(label: &str) -> bool {
 type Map = HashMap<Box<[u8]>, u32, foldhash::fast::FixedState>;
 
 /// Hostname → number of its tree.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Hosts {
     exact: Map,
     suffixes: Map,

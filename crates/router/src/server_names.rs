@@ -1,55 +1,49 @@
 //! Server names of TLS (RFC 6066 §3) → values: exact names before wildcards, longer wildcards before
 //! shorter ones, and one value for whatever is left.
 
-use std::collections::HashMap;
+use crate::error::CompileErrorKind;
+use crate::host::{Hostname, Hosts};
 
-/// See the module. Names are in lower case, on both sides.
+/// See the module.
 #[derive(Clone, Debug)]
 pub struct ServerNames<T> {
-    exact: HashMap<String, T>,
-    /// By what follows `*.`.
-    wildcards: HashMap<String, T>,
-    any: Option<T>,
+    /// Hostname → place in `values`.
+    hosts: Hosts,
+    values: Vec<T>,
 }
 
 impl<T> Default for ServerNames<T> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), wildcards: HashMap::new(), any: None }
+        Self { hosts: Hosts::default(), values: Vec::new() }
     }
 }
 
 impl<T> ServerNames<T> {
     /// Adds a name, exact or `*.suffix`. A name that is there already stays as it is.
-    pub fn add(&mut self, name: &str, value: T) {
-        let name = name.to_ascii_lowercase();
-        match name.strip_prefix("*.") {
-            Some(suffix) => self.wildcards.entry(suffix.to_owned()).or_insert(value),
-            None => self.exact.entry(name).or_insert(value),
-        };
+    ///
+    /// # Errors
+    /// It is no hostname.
+    pub fn add(&mut self, name: &str, value: T) -> Result<(), CompileErrorKind> {
+        self.insert(&Hostname::parse(name)?, value);
+        Ok(())
     }
 
     /// Adds the value for any name, and for clients that ask for none.
     pub fn add_any(&mut self, value: T) {
-        self.any.get_or_insert(value);
+        self.insert(&Hostname::Any, value);
+    }
+
+    fn insert(&mut self, name: &Hostname, value: T) {
+        let place = self.values.len();
+        if self.hosts.entry(name, || place as u32) as usize == place {
+            self.values.push(value);
+        }
     }
 
     /// The value for the name that a client asks for. A wildcard stands for one label or several.
     pub fn find(&self, name: Option<&str>) -> Option<&T> {
-        name.and_then(|name| self.named(name)).or(self.any.as_ref())
-    }
-
-    fn named(&self, name: &str) -> Option<&T> {
-        if let Some(found) = self.exact.get(name) {
-            return Some(found);
-        }
-        let mut rest = name;
-        while let Some((_, suffix)) = rest.split_once('.') {
-            if let Some(found) = self.wildcards.get(suffix) {
-                return Some(found);
-            }
-            rest = suffix;
-        }
-        None
+        let name = name.unwrap_or_default().as_bytes();
+        self.hosts.first(name, |place| self.values.get(place as usize))
     }
 }
 
@@ -61,7 +55,7 @@ mod tests {
     fn the_most_specific_name_wins() {
         let mut names = ServerNames::default();
         for name in ["a.example", "*.example", "*.b.Example"] {
-            names.add(name, name);
+            names.add(name, name).unwrap();
         }
         for (name, expect) in [
             ("a.example", Some("a.example")),
@@ -78,5 +72,10 @@ mod tests {
         names.add_any("any");
         assert_eq!(names.find(None), Some(&"any"));
         assert_eq!(names.find(Some("example")), Some(&"any"));
+        names.add("a.example", "later").unwrap();
+        names.add_any("later");
+        assert_eq!(names.find(Some("a.example")), Some(&"a.example"));
+        assert_eq!(names.find(None), Some(&"any"));
+        assert!(names.add("a b", "never").is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulkhead_config::model::{self, Config, HashSource, ListenerProtocol};
-use bulkhead_router::ServerNames;
+use bulkhead_router::{CompileError, ServerNames};
 use bulkhead_telemetry::ExchangeSeries;
 use bulkhead_upstream::Subset;
 
@@ -103,34 +103,42 @@ pub(crate) enum Relaying {
 
 impl Relaying {
     /// What this listener passes on.
+    ///
+    /// # Errors
+    /// A hostname that is none.
     pub(super) fn of(
         listener: &model::Listener,
         config: &Config,
         revision: u64,
         compiler: &Compiler,
-    ) -> Self {
-        let here = |route: &&model::RelayRoute| route.listeners.contains(&listener.name);
+    ) -> Result<Self, CompileError> {
+        let here = |route: &model::RelayRoute| route.listeners.contains(&listener.name);
         if listener.protocol == ListenerProtocol::Tcp {
-            let route = config.tcp_routes.iter().find(here);
-            return route.map_or(Self::Nothing, |route| {
+            let route = config.tcp_routes.iter().find(|route| here(route));
+            return Ok(route.map_or(Self::Nothing, |route| {
                 Self::Tcp(RelayRoute::compile(route, config, revision, compiler))
-            });
+            }));
         }
-        let mut routes = config.tls_routes.iter().filter(here).peekable();
+        let routes = config.tls_routes.iter().enumerate();
+        let mut routes = routes.filter(|(_, route)| here(route)).peekable();
         let terminates = listener.protocol == ListenerProtocol::Http;
         if terminates && routes.peek().is_none() {
-            return Self::Nothing;
+            return Ok(Self::Nothing);
         }
         let mut names = ServerNames::default();
-        for route in routes {
+        for (number, route) in routes {
             let compiled = RelayRoute::compile(route, config, revision, compiler);
             if route.hostnames.is_empty() {
                 names.add_any(compiled.clone());
             }
             for name in &route.hostnames {
-                names.add(name, compiled.clone());
+                names.add(name, compiled.clone()).map_err(|kind| CompileError {
+                    route: number,
+                    match_index: None,
+                    kind,
+                })?;
             }
         }
-        Self::Tls { names, terminates }
+        Ok(Self::Tls { names, terminates })
     }
 }
