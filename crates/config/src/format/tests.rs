@@ -1,22 +1,37 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Rule, visit_tables};
-use crate::model::{Cluster, Ejection, Limits, Protocol, RetryPolicy, RouteTimeouts};
+use crate::model::{
+    AdaptiveConcurrency, Balance, Config, KeepAlive, Maglev, RetryPolicy, RingHash,
+};
 
 /// Whoever builds a configuration without a file gets what a file without the keys gives.
 #[test]
 fn declared_defaults_are_those_of_the_model() {
     let text = "listeners: [{address: '127.0.0.1:0'}]\n\
-                routes: [{backends: [a], retry: {}}]\n\
-                clusters: {a: {endpoints: ['a:1']}}\n";
+                routes: [{backends: [upstream]}]\n\
+                clusters: {upstream: {endpoints: ['a:1']}}\n";
     let config = crate::parse(text, "a.yaml").unwrap().config;
-    let route = &config.routes[0];
-    let cluster = &config.clusters["a"];
-    assert_eq!(config.limits, Limits::default());
-    assert_eq!(route.timeouts, RouteTimeouts::default());
-    assert_eq!(route.retry, Some(RetryPolicy::default()));
-    assert_eq!(cluster.ejection, Some(Ejection::default()));
-    assert_eq!(*cluster, Cluster::new("a", cluster.endpoints.clone(), Protocol::Http1));
+    let quick = Config::quick("127.0.0.1:0".parse().unwrap(), "http://a:1", None);
+    assert_eq!(config, quick.unwrap());
+}
+
+/// The same for what is off until its key stands there.
+#[test]
+fn declared_defaults_of_what_is_off_are_those_of_the_model() {
+    let text = "listeners: [{address: '127.0.0.1:0'}]\n\
+                limits: {http2_keep_alive: {}}\n\
+                routes: [{backends: [a, b], retry: {}}]\n\
+                clusters:\n  \
+                  a: {endpoints: ['a:1'], adaptive_concurrency: {}, balance: {maglev: {}}}\n  \
+                  b: {endpoints: ['b:1'], balance: {ring_hash: {}}}\n";
+    let config = crate::parse(text, "a.yaml").unwrap().config;
+    assert_eq!(config.limits.http2_keep_alive, Some(KeepAlive::default()));
+    assert_eq!(config.routes[0].retry, Some(RetryPolicy::default()));
+    let (a, b) = (&config.clusters["a"], &config.clusters["b"]);
+    assert_eq!(a.adaptive_concurrency, Some(AdaptiveConcurrency::default()));
+    assert_eq!(a.balance, Balance::Maglev(Maglev::default()));
+    assert_eq!(b.balance, Balance::RingHash(RingHash::default()));
 }
 
 #[test]
