@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{Names, Unique};
 use crate::diagnostic::{Report, Span, quote_name};
 use crate::model::{
-    Config, Listener, ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute,
+    Config, Filter, Listener, ListenerProtocol, ProxyProtocol, ProxyProtocolVersion, RelayRoute,
+    Route,
 };
 use crate::value::{Item, TableValue};
 
@@ -168,10 +169,7 @@ fn check_hostnames(config: &Config, items: &[Item], report: &mut Report<'_>) {
 fn check_proxied(config: &Config, file: &TableValue, report: &mut Report<'_>) {
     for (key, item) in file.map("clusters") {
         let proxied = config.clusters.get(key.text()).is_some_and(|c| c.proxy_protocol.is_some());
-        let user = config
-            .routes
-            .iter()
-            .find(|route| route.backends.iter().any(|backend| backend.cluster == key.text()));
+        let user = config.routes.iter().find(|route| sends_to(route, key.text()));
         if let (true, Some(route)) = (proxied, user) {
             let span = item.table().and_then(|table| table.get("proxy_protocol"));
             report
@@ -186,6 +184,15 @@ fn check_proxied(config: &Config, file: &TableValue, report: &mut Report<'_>) {
                 .remedy("use `x-forwarded-for` there, or give `tcp_routes` a cluster of their own");
         }
     }
+}
+
+/// Whether requests of a route, or copies of them, go to a cluster.
+fn sends_to(route: &Route, cluster: &str) -> bool {
+    route.backends.iter().any(|backend| backend.cluster == cluster)
+        || route
+            .filters
+            .iter()
+            .any(|filter| matches!(filter, Filter::Mirror(mirror) if mirror.cluster == cluster))
 }
 
 /// What a listener takes its connections for.
