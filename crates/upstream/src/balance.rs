@@ -15,7 +15,6 @@ mod candidates;
 mod group;
 mod hash;
 mod hashed;
-mod least_request;
 mod maglev;
 mod peak_ewma;
 mod random;
@@ -23,6 +22,7 @@ mod ring_hash;
 mod round_robin;
 mod subset;
 mod tier;
+mod two_choices;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -5,7 +5,7 @@ use std::mem;
 use super::candidates::Candidates;
 use super::hashed::{HashTable, Member};
 use super::round_robin::RoundRobin;
-use super::{Balance, Draw, least_request, peak_ewma, random};
+use super::{Balance, Draw, random, two_choices};
 use crate::Rng;
 use crate::endpoint::Endpoint;
 
@@ -95,9 +95,17 @@ impl Tier {
             return candidates.places.first().copied();
         }
         match (draw.algorithm, &self.table, draw.hash) {
-            (Balance::LeastRequest, ..) => least_request::pick(candidates, endpoints, rng, draw),
+            (Balance::LeastRequest, ..) => {
+                let load = |of: &Endpoint, times| u64::from(of.in_flight) * u64::from(times);
+                two_choices::pick(candidates, endpoints, rng, draw, load)
+            }
             (Balance::RoundRobin, ..) => self.round_robin.pick(candidates, endpoints, draw),
-            (Balance::PeakEwma, ..) => peak_ewma::pick(candidates, endpoints, rng, draw),
+            (Balance::PeakEwma, ..) => {
+                let load = |of: &Endpoint, times| {
+                    of.latency.load(draw.now, of.in_flight) * f64::from(times)
+                };
+                two_choices::pick(candidates, endpoints, rng, draw, load)
+            }
             (_, Some(table), Some(hash)) => table.pick(candidates, endpoints, draw, hash),
             _ => random::pick(candidates, rng, draw),
         }
