@@ -77,11 +77,21 @@ impl Tier {
         let total: u64 = members.iter().map(weight).sum();
         let can_serve: u64 =
             members.iter().filter(|(_, endpoint)| available(endpoint)).map(weight).sum();
-        can_serve * 100 / total.max(1)
+        let percent = can_serve * 100 / total.max(1);
+        // However little it is, it is not nothing: else all tiers together might have nobody.
+        percent.max(u64::from(can_serve > 0))
     }
 
     pub(super) const fn is_empty(&self) -> bool {
         self.candidates.len() == 0
+    }
+
+    /// The place of a candidate that `suits`, from the `start`-th on.
+    pub(super) fn search(&self, start: u64, suits: impl Fn(u32) -> bool) -> Option<u32> {
+        let places = &self.candidates.places;
+        let start = (start % (places.len() as u64).max(1)) as usize;
+        let (before, after) = places.split_at_checked(start)?;
+        after.iter().chain(before).copied().find(|&place| suits(place))
     }
 
     pub(super) fn pick(
