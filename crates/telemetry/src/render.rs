@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::iter::Sum;
 use std::sync::Arc;
 
+use crate::breaker::BreakerName;
 use crate::counter::Counter;
 use crate::exposition::{Exposition, Kind, Label};
 use crate::histogram::{BOUNDARIES, ExportedSum};
@@ -32,6 +33,7 @@ struct View<'a> {
     shards: Vec<(usize, Arc<Shard>)>,
     exchanges: Vec<Arc<ExchangeName>>,
     clusters: Vec<Arc<String>>,
+    breakers: Vec<Arc<BreakerName>>,
 }
 
 pub(crate) fn render(registry: &Registry) -> String {
@@ -40,6 +42,7 @@ pub(crate) fn render(registry: &Registry) -> String {
         shards: registry.shards(),
         exchanges: registry.exchange_names(),
         clusters: registry.cluster_names(),
+        breakers: registry.breaker_names(),
     };
     let mut out = Exposition::default();
     exchanges::exchanges(&mut out, &view);

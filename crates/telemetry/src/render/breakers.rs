@@ -24,7 +24,7 @@ fn each_breaker(
     reason: Option<&str>,
     counter: fn(&BreakerCells) -> &Counter,
 ) {
-    for (id, name) in view.registry.breaker_names().iter().enumerate() {
+    for (id, name) in view.breakers.iter().enumerate() {
         let cells = view.shards.iter().filter_map(|(_, shard)| shard.breaker_cells(id));
         if let Some(sum) = sum(cells, |cells| counter(cells).get()) {
             let mut labels = vec![("scope", name.0), ("name", name.1.as_str())];
