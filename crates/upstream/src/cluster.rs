@@ -222,7 +222,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         matches!(self.balancer.algorithm(), Balance::PeakEwma)
     }
 
-    /// A good answer began `latency` after its attempt did.
+    /// An answer that is no failure ([`Cluster::is_failure`]) began `latency` after its attempt did.
     pub fn observe(&mut self, endpoint: EndpointId, now: Instant, latency: Duration) {
         if let Some(endpoint) = self.endpoints.get_mut(endpoint) {
             endpoint.latency.observe(now, latency);
@@ -245,7 +245,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         now: Instant,
         outcome: AttemptOutcome,
     ) -> Option<Duration> {
-        if outcome == AttemptOutcome::Failure && self.measures_latency() {
+        if self.measures_latency() && self.is_failure(outcome) {
             // However fast it failed, that attracts nothing.
             self.observe(id, now, FAILURE_LATENCY);
         }
