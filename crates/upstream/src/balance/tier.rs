@@ -56,13 +56,18 @@ impl Tier {
         places: usize,
         algorithm: Balance,
     ) -> u64 {
-        self.candidates.clear();
+        let total_before = self.candidates.weight_total();
+        let places_before = self.candidates.clear();
         for &(place, endpoint) in members {
             if available(endpoint) {
                 self.candidates.push(place, endpoint.weight);
             }
         }
-        self.round_robin.resize(places);
+        // Weights that only grow are those of a slow start, which goes on.
+        if self.candidates.places != places_before || self.candidates.weight_total() < total_before
+        {
+            self.round_robin.begin(places);
+        }
         let before = mem::take(&mut self.table);
         if matches!(algorithm, Balance::RingHash(_) | Balance::Maglev(_)) {
             let member = |&(place, endpoint): &(u32, &Endpoint)| Member {
