@@ -198,7 +198,8 @@ fn an_ejection_that_may_not_be_leaves_turns_as_they_are() {
 fn a_row_and_a_rate_at_once_eject_once() {
     let share = FailurePercentage { threshold: 50, minimum_endpoints: 1, minimum_requests: 1 };
     let settings = EjectionSettings { failure_percentage: Some(share), ..SETTINGS };
-    let mut cluster = cluster(2, settings);
+    // Enough that another one might be ejected as well.
+    let mut cluster = cluster(4, settings);
     let (start, id) = (Instant::now(), cluster.endpoints().next().unwrap().id);
     for _ in 0..2 {
         assert_eq!(cluster.finished(id, start, AttemptOutcome::Failure), None);
