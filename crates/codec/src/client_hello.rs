@@ -13,6 +13,8 @@ const NAME_BYTES_MAX: usize = 253;
 
 const RECORD_HANDSHAKE: u8 = 22;
 const HANDSHAKE_CLIENT_HELLO: u8 = 1;
+/// Kind and length.
+const HANDSHAKE_HEADER_BYTES: usize = 4;
 const EXTENSION_SERVER_NAME: u16 = 0;
 const NAME_HOST: u8 = 0;
 
@@ -56,10 +58,11 @@ pub fn parse(input: &[u8]) -> Result<Option<ClientHello>, HelloError> {
         let over = input.len() >= HELLO_BYTES_MAX;
         return if over { Err(HelloError::TooLong) } else { Ok(None) };
     };
-    hello(&message).map(Some).ok_or(HelloError::Malformed)
+    let body = message.get(HANDSHAKE_HEADER_BYTES..).unwrap_or_default();
+    hello(body).map(Some).ok_or(HelloError::Malformed)
 }
 
-/// The message, without its header, out of its records; `None`: there is not all of it.
+/// The message, with its header, out of its records; `None`: there is not all of it.
 fn gather(input: &[u8]) -> Result<Option<Vec<u8>>, HelloError> {
     let mut records = Reader(input);
     let mut message = Vec::new();
@@ -92,7 +95,7 @@ fn gather(input: &[u8]) -> Result<Option<Vec<u8>>, HelloError> {
                 return Err(HelloError::Malformed);
             }
             if body.len() == wanted {
-                return Ok(Some(body.to_vec()));
+                return Ok(Some(message));
             }
         }
         if fragment.len() < usize::from(length) {

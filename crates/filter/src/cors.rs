@@ -110,7 +110,7 @@ impl Cors {
     }
 
     /// Names what is allowed. With credentials `*` would be a name like any other, so what was asked
-    /// for is said instead.
+    /// for, or all that there is, is said instead.
     fn allow(&self, name: &[u8], list: &List, asked: &[u8], fields: &mut Fields) {
         let value = match list {
             List::Any if self.credentials => asked,
@@ -194,14 +194,11 @@ impl Filter for Cors {
         if !self.allows(origin) {
             return;
         }
-        let names = match &self.exposed {
+        let all = match &self.exposed {
             List::Any if self.credentials => names(fields),
-            List::Any => b"*".to_vec(),
-            List::These(names) => names.to_vec(),
+            List::Any | List::These(_) => Vec::new(),
         };
-        if !names.is_empty() {
-            fields.push(EXPOSE_HEADERS, &names);
-        }
+        self.allow(EXPOSE_HEADERS, &self.exposed, &all, fields);
     }
 
     fn touches_response(&self) -> bool {

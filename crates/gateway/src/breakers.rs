@@ -80,16 +80,16 @@ impl Breakers {
         self.places.get_mut(id.0 as usize)?.as_mut().map(|(breaker, _)| breaker)
     }
 
-    fn put_in_force(&mut self, guard: &Guard, now: Instant) {
+    fn put_in_force(&mut self, guard: &Guard) {
         if let Some(breaker) = self.get_mut(guard.id) {
-            return breaker.set(guard.settings, now);
+            return breaker.set(guard.settings);
         }
         let index = guard.id.0 as usize;
         if self.places.len() <= index {
             self.places.resize_with(index + 1, || None);
         }
         self.made += 1;
-        self.places[index] = Some((Breaker::new(self.made, guard.settings, now), guard.series));
+        self.places[index] = Some((Breaker::new(self.made, guard.settings), guard.series));
     }
 
     /// Ends all breakers but these.
@@ -250,7 +250,7 @@ impl Worker {
         let kept: HashSet<BreakerId> = snapshot.guards().map(|guard| guard.id).collect();
         self.breakers.retain(|id| kept.contains(&id), &self.shard);
         for guard in snapshot.guards() {
-            self.breakers.put_in_force(guard, self.now);
+            self.breakers.put_in_force(guard);
         }
     }
 

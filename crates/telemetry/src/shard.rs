@@ -10,8 +10,8 @@ use crate::histogram::{FineHistogram, micros};
 use crate::reasons::Reasons;
 use crate::relay::RelayCells;
 use crate::series::{
-    ClusterCells, ClusterSeries, ExchangeCells, ExchangeSeries, MirrorOutcome, SERIES_MAX,
-    VERSIONS, version_index,
+    ClusterCells, ClusterSeries, ExchangeCells, ExchangeSeries, MirrorOutcome, VERSIONS,
+    version_index,
 };
 use crate::slots::Slots;
 
@@ -21,7 +21,7 @@ use crate::slots::Slots;
 /// Gauges are kept as two counters, up and down, so that what began on one worker may end on
 /// another after an evacuation.
 // Aligned so that two workers never write to one pair of cache lines.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Shard {
     exchanges: Slots<ExchangeCells>,
@@ -81,51 +81,6 @@ pub(crate) const fn side_index(side: Side) -> usize {
         Side::Downstream => 0,
         Side::Upstream => 1,
         Side::Gateway => 2,
-    }
-}
-
-impl Default for Shard {
-    fn default() -> Self {
-        Self {
-            exchanges: Slots::new(SERIES_MAX),
-            clusters: Slots::new(SERIES_MAX),
-            relays: Slots::new(SERIES_MAX),
-            breakers: Slots::new(SERIES_MAX),
-            latency: FineHistogram::default(),
-            exchanges_started: Counter::default(),
-            exchanges_finished: Counter::default(),
-            exchanges_failed: Counter::default(),
-            relays_started: Counter::default(),
-            relays_ended: Counter::default(),
-            connections: Default::default(),
-            accepted: Counter::default(),
-            accept_errors: Counter::default(),
-            refused: Counter::default(),
-            received_bytes: Counter::default(),
-            sent_bytes: Counter::default(),
-            jwt_hits: Counter::default(),
-            jwt_misses: Counter::default(),
-            jwt_entries: Counter::default(),
-            evacuated_out: Counter::default(),
-            evacuated_in: Counter::default(),
-            panics: Counter::default(),
-            loop_turns: Counter::default(),
-            loop_events: Counter::default(),
-            cpu_nanos: Counter::default(),
-            access_log_dropped: Counter::default(),
-            failures: Default::default(),
-            protocol_errors: Reasons::default(),
-            floods: Reasons::default(),
-            stream_errors: Default::default(),
-            timeouts: Reasons::default(),
-            tunnels_opened: Reasons::default(),
-            tunnels_closed: Reasons::default(),
-            retired: Reasons::default(),
-            handshakes_failed: Reasons::default(),
-            shed: Reasons::default(),
-            accept_pauses: Counter::default(),
-            pressure: Counter::default(),
-        }
     }
 }
 

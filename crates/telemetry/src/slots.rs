@@ -2,22 +2,26 @@
 
 use std::sync::OnceLock;
 
+use crate::series::SERIES_MAX;
+
 const CHUNK: usize = 64;
 
 type Chunk<T> = Box<[OnceLock<Box<T>>]>;
 
-/// Places `0..len`, made on first use. A gateway with five thousand routes of which a worker has
-/// served ten pays for ten.
+/// Places for as many as may have a series of their own ([`SERIES_MAX`]), made on first use. A gateway
+/// with five thousand routes of which a worker has served ten pays for ten.
 #[derive(Debug)]
 pub(crate) struct Slots<T> {
     chunks: Box<[OnceLock<Chunk<T>>]>,
 }
 
-impl<T: Default> Slots<T> {
-    pub(crate) fn new(len: usize) -> Self {
-        Self { chunks: (0..len.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect() }
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self { chunks: (0..SERIES_MAX.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect() }
     }
+}
 
+impl<T: Default> Slots<T> {
     /// The value at `index`, made if it is not there; past the end, the last place.
     #[inline]
     pub(crate) fn get_or_make(&self, index: usize) -> &T {

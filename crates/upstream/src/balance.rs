@@ -15,7 +15,6 @@ mod candidates;
 mod group;
 mod hash;
 mod hashed;
-mod least_request;
 mod maglev;
 mod peak_ewma;
 mod random;
@@ -23,6 +22,7 @@ mod ring_hash;
 mod round_robin;
 mod subset;
 mod tier;
+mod two_choices;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,7 +36,7 @@ pub use ring_hash::{RING_SIZE_MAX, RING_SIZE_MIN, RingHash};
 pub use subset::{Subset, SubsetFallback};
 pub use tier::{Locality, OVERPROVISIONING_PERCENT};
 
-use crate::endpoint::Endpoints;
+use crate::endpoint::{Endpoint, Endpoints};
 use crate::{EndpointId, Rng};
 use group::Group;
 
@@ -137,18 +137,35 @@ impl Balancer {
         let avoid = hints.avoid.filter(|&id| endpoints.get(id).is_some()).map(|id| id.index);
         let (algorithm, locality) = (self.algorithm, self.locality);
         let draw = Draw { avoid, hash: hints.hash, algorithm, locality, now };
-        if let Some(subset) = hints.subset {
-            let picked = self.subset(subset, endpoints).pick(endpoints.as_slice(), rng, &draw);
-            if picked.is_some() || subset.fallback == SubsetFallback::None {
-                return picked;
-            }
-        }
-        self.whole.pick(endpoints.as_slice(), rng, &draw)
+        self.group(hints.subset, endpoints).pick(endpoints.as_slice(), rng, &draw)
     }
 
-    fn subset(&mut self, subset: &Arc<Subset>, endpoints: &Endpoints) -> &mut Group {
-        let known = self.subsets.iter().position(|(known, _)| known.is(subset));
-        let position = known.unwrap_or_else(|| {
+    /// The place of an endpoint that may be picked and `suits`: of the first tier that has one, looked
+    /// for from the `start`-th of the tier on. Linear in the number of endpoints.
+    pub(crate) fn search(
+        &mut self,
+        endpoints: &Endpoints,
+        subset: Option<&Arc<Subset>>,
+        start: u64,
+        suits: impl Fn(&Endpoint) -> bool,
+    ) -> Option<u32> {
+        self.group(subset, endpoints).search(endpoints.as_slice(), start, suits)
+    }
+
+    /// What is picked from: the subset, or the whole cluster if there is none, or nobody of it to pick.
+    fn group(&mut self, subset: Option<&Arc<Subset>>, endpoints: &Endpoints) -> &mut Group {
+        let Some(subset) = subset else { return &mut self.whole };
+        let position = self.position(subset, endpoints);
+        let group = &mut self.subsets[position].1;
+        let falls_back = subset.fallback == SubsetFallback::Any && group.is_empty();
+        if falls_back { &mut self.whole } else { group }
+    }
+
+    /// Where the subset's group is; it is made if it is not there.
+    fn position(&mut self, subset: &Arc<Subset>, endpoints: &Endpoints) -> usize {
+        let is_it = |known: &Arc<Subset>| Arc::ptr_eq(known, subset) || known.is(subset);
+        let known = self.subsets.iter().position(|(known, _)| is_it(known));
+        known.unwrap_or_else(|| {
             if self.subsets.len() >= SUBSETS_MAX {
                 self.subsets.remove(0);
             }
@@ -156,8 +173,7 @@ impl Balancer {
             group.rebuild(endpoints, Some(subset), self.algorithm, self.locality);
             self.subsets.push((Arc::clone(subset), group));
             self.subsets.len() - 1
-        });
-        &mut self.subsets[position].1
+        })
     }
 }
 

@@ -18,9 +18,7 @@
 
 use std::time::{Duration, Instant};
 
-mod window;
-
-use window::Window;
+use crate::window::{Counts, Window};
 
 /// When a breaker opens and how it closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,17 +107,18 @@ pub struct Breaker {
 
 impl Breaker {
     /// A closed breaker. `id` is another for each breaker of a worker.
-    pub fn new(id: u64, settings: BreakerSettings, now: Instant) -> Self {
-        let window = Window::new(now);
+    pub fn new(id: u64, settings: BreakerSettings) -> Self {
+        let window = window(&settings);
         Self { id, settings, in_flight: 0, state: State::Closed, generation: 0, window, opened: 0 }
     }
 
     /// Puts other settings in force. Other limits of failures are counted anew, from closed.
-    pub fn set(&mut self, settings: BreakerSettings, now: Instant) {
-        if self.settings.failures != settings.failures {
-            self.enter(State::Closed, now);
-        }
+    pub fn set(&mut self, settings: BreakerSettings) {
+        let anew = self.settings.failures != settings.failures;
         self.settings = settings;
+        if anew {
+            self.enter(State::Closed);
+        }
     }
 
     /// Lets a request through, or not.
@@ -145,7 +144,7 @@ impl Breaker {
         if due <= now {
             let left = limit.half_open_requests.max(1);
             let until = now + limit.open_duration;
-            self.enter(State::HalfOpen { left, succeeded: 0, until }, now);
+            self.enter(State::HalfOpen { left, succeeded: 0, until });
         }
         match &mut self.state {
             State::HalfOpen { left, .. } if *left > 0 => {
@@ -176,8 +175,9 @@ impl Breaker {
         match (&mut self.state, verdict) {
             (State::Closed, Verdict::Neutral) | (State::Open { .. }, _) => {}
             (State::Closed, _) => {
-                self.window.count(verdict == Verdict::Failure, limit.window, now);
-                let (requests, failures) = self.window.sums();
+                let marked = u64::from(verdict == Verdict::Failure);
+                self.window.count(Counts { requests: 1, marked }, now);
+                let Counts { requests, marked: failures } = self.window.sums(now);
                 let enough = requests >= u64::from(limit.minimum_requests.max(1));
                 if enough && failures * 100 >= requests * u64::from(limit.failure_percent) {
                     self.open(&limit, now);
@@ -188,7 +188,7 @@ impl Breaker {
             (State::HalfOpen { succeeded, .. }, Verdict::Success) => {
                 *succeeded += 1;
                 if *succeeded >= limit.half_open_requests.max(1) {
-                    self.enter(State::Closed, now);
+                    self.enter(State::Closed);
                 }
             }
         }
@@ -196,13 +196,13 @@ impl Breaker {
 
     fn open(&mut self, limit: &FailureLimit, now: Instant) {
         self.opened += 1;
-        self.enter(State::Open { until: now + limit.open_duration }, now);
+        self.enter(State::Open { until: now + limit.open_duration });
     }
 
-    fn enter(&mut self, state: State, now: Instant) {
+    fn enter(&mut self, state: State) {
         self.state = state;
         self.generation += 1;
-        self.window = Window::new(now);
+        self.window = window(&self.settings);
     }
 
     /// Whether it is open or half-open.
@@ -219,6 +219,11 @@ impl Breaker {
     pub const fn in_flight(&self) -> u32 {
         self.in_flight
     }
+}
+
+/// What failures are counted in, empty.
+fn window(settings: &BreakerSettings) -> Window {
+    Window::new(settings.failures.map_or(Duration::ZERO, |limit| limit.window))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A cluster in one worker: its endpoints, who is picked, and the connections to them.
 
+mod availability;
 mod untried;
 
 use std::hash::Hash;
@@ -15,9 +16,6 @@ use crate::{
     ConnectionFacts, EjectionSettings, EndpointId, EndpointSpec, Locality, Overloaded, PickHints,
     Protocol, Released, Rng, SlowStart,
 };
-
-mod availability;
-
 use availability::Due;
 pub use untried::{TRIED_MAX, Tried};
 
@@ -174,8 +172,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         if settings.ejection.is_none() {
             self.endpoints.live_mut().for_each(|endpoint| endpoint.health.forgive());
         }
-        self.reckon(now);
-        self.rebalance();
+        self.review(now);
     }
 
     /// Makes `specs` the endpoints. Those that stay (by address) keep id, connections and health;
@@ -195,8 +192,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         }
         self.endpoints.replace(specs, self.slow_start.map(|_| now));
         self.pool.resize(self.endpoints.places());
-        self.reckon(now);
-        self.rebalance();
+        self.review(now);
         removed
     }
 
@@ -214,8 +210,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         hints: PickHints<'_>,
     ) -> Option<EndpointId> {
         if self.due.is_reached(now) {
-            self.reckon(now);
-            self.rebalance();
+            self.review(now);
         }
         let index = self.balancer.pick(&self.endpoints, now, rng, hints)?;
         self.endpoints.id(index)
@@ -227,7 +222,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         matches!(self.balancer.algorithm(), Balance::PeakEwma)
     }
 
-    /// A good answer began `latency` after its attempt did.
+    /// An answer that is no failure ([`Cluster::is_failure`]) began `latency` after its attempt did.
     pub fn observe(&mut self, endpoint: EndpointId, now: Instant, latency: Duration) {
         if let Some(endpoint) = self.endpoints.get_mut(endpoint) {
             endpoint.latency.observe(now, latency);
@@ -250,7 +245,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         now: Instant,
         outcome: AttemptOutcome,
     ) -> Option<Duration> {
-        if outcome == AttemptOutcome::Failure && self.measures_latency() {
+        if self.measures_latency() && self.is_failure(outcome) {
             // However fast it failed, that attracts nothing.
             self.observe(id, now, FAILURE_LATENCY);
         }
@@ -259,7 +254,7 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         let settings = self.ejection.as_ref()?;
         let one_too_many = endpoint.health.record(outcome, settings);
         if settings.counts_rates() && !self.due.has_interval() {
-            self.reckon(now);
+            self.review(now);
         }
         if one_too_many { self.eject(id, now) } else { None }
     }

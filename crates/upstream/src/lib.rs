@@ -31,6 +31,7 @@ mod pool;
 mod random;
 mod retry;
 mod slow_start;
+mod window;
 
 pub use balance::{
     Balance, EWMA_DECAY, FAILURE_LATENCY, HashLoad, Locality, MAGLEV_TABLE_SIZE, Maglev,

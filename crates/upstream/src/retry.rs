@@ -17,6 +17,7 @@ use bulkhead_message::{Failure, FailureKind, Method, Retry, RetryCondition};
 
 pub use condition::RetryConditions;
 
+use crate::random::doubled;
 use crate::{Budget, Rng};
 
 /// Longest pause, before jitter, of a request for which the configuration gives no policy.
@@ -264,10 +265,7 @@ impl RetryPolicy {
 
     /// Full jitter: clients that failed together do not come back together.
     fn pause(&self, retries_so_far: u32, rng: &mut Rng) -> Duration {
-        let factor = 1u32.checked_shl(retries_so_far).unwrap_or(u32::MAX);
-        let most = self.backoff.saturating_mul(factor).min(self.backoff_max);
-        let nanos = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
-        Duration::from_nanos(rng.below(nanos.saturating_add(1)))
+        rng.duration_up_to(doubled(self.backoff, retries_so_far, self.backoff_max))
     }
 }
 

@@ -4,8 +4,7 @@
 //! block passes by, since the compression state has to see it all.
 
 use bulkhead_message::{
-    BodyLength, Fields, Known, Method, RequestHead, ResponseHead, Scheme, Version, is_host,
-    is_token,
+    BodyLength, Fields, Known, Method, RequestHead, ResponseHead, Scheme, Version, is_token,
 };
 
 use super::hpack::{Field, Name, Sink};
@@ -92,7 +91,7 @@ impl<'h> RequestSink<'h> {
     }
 
     fn host(&mut self, host: &[u8]) {
-        if self.seen & HOST != 0 || !is_host(host) {
+        if self.seen & HOST != 0 || !is_authority(host) {
             return self.section.refuse("bad or repeated host");
         }
         self.seen |= HOST;
@@ -143,9 +142,6 @@ impl<'h> RequestSink<'h> {
             return Err("pseudo-header field missing or unexpected");
         } else if self.head.target() == b"*" && self.head.method() != Method::Options {
             return Err("path * with other than OPTIONS");
-        }
-        if self.head.has_authority() && !is_authority(self.head.authority()) {
-            return Err("bad :authority");
         }
         let length = self.section.content_length;
         if end && length.is_some_and(|length| length > 0) {

@@ -56,12 +56,13 @@ fn backend_of(exchange: &Exchange) -> Option<&BackendEntry> {
     exchange.snapshot.route(exchange.route?).backend(exchange.backend)
 }
 
-/// Tells the balancer, if it wants to know, how long the head of a good answer took.
+/// Tells the balancer, if it wants to know, how long the head of an answer took that is no failure.
 pub(super) fn observe_latency(exchange: &Exchange, clusters: &mut Clusters, now: Instant) {
     if let (Some(id), Some(endpoint)) = (exchange.cluster, exchange.endpoint)
         && let Some(cluster) = clusters.get_mut(id)
         && cluster.pool.measures_latency()
-        && exchange.attempt_outcome == AttemptOutcome::Success
+        && exchange.attempt_outcome != AttemptOutcome::Neutral
+        && !cluster.pool.is_failure(exchange.attempt_outcome)
     {
         let latency = now.saturating_duration_since(exchange.attempt_started);
         cluster.pool.observe(endpoint, now, latency);

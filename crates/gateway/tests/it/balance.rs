@@ -12,6 +12,7 @@ use bulkhead_gateway::Gateway;
 use bulkhead_origin::Origin;
 use bulkhead_testkit::RawClient;
 
+use crate::scripted::{Scripted, UNAVAILABLE};
 use crate::support::{client, config, feed, origin, read_response, start};
 
 fn endpoint(origin: &Origin) -> Endpoint {
@@ -212,4 +213,22 @@ fn an_endpoint_that_fails_fast_attracts_nothing_by_latency() {
         .and_then(|(_, count)| count.parse::<f64>().ok())
         .expect("a metric");
     assert!((1.0..=3.0).contains(&failed), "it was tried {failed} times");
+}
+
+#[test]
+fn an_endpoint_that_is_quick_to_say_no_attracts_nothing_by_latency() {
+    let origins = [origin(), origin()];
+    let unwilling = Scripted::start(|_, _| UNAVAILABLE);
+    let mut endpoints: Vec<Endpoint> = origins.iter().map(endpoint).collect();
+    endpoints.push(Endpoint::new(EndpointAddress::Socket(unwilling.address)));
+    let mut config = with_cluster(endpoints, |cluster| {
+        cluster.balance = Balance::PeakEwma;
+        cluster.ejection = None;
+    });
+    config.workers = Some(1);
+    let gateway = start(config);
+    let mut client = client(&gateway);
+    (0..200).for_each(|_| drop(get(&mut client, "")));
+    let refused = unwilling.seen().len();
+    assert!((1..=3).contains(&refused), "it was tried {refused} times");
 }

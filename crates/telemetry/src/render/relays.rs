@@ -1,6 +1,6 @@
 //! Metrics of relays: connections that are passed on as bytes.
 
-use super::{Exposition, Kind, View};
+use super::{Exposition, Kind, View, sum};
 use crate::counter::Counter;
 use crate::relay::RelayCells;
 
@@ -40,11 +40,7 @@ fn each(
 ) {
     for (id, name) in view.exchanges.iter().enumerate() {
         let cells = view.shards.iter().filter_map(|(_, shard)| shard.relays.get(id));
-        let mut cells = cells.peekable();
-        if cells.peek().is_none() {
-            continue;
-        }
-        let sum: u64 = cells.map(|cells| counter(cells).get()).sum();
+        let Some(sum) = sum(cells, |cells| counter(cells).get()) else { continue };
         let mut labels = vec![("route", name.0.as_str()), ("cluster", name.1.as_str())];
         labels.extend(outcome.map(|outcome| ("outcome", outcome)));
         out.sample(&labels, sum);

@@ -1,5 +1,7 @@
 //! Endpoints that may be chosen, with what is needed to draw one by weight in constant time.
 
+use std::mem;
+
 use crate::Rng;
 
 /// See the module.
@@ -14,10 +16,11 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    pub(super) fn clear(&mut self) {
-        self.places.clear();
+    /// Forgets all candidates, and gives their places.
+    pub(super) fn clear(&mut self) -> Vec<u32> {
         self.weight_ends.clear();
         self.uniform = true;
+        mem::take(&mut self.places)
     }
 
     /// Adds a candidate, with a higher place than those before it.

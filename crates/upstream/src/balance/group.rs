@@ -82,6 +82,21 @@ impl Group {
         }
         Some(picked)
     }
+    /// Whether there is nobody to pick.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tiers.iter().all(Tier::is_empty)
+    }
+
+    /// See [`super::Balancer::search`].
+    pub(super) fn search(
+        &self,
+        endpoints: &[Endpoint],
+        start: u64,
+        suits: impl Fn(&Endpoint) -> bool,
+    ) -> Option<u32> {
+        let suits = |place: u32| endpoints.get(place as usize).is_some_and(&suits);
+        self.tiers.iter().find_map(|tier| tier.search(start, suits))
+    }
 }
 
 /// The order of tiers: priority, then whether an endpoint is elsewhere.

@@ -4,6 +4,8 @@
 
 use bulkhead_message::Address;
 
+use crate::random::{STEP, mix};
+
 /// FNV-1a over the bytes (Fowler, Noll, Vo: offset basis and prime for 64 bits), then mixed, because
 /// FNV alone leaves the high bits of short keys alike. One multiplication per byte.
 pub fn stable_hash(bytes: &[u8]) -> u64 {
@@ -13,16 +15,9 @@ pub fn stable_hash(bytes: &[u8]) -> u64 {
     mix(hash)
 }
 
-/// The finalizer of SplitMix64: each bit of the input changes half of the output's.
-pub(super) const fn mix(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
-}
-
 /// The `step`-th of a row of independent hashes that `hash` begins.
 pub(super) const fn nth(hash: u64, step: u64) -> u64 {
-    mix(hash.wrapping_add(step.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+    mix(hash.wrapping_add(step.wrapping_mul(STEP)))
 }
 
 /// Hash of an endpoint: of its address and port, not of its place in a list.

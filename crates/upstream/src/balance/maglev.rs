@@ -4,7 +4,7 @@
 //! one entry; when an endpoint leaves, a few keys of others move as well.
 
 use super::HashLoad;
-use super::hash::{mix, nth};
+use super::hash::nth;
 use super::hashed::Member;
 
 /// Default of [`Maglev::table_size`], which the paper recommends; 256 KiB in each worker.
@@ -81,8 +81,7 @@ impl MaglevTable {
     }
 
     pub(super) fn probe(&self, hash: u64, step: u64) -> Option<u32> {
-        let hash = if step == 0 { mix(hash) } else { nth(hash, step) };
-        self.entries.get((hash % (self.entries.len() as u64).max(1)) as usize).copied()
+        self.entries.get((nth(hash, step) % (self.entries.len() as u64).max(1)) as usize).copied()
     }
 }
 

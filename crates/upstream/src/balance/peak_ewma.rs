@@ -11,36 +11,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::Draw;
-use super::candidates::Candidates;
-use crate::Rng;
-use crate::endpoint::Endpoint;
-
 /// Age at which a latency counts for 1/e.
 pub const EWMA_DECAY: Duration = Duration::from_secs(10);
 /// Latency that a failure counts as.
 pub const FAILURE_LATENCY: Duration = Duration::from_secs(1);
-
-/// Chooses among at least two candidates.
-pub(super) fn pick(
-    candidates: &Candidates,
-    endpoints: &[Endpoint],
-    rng: &mut Rng,
-    draw: &Draw,
-) -> Option<u32> {
-    let (first, second) = candidates.draw_two(rng)?;
-    if draw.avoid == Some(first) {
-        return Some(second);
-    }
-    if draw.avoid == Some(second) {
-        return Some(first);
-    }
-    let a = endpoints.get(first as usize)?;
-    let b = endpoints.get(second as usize)?;
-    let load_a = a.latency.load(draw.now, a.in_flight) * f64::from(b.weight);
-    let load_b = b.latency.load(draw.now, b.in_flight) * f64::from(a.weight);
-    Some(if load_a <= load_b { first } else { second })
-}
 
 /// The average of one endpoint.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,7 +38,8 @@ impl Latency {
         self.touched = Some(now);
     }
 
-    fn load(&self, now: Instant, in_flight: u32) -> f64 {
+    /// What a request is expected to take; not to be compared before it is divided by weight.
+    pub(super) fn load(&self, now: Instant, in_flight: u32) -> f64 {
         let requests = f64::from(in_flight) + 1.0;
         match self.touched {
             Some(touched) => self.average * decay(touched, now) * requests,

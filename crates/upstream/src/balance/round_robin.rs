@@ -16,8 +16,8 @@ pub(super) struct RoundRobin {
 }
 
 impl RoundRobin {
-    pub(super) fn resize(&mut self, places: usize) {
-        // Credits of another set of candidates would favour whoever was away.
+    /// Begins anew: credits of other candidates, or of higher weights, would favour somebody.
+    pub(super) fn begin(&mut self, places: usize) {
         self.credits.clear();
         self.credits.resize(places, 0);
     }

@@ -5,7 +5,7 @@ use std::mem;
 use super::candidates::Candidates;
 use super::hashed::{HashTable, Member};
 use super::round_robin::RoundRobin;
-use super::{Balance, Draw, least_request, peak_ewma, random};
+use super::{Balance, Draw, random, two_choices};
 use crate::Rng;
 use crate::endpoint::Endpoint;
 
@@ -56,13 +56,18 @@ impl Tier {
         places: usize,
         algorithm: Balance,
     ) -> u64 {
-        self.candidates.clear();
+        let total_before = self.candidates.weight_total();
+        let places_before = self.candidates.clear();
         for &(place, endpoint) in members {
             if available(endpoint) {
                 self.candidates.push(place, endpoint.weight);
             }
         }
-        self.round_robin.resize(places);
+        // Weights that only grow are those of a slow start, which goes on.
+        if self.candidates.places != places_before || self.candidates.weight_total() < total_before
+        {
+            self.round_robin.begin(places);
+        }
         let before = mem::take(&mut self.table);
         if matches!(algorithm, Balance::RingHash(_) | Balance::Maglev(_)) {
             let member = |&(place, endpoint): &(u32, &Endpoint)| Member {
@@ -77,11 +82,21 @@ impl Tier {
         let total: u64 = members.iter().map(weight).sum();
         let can_serve: u64 =
             members.iter().filter(|(_, endpoint)| available(endpoint)).map(weight).sum();
-        can_serve * 100 / total.max(1)
+        let percent = can_serve * 100 / total.max(1);
+        // However little it is, it is not nothing: else all tiers together might have nobody.
+        percent.max(u64::from(can_serve > 0))
     }
 
     pub(super) const fn is_empty(&self) -> bool {
         self.candidates.len() == 0
+    }
+
+    /// The place of a candidate that `suits`, from the `start`-th on.
+    pub(super) fn search(&self, start: u64, suits: impl Fn(u32) -> bool) -> Option<u32> {
+        let places = &self.candidates.places;
+        let start = (start % (places.len() as u64).max(1)) as usize;
+        let (before, after) = places.split_at_checked(start)?;
+        after.iter().chain(before).copied().find(|&place| suits(place))
     }
 
     pub(super) fn pick(
@@ -95,9 +110,17 @@ impl Tier {
             return candidates.places.first().copied();
         }
         match (draw.algorithm, &self.table, draw.hash) {
-            (Balance::LeastRequest, ..) => least_request::pick(candidates, endpoints, rng, draw),
+            (Balance::LeastRequest, ..) => {
+                let load = |of: &Endpoint, times| u64::from(of.in_flight) * u64::from(times);
+                two_choices::pick(candidates, endpoints, rng, draw, load)
+            }
             (Balance::RoundRobin, ..) => self.round_robin.pick(candidates, endpoints, draw),
-            (Balance::PeakEwma, ..) => peak_ewma::pick(candidates, endpoints, rng, draw),
+            (Balance::PeakEwma, ..) => {
+                let load = |of: &Endpoint, times| {
+                    of.latency.load(draw.now, of.in_flight) * f64::from(times)
+                };
+                two_choices::pick(candidates, endpoints, rng, draw, load)
+            }
             (_, Some(table), Some(hash)) => table.pick(candidates, endpoints, draw, hash),
             _ => random::pick(candidates, rng, draw),
         }

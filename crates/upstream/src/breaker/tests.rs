@@ -14,9 +14,9 @@ const LIMIT: FailureLimit = FailureLimit {
     half_open_requests: 2,
 };
 
-fn breaker(failures: FailureLimit, now: Instant) -> Breaker {
+fn breaker(failures: FailureLimit) -> Breaker {
     let settings = BreakerSettings { requests_max: None, failures: Some(failures) };
-    Breaker::new(1, settings, now)
+    Breaker::new(1, settings)
 }
 
 /// Runs a script: `+` a success, `-` a failure, `n` neither, each at once; `.` a second passes; `x` a
@@ -24,7 +24,7 @@ fn breaker(failures: FailureLimit, now: Instant) -> Breaker {
 #[track_caller]
 fn run(limit: FailureLimit, script: &str) -> bool {
     let mut now = Instant::now();
-    let mut breaker = breaker(limit, now);
+    let mut breaker = breaker(limit);
     for (index, step) in script.chars().enumerate() {
         let verdict = match step {
             '.' => {
@@ -95,7 +95,7 @@ fn half_open(breaker: &mut Breaker, now: Instant) -> Instant {
 #[test]
 fn a_request_from_before_says_nothing_about_the_state_after() {
     let now = Instant::now();
-    let mut breaker = breaker(LIMIT, now);
+    let mut breaker = breaker(LIMIT);
     let early: Vec<Pass> = (0..2).map(|_| breaker.admit(now).unwrap()).collect();
     let later = half_open(&mut breaker, now);
     let tried = breaker.admit(later).unwrap();
@@ -109,7 +109,7 @@ fn a_request_from_before_says_nothing_about_the_state_after() {
 #[test]
 fn half_open_lets_no_more_through_than_are_to_succeed() {
     let now = Instant::now();
-    let mut breaker = breaker(LIMIT, now);
+    let mut breaker = breaker(LIMIT);
     let later = half_open(&mut breaker, now);
     let _never_heard_of: Vec<Pass> = (0..2).map(|_| breaker.admit(later).unwrap()).collect();
     let rejected = breaker.admit(later + SECOND);
@@ -126,14 +126,14 @@ fn half_open_lets_no_more_through_than_are_to_succeed() {
 fn requests_in_flight_are_limited() {
     let now = Instant::now();
     let settings = BreakerSettings { requests_max: Some(2), failures: None };
-    let mut breaker = Breaker::new(1, settings, now);
+    let mut breaker = Breaker::new(1, settings);
     let one = breaker.admit(now).unwrap();
     let other = breaker.admit(now).unwrap();
     assert_eq!(breaker.admit(now), Err(Rejection::RequestsMax));
     // From another worker: counted, also beyond the limit.
     let adopted = breaker.adopt();
     assert_eq!(breaker.in_flight(), 3);
-    let foreign = Breaker::new(2, settings, now).admit(now).unwrap();
+    let foreign = Breaker::new(2, settings).admit(now).unwrap();
     breaker.give_back(foreign, Verdict::Success, now);
     assert_eq!(breaker.in_flight(), 3, "a pass of another breaker is nothing here");
     for pass in [one, other, adopted] {
@@ -150,7 +150,7 @@ fn requests_in_flight_are_limited() {
 fn an_adopted_request_neither_opens_nor_closes() {
     let now = Instant::now();
     let strict = FailureLimit { minimum_requests: 1, half_open_requests: 1, ..LIMIT };
-    let mut breaker = breaker(strict, now);
+    let mut breaker = breaker(strict);
     let adopted = breaker.adopt();
     breaker.give_back(adopted, Verdict::Failure, now);
     assert!(!breaker.is_open());
@@ -159,15 +159,15 @@ fn an_adopted_request_neither_opens_nor_closes() {
 #[test]
 fn other_limits_begin_closed_and_the_same_go_on() {
     let now = Instant::now();
-    let mut breaker = breaker(LIMIT, now);
+    let mut breaker = breaker(LIMIT);
     half_open(&mut breaker, now);
     let more = BreakerSettings { requests_max: Some(9), failures: Some(LIMIT) };
-    breaker.set(more, now);
+    breaker.set(more);
     assert!(breaker.is_open());
     let other = FailureLimit { failure_percent: 60, ..LIMIT };
-    breaker.set(BreakerSettings { failures: Some(other), ..more }, now);
+    breaker.set(BreakerSettings { failures: Some(other), ..more });
     assert!(!breaker.is_open());
-    breaker.set(BreakerSettings::default(), now);
+    breaker.set(BreakerSettings::default());
     for _ in 0..10 {
         let pass = breaker.admit(now).unwrap();
         breaker.give_back(pass, Verdict::Failure, now);

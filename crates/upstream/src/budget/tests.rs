@@ -58,23 +58,3 @@ fn a_new_share_keeps_the_window() {
     budget.set_percent(30);
     assert_eq!(take_all(&mut budget, now), 100);
 }
-
-#[test]
-fn sums_equal_the_slots_over_random_time() {
-    let mut rng = crate::Rng::new(11);
-    let mut now = Instant::now();
-    let mut budget = Budget::new(10);
-    for _ in 0..20_000 {
-        now += Duration::from_millis(rng.below(700));
-        if rng.below(4) == 0 {
-            budget.take_retry(now);
-        } else {
-            budget.record_request(now);
-        }
-        if rng.below(2_000) == 0 {
-            now += SECOND * rng.below(30) as u32;
-        }
-        assert_eq!(budget.requests_sum, budget.requests.iter().map(|&n| u64::from(n)).sum());
-        assert_eq!(budget.retries_sum, budget.retries.iter().map(|&n| u64::from(n)).sum());
-    }
-}

@@ -55,16 +55,14 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
             }
         }
         if changed {
-            self.reckon(now);
-            self.rebalance();
+            self.review(now);
         }
     }
 
     /// There are no active checks any more: what they said is forgotten.
     pub fn trust_everybody(&mut self, now: Instant) {
         self.endpoints.live_mut().for_each(|endpoint| endpoint.healthy = true);
-        self.reckon(now);
-        self.rebalance();
+        self.review(now);
     }
 
     /// Whether so few endpoints are available that requests go to all of them.
@@ -83,34 +81,40 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         outcome.is_failure(self.ejection.map_or(ServerErrors::OF_GATEWAYS, |e| e.codes))
     }
 
-    /// Ejects an endpoint, unless as many are ejected as may be; gives for how long.
+    /// Ejects an endpoint, unless it is ejected already or as many are as may be; gives for how long.
     #[cold]
     pub(super) fn eject(&mut self, id: EndpointId, now: Instant) -> Option<Duration> {
-        self.reckon(now);
-        let length = self.eject_one(id, now);
+        if self.due.is_reached(now) {
+            self.review(now);
+        }
+        // Where none may be ejected, each further failure ends here, and nothing has changed.
+        let length = self.eject_one(id, now)?;
         self.rebalance();
-        length
+        Some(length)
     }
 
     fn eject_one(&mut self, id: EndpointId, now: Instant) -> Option<Duration> {
         let settings = self.ejection?;
         let total = self.endpoints.live().count();
         let ejected = self.endpoints.live().filter(|(_, e)| e.health.is_ejected()).count();
-        if !may_eject(ejected, total, &settings) {
+        let endpoint = self.endpoints.get_mut(id)?;
+        if endpoint.health.is_ejected() || !may_eject(ejected, total, &settings) {
             return None;
         }
-        let length = self.endpoints.get_mut(id)?.health.eject(now, &settings);
+        let length = endpoint.health.eject(now, &settings);
         self.due.by(now + length);
         Some(length)
     }
 
-    /// Does what is due by `now`, and finds out what is due next.
+    /// Does what is due by `now`, finds out what is due next, and has the balancer look at the
+    /// endpoints anew.
     #[cold]
-    pub(super) fn reckon(&mut self, now: Instant) {
+    pub(super) fn review(&mut self, now: Instant) {
         self.due.next = None;
         self.end_ejections(now);
         self.end_interval(now);
         self.set_shares(now);
+        self.rebalance();
     }
 
     fn end_ejections(&mut self, now: Instant) {

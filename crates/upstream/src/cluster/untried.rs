@@ -68,42 +68,30 @@ impl<K: Copy + Eq + Hash> Cluster<K> {
         if !self.is_tried(picked, tried) {
             return Some(picked);
         }
-        Some(self.search_untried(picked, rng, hints, tried).unwrap_or(picked))
+        Some(self.search_untried(rng, hints, tried).unwrap_or(picked))
     }
 
-    /// Whether an endpoint in service, of the subset, was not tried. Linear in the number of endpoints.
-    pub fn has_untried(&self, subset: Option<&Arc<Subset>>, tried: &Tried) -> bool {
-        self.endpoints.live().any(|(_, endpoint)| self.may_serve(endpoint, subset, tried))
-    }
-
-    fn may_serve(&self, endpoint: &Endpoint, subset: Option<&Arc<Subset>>, tried: &Tried) -> bool {
-        (endpoint.is_available() || self.in_panic())
-            && subset.is_none_or(|subset| subset.has(endpoint))
-            && !tried.has(&endpoint.address)
+    /// Whether an endpoint that [`Cluster::pick_untried`] may choose was not tried. Linear in the number
+    /// of endpoints.
+    pub fn has_untried(&mut self, subset: Option<&Arc<Subset>>, tried: &Tried) -> bool {
+        let is_untried = |endpoint: &Endpoint| !tried.has(&endpoint.address);
+        self.balancer.search(&self.endpoints, subset, 0, is_untried).is_some()
     }
 
     fn is_tried(&self, endpoint: EndpointId, tried: &Tried) -> bool {
-        self.address(endpoint).is_some_and(|address| tried.has(&address))
+        self.endpoints.get(endpoint).is_some_and(|endpoint| tried.has(&endpoint.address))
     }
 
-    /// From a random place on, so that retries do not pile up on the first; of the best priority that
-    /// is left, and if there is one, as near as `picked`.
+    /// From a random place on, so that retries do not pile up on the first.
     fn search_untried(
-        &self,
-        picked: EndpointId,
+        &mut self,
         rng: &mut Rng,
         hints: PickHints<'_>,
         tried: &Tried,
     ) -> Option<EndpointId> {
-        let local = self.endpoints.get(picked)?.local;
-        let places = self.endpoints.as_slice();
-        let start = rng.below(places.len() as u64) as usize;
-        let in_turn = (start..places.len()).chain(0..start);
-        let found = in_turn
-            .filter_map(|index| Some((index, places.get(index)?)))
-            .filter(|(_, it)| it.live && self.may_serve(it, hints.subset, tried))
-            .min_by_key(|(_, it)| (it.priority, it.local != local))?;
-        self.endpoints.id(found.0 as u32)
+        let is_untried = |endpoint: &Endpoint| !tried.has(&endpoint.address);
+        let found = self.balancer.search(&self.endpoints, hints.subset, rng.next(), is_untried)?;
+        self.endpoints.id(found)
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use bulkhead_message::{Failure, FailureKind, Retry};
 
-use super::{AttemptOutcome, EjectionSettings, Health, ServerErrors};
-use crate::{Cluster, ClusterSettings, EndpointSpec, PickHints, Protocol, Rng};
+use super::{AttemptOutcome, EjectionSettings, FailurePercentage, Health, ServerErrors};
+use crate::{Balance, Cluster, ClusterSettings, EndpointSpec, PickHints, Protocol, Rng};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -170,4 +170,44 @@ fn outcomes_follow_status_and_failure() {
     ] {
         assert_eq!(AttemptOutcome::of_failure(&failure), expect, "{failure:?}");
     }
+}
+
+#[test]
+fn an_ejection_that_may_not_be_leaves_turns_as_they_are() {
+    let specs = [(1, 2), (2, 1), (3, 1)]
+        .map(|(port, weight)| EndpointSpec { weight, ..EndpointSpec::new(([127, 0, 0, 1], port)) });
+    let ejection =
+        EjectionSettings { consecutive_failures: 1, percent_max: 0, ..EjectionSettings::DEFAULT };
+    let settings = ClusterSettings {
+        balance: Balance::RoundRobin,
+        ejection: Some(ejection),
+        ..ClusterSettings::new(Protocol::Http1)
+    };
+    let mut cluster = Cluster::<u32>::new(&settings, &specs);
+    let (now, mut rng) = (Instant::now(), Rng::new(1));
+    let mut turns = [0; 3];
+    for _ in 0..40 {
+        let id = cluster.pick(now, &mut rng, PickHints::NONE).unwrap();
+        turns[id.index as usize] += 1;
+        assert_eq!(cluster.finished(id, now, AttemptOutcome::Failure), None);
+    }
+    assert_eq!(turns, [20, 10, 10]);
+}
+
+#[test]
+fn a_row_and_a_rate_at_once_eject_once() {
+    let share = FailurePercentage { threshold: 50, minimum_endpoints: 1, minimum_requests: 1 };
+    let settings = EjectionSettings { failure_percentage: Some(share), ..SETTINGS };
+    // Enough that another one might be ejected as well.
+    let mut cluster = cluster(4, settings);
+    let (start, id) = (Instant::now(), cluster.endpoints().next().unwrap().id);
+    for _ in 0..2 {
+        assert_eq!(cluster.finished(id, start, AttemptOutcome::Failure), None);
+    }
+    // The failure that makes the row is also the first after the interval.
+    let now = start + settings.interval;
+    assert_eq!(cluster.finished(id, now, AttemptOutcome::Failure), None);
+    assert_eq!(cluster.take_rate_ejections(), 1);
+    let until = cluster.endpoints().next().unwrap().ejected_until;
+    assert_eq!(until, Some(now + settings.duration));
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Pool;
 use crate::Rng;
+use crate::random::doubled;
 
 /// Pause after the first dial that failed; doubled with each.
 const BACKOFF: Duration = Duration::from_secs(1);
@@ -32,10 +33,8 @@ impl Warmth {
 
     /// Between half of the pause and all of it, so that workers do not dial in step.
     fn pause(&self, rng: &mut Rng) -> Duration {
-        let factor = 1u32.checked_shl(self.failures).unwrap_or(u32::MAX);
-        let most = BACKOFF.saturating_mul(factor).min(BACKOFF_MAX);
-        let half = u64::try_from(most.as_nanos() / 2).unwrap_or(u64::MAX);
-        most / 2 + Duration::from_nanos(rng.below(half.saturating_add(1)))
+        let half = doubled(BACKOFF, self.failures, BACKOFF_MAX) / 2;
+        half + rng.duration_up_to(half)
     }
 }
 

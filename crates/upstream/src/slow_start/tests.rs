@@ -88,6 +88,25 @@ fn newcomers_and_the_recovered_start_slowly() {
 }
 
 #[test]
+fn turns_go_on_while_shares_grow() {
+    let mut now = Instant::now();
+    let specs = [1, 2, 3].map(|port| EndpointSpec::new(address(port)));
+    let mut cluster = Cluster::<u32>::new(&settings(Balance::RoundRobin), &specs[..2]);
+    let _ = cluster.update_endpoints(&specs, now);
+    let mut rng = Rng::new(3);
+    let mut turns = [0u32; 3];
+    // So few requests that shares are computed anew before each: a hundred of them in two windows.
+    for _ in 0..100 {
+        let id = cluster.pick(now, &mut rng, PickHints::NONE).unwrap();
+        turns[id.index as usize] += 1;
+        now += SECOND * 2;
+    }
+    // The newcomer gets about half of its share in its window, and then all of it.
+    assert!(turns[0].abs_diff(turns[1]) <= 2, "{turns:?}");
+    assert!((24..=30).contains(&turns[2]), "{turns:?}");
+}
+
+#[test]
 fn a_fresh_cluster_does_not_start_slowly_and_off_is_off() {
     let now = Instant::now();
     let both = [

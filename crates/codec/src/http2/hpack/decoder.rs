@@ -1,9 +1,10 @@
 //! Field blocks → fields.
 
-use bulkhead_message::{is_field_value, is_host, is_token};
+use bulkhead_message::{is_field_value, is_token};
 
 use super::table::{ENTRY_OVERHEAD_BYTES, Found, Table};
 use super::{HpackError, Name, huffman, integer, static_table};
+use crate::http1::is_authority;
 
 /// A decoded field.
 #[derive(Clone, Copy, Debug)]
@@ -250,7 +251,7 @@ fn is_value_of(name: Name, value: &[u8]) -> bool {
     match name {
         Name::Field(_) => is_value(value),
         Name::Path => is_target(value),
-        Name::Authority => is_host(value),
+        Name::Authority => is_authority(value),
         Name::Method | Name::Protocol => is_token(value),
         Name::Scheme => value.eq_ignore_ascii_case(b"http") || value.eq_ignore_ascii_case(b"https"),
         Name::Status => value.len() == 3 && value.iter().all(u8::is_ascii_digit),

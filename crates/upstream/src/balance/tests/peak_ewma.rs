@@ -28,13 +28,16 @@ fn the_slow_and_the_failing_get_little_until_the_memory_fades() {
     let start = Instant::now();
     // What the third of three endpoints is heard of, beside two that answer in 5 ms; how long until
     // it is idle on a par with them again: average × e^(-t/10 s) = 5 ms, theirs being fresh.
-    for (latency, fails, fades) in [(50 * MS, false, 24), (500 * MS, false, 47), (MS, true, 53)] {
+    let failures = [AttemptOutcome::Failure, AttemptOutcome::ServerError(503)];
+    let failing = failures.map(|outcome| (MS, Some(outcome), 53));
+    let slow = [(50 * MS, None, 24), (500 * MS, None, 47)];
+    for (latency, fails, fades) in slow.into_iter().chain(failing) {
         let mut cluster = cluster(Balance::PeakEwma, &[1; 3]);
         let ids: Vec<_> = cluster.endpoints().map(|endpoint| endpoint.id).collect();
         cluster.observe(ids[2], start, latency);
-        if fails {
+        if let Some(outcome) = fails {
             cluster.update_settings(&unforgiving(), start);
-            assert_eq!(cluster.finished(ids[2], start, AttemptOutcome::Failure), None);
+            assert_eq!(cluster.finished(ids[2], start, outcome), None);
         }
         for second in 0..60 {
             let now = start + Duration::from_secs(second);
@@ -42,7 +45,7 @@ fn the_slow_and_the_failing_get_little_until_the_memory_fades() {
                 cluster.observe(id, now, 5 * MS);
             }
             let counts = picks(&mut cluster, now);
-            assert_eq!(counts[2] == 0, second < fades, "{latency:?} {fails} {second} {counts:?}");
+            assert_eq!(counts[2] == 0, second < fades, "{latency:?} {fails:?} {second} {counts:?}");
         }
     }
 }

@@ -120,3 +120,16 @@ fn a_retry_leaves_a_zone_of_one() {
     let hints = PickHints { avoid: Some(first), ..PickHints::NONE };
     assert_ne!(cluster.pick(now, &mut rng, hints), Some(first));
 }
+
+#[test]
+fn a_small_rest_of_each_tier_still_serves() {
+    let mut specs = [row(1, 2, false, 0), row(100, 2, false, 1)].concat();
+    specs[0].weight = 1_000;
+    specs[2].weight = 1_000;
+    let mut cluster = cluster_of(Balance::LeastRequest, Locality::NONE, &specs);
+    let heavy = [specs[0].address.clone(), specs[2].address.clone()];
+    cluster.set_health(|address| Some(!heavy.contains(address)), Instant::now());
+    assert!(!cluster.in_panic());
+    let share = remote_percent(&mut cluster);
+    assert!((share - 50.0).abs() < 1.5, "{share} %");
+}

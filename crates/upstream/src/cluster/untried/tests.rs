@@ -48,21 +48,19 @@ fn the_first_ones_are_forgotten() {
     assert!(!tried.has(&address(1)));
 }
 
+fn labels(version: &str) -> Labels {
+    [("version".to_owned(), version.to_owned())].into()
+}
+
+fn spec(port: u16, version: &str, priority: u8) -> EndpointSpec {
+    let labels = Some(Arc::new(labels(version)));
+    EndpointSpec { labels, priority, ..EndpointSpec::new(address(port)) }
+}
+
 #[test]
 fn a_subset_and_its_priorities_are_kept_to() {
-    let labels = |version: &str| {
-        let labels: Labels = [("version".to_owned(), version.to_owned())].into();
-        Some(Arc::new(labels))
-    };
-    let spec = |port: u16, version, priority| EndpointSpec {
-        labels: labels(version),
-        priority,
-        ..EndpointSpec::new(address(port))
-    };
     let specs = [spec(0, "new", 0), spec(1, "new", 0), spec(2, "new", 1), spec(3, "old", 0)];
-    let subset =
-        Subset::new([("version".to_owned(), "new".to_owned())].into(), SubsetFallback::None);
-    let subset = Arc::new(subset);
+    let subset = Arc::new(Subset::new(labels("new"), SubsetFallback::None));
     for seed in 0..20 {
         let mut cluster: Cluster<u64> =
             Cluster::new(&ClusterSettings::new(Protocol::Http1), &specs);
@@ -80,4 +78,42 @@ fn a_subset_and_its_priorities_are_kept_to() {
         ports.sort_unstable();
         assert_eq!(ports, [0, 1, 2], "seed {seed}");
     }
+}
+
+#[test]
+fn where_a_subset_falls_back_any_endpoint_may_be_tried() {
+    let specs: Vec<_> = (0..TRIED_MAX as u16).map(|port| spec(port, "old", 0)).collect();
+    let subset = Arc::new(Subset::new(labels("new"), SubsetFallback::Any));
+    let hints = PickHints { subset: Some(&subset), ..PickHints::NONE };
+    for seed in 0..20 {
+        let mut cluster = Cluster::<u64>::new(&ClusterSettings::new(Protocol::Http1), &specs);
+        let (mut rng, mut tried) = (Rng::new(seed), Tried::default());
+        for attempt in 0..TRIED_MAX {
+            assert!(cluster.has_untried(Some(&subset), &tried));
+            let picked = cluster.pick_untried(Instant::now(), &mut rng, hints, &tried).unwrap();
+            let address = cluster.address(picked).unwrap();
+            assert!(!tried.has(&address), "seed {seed}, attempt {attempt}");
+            tried.add(&address);
+        }
+        assert!(!cluster.has_untried(Some(&subset), &tried));
+    }
+}
+
+#[test]
+fn a_subset_in_panic_has_all_its_endpoints() {
+    let specs: Vec<_> =
+        (0u16..8).map(|port| spec(port, if port < 3 { "new" } else { "old" }, 0)).collect();
+    let subset = Arc::new(Subset::new(labels("new"), SubsetFallback::None));
+    let hints = PickHints { subset: Some(&subset), ..PickHints::NONE };
+    let mut cluster = Cluster::<u64>::new(&ClusterSettings::new(Protocol::Http1), &specs);
+    let (now, mut rng, mut tried) = (Instant::now(), Rng::new(1), Tried::default());
+    cluster.set_health(|of| Some(*of != address(0) && *of != address(1)), now);
+    assert!(!cluster.in_panic());
+    for _ in 0..3 {
+        assert!(cluster.has_untried(Some(&subset), &tried));
+        let picked = cluster.pick_untried(now, &mut rng, hints, &tried).unwrap();
+        tried.add(&cluster.address(picked).unwrap());
+    }
+    assert!((0..3).all(|port| tried.has(&address(port))));
+    assert!(!cluster.has_untried(Some(&subset), &tried));
 }

@@ -143,6 +143,9 @@ fn malformed_requests() {
         ":method=GET :scheme=http :path=/a_b",
         ":method=GET :scheme=http :path=/ :authority=",
         ":method=GET :scheme=http :path=/ :authority=user@a",
+        ":method=GET :scheme=http :path=/ :authority=a%00",
+        ":method=GET :scheme=http :path=/ :authority=[a]",
+        ":method=GET :scheme=http :path=/ :authority=a:65536",
         // CONNECT.
         ":method=CONNECT",
         ":method=CONNECT :authority=a :path=/",
@@ -165,6 +168,7 @@ fn malformed_requests() {
         ":method=GET :scheme=http :path=/ :authority=a host=b",
         ":method=GET :scheme=http :path=/ host=a host=a",
         ":method=GET :scheme=http :path=/ host=a/b",
+        ":method=GET :scheme=http :path=/ host=a:b",
         ":method=GET :scheme=http :path=/ content-length=1",
         ":method=GET :scheme=http :path=/ content-length=0 content-length=0",
         ":method=GET :scheme=http :path=/ content-length=-0",
@@ -192,6 +196,19 @@ fn compression_stays_in_step_behind_a_malformed_request() {
     check(
         &[frame(HEADERS, END, 1, &first), frame(HEADERS, END, 3, &second)],
         "3 GET http://a/ x=y end | rst 1 1",
+    );
+}
+
+#[test]
+fn a_malformed_authority_is_so_in_the_table_too() {
+    // The first block inserts `:authority: a%` into the table; the second one uses it.
+    let mut first = block(":method=GET :scheme=http :path=/");
+    let mut second = first.clone();
+    first.extend_from_slice(b"\x41\x02a%");
+    second.push(0x80 | 62);
+    check(
+        &[frame(HEADERS, END, 1, &first), frame(HEADERS, END, 3, &second)],
+        " | rst 1 1, rst 3 1",
     );
 }
 

@@ -1,20 +1,24 @@
-//! Power of two choices: draw two different candidates by weight, take the less loaded.
+//! Power of two choices: draw two different candidates by weight, take the one with the lower load per
+//! weight.
 //!
 //! Two draws are enough to keep the longest queue short (Mitzenmacher, "The Power of Two Choices in
 //! Randomized Load Balancing", 2001), and unlike a scan for the minimum they do not send every
-//! worker to the same endpoint at once.
+//! worker to the same endpoint at once. What the load is, the algorithm says.
 
 use super::Draw;
 use super::candidates::Candidates;
 use crate::Rng;
 use crate::endpoint::Endpoint;
 
-/// Chooses among at least two candidates.
-pub(super) fn pick(
+/// Chooses among at least two candidates. `load` gives an endpoint's load times a number, which is the
+/// weight of the other one: multiplied crosswise nothing is divided. A tie goes to the first draw, so
+/// that idle endpoints share by weight.
+pub(super) fn pick<L: PartialOrd>(
     candidates: &Candidates,
     endpoints: &[Endpoint],
     rng: &mut Rng,
     draw: &Draw,
+    load: impl Fn(&Endpoint, u32) -> L,
 ) -> Option<u32> {
     let (first, second) = candidates.draw_two(rng)?;
     if draw.avoid == Some(first) {
@@ -25,9 +29,5 @@ pub(super) fn pick(
     }
     let a = endpoints.get(first as usize)?;
     let b = endpoints.get(second as usize)?;
-    // Load is requests in flight per weight; multiplied crosswise to stay in integers. A tie goes to
-    // the first draw, so that idle endpoints share by weight.
-    let load_a = u64::from(a.in_flight) * u64::from(b.weight);
-    let load_b = u64::from(b.in_flight) * u64::from(a.weight);
-    Some(if load_a <= load_b { first } else { second })
+    Some(if load(a, b.weight) <= load(b, a.weight) { first } else { second })
 }
