@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    self, Cluster, EndpointAddress, HealthCheck, HealthProbe, Protocol, SecretSource, UpstreamTls,
+    self, Cluster, HealthCheck, HealthProbe, Protocol, SecretSource, UpstreamTls,
 };
 use bulkhead_message::{Address, Scheme};
 use bulkhead_transport::{
@@ -133,13 +133,8 @@ fn tls(cluster: &Cluster) -> Tls {
         Ok(config) => config,
         Err(reason) => return Tls::Broken(reason),
     };
-    let first_name = || {
-        cluster.endpoints.iter().find_map(|endpoint| match &endpoint.address {
-            EndpointAddress::Name { host, .. } => Some(host.clone()),
-            EndpointAddress::Socket(_) | EndpointAddress::Unix(_) => None,
-        })
-    };
-    match settings.server_name.clone().or_else(first_name).map(ServerName::try_from).transpose() {
+    let name = cluster.tls_server_name().map(str::to_owned);
+    match name.map(ServerName::try_from).transpose() {
         Ok(name) => Tls::On(config, name),
         Err(error) => Tls::Broken(format!("the name for TLS is none: {error}")),
     }
