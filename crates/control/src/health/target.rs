@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    self, Cluster, HealthCheck, HealthProbe, Protocol, SecretSource, UpstreamTls,
+    self, Cluster, HealthCheck, HealthProbe, Protocol, ProxyProtocolVersion, SecretSource,
+    UpstreamTls,
 };
 use bulkhead_message::{Address, Scheme};
 use bulkhead_transport::{
@@ -28,6 +29,8 @@ pub(super) struct Target {
     pub(super) scheme: Scheme,
     /// Host of requests.
     pub(super) authority: String,
+    /// PROXY header at the beginning; `None`: none.
+    pub(super) proxy_protocol: Option<ProxyProtocolVersion>,
 }
 
 impl Target {
@@ -104,6 +107,8 @@ impl Checks {
         Some(Target {
             cluster,
             endpoint: address,
+            // Who listens at another port than that of connections need not know of it.
+            proxy_protocol: config.proxy_protocol.filter(|_| check.port.is_none()),
             protocol: config.protocol,
             scheme,
             authority,

@@ -104,3 +104,18 @@ fn tls_asks_for_the_name_that_connections_of_requests_ask_for() {
         assert_eq!(target.unwrap().server_name, ServerName::try_from(name).unwrap());
     }
 }
+
+#[test]
+fn a_port_of_its_own_gets_no_proxy_header() {
+    let mut cluster = Cluster {
+        proxy_protocol: Some(ProxyProtocolVersion::V2),
+        ..cluster(HealthProbe::Tcp, None)
+    };
+    let proxied = |cluster: &Cluster| {
+        let target = checks(cluster.clone()).target(endpoint("api", "10.0.0.1:80", None));
+        target.unwrap().proxy_protocol
+    };
+    assert_eq!(proxied(&cluster), None);
+    cluster.health_check.as_mut().unwrap().port = None;
+    assert_eq!(proxied(&cluster), Some(ProxyProtocolVersion::V2));
+}
