@@ -105,7 +105,8 @@ impl Worker {
                     Err(error) => refused = Some(error),
                 }
             }
-            if refused.is_none() && body.is_drained() && body.ended && !body.end_sent {
+            // Not whatever has ended: an end that the full outbox kept back is no trailers.
+            if refused.is_none() && body.is_drained() && body.has_trailers && !body.end_sent {
                 refused = codec.send_trailers(to.stream, &body.trailers, &mut out.bytes).err();
                 body.end_sent = true;
             }
