@@ -98,7 +98,7 @@ impl Drop for Guard {
 
 /// The command, to which the kernel sends SIGTERM when we end in a way that drops nothing, such as by
 /// a signal. Only where there is util-linux. (It is the thread that starts it that must not end.)
-fn ending_with_us(command: &Command) -> Command {
+pub(crate) fn ending_with_us(command: &Command) -> Command {
     let Some(setpriv) = find_program("setpriv") else {
         return with_surroundings(Command::new(command.get_program()), command);
     };

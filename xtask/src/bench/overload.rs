@@ -15,7 +15,7 @@ use super::peers::Peer;
 use super::process::{Running, beside_the_load};
 use super::{machine, markers};
 use crate::command::{output, root, target_directory};
-use crate::gateway::{Guard, build_release, free_port};
+use crate::gateway::{Guard, build_release, ending_with_us, free_port};
 
 const SLOTS: u32 = 8;
 const WORK_MS: u32 = 10;
@@ -101,17 +101,14 @@ fn measure(peer: &Peer, bulkhead: &Path, load: f64, seconds: u32) -> Result<(f64
     let account = scratch("overload.json");
     let rate = (f64::from(CAPACITY) * load).round();
     let _absent = fs::remove_file(&account);
+    let mut command = beside_the_load(bulkhead);
+    command.arg("load").arg(format!("http://127.0.0.1:{listen}/busy/{WORK_MS}"));
+    command.args(["--rate", &rate.to_string(), "--timeout", TIMEOUT]);
+    command.args(["--connections", &CONNECTIONS.to_string()]);
+    // The limit is learnt, and a queue without a limit is full, when counting begins.
+    command.args(["--duration", &format!("{seconds}s"), "--warmup", "4s", "--json"]).arg(&account);
     // Failed requests are what is measured: whatever its status, it has written its account.
-    let ended = output(
-        beside_the_load(bulkhead)
-            .arg("load")
-            .arg(format!("http://127.0.0.1:{listen}/busy/{WORK_MS}"))
-            .args(["--rate", &rate.to_string(), "--timeout", TIMEOUT])
-            .args(["--connections", &CONNECTIONS.to_string()])
-            // The limit is learnt, and a queue without a limit is full, when counting begins.
-            .args(["--duration", &format!("{seconds}s"), "--warmup", "4s", "--json"])
-            .arg(&account),
-    );
+    let ended = output(&mut ending_with_us(&command));
     ensure!(gateway.is_running() && origin.is_running(), "a server ended");
     if !account.is_file() {
         ended?;
