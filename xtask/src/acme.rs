@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::command::{cargo, find_program, output, run as run_command, target_directory};
 use crate::gateway::{Guard, free_port};
+use crate::go;
 
 const PEBBLE: &str = "github.com/letsencrypt/pebble/v2";
 /// Looks, a quarter of a second apart, until a certificate is to be served.
@@ -22,10 +23,7 @@ const POLLS: usize = 240;
 
 /// Runs all three challenges.
 pub(crate) fn run() -> Result<()> {
-    let Some(go) = find_program("go")
-        .or_else(|| Some("/usr/local/go/bin/go".into()))
-        .filter(|go| go.is_file())
-    else {
+    let Some(go) = go::find() else {
         println!("acme skipped: there is no Go to build pebble with");
         return Ok(());
     };
@@ -54,19 +52,11 @@ impl Tools {
         let (pebble, dns) = (scratch.join("pebble"), scratch.join("pebble-challtestsrv"));
         if !pebble.is_file() || !dns.is_file() {
             let version = |tool: &str| format!("{PEBBLE}/cmd/{tool}@latest");
-            run_command(Command::new(go).env("GOBIN", scratch).args([
-                "install",
-                &version("pebble"),
-                &version("pebble-challtestsrv"),
-            ]))
-            .context("build pebble")?;
+            go::install(go, scratch, &[&version("pebble"), &version("pebble-challtestsrv")])
+                .context("build pebble")?;
         }
         // Where its sources are is written into the program.
-        let told = output(Command::new(go).args(["version", "-m"]).arg(&pebble))?;
-        let version = told
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("mod\t")?.split('\t').nth(1))
-            .context("find pebble's version")?;
+        let version = go::module_version(&pebble).context("find pebble's version")?;
         let cache = output(Command::new(go).args(["env", "GOMODCACHE"]))?;
         let sources = Path::new(cache.trim()).join(format!("{PEBBLE}@{version}"));
         Ok(Self { pebble, dns, certificates: sources.join("test/certs") })
@@ -92,18 +82,11 @@ fn obtain(tools: &Tools, bulkhead: &Path, scratch: &Path, challenge: &str) -> Re
     command.args(["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", ""]);
     command.args(["-defaultIPv6", "", "-dnsserver", &format!("127.0.0.1:{}", ports.dns)]);
     command.args(["-management", &format!("127.0.0.1:{dns_control}")]);
-    let mut dns = Guard::start(&mut command, &log)?;
-    dns.wait_for(ports.dns_control, &log).context("start the DNS server")?;
+    let _dns = Guard::start(&command, ports.dns_control, &log)?;
 
     let mut pebble = start_pebble(tools, &directory, &ports)?;
-    let config = directory.join("gateway.yaml");
-    fs::write(&config, configuration(tools, &directory, challenge, &ports)?)
-        .context("write the configuration")?;
-    let log = directory.join("gateway.log");
-    let mut command = Command::new(bulkhead);
-    command.args(["run", "--config"]).arg(&config);
-    let mut gateway = Guard::start(&mut command, &log)?;
-    gateway.wait_for(ports.admin, &log).context("start the gateway")?;
+    let text = configuration(tools, &directory, challenge, &ports)?;
+    let mut gateway = Guard::gateway(bulkhead, &directory, "gateway", &text, ports.admin)?;
     for _ in 0..POLLS {
         if metrics(ports.admin)?.contains("bulkhead_certificates 1") {
             return check(&directory, ports.tls);
@@ -111,7 +94,10 @@ fn obtain(tools: &Tools, bulkhead: &Path, scratch: &Path, challenge: &str) -> Re
         ensure!(gateway.is_running() && pebble.is_running(), "a server ended");
         sleep(Duration::from_millis(250));
     }
-    bail!("no certificate came; the gateway said\n{}", fs::read_to_string(log)?)
+    bail!(
+        "no certificate came; the gateway said\n{}",
+        fs::read_to_string(directory.join("gateway.log"))?
+    )
 }
 
 struct Ports {
@@ -145,9 +131,7 @@ fn start_pebble(tools: &Tools, directory: &Path, ports: &Ports) -> Result<Guard>
     command.env("PEBBLE_VA_NOSLEEP", "1");
     command.arg("-config").arg(&file).args(["-strict", "-dnsserver"]);
     command.arg(format!("127.0.0.1:{}", ports.dns));
-    let mut pebble = Guard::start(&mut command, &log)?;
-    pebble.wait_for(ports.acme, &log).context("start pebble")?;
-    Ok(pebble)
+    Guard::start(&command, ports.acme, &log)
 }
 
 fn configuration(

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::{cargo, run, target_directory};
+use crate::command::{cargo, find_program, run, target_directory};
 
 const POLL: Duration = Duration::from_millis(20);
 const STARTUP_POLLS: u32 = 500;
@@ -21,20 +21,39 @@ pub(crate) fn build_release() -> Result<PathBuf> {
     Ok(target_directory().join("release/bulkhead"))
 }
 
-/// A child that ends with us.
+/// A server that ends with us.
 pub(crate) struct Guard(Child);
 
 impl Guard {
-    /// Starts it with its output in `log`.
-    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
-        let log = fs::File::create(log).context("create the log")?;
-        let child = command
+    /// Starts it with its output in `log`, and waits until it accepts connections.
+    pub(crate) fn start(command: &Command, port: u16, log: &Path) -> Result<Self> {
+        let started = || format!("start {}", command.get_program().to_string_lossy());
+        let output = fs::File::create(log).context("create the log")?;
+        let child = ending_with_us(command)
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(output.try_clone()?)
+            .stderr(output)
             .spawn()
-            .with_context(|| format!("start {}", command.get_program().to_string_lossy()))?;
-        Ok(Self(child))
+            .with_context(started)?;
+        let mut guard = Self(child);
+        guard.wait_for(port, log).with_context(started)?;
+        Ok(guard)
+    }
+
+    /// Starts `bulkhead run` with this configuration, `NAME.yaml` in `directory`; its output is in
+    /// `NAME.log` there.
+    pub(crate) fn gateway(
+        bulkhead: &Path,
+        directory: &Path,
+        name: &str,
+        configuration: &str,
+        port: u16,
+    ) -> Result<Self> {
+        let config = directory.join(format!("{name}.yaml"));
+        fs::write(&config, configuration).context("write the configuration")?;
+        let mut command = Command::new(bulkhead);
+        command.args(["run", "--config"]).arg(&config);
+        Self::start(&command, port, &directory.join(format!("{name}.log")))
     }
 
     /// Its process identifier.
@@ -47,8 +66,7 @@ impl Guard {
         matches!(self.0.try_wait(), Ok(None))
     }
 
-    /// Waits until it accepts connections.
-    pub(crate) fn wait_for(&mut self, port: u16, log: &Path) -> Result<()> {
+    fn wait_for(&mut self, port: u16, log: &Path) -> Result<()> {
         for _ in 0..STARTUP_POLLS {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return Ok(());
@@ -78,8 +96,37 @@ impl Drop for Guard {
     }
 }
 
+/// The command, to which the kernel sends SIGTERM when we end in a way that drops nothing, such as by
+/// a signal. Only where there is util-linux. (It is the thread that starts it that must not end.)
+pub(crate) fn ending_with_us(command: &Command) -> Command {
+    let Some(setpriv) = find_program("setpriv") else {
+        return with_surroundings(Command::new(command.get_program()), command);
+    };
+    let mut wrapped = Command::new(setpriv);
+    wrapped.args(["--pdeathsig", "TERM", "--"]).arg(command.get_program());
+    with_surroundings(wrapped, command)
+}
+
+/// Arguments, environment and directory of another command.
+fn with_surroundings(mut command: Command, of: &Command) -> Command {
+    command.args(of.get_args());
+    for (name, value) in of.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    if let Some(directory) = of.get_current_dir() {
+        command.current_dir(directory);
+    }
+    command
+}
+
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").context("ask for a free port")?;
     Ok(listener.local_addr()?.port())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod differential;
 mod docs;
 mod fuzz_smoke;
 mod gateway;
+mod go;
 mod tidy;
 
 use std::env;

@@ -6,7 +6,7 @@ use bulkhead_config::Config;
 use bulkhead_config::model::{Discovery, Endpoint};
 use bulkhead_control::{
     AcmeChallenges, CertificateProblem, CertificateStatus, CheckedEndpoint, ClusterAvailability,
-    ClusterStatus, EndpointStatus, Plane, WorkerKilled, WorkerStatus,
+    ClusterStatus, Plane, WorkerKilled, WorkerStatus,
 };
 use bulkhead_gateway::Gateway;
 use bulkhead_message::Address;
@@ -92,14 +92,7 @@ impl Plane for GatewayPlane {
     }
 
     fn checked_endpoints(&self) -> Vec<CheckedEndpoint> {
-        let checked = self.gateway.checked_endpoints().into_iter();
-        checked
-            .map(|endpoint| CheckedEndpoint {
-                cluster: endpoint.cluster,
-                address: endpoint.address,
-                host: endpoint.host,
-            })
-            .collect()
+        self.gateway.checked_endpoints()
     }
 
     fn set_health(&self, cluster: &str, verdicts: Vec<(Address, bool)>) {
@@ -107,31 +100,11 @@ impl Plane for GatewayPlane {
     }
 
     fn availability(&self) -> Vec<ClusterAvailability> {
-        let clusters = self.gateway.availability().into_iter();
-        clusters
-            .map(|of| ClusterAvailability {
-                cluster: of.cluster,
-                endpoints: of.endpoints,
-                healthy: of.healthy,
-            })
-            .collect()
+        self.gateway.availability()
     }
 
     fn endpoints(&self) -> Vec<ClusterStatus> {
-        let endpoint = |endpoint: bulkhead_gateway::EndpointStatus| EndpointStatus {
-            address: endpoint.address,
-            healthy: endpoint.healthy,
-            ejected_by: endpoint.ejected_by,
-            in_flight: endpoint.in_flight,
-            connections: endpoint.connections,
-        };
-        let clusters = self.gateway.endpoints().into_iter();
-        clusters
-            .map(|of| ClusterStatus {
-                cluster: of.cluster,
-                endpoints: of.endpoints.into_iter().map(endpoint).collect(),
-            })
-            .collect()
+        self.gateway.endpoints()
     }
 
     fn set_discovered(&self, source: &Discovery, endpoints: Vec<Endpoint>) {

@@ -7,6 +7,9 @@ use std::time::Duration;
 use bulkhead_config::Config;
 use bulkhead_config::model::{Discovery, Endpoint};
 use bulkhead_message::Address;
+pub use bulkhead_upstream::report::{
+    CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus,
+};
 
 /// The data plane, seen from here. Methods may block for a while, and are never called by a worker.
 pub trait Plane: Send + Sync + 'static {
@@ -124,52 +127,6 @@ pub struct WorkerStatus {
     pub exchanges: usize,
     /// CPU time of its thread.
     pub cpu_time: Duration,
-}
-
-/// An endpoint that is to be checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckedEndpoint {
-    /// Its cluster.
-    pub cluster: String,
-    /// Where it is.
-    pub address: Address,
-    /// The name that it was resolved from, if any.
-    pub host: Option<String>,
-}
-
-/// How many endpoints of a cluster are healthy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClusterAvailability {
-    /// Its name.
-    pub cluster: String,
-    /// Its endpoints.
-    pub endpoints: usize,
-    /// Those that active checks call healthy; without checks, all.
-    pub healthy: usize,
-}
-
-/// A cluster with its endpoints.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClusterStatus {
-    /// Its name.
-    pub cluster: String,
-    /// By address.
-    pub endpoints: Vec<EndpointStatus>,
-}
-
-/// One endpoint, over all workers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndpointStatus {
-    /// Where it is.
-    pub address: Address,
-    /// What active checks say; `None`: they have said nothing.
-    pub healthy: Option<bool>,
-    /// Workers that have ejected it.
-    pub ejected_by: usize,
-    /// Attempts in flight.
-    pub in_flight: u64,
-    /// Connections, in any state.
-    pub connections: usize,
 }
 
 /// What became of a killed worker.

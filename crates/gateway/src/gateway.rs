@@ -31,7 +31,6 @@ use crate::snapshot::{ApplyError, BuiltClients, ClusterEntry, ClusterIds, Compil
 mod endpoints;
 
 pub(crate) use endpoints::WorkerReport;
-pub use endpoints::{CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus};
 
 /// Most workers that may be asked for.
 pub const WORKERS_MAX: usize = 1024;

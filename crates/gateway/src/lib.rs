@@ -59,8 +59,7 @@ pub use certificates::{CertificateProblem, CertificateReport};
 pub use evacuation::KillReport;
 pub use faults::Fault;
 pub use gateway::{
-    CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus, EvacuationTotals, Gateway,
-    GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
+    EvacuationTotals, Gateway, GatewayOptions, KillError, WORKERS_MAX, WorkerStatus,
 };
 pub use listening::HandedSocket;
 pub use resize::ResizeError;

@@ -29,6 +29,7 @@ mod endpoint;
 mod health;
 mod pool;
 mod random;
+pub mod report;
 mod retry;
 mod slow_start;
 mod window;

@@ -3,17 +3,19 @@
 //! An answer counts if it comes within 250 ms of its intended time.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::install::{self, Programs};
+use super::load::scratch;
 use super::options::Options;
+use super::peers::Peer;
+use super::process::{Running, beside_the_load};
 use super::{machine, markers};
 use crate::command::{output, root, target_directory};
-use crate::gateway::{Guard, build_release, free_port};
+use crate::gateway::{Guard, build_release, ending_with_us, free_port};
 
 const SLOTS: u32 = 8;
 const WORK_MS: u32 = 10;
@@ -57,15 +59,14 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let seconds = options.seconds.max(if options.quick { 2 } else { 8 });
     let programs = install::locate(&options)?;
     fs::create_dir_all(target_directory().join("bench/run")).context("create the directory")?;
+    let bulkhead = build_release()?;
     let mut rows = Vec::new();
-    for (name, peer, config) in GATEWAYS {
-        let Some(program) = programs.path(peer).filter(|_| options.wants_peer(peer)) else {
-            continue;
-        };
+    for (name, peer, template) in GATEWAYS.into_iter().filter(|it| options.wants_peer(it.1)) {
+        let Some(peer) = Peer::with_template(peer, template, &programs) else { continue };
         let mut row = Row { name, goodput: Vec::new(), p99_ms: Vec::new() };
         for load in LOADS {
             eprintln!("{name}: {load} times the capacity");
-            let (goodput, p99_ms) = measure(&program, peer, config, load, seconds)
+            let (goodput, p99_ms) = measure(&peer, &bulkhead, load, seconds)
                 .with_context(|| format!("measure {name} at {load}"))?;
             row.goodput.push(goodput);
             row.p99_ms.push(p99_ms);
@@ -74,7 +75,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     }
     let text = table(&rows);
     println!("{text}");
-    if !options.quick {
+    if options.is_whole() {
         record(&rows, &programs, seconds)?;
         markers::write(&root().join("docs/overload.md"), "overload", &text)?;
     }
@@ -88,63 +89,35 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
 }
 
 /// One gateway at one load, each with an upstream of its own, whose queue begins empty.
-fn measure(
-    program: &Path,
-    peer: &str,
-    config: &str,
-    load: f64,
-    seconds: u32,
-) -> Result<(f64, f64)> {
-    let bulkhead = build_release()?;
+fn measure(peer: &Peer, bulkhead: &Path, load: f64, seconds: u32) -> Result<(f64, f64)> {
     let upstream = free_port()?;
-    let log = scratch("overload-upstream.log");
-    let mut command = Command::new(&bulkhead);
+    let mut command = beside_the_load(bulkhead);
     command.args(["origin", "--listen", &format!("127.0.0.1:{upstream}")]);
     command.args(["--slots", &SLOTS.to_string()]);
-    let mut origin = Guard::start(&mut command, &log)?;
-    origin.wait_for(upstream, &log).context("start the upstream")?;
-
+    let mut origin = Guard::start(&command, upstream, &scratch("overload-upstream.log"))?;
     let listen = free_port()?;
-    let template = root().join("bench/configs").join(config);
-    let text = fs::read_to_string(&template).context("read the configuration")?;
-    let text =
-        text.replace("@LISTEN@", &listen.to_string()).replace("@UPSTREAM@", &upstream.to_string());
-    let path = scratch(config);
-    fs::write(&path, text).context("write the configuration")?;
-    let mut command = Command::new(program);
-    match peer {
-        "bulkhead" => command.args(["run", "--config"]).arg(&path),
-        "envoy" => command.args(["--concurrency", "1", "--log-level", "error", "-c"]).arg(&path),
-        _ => command.arg("-f").arg(&path),
-    };
-    let log = scratch("overload-gateway.log");
-    let mut gateway = Guard::start(&mut command, &log)?;
-    gateway.wait_for(listen, &log).context("start the gateway")?;
+    let mut gateway = Running::start(peer, listen, upstream)?;
 
     let account = scratch("overload.json");
     let rate = (f64::from(CAPACITY) * load).round();
+    let _absent = fs::remove_file(&account);
+    let mut command = beside_the_load(bulkhead);
+    command.arg("load").arg(format!("http://127.0.0.1:{listen}/busy/{WORK_MS}"));
+    command.args(["--rate", &rate.to_string(), "--timeout", TIMEOUT]);
+    command.args(["--connections", &CONNECTIONS.to_string()]);
+    // The limit is learnt, and a queue without a limit is full, when counting begins.
+    command.args(["--duration", &format!("{seconds}s"), "--warmup", "4s", "--json"]).arg(&account);
     // Failed requests are what is measured: whatever its status, it has written its account.
-    let _status = output(
-        Command::new(&bulkhead)
-            .arg("load")
-            .arg(format!("http://127.0.0.1:{listen}/busy/{WORK_MS}"))
-            .args(["--rate", &rate.to_string(), "--timeout", TIMEOUT])
-            .args(["--connections", &CONNECTIONS.to_string()])
-            // The limit is learnt, and a queue without a limit is full, when counting begins.
-            .args(["--duration", &format!("{seconds}s"), "--warmup", "4s", "--json"])
-            .arg(&account),
-    );
+    let ended = output(&mut ending_with_us(&command));
     ensure!(gateway.is_running() && origin.is_running(), "a server ended");
+    if !account.is_file() {
+        ended?;
+    }
     let text = fs::read_to_string(&account).context("read the account")?;
     let account: Value = serde_json::from_str(&text).context("read the account")?;
-    let _used = fs::remove_file(scratch("overload.json"));
     let good = account["requests"]["ok"].as_f64().context("find requests.ok")?;
     let p99 = account["latency_ms"]["p99"].as_f64().unwrap_or(f64::NAN);
     Ok((good / f64::from(seconds), p99))
-}
-
-fn scratch(name: &str) -> PathBuf {
-    target_directory().join("bench/run").join(name)
 }
 
 fn table(rows: &[Row]) -> String {
@@ -159,7 +132,10 @@ fn table(rows: &[Row]) -> String {
             .goodput
             .iter()
             .zip(&row.p99_ms)
-            .map(|(goodput, p99)| format!("{goodput:.0} ({p99:.0})"))
+            .map(|(goodput, p99)| match *goodput > 0.0 {
+                true => format!("{goodput:.0} ({p99:.0})"),
+                false => "0 (–)".to_owned(),
+            })
             .collect();
         text.push_str(&format!(
             "| {} | {} | {:.0} % |\n",

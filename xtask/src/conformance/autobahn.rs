@@ -115,19 +115,12 @@ fn install(scratch: &Path, python: &Path) -> Option<Wstest> {
 fn ways(scratch: &Path, bulkhead: &Path, server: u16) -> Result<([u16; 3], [Guard; 2])> {
     let (http1, http2) = (free_port()?, free_port()?);
     let start = |name: &str, port: u16, upstream: u16, protocol: &str| {
-        let config = scratch.join(format!("{name}.yaml"));
         let text = format!(
             "workers: 1\nlisteners: [{{ address: \"127.0.0.1:{port}\" }}]\n\
              routes: [{{ backends: [one], upgrades: [websocket] }}]\n\
              clusters: {{ one: {{ endpoints: [\"127.0.0.1:{upstream}\"], protocol: {protocol} }} }}\n"
         );
-        fs::write(&config, text).context("write the configuration")?;
-        let log = scratch.join(format!("{name}.log"));
-        let mut command = Command::new(bulkhead);
-        command.args(["run", "--config"]).arg(&config);
-        let mut guard = Guard::start(&mut command, &log)?;
-        guard.wait_for(port, &log).context("start a gateway")?;
-        anyhow::Ok(guard)
+        Guard::gateway(bulkhead, scratch, name, &text, port)
     };
     let gateways =
         [start("http1", http1, server, "http1")?, start("http2", http2, http1, "http2")?];
@@ -137,11 +130,9 @@ fn ways(scratch: &Path, bulkhead: &Path, server: u16) -> Result<([u16; 3], [Guar
 /// The suite's client against an echo server.
 fn hostile_client(scratch: &Path, suite: &Wstest, bulkhead: &Path) -> Result<Report> {
     let port = free_port()?;
-    let log = scratch.join("origin.log");
     let mut command = Command::new(bulkhead);
     command.args(["origin", "--listen", &format!("127.0.0.1:{port}")]);
-    let mut origin = Guard::start(&mut command, &log)?;
-    origin.wait_for(port, &log).context("start the echo server")?;
+    let _origin = Guard::start(&command, port, &scratch.join("origin.log"))?;
     let (ports, _gateways) = ways(scratch, bulkhead, port)?;
     let servers: Vec<serde_json::Value> = WAYS
         .iter()
@@ -168,10 +159,9 @@ fn hostile_server(scratch: &Path, suite: &Wstest, bulkhead: &Path) -> Result<Rep
         "cases": ["*"], "exclude-cases": ["12.*", "13.*"], "exclude-agent-cases": {},
     });
     fs::write(scratch.join("server.json"), spec.to_string()).context("write the specification")?;
-    let log = scratch.join("server.log");
     let mut command = suite.command("fuzzingserver", scratch);
-    let mut server = Guard::start(command.args(["-s", "server.json", "-u", "0"]), &log)?;
-    server.wait_for(port, &log).context("start the suite's server")?;
+    command.args(["-s", "server.json", "-u", "0"]);
+    let _server = Guard::start(&command, port, &scratch.join("server.log"))?;
     let (ports, _gateways) = ways(scratch, bulkhead, port)?;
     for (way, port) in WAYS.iter().zip(ports) {
         let mut command = suite.command("testeeclient", scratch);

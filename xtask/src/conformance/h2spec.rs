@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::Outcome;
 use crate::command::{cargo, find_program, output, run as run_command, target_directory};
 use crate::gateway::{self, Guard, free_port};
+use crate::go;
 
 const H2SPEC: &str = "github.com/summerwind/h2spec/cmd/h2spec@latest";
 /// Fewer than this means that h2spec did not run what it should.
@@ -35,20 +36,13 @@ pub(super) fn run(scratch: &Path) -> Result<Outcome> {
     // sooner, as the embedded origin does, makes the outcome of some a matter of timing.
     run_command(cargo().args(["build", "-q", "--release", "-p", "bench-backend"]))?;
     let upstream_port = free_port()?;
-    let log = scratch.join("upstream.log");
     let mut command = Command::new(target_directory().join("release/bench-backend"));
     command.arg(format!("127.0.0.1:{upstream_port}")).arg("http");
-    let mut upstream = Guard::start(&mut command, &log)?;
-    upstream.wait_for(upstream_port, &log).context("start the upstream")?;
+    let _upstream = Guard::start(&command, upstream_port, &scratch.join("upstream.log"))?;
 
     let port = free_port()?;
-    let config = scratch.join("gateway.yaml");
-    fs::write(&config, configuration(port, upstream_port)).context("write the configuration")?;
-    let log = scratch.join("gateway.log");
-    let mut command = Command::new(&bulkhead);
-    command.args(["run", "--config"]).arg(&config);
-    let mut gateway = Guard::start(&mut command, &log)?;
-    gateway.wait_for(port, &log).context("start the gateway")?;
+    let text = configuration(port, upstream_port);
+    let mut gateway = Guard::gateway(&bulkhead, scratch, "gateway", &text, port)?;
 
     let report = scratch.join("h2spec.xml");
     let told = Command::new(&h2spec)
@@ -58,7 +52,7 @@ pub(super) fn run(scratch: &Path) -> Result<Outcome> {
         .output()
         .context("start h2spec")?;
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    ensure!(gateway.is_running(), "the gateway ended under h2spec; its log is {}", log.display());
+    ensure!(gateway.is_running(), "the gateway ended under h2spec");
     let report = fs::read_to_string(&report).context("read h2spec's report")?;
     let sections = sections(&report)?;
     let count = |part: fn(&Section) -> u32| sections.iter().map(part).sum::<u32>();
@@ -92,10 +86,9 @@ fn h2spec() -> Result<Option<PathBuf>> {
     if let Some(found) = find_program("h2spec").or_else(|| ours.is_file().then(|| ours.clone())) {
         return Ok(Some(found));
     }
-    let Some(go) = find_program("go") else { return Ok(None) };
+    let Some(go) = go::find() else { return Ok(None) };
     let directory = ours.parent().map(Path::to_path_buf).unwrap_or_default();
-    run_command(Command::new(go).env("GOBIN", directory).args(["install", H2SPEC]))
-        .context("build h2spec")?;
+    go::install(&go, &directory, &[H2SPEC]).context("build h2spec")?;
     Ok(Some(ours))
 }
 

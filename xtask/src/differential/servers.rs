@@ -109,8 +109,7 @@ impl Server {
                 output.clone()
             }
         };
-        let mut guard = Guard::start(&mut command, &output)?;
-        guard.wait_for(port, &output).with_context(|| format!("start {}", kind.name()))?;
+        let guard = Guard::start(&command, port, &output)?;
         Ok(Self { kind, port, log, guard })
     }
 

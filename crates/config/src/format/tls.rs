@@ -161,7 +161,7 @@ pub(super) static UPSTREAM_TLS: Table = Table {
         optional(
             "server_name",
             Shape::Scalar(Scalar::ServerName),
-            "Name that is asked for and verified. Left out: the endpoint's name or address.",
+            "Name that is asked for and verified. Left out: the name of the first endpoint that has one, else the domain of `dns_srv`, else each endpoint's address.",
         ),
         optional(
             "subject_alt_names",

@@ -132,4 +132,33 @@ impl Cluster {
             dns_refresh: Duration::from_secs(30),
         }
     }
+
+    /// The name that TLS towards its endpoints asks for and verifies: the one that is set, else that
+    /// of the first endpoint with a name, else the domain whose service is looked up. `None`: there
+    /// is no TLS, or the address of each endpoint is verified.
+    pub fn tls_server_name(&self) -> Option<&str> {
+        let tls = self.tls.as_ref()?;
+        let of_endpoint = || {
+            self.endpoints.iter().find_map(|endpoint| match &endpoint.address {
+                EndpointAddress::Name { host, .. } => Some(host.as_str()),
+                EndpointAddress::Socket(_) | EndpointAddress::Unix(_) => None,
+            })
+        };
+        let of_service = || match &self.discovery {
+            Some(Discovery::DnsSrv(service)) => Some(service_domain(service)),
+            Some(Discovery::File(_)) | None => None,
+        };
+        tls.server_name.as_deref().or_else(of_endpoint).or_else(of_service)
+    }
+}
+
+/// The domain whose service it is: what the certificates of its endpoints are for (RFC 6125 §6.2.1).
+fn service_domain(service: &str) -> &str {
+    let mut rest = service;
+    while let Some((label, domain)) = rest.split_once('.')
+        && label.starts_with('_')
+    {
+        rest = domain;
+    }
+    rest
 }

@@ -1,6 +1,7 @@
 //! One check over the network: a connection, TLS if the cluster has it, a question, its answer.
 
-use bulkhead_config::model::{HealthProbe, Protocol};
+use bulkhead_codec::proxy_protocol::{self, ProxyVersion};
+use bulkhead_config::model::{HealthProbe, Protocol, ProxyProtocolVersion};
 use bulkhead_message::{Address, UnixName};
 use bulkhead_transport::TlsTarget;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -46,8 +47,11 @@ fn path(name: &UnixName) -> String {
 async fn speak(
     target: &Target,
     tls: Option<TlsTarget>,
-    socket: impl AsyncRead + AsyncWrite + Unpin,
+    mut socket: impl AsyncRead + AsyncWrite + Unpin,
 ) -> Result<(), String> {
+    if let Some(version) = target.proxy_protocol {
+        socket.write_all(&header(version)).await.map_err(|error| format!("write: {error}"))?;
+    }
     let Some(tls) = tls else { return ask(target, socket).await };
     let connecting = TlsConnector::from(tls.config).connect(tls.server_name, socket);
     let stream = connecting.await.map_err(|error| format!("TLS handshake: {error}"))?;
@@ -56,6 +60,17 @@ async fn speak(
         return Err("the endpoint does not offer HTTP/2".to_owned());
     }
     ask(target, stream).await
+}
+
+/// The PROXY header of a connection that is made for nobody.
+fn header(version: ProxyProtocolVersion) -> Vec<u8> {
+    let version = match version {
+        ProxyProtocolVersion::V1 => ProxyVersion::V1,
+        ProxyProtocolVersion::V2 => ProxyVersion::V2,
+    };
+    let mut out = Vec::new();
+    proxy_protocol::encode(version, None, &mut out);
+    out
 }
 
 async fn ask(

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    self, Cluster, EndpointAddress, HealthCheck, HealthProbe, Protocol, SecretSource, UpstreamTls,
+    self, Cluster, HealthCheck, HealthProbe, Protocol, ProxyProtocolVersion, SecretSource,
+    UpstreamTls,
 };
 use bulkhead_message::{Address, Scheme};
 use bulkhead_transport::{
@@ -28,6 +29,8 @@ pub(super) struct Target {
     pub(super) scheme: Scheme,
     /// Host of requests.
     pub(super) authority: String,
+    /// PROXY header at the beginning; `None`: none.
+    pub(super) proxy_protocol: Option<ProxyProtocolVersion>,
 }
 
 impl Target {
@@ -104,6 +107,8 @@ impl Checks {
         Some(Target {
             cluster,
             endpoint: address,
+            // Who listens at another port than that of connections need not know of it.
+            proxy_protocol: config.proxy_protocol.filter(|_| check.port.is_none()),
             protocol: config.protocol,
             scheme,
             authority,
@@ -133,13 +138,8 @@ fn tls(cluster: &Cluster) -> Tls {
         Ok(config) => config,
         Err(reason) => return Tls::Broken(reason),
     };
-    let first_name = || {
-        cluster.endpoints.iter().find_map(|endpoint| match &endpoint.address {
-            EndpointAddress::Name { host, .. } => Some(host.clone()),
-            EndpointAddress::Socket(_) | EndpointAddress::Unix(_) => None,
-        })
-    };
-    match settings.server_name.clone().or_else(first_name).map(ServerName::try_from).transpose() {
+    let name = cluster.tls_server_name().map(str::to_owned);
+    match name.map(ServerName::try_from).transpose() {
         Ok(name) => Tls::On(config, name),
         Err(error) => Tls::Broken(format!("the name for TLS is none: {error}")),
     }

@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use bulkhead_config::Config;
 use bulkhead_config::model::{
-    Cluster, Endpoint, EndpointAddress, HealthCheck, HealthProbe, Protocol, UpstreamTls,
+    Cluster, Endpoint, EndpointAddress, HealthCheck, HealthProbe, Protocol, ProxyProtocolVersion,
+    UpstreamTls,
 };
 use bulkhead_origin::{Origin, OriginOptions};
 use bulkhead_testkit::{Authority, Scratch};
@@ -288,6 +289,27 @@ fn connections_are_made_where_the_check_says_and_are_bounded_in_time() {
     drop(silent);
     let refused = once(&tcp, address).unwrap_err();
     assert!(refused.starts_with("connect: "), "{refused}");
+}
+
+#[test]
+fn an_endpoint_behind_the_proxy_protocol_gets_its_header_first() {
+    for (version, header) in [
+        (ProxyProtocolVersion::V1, &b"PROXY UNKNOWN\r\n"[..]),
+        (ProxyProtocolVersion::V2, b"\r\n\r\n\0\r\nQUIT\n\x21\0\0\0"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxied = Cluster { proxy_protocol: Some(version), ..cluster("api", check(http())) };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut socket, _) = listener.accept().unwrap();
+                let mut came = vec![0; header.len()];
+                socket.read_exact(&mut came).unwrap();
+                assert_eq!(came, header, "{version:?}");
+                serve(socket, 200);
+            });
+            assert_eq!(once(&proxied, listener.local_addr().unwrap()), Ok(()), "{version:?}");
+        });
+    }
 }
 
 #[test]

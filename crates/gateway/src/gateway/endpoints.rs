@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use bulkhead_message::Address;
 use bulkhead_upstream::EndpointStatus as InWorker;
+use bulkhead_upstream::report::{
+    CheckedEndpoint, ClusterAvailability, ClusterStatus, EndpointStatus,
+};
 
 use super::Gateway;
 use crate::clock;
@@ -19,52 +22,6 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What one worker tells.
 pub(crate) type WorkerReport = Vec<(ClusterId, Vec<InWorker>)>;
-
-/// An endpoint of a cluster that is checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckedEndpoint {
-    /// Its cluster.
-    pub cluster: String,
-    /// Where it is.
-    pub address: Address,
-    /// The name that it was resolved from, if any.
-    pub host: Option<String>,
-}
-
-/// How many endpoints of a cluster may get requests, as far as active checks know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClusterAvailability {
-    /// Its name.
-    pub cluster: String,
-    /// Its endpoints.
-    pub endpoints: usize,
-    /// Those that are healthy; without checks, all.
-    pub healthy: usize,
-}
-
-/// The endpoints of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClusterStatus {
-    /// Its name.
-    pub cluster: String,
-    /// By address.
-    pub endpoints: Vec<EndpointStatus>,
-}
-
-/// One endpoint, over all workers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndpointStatus {
-    /// Where it is.
-    pub address: Address,
-    /// What active checks say; `None`: they have said nothing.
-    pub healthy: Option<bool>,
-    /// Workers that have ejected it.
-    pub ejected_by: usize,
-    /// Attempts in flight.
-    pub in_flight: u64,
-    /// Connections, in any state.
-    pub connections: usize,
-}
 
 impl Gateway {
     /// Makes these the verdicts of active checks on a cluster's endpoints, in place of all before.
@@ -145,7 +102,7 @@ impl Gateway {
                         in_flight: 0,
                         connections: 0,
                     });
-                status.add(&endpoint);
+                add(status, &endpoint);
             }
         }
         let mut clusters: Vec<ClusterStatus> = found
@@ -173,13 +130,12 @@ fn ask(slots: &[Arc<Slot>]) -> Vec<WorkerReport> {
         .collect()
 }
 
-impl EndpointStatus {
-    fn add(&mut self, endpoint: &InWorker) {
-        let ejected = endpoint.ejected_until.is_some_and(|until| until > clock::now());
-        self.ejected_by += usize::from(ejected);
-        self.in_flight += u64::from(endpoint.in_flight);
-        self.connections += endpoint.connections;
-    }
+/// Adds what one worker tells of the endpoint.
+fn add(status: &mut EndpointStatus, endpoint: &InWorker) {
+    let ejected = endpoint.ejected_until.is_some_and(|until| until > clock::now());
+    status.ejected_by += usize::from(ejected);
+    status.in_flight += u64::from(endpoint.in_flight);
+    status.connections += endpoint.connections;
 }
 
 impl crate::worker::Worker {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bulkhead_config::model::{self, Discovery, EndpointAddress, Protocol};
+use bulkhead_config::model::{self, Protocol};
 use bulkhead_transport::{
     ClientAuth, ClientAuthOptions, ClientConfig, ClientTls, ClientTlsOptions, NameMatch,
     ServerConfig, ServerName, ServerTls, ServerTlsOptions, Ticketer, TlsError, TlsPolicy,
@@ -184,30 +184,9 @@ impl BuiltClients {
 pub(super) fn server_name(
     cluster: &model::Cluster,
 ) -> Result<Option<ServerName<'static>>, ApplyError> {
-    let Some(tls) = &cluster.tls else { return Ok(None) };
-    let name = tls.server_name.clone().or_else(|| {
-        cluster.endpoints.iter().find_map(|endpoint| match &endpoint.address {
-            EndpointAddress::Name { host, .. } => Some(host.clone()),
-            EndpointAddress::Socket(_) | EndpointAddress::Unix(_) => None,
-        })
-    });
-    let name = name.or_else(|| match &cluster.discovery {
-        Some(Discovery::DnsSrv(service)) => Some(service_domain(service).to_owned()),
-        _ => None,
-    });
-    let Some(name) = name else { return Ok(None) };
-    ServerName::try_from(name.clone())
-        .map(Some)
-        .map_err(|_| ApplyError::ServerName { cluster: cluster.name.clone(), name })
-}
-
-/// The domain whose service it is: what the certificates of its endpoints are for (RFC 6125 §6.2.1).
-fn service_domain(service: &str) -> &str {
-    let mut rest = service;
-    while let Some((label, domain)) = rest.split_once('.')
-        && label.starts_with('_')
-    {
-        rest = domain;
-    }
-    rest
+    let Some(name) = cluster.tls_server_name() else { return Ok(None) };
+    ServerName::try_from(name.to_owned()).map(Some).map_err(|_| ApplyError::ServerName {
+        cluster: cluster.name.clone(),
+        name: name.to_owned(),
+    })
 }

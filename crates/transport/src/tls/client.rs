@@ -105,27 +105,37 @@ enum Verification {
 }
 
 fn verifier(options: &ClientTlsOptions<'_>) -> Result<Verification, TlsError> {
+    let trust = if options.skip_verify {
+        Trust::Anybody
+    } else {
+        let roots = anchors(options.ca_pem)?;
+        if options.names.is_empty() {
+            return Ok(Verification::Anchors(roots));
+        }
+        Trust::Names { roots, names: options.names.into() }
+    };
     let algorithms = provider().signature_verification_algorithms;
-    if options.skip_verify {
-        return Ok(Verification::Custom(Arc::new(TrustAnybody { algorithms })));
-    }
-    let roots = anchors(options.ca_pem)?;
-    if options.names.is_empty() {
-        return Ok(Verification::Anchors(roots));
-    }
-    let names = options.names.into();
-    Ok(Verification::Custom(Arc::new(TrustNames { roots, names, algorithms })))
+    Ok(Verification::Custom(Arc::new(EndpointVerifier { trust, algorithms })))
 }
 
-/// Checks the chain as the library does, and the endpoint's names against a list of our own.
+/// Whose certificate passes, where it is not the library that judges.
 #[derive(Debug)]
-struct TrustNames {
-    roots: RootCertStore,
-    names: Box<[NameMatch]>,
+enum Trust {
+    /// Whoever has the key of the certificate that is shown.
+    Anybody,
+    /// A chain to these anchors, as the library checks it, and one of these names in place of the
+    /// name that is asked for.
+    Names { roots: RootCertStore, names: Box<[NameMatch]> },
+}
+
+/// Judges certificates by [`Trust`]. That the endpoint has the certificate's key is checked always.
+#[derive(Debug)]
+struct EndpointVerifier {
+    trust: Trust,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for TrustNames {
+impl ServerCertVerifier for EndpointVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -134,55 +144,16 @@ impl ServerCertVerifier for TrustNames {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        verify_server_cert_signed_by_trust_anchor(
-            &ParsedCertificate::try_from(end_entity)?,
-            &self.roots,
-            intermediates,
-            now,
-            self.algorithms.all,
-        )?;
-        check_names(&self.names, end_entity)?;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
-}
-
-/// Checks that the endpoint has the key of the certificate it shows, but not whose it is.
-#[derive(Debug)]
-struct TrustAnybody {
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for TrustAnybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Trust::Names { roots, names } = &self.trust {
+            verify_server_cert_signed_by_trust_anchor(
+                &ParsedCertificate::try_from(end_entity)?,
+                roots,
+                intermediates,
+                now,
+                self.algorithms.all,
+            )?;
+            check_names(names, end_entity)?;
+        }
         Ok(ServerCertVerified::assertion())
     }
 

@@ -24,6 +24,7 @@ fn target(probe: HealthProbe, protocol: Protocol) -> Target {
         },
         protocol,
         scheme: Scheme::Http,
+        proxy_protocol: None,
         authority: "api.test:8080".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulkhead_config::model::{Endpoint, UpstreamTls};
+use bulkhead_config::model::{Discovery, Endpoint, EndpointAddress};
 
 use super::*;
 
@@ -88,4 +88,34 @@ fn tls_that_cannot_be_used_is_a_reason() {
     let checks = checks(cluster(HealthProbe::Tcp, Some(missing)));
     let reason = checks.tls("api").target(&([10, 0, 0, 1], 80).into()).unwrap_err();
     assert!(reason.starts_with("read the CA file"), "{reason}");
+}
+
+#[test]
+fn tls_asks_for_the_name_that_connections_of_requests_ask_for() {
+    let found = Cluster {
+        endpoints: Vec::new(),
+        discovery: Some(Discovery::DnsSrv("_https._tcp.api.test".to_owned())),
+        ..cluster(HealthProbe::Tcp, Some(UpstreamTls::default()))
+    };
+    let set = UpstreamTls { server_name: Some("set.test".to_owned()), ..UpstreamTls::default() };
+    let set = Cluster { tls: Some(set), ..found.clone() };
+    for (cluster, name) in [(found, "api.test"), (set, "set.test")] {
+        let target = checks(cluster).tls("api").target(&([10, 0, 0, 1], 443).into()).unwrap();
+        assert_eq!(target.unwrap().server_name, ServerName::try_from(name).unwrap());
+    }
+}
+
+#[test]
+fn a_port_of_its_own_gets_no_proxy_header() {
+    let mut cluster = Cluster {
+        proxy_protocol: Some(ProxyProtocolVersion::V2),
+        ..cluster(HealthProbe::Tcp, None)
+    };
+    let proxied = |cluster: &Cluster| {
+        let target = checks(cluster.clone()).target(endpoint("api", "10.0.0.1:80", None));
+        target.unwrap().proxy_protocol
+    };
+    assert_eq!(proxied(&cluster), None);
+    cluster.health_check.as_mut().unwrap().port = None;
+    assert_eq!(proxied(&cluster), Some(ProxyProtocolVersion::V2));
 }
