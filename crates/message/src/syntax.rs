@@ -20,15 +20,26 @@ pub fn is_field_value(value: &[u8]) -> bool {
         && value.iter().all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
 }
 
+/// Bytes of an authority without user information, as a table: each request is asked for its own.
+static IS_HOST_BYTE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        {
+            table[byte] = matches!(byte as u8,
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'['
+                | b']' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b','
+                | b';' | b'=');
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// Whether `host` may be an authority without user information: no space, control, slash, `@`, `?`, `#`.
 pub fn is_host(host: &[u8]) -> bool {
-    !host.is_empty()
-        && host.iter().all(|&byte| {
-            matches!(byte,
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'['
-                | b']' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';'
-                | b'=')
-        })
+    !host.is_empty() && host.iter().all(|&byte| IS_HOST_BYTE.get(usize::from(byte)) == Some(&true))
 }
 
 /// Whether `target` may be a path with query: starts with `/`, visible ASCII or obs-text without `#`.

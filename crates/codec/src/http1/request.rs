@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use bulkhead_message::{BodyLength, Known, Method, RequestHead, Version, is_host, is_token_byte};
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr3, memrchr};
 
 use super::connection::Settings;
 use super::fields::{Delimited, Framing, Line, Lines, decimal, field};
@@ -239,7 +239,7 @@ pub(crate) fn is_authority(text: &[u8]) -> bool {
         _ => text.split_at_checked(memchr(b':', text).unwrap_or(text.len())).unwrap_or((text, &[])),
     };
     // `%`: no name that anybody resolves has one, and `%00` is read as an end by some.
-    if host.is_empty() || host.iter().any(|b| matches!(b, b'[' | b']' | b'%')) {
+    if host.is_empty() || memchr3(b'[', b']', b'%', host).is_some() {
         return false;
     }
     match port {
