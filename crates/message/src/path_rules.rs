@@ -86,9 +86,13 @@ impl PathRules {
     /// # Errors
     /// [`PathError`]: two servers could disagree on what it names.
     pub fn normalize(self, target: &[u8], out: &mut Vec<u8>) -> Result<Normalized, PathError> {
-        let end = memchr::memchr(b'?', target).unwrap_or(target.len());
+        let found = memchr::memchr3(b'?', b'%', b'\\', target);
+        let is_query = found.is_none_or(|at| target.get(at) == Some(&b'?'));
+        let query_at = if is_query { found } else { memchr::memchr(b'?', target) };
+        let end = query_at.unwrap_or(target.len());
         let (path, query) = target.split_at_checked(end).unwrap_or((target, &[]));
-        if path.first() != Some(&b'/') || !self.is_suspect(path) {
+        let is_suspect = query_at != found || self.has_odd_segment(path);
+        if path.first() != Some(&b'/') || !is_suspect {
             return Ok(Normalized::Unchanged);
         }
         out.clear();
@@ -101,15 +105,12 @@ impl PathRules {
         Ok(if redirect { Normalized::Redirect } else { Normalized::Changed })
     }
 
-    /// Whether a path may be in another spelling: most have none of these bytes.
-    fn is_suspect(self, path: &[u8]) -> bool {
-        if memchr::memchr2(b'%', b'\\', path).is_some() {
-            return true;
-        }
-        memchr::memchr_iter(b'/', path).any(|at| match path.get(at + 1) {
-            Some(b'.') => true,
-            Some(b'/') => self.merge_slashes,
-            _ => false,
+    /// Whether a segment is empty where that matters, or begins with a dot. Looks at all of it
+    /// without a branch: paths are short, and most have no such segment.
+    fn has_odd_segment(self, path: &[u8]) -> bool {
+        let next = path.get(1..).unwrap_or(&[]);
+        path.iter().zip(next).fold(false, |found, (&byte, &next)| {
+            found | ((byte == b'/') & ((next == b'.') | ((next == b'/') & self.merge_slashes)))
         })
     }
 
