@@ -65,13 +65,12 @@ impl Worker {
     }
 
     fn new_exchange(&mut self, connection: Key, stream: StreamId, end: bool) -> Option<Key> {
-        let snapshot = self.snapshot.clone();
         let mut exchange = match self.spare.pop() {
             Some(mut exchange) => {
-                exchange.reset(snapshot, self.now);
+                exchange.reset(&self.snapshot, self.now);
                 exchange
             }
-            None => Box::new(Exchange::new(snapshot, self.now)),
+            None => Box::new(Exchange::new(self.snapshot.clone(), self.now)),
         };
         std::mem::swap(&mut exchange.request, &mut self.heads.request);
         let client = self.connections.get_mut(connection)?;
@@ -107,10 +106,9 @@ impl Worker {
         let Some(leg) = exchange.downstream else { return Ok(()) };
         let Some(connection) = connections.get(leg.connection) else { return Ok(()) };
         let Side::Downstream(client) = &connection.side else { return Ok(()) };
-        let (secure, client_text) = (exchange.secure, client.client_text.clone());
         let (intake, peer) = (&snapshot.intake, exchange.client);
         handshake::unify(&mut exchange.request);
-        let received = receive(exchange, intake, secure, rng)?;
+        let received = receive(exchange, intake, rng)?;
         if client.sni_match {
             check_server_name(exchange.request.authority(), &connection.channel)?;
         }
@@ -127,7 +125,6 @@ impl Worker {
         exchange.route = Some(found.route);
         let route = snapshot.route(found.route);
         shed_under(&self.pressure, route.priority, &self.shard)?;
-        let rng = &mut self.rng;
         let random = || (u128::from(rng.next()) << 64 | u128::from(rng.next())).to_ne_bytes();
         exchange.tunnel = handshake::asked(&mut exchange.request, &route.tunnels, random)?;
 
@@ -144,7 +141,7 @@ impl Worker {
             grpc_web::begin(exchange);
         }
         let (origin, authority) = (received.origin, received.authority.as_slice());
-        let hop = Hop { peer, peer_text: &client_text, origin, authority };
+        let hop = Hop { peer, peer_text: &client.client_text, origin, authority };
         name_host(&mut exchange.request, &connection.channel);
         prepare_request(&mut exchange.request, intake, &hop, rng);
         exchange.expects_continue = exchange.request.fields.contains(Known::Expect) && !end;
@@ -347,25 +344,25 @@ impl Worker {
             }
             return Ok(());
         }
-        let Some(route) = exchange.route else { return Ok(()) };
-        let snapshot = exchange.snapshot.clone();
-        let route = snapshot.route(route);
-        let status = head.status;
         if exchange.limited {
+            let status = head.status;
             self.waited(key, status);
         }
-        if self.is_replaced(key, &route.retry, end) {
+        if self.is_replaced(key, end) {
             return Ok(());
         }
         let Self { exchanges, heads, clusters, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let head = &mut heads.response;
+        let Some(route) = exchange.route.map(|route| exchange.snapshot.route(route)) else {
+            return Ok(());
+        };
         exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
         observe_latency(exchange, clusters, self.now);
         strip_hop_by_hop(&mut head.fields);
         route.chain.on_response(&exchange.request, head);
         exchange.affinity.set_cookie(route.backend(exchange.backend), exchange.secure, head);
-        snapshot.intake.forwarding.tell_client(&mut head.fields, head.version);
+        exchange.snapshot.intake.forwarding.tell_client(&mut head.fields, head.version);
         if exchange.is_grpc {
             exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
             // HTTP/1.0 has no trailers, and a length that was promised is to be kept.

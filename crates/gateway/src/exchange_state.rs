@@ -197,13 +197,16 @@ impl Exchange {
     }
 
     /// Makes a recycled exchange new.
-    pub(crate) fn reset(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
+    pub(crate) fn reset(&mut self, snapshot: &Arc<Snapshot>, now: Instant) {
         self.phase = Phase::Begun;
         self.role = Role::Client;
         self.hedge = Key::NONE;
         self.hedge_at = None;
         self.mirror = Key::NONE;
-        self.snapshot = snapshot;
+        // All workers count in the same place: while it is the same, nothing is counted.
+        if !Arc::ptr_eq(&self.snapshot, snapshot) {
+            self.snapshot = snapshot.clone();
+        }
         self.route = None;
         self.backend = 0;
         self.cluster = None;

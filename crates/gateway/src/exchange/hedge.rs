@@ -208,13 +208,12 @@ impl Worker {
     pub(super) fn copy_of(&mut self, key: Key, role: Role) -> Option<Box<Exchange>> {
         let spare = self.spare.pop();
         let original = self.exchanges.get(key)?;
-        let snapshot = original.snapshot.clone();
         let mut copy = match spare {
             Some(mut copy) => {
-                copy.reset(snapshot, self.now);
+                copy.reset(&original.snapshot, self.now);
                 copy
             }
-            None => Box::new(Exchange::new(snapshot, self.now)),
+            None => Box::new(Exchange::new(original.snapshot.clone(), self.now)),
         };
         copy.copy_request(original, role);
         Some(copy)

@@ -25,15 +25,14 @@ pub(super) struct Received {
     pub(super) redirect: Option<Box<Response>>,
 }
 
-/// Takes a request in: who asked, its id, the spelling of its path. `secure`: the connection is TLS.
+/// Takes a request in: who asked, its id, the spelling of its path.
 pub(super) fn receive(
     exchange: &mut Exchange,
     intake: &Intake,
-    secure: bool,
     rng: &mut Rng,
 ) -> Result<Received, Failure> {
     let head = &mut exchange.request;
-    let origin = intake.forwarding.origin(&head.fields, exchange.client, secure);
+    let origin = intake.forwarding.origin(&head.fields, exchange.client, exchange.secure);
     exchange.client = origin.client;
     exchange.secure = origin.secure;
     if let Some(ids) = &intake.request_ids {

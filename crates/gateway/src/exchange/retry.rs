@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use bulkhead_codec::ErrorCode;
 use bulkhead_message::{Failure, Known, ResponseHead};
-use bulkhead_upstream::{
-    Answer, AttemptOutcome, Decision, FailedAttempt, GiveUp, Pushback, RetryPolicy,
-};
+use bulkhead_upstream::{Answer, AttemptOutcome, Decision, FailedAttempt, GiveUp, Pushback};
 
 use super::grpc_status;
 use super::pushback::pushback;
@@ -75,12 +73,14 @@ impl Worker {
 
     /// Whether the answer in `heads.response`, of which nothing was passed on, is thrown away for that
     /// of another attempt; `end`: the head is all of it.
-    pub(super) fn is_replaced(&mut self, key: Key, policy: &RetryPolicy, end: bool) -> bool {
+    pub(super) fn is_replaced(&mut self, key: Key, end: bool) -> bool {
         let Some(exchange) = self.exchanges.get(key) else { return false };
-        let (answer, hedged) =
-            (answer_of(exchange, &self.heads.response, end), exchange.hedge != Key::NONE);
+        let Some(route) = exchange.route else { return false };
+        let answer = answer_of(exchange, &self.heads.response, end);
+        let retried = exchange.snapshot.route(route).retry.names(answer);
+        let hedged = exchange.hedge != Key::NONE;
         (hedged && self.wait_for_hedge(key, answer, end))
-            || (policy.names(answer) && self.retry_answer(key, answer, end))
+            || (retried && self.retry_answer(key, answer, end))
     }
 
     /// Throws an answer away, of which nothing was passed on.
