@@ -333,7 +333,9 @@ impl Worker {
 
     /// Tells the balancer how the current attempt ended, once.
     pub(crate) fn tell_endpoint(&mut self, key: Key, outcome: AttemptOutcome) {
-        self.end_waiting(key, Wait::of(outcome));
+        if self.exchanges.get(key).is_some_and(|exchange| exchange.limited) {
+            self.end_waiting(key, Wait::of(outcome));
+        }
         let Self { exchanges, clusters, breakers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         if !std::mem::take(&mut exchange.attempt_open) {

@@ -125,8 +125,10 @@ impl Worker {
         exchange.route = Some(found.route);
         let route = snapshot.route(found.route);
         shed_under(&self.pressure, route.priority, &self.shard)?;
-        let random = || (u128::from(rng.next()) << 64 | u128::from(rng.next())).to_ne_bytes();
-        exchange.tunnel = handshake::asked(&mut exchange.request, &route.tunnels, random)?;
+        if handshake::may_ask(&exchange.request) {
+            let random = || (u128::from(rng.next()) << 64 | u128::from(rng.next())).to_ne_bytes();
+            exchange.tunnel = handshake::asked(&mut exchange.request, &route.tunnels, random)?;
+        }
 
         let mut context = Context {
             request: &mut exchange.request,

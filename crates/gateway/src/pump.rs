@@ -198,9 +198,9 @@ impl Worker {
         if connection.codec.as_ref().is_some_and(Codec::must_close) {
             connection.closing = true;
         }
-        let has_work =
-            connection.closing || !connection.out.is_empty() || connection.must_half_close();
-        if !connection.dirty && has_work {
+        if !connection.dirty
+            && (connection.closing || !connection.out.is_empty() || connection.must_half_close())
+        {
             connection.dirty = true;
             self.dirty.push(key);
         }

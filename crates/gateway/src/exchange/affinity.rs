@@ -50,6 +50,7 @@ impl Affinity {
     }
 
     /// Gives the client the cookie that its request lacked.
+    #[inline]
     pub(super) fn set_cookie(
         self,
         backend: Option<&BackendEntry>,

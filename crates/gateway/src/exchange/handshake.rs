@@ -68,6 +68,14 @@ pub(crate) fn unify(head: &mut RequestHead) {
     }
 }
 
+/// Whether a request may ask for a tunnel: few do, and [`asked`] looks closer.
+#[inline]
+pub(crate) fn may_ask(head: &RequestHead) -> bool {
+    head.method() == Method::Connect
+        || !head.protocol().is_empty()
+        || head.fields.contains(Known::Upgrade)
+}
+
 /// The tunnel that a request asks for and its route allows. An upgrade that the route does not allow
 /// is no fault: the request is an ordinary one then. CONNECT means nothing but a tunnel, so it is
 /// refused. `random`: 16 bytes for a key.

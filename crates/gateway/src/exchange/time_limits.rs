@@ -55,15 +55,20 @@ impl Worker {
         let Self { exchanges, timers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         timers.cancel(exchange.timer);
-        let limits = [
-            idle_deadline(exchange),
+        let mut due = idle_deadline(exchange);
+        for other in [
             exchange.deadline,
             exchange.retry_at,
             exchange.hedge_at,
             head_deadline(exchange),
             exchange.body_rate.due(),
-        ];
-        let due = limits.into_iter().flatten().min();
+        ] {
+            if let Some(at) = other
+                && due.is_none_or(|due| at < due)
+            {
+                due = other;
+            }
+        }
         exchange.timer = due.map_or(TimerId::NONE, |due| timers.set(due, Owner::Exchange(key)));
     }
 }
