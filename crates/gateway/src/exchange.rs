@@ -4,9 +4,7 @@
 //!
 //! A panic in a step costs this exchange and no other ([`crate::guard`]).
 
-use std::time::Duration;
-
-use bulkhead_codec::{ErrorCode, StreamId};
+use bulkhead_codec::StreamId;
 use bulkhead_filter::{Context, Flow};
 use bulkhead_message::{
     BodyLength, Failure, FailureKind, Known, Method, ResponseHead, Retry, Version, has_grpc_type,
@@ -17,7 +15,7 @@ use bulkhead_upstream::AttemptOutcome;
 use crate::arena::Key;
 use crate::breakers::Gate;
 use crate::connection::Side;
-use crate::exchange_state::{Exchange, Leg, Phase, Role};
+use crate::exchange_state::{Leg, Phase, Role};
 use crate::faults::Fault;
 use crate::flow::Direction;
 use crate::grpc_messages::GrpcMessages;
@@ -28,6 +26,7 @@ use crate::worker::Worker;
 mod affinity;
 mod backend;
 mod body_rate;
+mod ending;
 mod failing;
 mod grpc_web;
 mod handshake;
@@ -42,17 +41,11 @@ mod tunnel;
 pub(crate) use affinity::{Affinity, hash_of_ip};
 use backend::{choose_backend, observe_latency, pick_endpoint};
 pub(crate) use body_rate::BodyRate;
+use ending::fresh;
 pub(crate) use handshake::Tunnel;
 use prepare::{check_request, check_server_name, name_host, prepare_request, receive};
 use retry::prepare_attempt;
 use time_limits::deadline;
-
-/// How much of a request body is thrown away after its answer: an HTTP/1 connection can be kept so,
-/// and an HTTP/2 client reads its answer before it sees a reset. A longer rest costs the connection,
-/// or the stream.
-const DISCARD_BYTES_MAX: u64 = 256 * 1024;
-/// How long that rest may take.
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Worker {
     /// A request head was decoded into `heads.request`.
@@ -65,13 +58,7 @@ impl Worker {
     }
 
     fn new_exchange(&mut self, connection: Key, stream: StreamId, end: bool) -> Option<Key> {
-        let mut exchange = match self.spare.pop() {
-            Some(mut exchange) => {
-                exchange.reset(&self.snapshot, self.now);
-                exchange
-            }
-            None => Box::new(Exchange::new(self.snapshot.clone(), self.now)),
-        };
+        let mut exchange = fresh(self.spare.pop(), &self.snapshot, self.now);
         std::mem::swap(&mut exchange.request, &mut self.heads.request);
         let client = self.connections.get_mut(connection)?;
         let Side::Downstream(downstream) = &client.side else { return None };
@@ -486,89 +473,7 @@ impl Worker {
         }
         self.response_sent(key);
     }
-
-    /// Looks whether the response has been handed over whole, and if so ends the exchange.
-    pub(crate) fn response_sent(&mut self, key: Key) {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        if exchange.phase == Phase::Tunnel {
-            return self.tunnel_passed_on(key);
-        }
-        if exchange.role == Role::Mirror && exchange.response_ended {
-            return self.finish(key);
-        }
-        if !exchange.response_body.end_sent || exchange.phase != Phase::Responding {
-            return;
-        }
-        if exchange.request_body.ended {
-            return self.finish(key);
-        }
-        // The answer came before the whole request.
-        self.detach_upstream(key, ErrorCode::NO_ERROR);
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        let Some(leg) = exchange.downstream else { return self.finish(key) };
-        let Some(connection) = self.connections.get_mut(leg.connection) else {
-            return self.finish(key);
-        };
-        let Some(codec) = connection.codec.as_mut() else { return self.finish(key) };
-        if exchange.expects_continue && !codec.is_http2() {
-            // The client was never told to go on: it may send its body, or its next request.
-            codec.reset(leg.stream, ErrorCode::NO_ERROR, &mut connection.out.bytes);
-            exchange.downstream = None;
-            self.touch(leg.connection);
-            return self.finish(key);
-        }
-        exchange.phase = Phase::Discarding;
-        exchange.request_body.forget();
-        exchange.deadline = Some(self.now + DISCARD_TIMEOUT);
-        connection.paused = false;
-        self.pump_again(leg.connection);
-        self.set_exchange_timer(key);
-    }
-
-    /// More of a request body that nobody wants.
-    fn discard(&mut self, key: Key) {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        if exchange.request_body.ended {
-            self.finish(key);
-        } else if exchange.request_body.total > DISCARD_BYTES_MAX {
-            self.reset_downstream(key, ErrorCode::NO_ERROR);
-            self.finish(key);
-        }
-    }
-
-    /// The exchange is over: one record, exactly once, and its place is free.
-    pub(crate) fn finish(&mut self, key: Key) {
-        self.detach_upstream(key, ErrorCode::CANCEL);
-        if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge != Key::NONE) {
-            self.drop_hedge(key);
-        }
-        if let Some(mirror) = self.exchanges.get(key).map(|exchange| exchange.mirror)
-            && mirror != Key::NONE
-        {
-            self.cut_mirror(key, mirror);
-        }
-        let Some(mut exchange) = self.exchanges.remove(key) else { return };
-        match exchange.role {
-            Role::Mirror => self.mirror_over(&exchange),
-            Role::Client | Role::Hedge(_) => self.record(&exchange),
-        }
-        if let Some(leg) = exchange.downstream.take()
-            && let Some(connection) = self.connections.get_mut(leg.connection)
-        {
-            connection.active = self.now;
-            if !connection.pending.is_empty() || connection.paused || connection.input_closed {
-                // A pipelined request may have its turn now.
-                connection.paused = false;
-                self.pump_again(leg.connection);
-            }
-            self.touch(leg.connection);
-        }
-        self.recycle(exchange);
-    }
 }
-
-/// Exchanges that a worker keeps for reuse.
-const SPARE_MAX: usize = 1024;
 
 /// What became of an attempt to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,13 +15,13 @@ use bulkhead_message::{Failure, FailureKind, Retry};
 use bulkhead_upstream::{Answer, AttemptOutcome, RetryMethods};
 
 use super::backend::subset_of;
+use super::ending::fresh;
 use super::retry::answer_of;
 use crate::arena::Key;
 use crate::exchange_state::{Exchange, Phase, Role};
 use crate::faults::Fault;
 use crate::overload::Wait;
 use crate::snapshot::RouteEntry;
-use crate::timer::TimerId;
 use crate::worker::Worker;
 
 impl Worker {
@@ -208,32 +208,9 @@ impl Worker {
     pub(super) fn copy_of(&mut self, key: Key, role: Role) -> Option<Box<Exchange>> {
         let spare = self.spare.pop();
         let original = self.exchanges.get(key)?;
-        let mut copy = match spare {
-            Some(mut copy) => {
-                copy.reset(&original.snapshot, self.now);
-                copy
-            }
-            None => Box::new(Exchange::new(original.snapshot.clone(), self.now)),
-        };
+        let mut copy = fresh(spare, &original.snapshot, self.now);
         copy.copy_request(original, role);
         Some(copy)
-    }
-
-    /// Takes an exchange that has no client out, without a record.
-    pub(super) fn retire(&mut self, key: Key) {
-        if let Some(exchange) = self.exchanges.remove(key) {
-            self.give_back_passes(&exchange);
-            self.recycle(exchange);
-        }
-    }
-
-    /// Keeps the memory of an exchange that is over for the next one.
-    pub(super) fn recycle(&mut self, mut exchange: Box<Exchange>) {
-        self.timers.cancel(exchange.timer);
-        exchange.timer = TimerId::NONE;
-        if self.spare.len() < super::SPARE_MAX {
-            self.spare.push(exchange);
-        }
     }
 }
 
