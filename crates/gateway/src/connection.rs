@@ -1,7 +1,7 @@
 //! What a worker knows of one connection, downstream or upstream. Plain data: it can be taken out of
 //! one worker's poll and put into another's at any moment between two events.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::arena::Key;
 use crate::opening::Opening;
 use crate::outbox::Outbox;
 use crate::retire::Life;
-use crate::snapshot::ClusterId;
+use crate::snapshot::{ClusterId, ListenerEntry};
 use crate::timer::TimerId;
 use crate::tls_facts::TlsFacts;
 
@@ -50,11 +50,24 @@ pub(crate) struct Downstream {
 }
 
 impl Downstream {
-    /// Notes who the client is.
-    pub(crate) fn tell(&mut self, client: Option<IpAddr>) {
-        self.client = client;
+    /// A client of this listener, of whom nothing else is known yet.
+    pub(crate) fn new(entry: &ListenerEntry) -> Self {
+        Self {
+            client: None,
+            client_text: Arc::default(),
+            secure: entry.tls.is_some(),
+            sni_match: entry.sni_match,
+            tls: None,
+            http1: entry.http1,
+            http2: entry.http2,
+        }
+    }
+
+    /// Notes who the client is; `None`: it has no address.
+    pub(crate) fn tell(&mut self, client: Option<SocketAddr>) {
+        self.client = client.map(|client| client.ip().to_canonical());
         self.client_text =
-            client.map_or_else(String::new, |client| client.to_string()).into_bytes().into();
+            self.client.map_or_else(String::new, |client| client.to_string()).into_bytes().into();
     }
 }
 

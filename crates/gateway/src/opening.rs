@@ -121,7 +121,7 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(opening) = connection.opening.take() else { return };
         if let Side::Downstream(downstream) = &mut connection.side {
-            downstream.tell(opening.source.map(|source| source.ip().to_canonical()));
+            downstream.tell(opening.source);
         }
         if let Some(config) = &opening.entry.tls
             && connection.channel.start_tls_server(config.clone()).is_err()

@@ -5,10 +5,10 @@
 //! connection once. The state is a plain struct that outlives its loop: when the loop ends, by a
 //! fault or a panic, [`crate::evacuation`] moves what it served to the siblings.
 
+mod accepting;
 mod listeners;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,16 +20,15 @@ use bulkhead_filter::Caches;
 use bulkhead_message::{Failure, FailureKind, Retry};
 use bulkhead_router::RouteTable;
 use bulkhead_telemetry::{AccessLogWriter, Shard};
-use bulkhead_transport::{Channel, Listener};
+use bulkhead_transport::Listener;
 use bulkhead_upstream::Rng;
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
 use crate::arena::{Arena, Key};
 use crate::breakers::Breakers;
 use crate::challenges::HttpChallenges;
 use crate::clock::{self, DateCache};
-use crate::connection::{Connection, Downstream, Side, UpstreamPhase};
+use crate::connection::{Connection, UpstreamPhase};
 use crate::endpoints::Clusters;
 use crate::evacuation::Parcel;
 use crate::exchange_state::{Exchange, Phase};
@@ -40,7 +39,6 @@ use crate::pressure::Pressure;
 use crate::pump::READ_BYTES;
 use crate::rebalance::Balance;
 use crate::relay::{Relay, relay_of};
-use crate::retire::Life;
 use crate::shared::Shared;
 use crate::snapshot::{ListenerEntry, Snapshot};
 use crate::timer::{Owner, TimerId, TimerWheel};
@@ -49,8 +47,6 @@ use crate::timer::{Owner, TimerId, TimerWheel};
 pub(crate) const WAKER: Token = Token(usize::MAX);
 pub(crate) const LISTENER_BASE: usize = usize::MAX - 1;
 pub(crate) const LISTENERS_MAX: usize = 1024;
-/// Connections accepted per listener and turn.
-const ACCEPTS_PER_TURN: usize = 64;
 /// How often idle connections and the like are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
@@ -297,94 +293,6 @@ impl Worker {
                 worker.touch_blocked(key);
             });
         }
-    }
-
-    // === Listeners ===
-
-    pub(crate) fn accept(&mut self, index: usize) {
-        if self.pressure.pauses_accept() {
-            // The queue keeps them; what it cannot hold is the clients' to try again.
-            return self.shard.accept_paused();
-        }
-        for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self.listeners.get(index) else { return };
-            match listener.socket.accept() {
-                Ok((socket, peer)) => {
-                    let entry = listener.entry.clone();
-                    self.accepted(socket, peer, &entry);
-                }
-                Err(cause) if cause.kind() == std::io::ErrorKind::WouldBlock => return,
-                Err(_) => {
-                    // Out of descriptors, most likely. The queue keeps the rest until housekeeping.
-                    self.shard.accept_failed();
-                    return;
-                }
-            }
-        }
-        // More may wait, and no further edge will come.
-        self.accept_again();
-    }
-
-    pub(crate) fn accept_again(&mut self) {
-        for index in 0..self.listeners.len() {
-            let token = Token(LISTENER_BASE - index);
-            let listener = &mut self.listeners[index];
-            // Registering again raises an event if connections wait.
-            let _ =
-                self.poll.registry().reregister(&mut listener.socket, token, Interest::READABLE);
-        }
-    }
-
-    /// Takes a connection that was accepted.
-    pub(crate) fn accepted(
-        &mut self,
-        socket: TcpStream,
-        peer: Option<SocketAddr>,
-        entry: &Arc<ListenerEntry>,
-    ) {
-        let opening = match self.opening(entry, peer, &socket) {
-            Ok(opening) => opening,
-            Err(reason) => return self.shard.protocol_error(reason),
-        };
-        if !self.shared.admit_connection(self.snapshot.limits.connections_max) {
-            self.shard.connection_refused();
-            return;
-        }
-        let channel = match &entry.tls {
-            _ if opening.is_some() => Ok(Channel::plain(socket)),
-            None => Ok(Channel::plain(socket)),
-            Some(config) => Channel::tls_server(socket, config.clone()),
-        };
-        let Ok(channel) = channel else {
-            self.shard.accept_failed();
-            return self.shared.connection_left();
-        };
-        let client = peer.map(|peer| peer.ip().to_canonical());
-        let side = Side::Downstream(Downstream {
-            client,
-            client_text: client
-                .map_or_else(String::new, |client| client.to_string())
-                .into_bytes()
-                .into(),
-            secure: entry.tls.is_some(),
-            sni_match: entry.sni_match,
-            tls: None,
-            http1: entry.http1,
-            http2: entry.http2,
-        });
-        let mut connection = Box::new(Connection::new(channel, side, self.now));
-        let age_max = self.snapshot.limits.connection_age_max;
-        connection.life = Life::new(age_max, self.now, &mut self.rng);
-        connection.opening = opening;
-        let key = self.connections.insert(connection);
-        if self.register(key).is_err() {
-            self.shard.accept_failed();
-            return self.shared.connection_left();
-        }
-        self.shard.accepted();
-        self.set_connection_timer(key);
-        // TCP fast open, or a client that waited in the queue: its bytes may be here already.
-        self.pump_again(key);
     }
 
     // === Connections that end ===
