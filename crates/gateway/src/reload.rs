@@ -14,6 +14,8 @@ impl Worker {
     pub(crate) fn install(&mut self, snapshot: Arc<Snapshot>) {
         self.table = snapshot.table.clone();
         self.snapshot = snapshot;
+        // They hold the snapshot of their last exchange, with all its routes and keys.
+        self.spare.clear();
         self.adopt_clusters();
         self.apply_verdicts();
         self.relieve();
