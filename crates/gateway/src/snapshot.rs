@@ -2,7 +2,7 @@
 //! keeps the snapshot that it began with to its end.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,15 +10,12 @@ use bulkhead_config::model::{
     self, Config, Limits, ListenerProtocol, PathMatch, Protocol, RouteTimeouts, SecretSource,
     StringMatch, Tunnels, WEBSOCKET,
 };
-use bulkhead_filter::{Chain, FilterError, JwtKeyError};
+use bulkhead_filter::Chain;
 use bulkhead_message::{Address, Priority};
-use bulkhead_router::{
-    CompileError, MatchSpec, PathSpec, RouteSpec, RouteTable, TextSpec, ValueSpec,
-};
+use bulkhead_router::{MatchSpec, PathSpec, RouteSpec, RouteTable, TextSpec, ValueSpec};
 use bulkhead_telemetry::{BreakerScope, ClusterSeries, ExchangeSeries, Registry};
 use bulkhead_transport::{
-    AlpnChallenges, CertificateError, ClientConfig, KeyLogFile, ServerConfig, ServerName,
-    StapleError, Ticketer, TlsError, TlsTarget,
+    AlpnChallenges, ClientConfig, KeyLogFile, ServerConfig, ServerName, Ticketer, TlsTarget,
 };
 use bulkhead_upstream::{ClusterSettings, EndpointSpec, RetryPolicy};
 
@@ -30,6 +27,7 @@ use crate::intake::Intake;
 use crate::names::Names;
 use crate::overload::memory_ceiling;
 
+mod apply_error;
 mod backend;
 mod mirror;
 mod relay_route;
@@ -37,6 +35,7 @@ mod retry;
 mod tls;
 mod upstream;
 
+pub use apply_error::ApplyError;
 pub(crate) use backend::BackendEntry;
 pub(crate) use mirror::Mirror;
 pub(crate) use relay_route::{RelayRoute, Relaying};
@@ -76,96 +75,6 @@ pub(crate) struct Compiler {
     pub(crate) clients: BuiltClients,
     pub(crate) challenges: AlpnChallenges,
     pub(crate) key_log: Option<KeyLogFile>,
-}
-
-/// Why a configuration cannot be put in force.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// The gateway drains: what is in force stays so to its end.
-    #[error("the gateway is draining")]
-    Draining,
-    /// A file cannot be read.
-    #[error("read {what} `{}`: {source}", path.display())]
-    ReadFile {
-        /// What it is for.
-        what: &'static str,
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A secret's environment variable is not set.
-    #[error("{what}: environment variable `{name}` is not set")]
-    MissingVariable {
-        /// What it is for.
-        what: &'static str,
-        /// Which.
-        name: String,
-    },
-    /// Routes do not compile.
-    #[error("compile routes: {0}")]
-    Routes(#[from] CompileError),
-    /// A filter cannot be built.
-    #[error("route `{route}`: {source}")]
-    Chain {
-        /// Which.
-        route: String,
-        /// Why.
-        source: FilterError,
-    },
-    /// A token issuer's keys are unusable.
-    #[error("jwt provider `{provider}`: {source}")]
-    JwtKeys {
-        /// Which.
-        provider: String,
-        /// Why.
-        source: JwtKeyError,
-    },
-    /// A certificate or its key is unusable.
-    #[error("certificate `{}` with key `{key}`: {source}", path.display())]
-    Certificate {
-        /// File of the certificate.
-        path: PathBuf,
-        /// Where the key comes from.
-        key: String,
-        /// Why.
-        source: CertificateError,
-    },
-    /// An OCSP response cannot be stapled.
-    #[error("OCSP response `{}`: {source}", path.display())]
-    Staple {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: StapleError,
-    },
-    /// TLS material is unusable.
-    #[error("TLS of {owner}: {source}")]
-    Tls {
-        /// The listener or cluster.
-        owner: String,
-        /// Why.
-        source: TlsError,
-    },
-    /// A cluster's TLS name is not one.
-    #[error("cluster `{cluster}`: `{name}` is no server name for TLS; set `tls.server_name`")]
-    ServerName {
-        /// Which.
-        cluster: String,
-        /// The name.
-        name: String,
-    },
-    /// A listener cannot be opened.
-    #[error(transparent)]
-    Bind(#[from] bulkhead_transport::BindError),
-    /// Something the system refused.
-    #[error("{what}: {source}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// Why.
-        source: std::io::Error,
-    },
 }
 
 /// A compiled listener.
