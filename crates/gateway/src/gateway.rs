@@ -230,9 +230,8 @@ impl Gateway {
 
     /// Begins to accept, where the gateway was started without.
     pub fn accept(&self) {
-        let mut state = self.shared.state();
-        state.held = false;
-        state.slots.iter().for_each(|slot| state.divide_listeners(slot));
+        self.shared.state().held = false;
+        self.divide();
     }
 
     /// Opens what is new, then tells the workers. Nothing is changed before everything is opened.

@@ -131,11 +131,16 @@ impl Worker {
     #[cold]
     pub(crate) fn connection_panicked(&mut self, key: Key) {
         self.shard.panicked();
+        self.restore_buffer();
+        self.end_connection(key);
+    }
+
+    /// Gives the worker a buffer again, if its own went down with the read that had it.
+    #[cold]
+    pub(crate) fn restore_buffer(&mut self) {
         if self.buffer.len() < READ_BYTES {
-            // It went down with the read that had it.
             self.buffer.resize(READ_BYTES, 0);
         }
-        self.end_connection(key);
     }
 
     fn end_connection(&mut self, key: Key) {

@@ -61,7 +61,7 @@ impl Worker {
             return;
         }
         let siblings = self.shared.siblings(self.slot.index);
-        let own = self.connections.len() + self.relays.len();
+        let own = self.sockets();
         let load =
             |connections: &std::sync::atomic::AtomicUsize| connections.load(Ordering::Relaxed);
         let mut all: Vec<usize> = siblings.iter().map(|slot| load(&slot.connections)).collect();

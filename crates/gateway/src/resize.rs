@@ -115,7 +115,7 @@ impl Gateway {
     }
 
     /// Tells all workers what to listen on.
-    fn divide(&self) {
+    pub(crate) fn divide(&self) {
         let state = self.shared.state();
         state.slots.iter().for_each(|slot| state.divide_listeners(slot));
     }

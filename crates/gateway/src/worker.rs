@@ -295,6 +295,11 @@ impl Worker {
         }
     }
 
+    /// Its load: connections, a relay counted as one.
+    pub(crate) fn sockets(&self) -> usize {
+        self.connections.len() + self.relays.len()
+    }
+
     // === Connections that end ===
 
     /// Fails every exchange that hangs on a connection.
@@ -399,8 +404,7 @@ impl Worker {
             log.flush();
             self.shard.set_access_log_dropped(log.dropped());
         }
-        let connections = self.connections.len() + self.relays.len();
-        self.slot.connections.store(connections, Ordering::Relaxed);
+        self.slot.connections.store(self.sockets(), Ordering::Relaxed);
         self.slot.exchanges.store(self.exchanges.len(), Ordering::Relaxed);
         self.slot.beats.fetch_add(1, Ordering::Relaxed);
         self.rebalance();

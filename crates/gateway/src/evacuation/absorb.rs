@@ -38,9 +38,8 @@ impl Worker {
             self.absorb(parcel);
         }
         // The next evacuation looks here for who has least.
-        let connections = self.connections.len() + self.relays.len();
         let waiting: usize = self.parcels.iter().map(Parcel::sockets).sum();
-        self.slot.connections.store(connections + waiting, Ordering::Relaxed);
+        self.slot.connections.store(self.sockets() + waiting, Ordering::Relaxed);
     }
 
     fn absorb(&mut self, mut parcel: Parcel) {

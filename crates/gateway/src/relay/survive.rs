@@ -10,7 +10,6 @@ use crate::arena::Key;
 use crate::evacuation::Parcel;
 use crate::faults::Fault;
 use crate::guard::InHand;
-use crate::pump::READ_BYTES;
 use crate::timer::TimerId;
 use crate::worker::Worker;
 
@@ -35,10 +34,7 @@ impl Worker {
     #[cold]
     pub(crate) fn relay_panicked(&mut self, key: Key) {
         self.shard.panicked();
-        if self.buffer.len() < READ_BYTES {
-            // It went down with whoever had it.
-            self.buffer.resize(READ_BYTES, 0);
-        }
+        self.restore_buffer();
         let failure = Failure::gateway(FailureKind::Internal, "a panic in the gateway");
         if catch_unwind(AssertUnwindSafe(|| self.relay_failed(key, failure))).is_err() {
             self.forget_relay(key);
