@@ -115,3 +115,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
