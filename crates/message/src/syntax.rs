@@ -39,7 +39,13 @@ static IS_HOST_BYTE: [bool; 256] = {
 
 /// Whether `host` may be an authority without user information: no space, control, slash, `@`, `?`, `#`.
 pub fn is_host(host: &[u8]) -> bool {
-    !host.is_empty() && host.iter().all(|&byte| IS_HOST_BYTE.get(usize::from(byte)) == Some(&true))
+    !host.is_empty() && host.iter().all(|&byte| is_host_byte(byte))
+}
+
+/// Whether `byte` may stand in an authority without user information.
+#[inline]
+pub fn is_host_byte(byte: u8) -> bool {
+    IS_HOST_BYTE.get(usize::from(byte)) == Some(&true)
 }
 
 /// Whether `target` may be a path with query: starts with `/`, visible ASCII or obs-text without `#`.

@@ -2,8 +2,10 @@
 
 use std::net::Ipv6Addr;
 
-use bulkhead_message::{BodyLength, Known, Method, RequestHead, Version, is_host, is_token_byte};
-use memchr::{memchr, memchr3, memrchr};
+use bulkhead_message::{
+    BodyLength, Known, Method, RequestHead, Version, is_host_byte, is_token_byte,
+};
+use memchr::{memchr, memrchr};
 
 use super::connection::Settings;
 use super::fields::{Delimited, Framing, Line, Lines, decimal, field};
@@ -220,9 +222,6 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
 /// `uri-host [ ":" port ]` without user information. A name, an IPv4 address, or an address in
 /// brackets; the port, if there is a colon, is empty or a number up to 65,535.
 pub(crate) fn is_authority(text: &[u8]) -> bool {
-    if !is_host(text) {
-        return false;
-    }
     let (host, port) = match text {
         [b'[', rest @ ..] => {
             let Some((address, after)) =
@@ -236,10 +235,15 @@ pub(crate) fn is_authority(text: &[u8]) -> bool {
             }
             (address, after.get(1..).unwrap_or(&[]))
         }
-        _ => text.split_at_checked(memchr(b':', text).unwrap_or(text.len())).unwrap_or((text, &[])),
+        // `%`: no name that anybody resolves has one, and `%00` is read as an end by some. A plain
+        // loop: names are too short for a vector search to be worth its call.
+        _ => {
+            let is_name = |byte| is_host_byte(byte) && !matches!(byte, b':' | b'[' | b']' | b'%');
+            let end = text.iter().position(|&byte| !is_name(byte));
+            text.split_at_checked(end.unwrap_or(text.len())).unwrap_or((text, &[]))
+        }
     };
-    // `%`: no name that anybody resolves has one, and `%00` is read as an end by some.
-    if host.is_empty() || memchr3(b'[', b']', b'%', host).is_some() {
+    if host.is_empty() {
         return false;
     }
     match port {
