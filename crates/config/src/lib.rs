@@ -30,7 +30,8 @@ pub use reference::reference;
 pub use schema::schema;
 
 /// What an empty file is told.
-const NEEDED: &str = "a configuration has at least `listeners`, and `routes`, `tcp_routes` or `tls_routes`";
+const NEEDED: &str =
+    "a configuration has at least `listeners`, and `routes`, `tcp_routes` or `tls_routes`";
 
 /// A configuration that can be used, and what is odd about it.
 #[derive(Clone, Debug)]
