@@ -262,6 +262,8 @@ fn a_reload_moves_new_connections_and_leaves_old_ones() {
         let labels = format!("{{route=\"{route}\",cluster=\"{route}\",outcome=\"complete\"}}");
         wait_for(&gateway, &format!("bulkhead_relays_total{labels}"), 1.0);
     }
+    // Also that of the cluster which is gone.
+    wait_for(&gateway, "http_client_open_connections{cluster=\"raw\"}", 0.0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use bulkhead_config::model::{JwtFilter, PathMatch, Protocol, RetryPolicy, RouteM
 use bulkhead_testkit::{Authority, Scratch};
 
 use crate::secure::{connect, trusting, with_tls};
-use crate::support::{address, client, config, feed, origin, read_response, start};
+use crate::support::{address, client, config, feed, origin, read_response, start, wait_for_value};
 
 /// Sets a flag when its thread ends, also in a panic.
 struct Finally<'a>(&'a AtomicBool);
@@ -173,6 +173,31 @@ fn weights_split_traffic() {
     client.send("GET /closed HTTP/1.1\r\nhost: a\r\n\r\n");
     read_response(&mut client);
     assert_eq!(other.stats().requests_total(), share + 1);
+}
+
+/// Connections of a cluster that is gone are closed, at once or after what they carry, and no longer
+/// counted as open.
+#[test]
+fn a_cluster_that_is_gone_has_no_open_connections() {
+    let origin = origin();
+    let mut first = config(origin.addr(), Protocol::Http1, 1);
+    let gateway = start(first.clone());
+    let (mut idle, mut busy) = (client(&gateway), client(&gateway));
+    idle.send("GET /api/v1/1/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+    busy.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhel");
+    assert_eq!(read_response(&mut idle).1, feed(1));
+    let open = "http_client_open_connections{cluster=\"origin\"}";
+    wait_for_value(&gateway, open, 2.0);
+
+    let mut cluster = first.clusters.remove("origin").expect("the cluster");
+    cluster.name = "other".to_owned();
+    first.clusters = [("other".to_owned(), cluster)].into();
+    first.routes[0].backends = vec![Backend::new("other", 1)];
+    gateway.apply(first).expect("apply");
+    wait_for_value(&gateway, open, 1.0);
+    busy.send("lo");
+    assert_eq!(read_response(&mut busy).1, b"hello");
+    wait_for_value(&gateway, open, 0.0);
 }
 
 /// Listeners come, change and go: who is connected, or waits to be, is served.
