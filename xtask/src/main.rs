@@ -13,6 +13,7 @@ mod docs;
 mod fuzz_smoke;
 mod gateway;
 mod go;
+mod soak;
 mod tidy;
 
 use std::env;
@@ -41,6 +42,12 @@ cargo xtask COMMAND
   conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn; all unless named
   acme                    certificates from pebble, by each kind of challenge
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
+  soak [OPTIONS]          mixed load while files, certificates, endpoints and workers come and go
+      --minutes N         how long (1); or --seconds N
+      --seed N            everything random is drawn from it (from the clock)
+      --rate N            requests per second (300)
+      --binary FILE       this bulkhead, not one that is built for release first
+      --json FILE         the result, with the memory of each second
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
   docs                    regenerate docs/config.md and the JSON Schema
 ";
@@ -69,6 +76,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["conformance", suites @ ..] => conformance::run(suites),
         ["differential"] => differential::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
+        ["soak", rest @ ..] => soak::run(rest),
         ["docs", rest @ ..] => docs::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
