@@ -94,6 +94,13 @@ pub(crate) struct Relay {
     again: bool,
 }
 
+impl Relay {
+    /// Whether it may still ask this cluster for an endpoint.
+    pub(crate) fn seeks(&self, cluster: ClusterId) -> bool {
+        self.phase != Phase::Open && self.cluster == Some(cluster)
+    }
+}
+
 impl Worker {
     /// A connection becomes a relay.
     pub(crate) fn begin_relay(

@@ -391,6 +391,7 @@ impl Worker {
         self.unix_s = unix.as_secs();
         self.date.update(unix);
         self.expire_idle();
+        self.retire_leftovers();
         self.preconnect();
         self.accept_again();
         self.count_endpoints();
