@@ -48,6 +48,8 @@ pub(super) struct Variant {
     workers: u64,
     /// Weights of HTTP/1.1 and HTTP/2 towards the flock.
     weights: (u64, u64),
+    /// Behind the names of the flock's clusters: under another name a cluster is another one.
+    suffix: &'static str,
     balance: &'static str,
     marks_headers: bool,
     extra_listener: bool,
@@ -64,6 +66,7 @@ impl Variant {
             number,
             workers: WORKERS,
             weights: (1, 1),
+            suffix: "",
             balance: "least_request",
             marks_headers: false,
             extra_listener: false,
@@ -91,6 +94,7 @@ impl Variant {
             number,
             workers: WORKERS - 1 + random.below(3),
             weights: (1 + random.below(9), 1 + random.below(9)),
+            suffix: ["", "-again"][random.below(2) as usize],
             balance: balances[random.below(balances.len() as u64) as usize],
             marks_headers: random.below(2) == 0,
             extra_listener: random.below(2) == 0,
@@ -113,12 +117,13 @@ impl Variant {
         let extra =
             |there: bool, text: &str| if there { format!(", {text}") } else { String::new() };
         format!(
-            "{} workers, weights {}:{}, {}, {} steady{}{}{}",
+            "{} workers, weights {}:{}, {}, {} steady{}{}{}{}",
             self.workers,
             self.weights.0,
             self.weights.1,
             self.balance,
             self.steady.min(2),
+            extra(!self.suffix.is_empty(), "flock renamed"),
             extra(self.marks_headers, "marked"),
             extra(self.extra_listener, "extra listener"),
             self.extra_route.map_or_else(String::new, |name| format!(", extra route {name}")),
@@ -159,6 +164,7 @@ impl Variant {
     }
 
     fn push_routes(&self, text: &mut String) {
+        let suffix = self.suffix;
         let marks = if self.marks_headers {
             "    filters:\n      - request_header_modifier: { set: { x-soak: marked } }\n      \
              - response_header_modifier: { set: { x-soak: marked }, remove: [server] }\n"
@@ -169,7 +175,7 @@ impl Variant {
             text,
             format_args!(
                 "tcp_routes:\n  - {{ name: relay, listeners: [relay], backends: [steady1] }}\n\
-             \x20 - {{ name: fragile-relay, listeners: [fragile-relay], backends: [flock1] }}\n\
+             \x20 - {{ name: fragile-relay, listeners: [fragile-relay], backends: [flock1{suffix}] }}\n\
              routes:\n  - name: probe\n    hostnames: [{PROBE}]\n    filters:\n      \
              - direct_response: {{ status: 200, body: \"{}\" }}\n",
                 self.number
@@ -179,10 +185,10 @@ impl Variant {
             text,
             format_args!(
                 "  - name: flock\n    hostnames: [{FLOCK}]\n{marks}    backends:\n      \
-             - {{ cluster: flock1, weight: {} }}\n      - {{ cluster: flock2, weight: {} }}\n\
+             - {{ cluster: flock1{suffix}, weight: {} }}\n      - {{ cluster: flock2{suffix}, weight: {} }}\n\
              \x20   timeouts: {{ request: 2m, idle: 2m }}\n    retry: {{ attempts: 5 }}\n\
              \x20 - name: flock-grpc\n    hostnames: [{FLOCK}]\n    matches: [{{ path: /feed.v1.Feed }}]\n\
-             {marks}    backends: [flock2]\n    timeouts: {{ request: 2m, idle: 2m }}\n\
+             {marks}    backends: [flock2{suffix}]\n    timeouts: {{ request: 2m, idle: 2m }}\n\
              \x20   retry: {{ attempts: 5, methods: any }}\n",
                 self.weights.0, self.weights.1
             ),
@@ -218,8 +224,9 @@ impl Variant {
             push(
                 text,
                 format_args!(
-                    "  {name}:\n    endpoints: [{}]\n    protocol: {protocol}\n    balance: {}\n{checks}\
+                    "  {name}{}:\n    endpoints: [{}]\n    protocol: {protocol}\n    balance: {}\n{checks}\
                  \x20   idle_timeout: 5s\n    http2_connections: {}\n",
+                    self.suffix,
                     addresses(&ports.flock),
                     self.balance,
                     self.http2_connections
@@ -255,7 +262,7 @@ pub(super) fn invalid(valid: &str, kind: u64) -> (&'static str, String) {
     match kind % 5 {
         0 => ("broken off", valid.chars().take(valid.len() / 2).chain("\n  [".chars()).collect()),
         1 => ("unknown key", format!("{valid}lissteners: []\n")),
-        2 => ("unknown cluster", valid.replacen("backends: [flock2]", "backends: [nowhere]", 1)),
+        2 => ("unknown cluster", valid.replacen("backends: [steady2]", "backends: [nowhere]", 1)),
         3 => ("no such certificate", valid.replacen("server.pem", "missing.pem", 1)),
         _ => ("address twice", valid.replacen("name: plain,", "name: secure,", 1)),
     }
