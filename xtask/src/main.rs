@@ -38,7 +38,9 @@ cargo xtask COMMAND
                           writes it into docs/load.md, or with --dry nowhere
   bench overload          goodput at 0.8, 1, 2 and 5 times the capacity of an upstream, with and without
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
-  conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn; all unless named
+  conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, grpc-interop, connect,
+                          autobahn, clients; all unless named
+      --bulkhead PROGRAM  first: this program, in place of one built for release
   acme                    certificates from pebble, by each kind of challenge
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
@@ -67,6 +69,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
+        // What `connectconformance` starts as its client or server; nobody else would.
+        ["stand-in", rest @ ..] => conformance::stand_in(rest),
         ["differential"] => differential::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["docs", rest @ ..] => docs::run(rest),
