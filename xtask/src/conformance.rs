@@ -1,5 +1,5 @@
-//! `cargo xtask conformance [--bulkhead PROGRAM] [SUITE…]`: suites of others against `bulkhead run`.
-//! One failure fails it; what was found goes to docs/conformance.md, a section for each suite.
+//! `cargo xtask conformance [--bulkhead PROGRAM] [SUITE…]`: suites of others against Bulkhead. One
+//! failure fails it; what was found goes to docs/conformance.md, a section for each suite.
 
 mod autobahn;
 mod certificate;
@@ -7,6 +7,7 @@ mod clients;
 mod connect;
 mod grpc_interop;
 mod h2spec;
+mod toxiproxy;
 
 use std::fs;
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ struct Suite {
     run: fn(&Place) -> Result<Outcome>,
 }
 
-const SUITES: [Suite; 5] = [
+const SUITES: [Suite; 6] = [
     Suite { name: "h2spec", title: "HTTP/2: h2spec", run: h2spec::run },
     Suite { name: "grpc-interop", title: "gRPC: interop of grpc-go", run: grpc_interop::run },
     Suite {
@@ -43,6 +44,7 @@ const SUITES: [Suite; 5] = [
     },
     Suite { name: "autobahn", title: "WebSocket: Autobahn", run: autobahn::run },
     Suite { name: "clients", title: "Clients: curl, nghttp, h2load, grpcurl", run: clients::run },
+    Suite { name: "toxiproxy", title: "Chaos: Toxiproxy", run: toxiproxy::run },
 ];
 
 /// What a suite is run with.
