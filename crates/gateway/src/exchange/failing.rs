@@ -71,7 +71,9 @@ impl Worker {
             self.reset_downstream(key, code);
             return self.finish(key);
         }
-        let (mut head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());
+        let content_type = exchange.request.fields.get(Known::ContentType);
+        let call = content_type.filter(|_| exchange.is_grpc);
+        let (mut head, body) = failure_response::of(&failure, call, self.date.text());
         if let Some(after) = exchange.passes.retry_after {
             failure_response::set_retry_after(&mut head, after);
         }
