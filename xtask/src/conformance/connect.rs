@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use self::stand_in::Way;
 pub(crate) use self::stand_in::stand_in;
@@ -213,7 +213,10 @@ impl Tools<'_> {
         let ran = run_within(&mut command, RUN_LIMIT, &log);
         let told = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
         if ran.is_err() {
-            bail!("{name} failed; its log is {}\n{}", log.display(), failures(&told));
+            let failures = failures(&told);
+            // Without Bulkhead it is the suite's own time limits that a busy machine breaks.
+            ensure!(!through, "{name} failed; its log is {}\n{failures}", log.display());
+            println!("{name}:\n{failures}");
         }
         count(&told).with_context(|| format!("read {}", log.display()))
     }
