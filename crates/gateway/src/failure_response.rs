@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bulkhead_message::{
-    BodyLength, Failure, FailureKind, Fields, GrpcStatus, Known, ResponseHead, Side,
+    BodyLength, Failure, FailureKind, Fields, GrpcStatus, Known, ResponseHead, Side, has_grpc_type,
 };
 
 /// The answer to a failure. `call`: the content type of a gRPC call. `date`: the current value of that
@@ -64,11 +64,16 @@ pub(crate) fn set_retry_after(head: &mut ResponseHead, after: Duration) {
     }
 }
 
+/// The content type of a gRPC call, with what tells the form of its messages, such as `+json`: some
+/// clients take no other in an answer. The plain one if a filter has changed it to something else.
+pub(crate) fn call_type(request: &Fields) -> &[u8] {
+    let whole = request.get(Known::ContentType).filter(|_| has_grpc_type(request));
+    let name = whole.and_then(|value| value.split(|byte| matches!(byte, b';' | b' ')).next());
+    name.unwrap_or(b"application/grpc")
+}
+
 fn grpc(failure: &Failure, content_type: &[u8], date: &str) -> ResponseHead {
     let mut head = ResponseHead::new(200);
-    // With what tells the form of its messages, such as `+json`: some clients take no other type.
-    let parameters = content_type.iter().position(|byte| matches!(byte, b';' | b' '));
-    let content_type = &content_type[..parameters.unwrap_or(content_type.len())];
     head.fields.push_known(Known::ContentType, content_type);
     push_grpc_status(failure, &mut head.fields);
     head.fields.push_known(Known::Date, date.as_bytes());
@@ -115,15 +120,17 @@ mod tests {
 
     #[test]
     fn grpc_failures_have_the_type_of_their_call() {
-        let failure = Failure::gateway(FailureKind::Internal, "x");
         for (call, expect) in [
             ("application/grpc", "application/grpc"),
             ("application/grpc+json", "application/grpc+json"),
             ("application/grpc+proto; x=1", "application/grpc+proto"),
+            ("text/plain", "application/grpc"),
         ] {
-            let (head, _) = of(&failure, Some(call.as_bytes()), "D");
-            assert_eq!(head.fields.get(Known::ContentType), Some(expect.as_bytes()), "{call}");
+            let mut request = Fields::default();
+            request.push_known(Known::ContentType, call.as_bytes());
+            assert_eq!(call_type(&request), expect.as_bytes(), "{call}");
         }
+        assert_eq!(call_type(&Fields::default()), b"application/grpc");
     }
 
     #[test]

@@ -71,8 +71,7 @@ impl Worker {
             self.reset_downstream(key, code);
             return self.finish(key);
         }
-        let content_type = exchange.request.fields.get(Known::ContentType);
-        let call = content_type.filter(|_| exchange.is_grpc);
+        let call = exchange.is_grpc.then(|| failure_response::call_type(&exchange.request.fields));
         let (mut head, body) = failure_response::of(&failure, call, self.date.text());
         if let Some(after) = exchange.passes.retry_after {
             failure_response::set_retry_after(&mut head, after);
