@@ -136,6 +136,7 @@ fn sample_json(sample: &Sample) -> Value {
             "p99_ms": rounded(latency.p99_ms),
             "p999_ms": rounded(latency.p999_ms),
             "max_ms": rounded(latency.max_ms),
+            "generator_lag_p99_ms": rounded(latency.lag_p99_ms),
         })
     };
     json!({

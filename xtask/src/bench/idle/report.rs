@@ -34,6 +34,9 @@ impl Row {
     }
 }
 
+/// A generator that was later than this was not the one to measure with, P99.
+const LAG_MAX_MS: f64 = 1.0;
+
 /// Prints all of it. A run that left nothing out is kept.
 pub(super) fn tell(
     rows: &[Row],
@@ -53,6 +56,11 @@ pub(super) fn tell(
     if whole {
         fs::write(root().join("docs/images/idle.svg"), plot::svg(rows)).context("write the plot")?;
         markers::write(&root().join("docs/idle.md"), "idle", &text)?;
+    }
+    let looks = rows.iter().flat_map(|row| &row.samples).flat_map(|it| [&it.few, &it.many]);
+    let lag = looks.map(|state| state.latency.lag_p99_ms).fold(0.0, f64::max);
+    if lag > LAG_MAX_MS {
+        println!("the generator was {lag:.1} ms behind at P99 at worst: latencies are not to be trusted");
     }
     for line in rows.iter().filter(|row| row.peer.name == "bulkhead").flat_map(verdicts) {
         println!("{line}");
@@ -154,6 +162,7 @@ fn sample_json(sample: &Sample) -> Value {
             "p99_ms": rounded(state.latency.p99_ms),
             "p999_ms": rounded(state.latency.p999_ms),
             "max_ms": rounded(state.latency.max_ms),
+            "generator_lag_p99_ms": rounded(state.latency.lag_p99_ms),
         })
     };
     json!({
