@@ -32,8 +32,7 @@ pub(crate) fn connect(address: SocketAddr) -> Result<TcpStream> {
 pub(crate) fn tls(authority: &Path, alpn: Option<&[u8]>) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(authority).context("read the authority")?)?;
-    let mut config =
-        ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     config.resumption = Resumption::disabled();
     config.alpn_protocols = alpn.map(<[u8]>::to_vec).into_iter().collect();
     Ok(Arc::new(config))

@@ -213,11 +213,7 @@ impl Entry {
 
 /// Reads the files if they look otherwise than before, and parses them if they have another content.
 /// `now`: seconds since 1970.
-fn read(
-    source: &model::Certificate,
-    old: Option<&Entry>,
-    now: u64,
-) -> Result<Entry, ApplyError> {
+fn read(source: &model::Certificate, old: Option<&Entry>, now: u64) -> Result<Entry, ApplyError> {
     // Before they are read: what changes while they are is seen the next time.
     let looks = Looks::of(source, now);
     if let Some(old) = old.filter(|old| looks.is_some() && old.looks == looks) {

@@ -76,7 +76,7 @@ struct Stage {
 /// Measures and tells.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let options = Options::parse(arguments)?;
-    let programs = install::locate(&options)?;
+    let programs = install::locate_of(&GATEWAYS.map(|(name, ..)| name), &options)?;
     let wanted = GATEWAYS.into_iter().filter(|(name, ..)| options.wants_peer(name));
     let mut rows: Vec<Row> = wanted
         .filter_map(|(name, template, way)| {
@@ -137,12 +137,19 @@ impl Stage {
         let handshake_p50_us = self.handshakes(port, &certificates, HANDSHAKES, count)?;
         let used = running.cpu_seconds()? - before;
         let handshake_cpu_us = used * 1e6 / HANDSHAKES as f64;
-        let state = State { start_s, start_cpu_s, resident_mib, handshake_cpu_us, handshake_p50_us };
+        let state =
+            State { start_s, start_cpu_s, resident_mib, handshake_cpu_us, handshake_p50_us };
         Ok((state, running, port))
     }
 
     /// So many handshakes for names of which there are `names`; the median of their times.
-    fn handshakes(&self, port: u16, certificates: &Path, count: usize, names: usize) -> Result<f64> {
+    fn handshakes(
+        &self,
+        port: u16,
+        certificates: &Path,
+        count: usize,
+        names: usize,
+    ) -> Result<f64> {
         let authority = certificates.join("ca.pem");
         let told = self.ours.clients(&[
             "handshakes",

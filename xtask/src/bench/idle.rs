@@ -13,7 +13,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use super::install;
 use super::options::Options;
@@ -95,13 +95,14 @@ struct Row {
     kind: &'static Kind,
     peer: Peer,
     samples: Vec<Sample>,
+    failures: Vec<String>,
 }
 
 /// Measures and tells.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let options = Options::parse(arguments)?;
     let seconds = options.seconds.max(if options.quick { 1 } else { 5 });
-    let programs = install::locate(&options)?;
+    let programs = install::locate_of(&GATEWAYS, &options)?;
     let ours = Programs::build()?;
     let mut rows = rows(&options, &programs);
     if rows.is_empty() {
@@ -112,9 +113,15 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     for round in 1..=options.rounds {
         for row in &mut rows {
             eprintln!("round {round}: {}, {}", row.kind.name, row.peer.name);
-            let sample = measure(row, &ours, &upstreams, &certificates, seconds)
-                .with_context(|| format!("measure {} in {}", row.peer.name, row.kind.name))?;
-            row.samples.push(sample);
+            match measure(row, &ours, &upstreams, &certificates, seconds) {
+                Ok(sample) => row.samples.push(sample),
+                // One that fails must not cost the others their figures, but it is told.
+                Err(error) => {
+                    let name = row.peer.name;
+                    eprintln!("{name} failed in {}: {error:#}", row.kind.name);
+                    row.failures.push(format!("{error:#}"));
+                }
+            }
         }
     }
     drop(upstreams);
@@ -128,7 +135,7 @@ fn rows(options: &Options, programs: &install::Programs) -> Vec<Row> {
             let wanted = GATEWAYS.into_iter().filter(|name| options.wants_peer(name));
             wanted.filter_map(move |name| {
                 let peer = Peer::with_template(name, template(name, kind)?, programs)?;
-                Some(Row { kind, peer, samples: Vec::new() })
+                Some(Row { kind, peer, samples: Vec::new(), failures: Vec::new() })
             })
         })
         .collect()

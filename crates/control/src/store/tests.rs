@@ -155,7 +155,7 @@ fn file_referred_to_is_watched() {
     keys.write("jwks.json", "{ }");
     assert_eq!(
         (fixture.poll(), fixture.poll(), fixture.poll()),
-        ("unchanged", "applied", "unchanged")
+        ("unsettled", "applied", "unchanged")
     );
 }
 

@@ -47,8 +47,7 @@ impl Programs {
     /// `bench-clients` with these arguments; what it prints.
     pub(crate) fn clients(&self, arguments: &[&str]) -> Result<String> {
         let mut command = beside_the_load(&self.clients);
-        output(&mut ending_with_us(command.args(arguments)))
-            .map(|text| text.trim().to_owned())
+        output(&mut ending_with_us(command.args(arguments))).map(|text| text.trim().to_owned())
     }
 
     /// A directory with so many certificates, made anew.

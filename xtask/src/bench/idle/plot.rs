@@ -36,7 +36,7 @@ const STYLE: &str = "\
 /// The whole file.
 pub(super) fn svg(rows: &[Row]) -> String {
     let groups = KINDS.iter().map(|kind| {
-        let of_kind = rows.iter().filter(move |row| row.kind == kind);
+        let of_kind = rows.iter().filter(move |row| row.kind == kind && !row.samples.is_empty());
         let bars = of_kind.map(|row| (row.peer.name, row.median(|it| it.resident_kib)));
         (kind.title, bars.collect())
     });

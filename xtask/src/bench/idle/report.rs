@@ -54,13 +54,16 @@ pub(super) fn tell(
     let document = serde_json::to_string_pretty(&document)? + "\n";
     fs::write(&path, document).with_context(|| format!("write {}", path.display()))?;
     if whole {
-        fs::write(root().join("docs/images/idle.svg"), plot::svg(rows)).context("write the plot")?;
+        fs::write(root().join("docs/images/idle.svg"), plot::svg(rows))
+            .context("write the plot")?;
         markers::write(&root().join("docs/idle.md"), "idle", &text)?;
     }
     let looks = rows.iter().flat_map(|row| &row.samples).flat_map(|it| [&it.few, &it.many]);
     let lag = looks.map(|state| state.latency.lag_p99_ms).fold(0.0, f64::max);
     if lag > LAG_MAX_MS {
-        println!("the generator was {lag:.1} ms behind at P99 at worst: latencies are not to be trusted");
+        println!(
+            "the generator was {lag:.1} ms behind at P99 at worst: latencies are not to be trusted"
+        );
     }
     for line in rows.iter().filter(|row| row.peer.name == "bulkhead").flat_map(verdicts) {
         println!("{line}");
@@ -72,15 +75,22 @@ fn verdicts(row: &Row) -> Vec<String> {
     let kind = row.kind.name;
     let says = |met: bool| if met { "met" } else { "MISSED" };
     let mut lines = Vec::new();
+    if !row.failures.is_empty() {
+        lines.push(format!("bar MISSED: {kind}, {} rounds failed", row.failures.len()));
+    }
     if !row.kind.tls {
         let kib = row.median(|sample| sample.resident_kib);
         let met = says(kib <= KIB_MAX);
-        lines.push(format!("bar {met}: {kind}, {kib:.2} KiB per idle connection, at most {KIB_MAX}"));
+        lines.push(format!(
+            "bar {met}: {kind}, {kib:.2} KiB per idle connection, at most {KIB_MAX}"
+        ));
     }
     let few = row.median(|sample| sample.few.latency.p99_ms);
     let many = row.median(|sample| sample.many.latency.p99_ms);
     let met = says(many <= few * P99_RATIO_MAX || many - few <= P99_NOISE_MS);
-    lines.push(format!("bar {met}: {kind}, P99 {many:.2} ms beside {MANY} idle ones, {few:.2} beside {FEW}"));
+    lines.push(format!(
+        "bar {met}: {kind}, P99 {many:.2} ms beside {MANY} idle ones, {few:.2} beside {FEW}"
+    ));
     let lost = row.lost();
     lines.push(format!("bar {}: {kind}, {lost} idle connections were lost", says(lost == 0)));
     lines
@@ -94,7 +104,7 @@ fn table(rows: &[Row]) -> String {
          | | KiB per idle connection (PSS) | CPU ms/s idle, {FEW} → {MANY} | latency beside {FEW} | \
          beside {MANY} | lost |\n|---|---|---|---|---|---|\n",
         machine::date(),
-        rows.first().map_or(0, |row| row.samples.len()),
+        rows.iter().map(|row| row.samples.len()).max().unwrap_or(0),
     );
     for kind in &KINDS {
         for row in rows.iter().filter(|row| row.kind == kind) {
@@ -105,6 +115,9 @@ fn table(rows: &[Row]) -> String {
 }
 
 fn line(row: &Row) -> String {
+    if row.samples.is_empty() {
+        return format!("| {}: {} | failed | – | – | – | – |\n", row.kind.title, row.peer.name);
+    }
     let latency = |of: fn(&Sample) -> Latency| {
         let median = |figure: fn(Latency) -> f64| row.median(|sample| figure(of(sample)));
         let (p50, p99) = (median(|it| it.p50_ms), median(|it| it.p99_ms));
@@ -135,6 +148,7 @@ fn document(rows: &[Row], options: &Options, programs: &Programs, seconds: u32) 
                 "p99_ms_few": row.spread(|sample| sample.few.latency.p99_ms).map(|it| it.json()),
                 "p99_ms_many": row.spread(|sample| sample.many.latency.p99_ms).map(|it| it.json()),
                 "lost": row.lost(),
+                "failures": row.failures,
                 "rounds": row.samples.iter().map(sample_json).collect::<Vec<_>>(),
             })
         })
