@@ -42,7 +42,7 @@ cargo xtask COMMAND
                           nginx and Envoy; the options of `bench peers`; writes it into docs/idle.md
   bench certificates      10,000 certificates: start, memory, handshakes, and renewing one of them, beside
                           HAProxy and nginx; writes it into docs/idle.md
-  conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn; all unless named
+  conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn, toxiproxy; all unless named
   acme                    certificates from pebble, by each kind of challenge
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
