@@ -1,10 +1,16 @@
-//! Fault plans: data that says what will be broken and when, drawn from a seed.
+//! Chaos as data: which faults there are, for what, for how long, and what may become of them.
 //!
 //! Pure: no clock, no thread, no socket. The same seed gives the same plan on every machine, so that
-//! a run can be repeated from its report. Carrying a plan out is its owner's business.
+//! a run can be repeated from its report. Carrying it out is the business of `bulkhead-lab`.
 
+mod fault;
+mod id;
 mod kill_plan;
+mod order;
 mod random;
 
+pub use fault::{Fault, GatewayFault, HostFault, HttpFault, NetworkFault, ProcessFault};
+pub use id::{ChaosId, ChaosIdError};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
+pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 8] = [
     &["router", "codec", "filter", "grpc"],
     &["transport", "telemetry"],
     &["upstream", "load", "origin", "chaos"],
-    &["scenario"],
+    &["scenario", "lab", "experiment"],
     &["gateway", "control"],
     &["cli"],
 ];

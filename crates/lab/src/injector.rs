@@ -1,0 +1,115 @@
+//! What every fault can do: say whether it may be, happen, be seen, be taken back, be seen gone.
+//!
+//! The order of the calls for one [`Order`]: `prepare`, then (the handle is on disk by now) `inject`,
+//! `verify`; later `revert`, `verify_reverted`. Each may be called again with the same order and
+//! handle, also by another process after a crash, and then finds done what is done. Calls may block
+//! until `deadline`, never beyond; none of them crosses a path that a fault of the lab may strike.
+
+use std::time::{Duration, Instant};
+
+use bulkhead_chaos::{Fault, Order};
+use serde_json::Value;
+
+/// What `prepare` found out that taking back needs: names of tables, process numbers with start times,
+/// paths. Plain data, written to the journal before anything is changed.
+pub type Handle = Value;
+
+/// What is beside an order in every call.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings {
+    /// Until when this call must be over.
+    pub deadline: Instant,
+    /// The time of day, since 1970.
+    pub unix: Duration,
+}
+
+/// Carries out one kind of fault.
+pub trait Injector: Send + Sync {
+    /// Whether this is the one for such a fault.
+    fn takes(&self, fault: &Fault) -> bool;
+
+    /// Whether the fault may be injected there (privilege, target alive and well), without changing
+    /// anything; and what taking it back will need.
+    ///
+    /// # Errors
+    /// [`Refusal`]: what is missing, and what to do about it.
+    fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal>;
+
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// [`InjectError`]; after [`InjectError::Unknown`] it may be in force or not.
+    fn inject(
+        &self,
+        order: &Order,
+        handle: &Handle,
+        around: Surroundings,
+    ) -> Result<(), InjectError>;
+
+    /// Looks by another way than the one of `inject` whether the fault is in force.
+    ///
+    /// # Errors
+    /// It could not be looked at.
+    fn verify(
+        &self,
+        order: &Order,
+        handle: &Handle,
+        around: Surroundings,
+    ) -> Result<Evidence, InjectError>;
+
+    /// Takes it back. Nothing to take back is a success.
+    ///
+    /// # Errors
+    /// It may still be in force.
+    fn revert(
+        &self,
+        order: &Order,
+        handle: &Handle,
+        around: Surroundings,
+    ) -> Result<(), InjectError>;
+
+    /// Looks whether it is gone: [`Evidence::holds`] says that nothing of it is left.
+    ///
+    /// # Errors
+    /// It could not be looked at.
+    fn verify_reverted(
+        &self,
+        order: &Order,
+        handle: &Handle,
+        around: Surroundings,
+    ) -> Result<Evidence, InjectError>;
+}
+
+/// What was seen, for people and reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Whether what was looked for is so.
+    pub holds: bool,
+    /// What was seen: `process 4711 is in state T`.
+    pub seen: String,
+}
+
+/// Why a fault may not be injected. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}; {remedy}")]
+pub struct Refusal {
+    /// What is missing.
+    pub reason: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// Why a step did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InjectError {
+    /// Nothing was changed, and trying again may help.
+    #[error("{0}")]
+    Transient(String),
+    /// Nothing was changed, and trying again will not help.
+    #[error("{0}")]
+    Permanent(String),
+    /// The deadline came first, or the answer was lost: what was to be changed may be changed.
+    #[error("{0}")]
+    Unknown(String),
+}
