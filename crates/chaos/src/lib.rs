@@ -19,8 +19,8 @@ pub use id::{ChaosId, ChaosIdError};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
 pub use link::{
     COPIES_MAX, Expectation, HELD_BYTES_MAX, HELD_PACKETS_MAX, Impairment, Jitter, JitterLaw,
-    Judgement, Lane, LaneCounts, LinkFault, LossLaw, Pushed, Released, STAGES_MAX, StageKey, Tally,
-    TooManyFaults,
+    Judgement, Lane, LaneCounts, LinkFault, LossLaw, Pushed, Released, STAGES_MAX, StageKey,
+    StageReport, Tally, TooManyFaults,
 };
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;

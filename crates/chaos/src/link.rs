@@ -18,6 +18,6 @@ pub use impairment::{Impairment, LinkFault};
 pub use jitter::{Jitter, JitterLaw};
 pub use lane::{
     COPIES_MAX, HELD_BYTES_MAX, HELD_PACKETS_MAX, Lane, LaneCounts, Pushed, Released, STAGES_MAX,
-    StageKey, TooManyFaults,
+    StageKey, StageReport, TooManyFaults,
 };
 pub use loss::LossLaw;

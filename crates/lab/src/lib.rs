@@ -4,5 +4,10 @@
 //! sockets, packets, files. Each fault has an [`Injector`] in a file of its own.
 
 mod injector;
+mod network;
 
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
+pub use network::{
+    CommandError, End, LINK_MTU, LaneReport, Link, LinkError, LinkInjector, LinkOptions,
+    LinkReport, Links, Namespace, NetworkError,
+};

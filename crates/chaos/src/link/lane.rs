@@ -43,6 +43,7 @@ pub struct Lane {
 #[derive(Debug)]
 struct Placed {
     key: StageKey,
+    impairment: Impairment,
     expires: Duration,
     stage: Stage,
 }
@@ -86,6 +87,19 @@ pub struct LaneCounts {
     pub reordered: u64,
     /// Packets that ended their connection.
     pub resets: u64,
+}
+
+/// A fault that is in force.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StageReport {
+    /// Its name.
+    pub key: StageKey,
+    /// What it does.
+    pub impairment: Impairment,
+    /// Packets that came to it.
+    pub seen: u64,
+    /// Packets that it did something to.
+    pub struck: u64,
 }
 
 /// What became of a packet that came.
@@ -141,7 +155,8 @@ impl Lane {
         seed: u64,
         expires: Duration,
     ) -> Result<(), TooManyFaults> {
-        let placed = Placed { key, expires, stage: Stage::new(impairment, seed) };
+        let stage = Stage::new(impairment, seed);
+        let placed = Placed { key, impairment: *impairment, expires, stage };
         if let Some(old) = self.stages.iter_mut().find(|old| old.key == key) {
             *old = placed;
             return Ok(());
@@ -270,10 +285,19 @@ impl Lane {
         self.counts
     }
 
-    /// Packets that came to a fault and packets that it did something to; `None` without it.
-    pub fn stage_counts(&self, key: StageKey) -> Option<(u64, u64)> {
-        let placed = self.stages.iter().find(|placed| placed.key == key)?;
-        Some((placed.stage.seen, placed.stage.struck))
+    /// The faults that are in force, in the order in which packets meet them.
+    pub fn stages(&self) -> impl Iterator<Item = StageReport> {
+        self.stages.iter().map(|placed| StageReport {
+            key: placed.key,
+            impairment: placed.impairment,
+            seen: placed.stage.seen,
+            struck: placed.stage.struck,
+        })
+    }
+
+    /// Whether no fault is in force.
+    pub const fn is_free(&self) -> bool {
+        self.stages.is_empty()
     }
 
     /// Packets that wait.

@@ -1,0 +1,5 @@
+//! The lab against the world: namespaces, devices, processes.
+
+mod link;
+mod support;
+mod unprivileged;
