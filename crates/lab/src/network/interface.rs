@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
 use super::netlink::{CREATE, REPLACE, Request, nested};
 
@@ -31,6 +32,9 @@ const IP6_RT_PRIO_ADDRCONF: u32 = 256;
 
 const IFF_UP: u32 = 0x1;
 const IFF_MULTICAST: u32 = 0x1000;
+
+/// The kernel works an IPv6 address in by itself, which a busy machine may put off.
+const ADDRESS_WAIT_MAX: Duration = Duration::from_secs(5);
 
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
@@ -61,6 +65,27 @@ pub(super) fn add_address(name: &str, address: IpAddr, prefix: u8) -> io::Result
         .attribute(IFA_LOCAL, &bytes)
         .attribute(IFA_ADDRESS, &bytes)
         .send()
+}
+
+/// Waits until packets to an own address arrive: the kernel accepts an IPv6 address before it has its
+/// route, and until then drops what comes for it.
+pub(super) fn await_address(address: IpAddr) -> io::Result<()> {
+    let until = Instant::now() + ADDRESS_WAIT_MAX;
+    loop {
+        if hears_itself(address).unwrap_or(false) {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+}
+
+fn hears_itself(address: IpAddr) -> io::Result<bool> {
+    let socket = UdpSocket::bind((address, 0))?;
+    socket.set_read_timeout(Some(Duration::from_millis(1)))?;
+    socket.send_to(b"?", socket.local_addr()?)?;
+    Ok(socket.recv(&mut [0]).is_ok())
 }
 
 /// Sets the congestion control of TCP for all connections over the route to the interface's subnet.

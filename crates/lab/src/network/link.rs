@@ -232,6 +232,10 @@ impl End {
         interface::add_address(name, v4.0, v4.1)
             .map_err(NetworkError::at(format!("give `{name}` the address {}", v4.0)))?;
         let has_v6 = interface::add_address(name, v6.0, v6.1).is_ok();
+        if has_v6 {
+            interface::await_address(v6.0)
+                .map_err(NetworkError::at(format!("wait for the address {}", v6.0)))?;
+        }
         let Some(algorithm) = congestion_control else { return Ok(()) };
         for (address, prefix) in [v4].into_iter().chain(has_v6.then_some(v6)) {
             interface::set_congestion_control(name, address, prefix, algorithm).map_err(

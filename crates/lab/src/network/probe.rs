@@ -15,6 +15,10 @@ use rustix::net::{RecvFlags, SendFlags};
 use super::link::End;
 use super::{Link, NetworkError};
 
+mod reset_trial;
+
+pub(super) use reset_trial::{ResetTrial, reset_trial};
+
 /// Headers of IPv4 and UDP.
 const HEADER_BYTES: usize = 28;
 /// Probes that are sent before arrivals are taken.
