@@ -13,8 +13,8 @@ pub use gateway::GatewayFault;
 pub use host::HostFault;
 pub use http::HttpFault;
 pub use network::{
-    Bandwidth, Delay, Direction, Distribution, Loss, LossModel, NetworkFault, NetworkFaultError,
-    Partition, Per, Reorder, ReorderPolicy, Reset, Share,
+    Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Loss, LossModel, NetworkFault,
+    NetworkFaultError, Partition, Per, Reorder, ReorderPolicy, Reset, Share,
 };
 pub use process::ProcessFault;
 

@@ -11,16 +11,16 @@ mod order;
 mod random;
 
 pub use fault::{
-    Bandwidth, Delay, Direction, Distribution, Fault, GatewayFault, HostFault, HttpFault, Loss,
-    LossModel, NetworkFault, NetworkFaultError, Partition, Per, ProcessFault, Reorder,
-    ReorderPolicy, Reset, Share,
+    Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Fault, GatewayFault, HostFault,
+    HttpFault, Loss, LossModel, NetworkFault, NetworkFaultError, Partition, Per, ProcessFault,
+    Reorder, ReorderPolicy, Reset, Share,
 };
 pub use id::{ChaosId, ChaosIdError};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
 pub use link::{
-    COPIES_MAX, Expectation, HELD_BYTES_MAX, HELD_PACKETS_MAX, Impairment, Jitter, JitterLaw,
-    Judgement, Lane, LaneCounts, LinkFault, LossLaw, Pushed, Released, STAGES_MAX, StageKey,
-    StageReport, Tally, TooManyFaults,
+    COPIES_MAX, DnsAct, Expectation, HELD_BYTES_MAX, HELD_PACKETS_MAX, Impairment, Jitter,
+    JitterLaw, Judgement, Lane, LaneCounts, LinkFault, LossLaw, PacketKind, Pushed, Released,
+    Reply, STAGES_MAX, StageKey, StageReport, Tally, TooManyFaults,
 };
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;

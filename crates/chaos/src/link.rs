@@ -14,7 +14,7 @@ mod rate;
 mod stage;
 
 pub use expectation::{Expectation, Judgement, Tally};
-pub use impairment::{Impairment, LinkFault};
+pub use impairment::{DnsAct, Impairment, LinkFault, PacketKind, Reply};
 pub use jitter::{Jitter, JitterLaw};
 pub use lane::{
     COPIES_MAX, HELD_BYTES_MAX, HELD_PACKETS_MAX, Lane, LaneCounts, Pushed, Released, STAGES_MAX,

@@ -6,6 +6,7 @@
 //! namespace (`bulkhead_transport::start_in_user_namespace`). Devices vanish with the process, faults
 //! expire in the box itself.
 
+mod dns;
 mod injector;
 mod interface;
 mod link;
@@ -14,6 +15,7 @@ mod namespace;
 mod netlink;
 mod packets;
 mod probe;
+mod reply;
 mod reset;
 mod timer;
 

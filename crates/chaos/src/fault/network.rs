@@ -32,6 +32,8 @@ pub enum NetworkFault {
     Bandwidth(Bandwidth),
     /// TCP connections are ended by a reset.
     Reset(Reset),
+    /// Queries of DNS over UDP fail.
+    Dns(Dns),
 }
 
 /// Which way packets go.
@@ -215,6 +217,39 @@ pub struct Reset {
     pub percent: f64,
 }
 
+/// Queries of DNS that the link answers itself, holds back or drops: UDP to port 53, one question.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dns {
+    /// Which way the queries go. Required.
+    #[serde(default)]
+    pub direction: Option<Direction>,
+    /// Share of them, over 0 and up to 100.
+    pub percent: f64,
+    /// What becomes of them.
+    pub failure: DnsFailure,
+}
+
+/// What becomes of a query of DNS.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum DnsFailure {
+    /// The answer is that there is no such name (`NXDOMAIN`, code 3).
+    Nxdomain,
+    /// The answer is that the server failed (`SERVFAIL`, code 2).
+    Servfail,
+    /// The answer is that the server does not want to (`REFUSED`, code 5).
+    Refused,
+    /// There is no answer.
+    Timeout,
+    /// It comes later.
+    Slow {
+        /// By so many milliseconds, up to 60,000.
+        by_ms: f64,
+    },
+}
+
 impl NetworkFault {
     pub(super) const fn kind(&self) -> &'static str {
         match self {
@@ -226,6 +261,7 @@ impl NetworkFault {
             Self::Corrupt(_) => "network.corrupt",
             Self::Bandwidth(_) => "network.bandwidth",
             Self::Reset(_) => "network.reset",
+            Self::Dns(_) => "network.dns",
         }
     }
 }

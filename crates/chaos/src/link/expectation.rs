@@ -41,7 +41,6 @@ pub struct Expectation {
     may_overtake: bool,
     duplicate: f64,
     reorder: f64,
-    reset: f64,
     /// Bytes per second and burst of the narrowest bottleneck.
     rate: Option<(f64, f64)>,
 }
@@ -95,7 +94,8 @@ impl Expectation {
             }
             Impairment::Corrupt { share } => self.lose(share),
             Impairment::Duplicate { share } => self.duplicate += share,
-            Impairment::Reset { share } => self.reset = self.reset.max(share),
+            // Probes are neither TCP nor queries.
+            Impairment::Reset { .. } | Impairment::Dns { .. } => {}
             Impairment::Reorder { share, hold_back } => {
                 self.reorder += share;
                 self.longest += hold_back;
@@ -132,11 +132,6 @@ impl Expectation {
     /// Whether the lane does nothing to a probe.
     pub fn is_clean(&self) -> bool {
         *self == Self { dispersion: 1.0, ..Self::default() }
-    }
-
-    /// Share of the packets with data that end their connection: probes of TCP see it.
-    pub const fn reset_share(&self) -> f64 {
-        self.reset
     }
 
     /// Whether nothing arrives.

@@ -64,6 +64,53 @@ pub enum Impairment {
         /// How many.
         share: f64,
     },
+    /// Some queries of DNS fail.
+    Dns {
+        /// How many.
+        share: f64,
+        /// How.
+        act: DnsAct,
+    },
+}
+
+/// What becomes of a query of DNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DnsAct {
+    /// The link answers it.
+    Answer {
+        /// Response code (RFC 1035, section 4.1.1).
+        code: u8,
+    },
+    /// It vanishes.
+    Drop,
+    /// It goes on later; others overtake it.
+    HoldBack {
+        /// How much later.
+        by: Duration,
+    },
+}
+
+/// What a carrier has found out about a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketKind {
+    /// A segment of TCP with data.
+    TcpData,
+    /// A query of DNS over UDP.
+    DnsQuery,
+    /// Another, or nobody has looked.
+    Other,
+}
+
+/// What a carrier is to send back for a packet that does not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// A reset to both ends of its connection.
+    Reset,
+    /// An answer to its sender with this response code.
+    Dns {
+        /// See [`DnsAct::Answer`].
+        code: u8,
+    },
 }
 
 impl LinkFault {

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::Impairment;
 use super::stage::{Fate, Passing, Stage};
+use super::{Impairment, PacketKind, Reply};
 
 /// Most packets that wait in a lane; more are dropped and counted as overflow.
 pub const HELD_PACKETS_MAX: usize = 16_384;
@@ -85,8 +85,8 @@ pub struct LaneCounts {
     pub corrupted: u64,
     /// Packets that left after one that came later (RFC 4737, section 3.3).
     pub reordered: u64,
-    /// Packets that ended their connection.
-    pub resets: u64,
+    /// Packets in whose place the link itself answered.
+    pub replied: u64,
 }
 
 /// A fault that is in force.
@@ -107,8 +107,8 @@ pub struct StageReport {
 pub struct Pushed {
     /// How often it will leave.
     pub copies: usize,
-    /// Its connection is to be reset.
-    pub resets: bool,
+    /// What is sent back in its place.
+    pub reply: Option<Reply>,
 }
 
 /// A packet that leaves.
@@ -190,12 +190,11 @@ impl Lane {
     }
 
     /// A packet came. Its bytes stay in the carrier's `slot` until it has left as often as is said.
-    /// `resettable`: it carries data of TCP.
-    pub fn push(&mut self, now: Duration, length: usize, slot: u32, resettable: bool) -> Pushed {
+    pub fn push(&mut self, now: Duration, length: usize, slot: u32, kind: PacketKind) -> Pushed {
         self.counts.received += 1;
         self.counts.received_bytes += length as u64;
         self.sequence += 1;
-        let mut pushed = Pushed { copies: 0, resets: false };
+        let mut pushed = Pushed { copies: 0, reply: None };
         let first = Passing { at: now, loose: false, flip: None };
         // Copies go through the stages after the one that made them.
         let mut copies = [(0, first); COPIES_MAX];
@@ -206,7 +205,7 @@ impl Lane {
             next += 1;
             let mut alive = true;
             for index in begin..self.stages.len() {
-                match self.stages[index].stage.pass(packet, length, resettable) {
+                match self.stages[index].stage.pass(packet, length, kind) {
                     Fate::Passes(passed) => packet = passed,
                     Fate::PassesTwice(passed) => {
                         packet = passed;
@@ -217,7 +216,9 @@ impl Lane {
                         }
                     }
                     gone => {
-                        pushed.resets |= matches!(gone, Fate::Resets);
+                        if let Fate::Replies(reply) = gone {
+                            pushed.reply = Some(reply);
+                        }
                         self.counts.count_gone(gone);
                         alive = false;
                         break;
@@ -312,7 +313,7 @@ impl LaneCounts {
             Fate::Lost => self.lost += 1,
             Fate::Cut => self.cut += 1,
             Fate::Overflows => self.overflowed += 1,
-            Fate::Resets => self.resets += 1,
+            Fate::Replies(_) => self.replied += 1,
             Fate::Passes(_) | Fate::PassesTwice(_) => {}
         }
     }

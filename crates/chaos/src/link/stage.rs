@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Impairment;
 use super::jitter::JitterState;
 use super::loss::LossState;
 use super::rate::Rate;
+use super::{DnsAct, Impairment, PacketKind, Reply};
 use crate::Random;
 use crate::fault::ReorderPolicy;
 
@@ -30,6 +30,7 @@ enum Work {
     Corrupt { share: f64 },
     Bandwidth(Rate),
     Reset { share: f64 },
+    Dns { share: f64, act: DnsAct },
 }
 
 /// A packet between two stages.
@@ -51,7 +52,7 @@ pub(super) enum Fate {
     Lost,
     Cut,
     Overflows,
-    Resets,
+    Replies(Reply),
 }
 
 impl Stage {
@@ -72,12 +73,12 @@ impl Stage {
                 Work::Bandwidth(Rate::new(bytes_per_second, burst_bytes, queue_bytes))
             }
             Impairment::Reset { share } => Work::Reset { share },
+            Impairment::Dns { share, act } => Work::Dns { share, act },
         };
         Self { work, random, seen: 0, struck: 0 }
     }
 
-    /// `resettable`: the packet carries data of TCP.
-    pub(super) fn pass(&mut self, packet: Passing, length: usize, resettable: bool) -> Fate {
+    pub(super) fn pass(&mut self, packet: Passing, length: usize, kind: PacketKind) -> Fate {
         self.seen += 1;
         let random = &mut self.random;
         let fate = match &mut self.work {
@@ -111,13 +112,31 @@ impl Stage {
                 Some(at) => Fate::Passes(Passing { at, ..packet }),
                 None => Fate::Overflows,
             },
-            Work::Reset { share } if resettable && random.unit() < *share => Fate::Resets,
+            Work::Reset { share } if kind == PacketKind::TcpData && random.unit() < *share => {
+                Fate::Replies(Reply::Reset)
+            }
+            Work::Dns { share, act } if kind == PacketKind::DnsQuery && random.unit() < *share => {
+                act.fate(packet)
+            }
             Work::Reorder { .. }
             | Work::Duplicate { .. }
             | Work::Corrupt { .. }
-            | Work::Reset { .. } => return Fate::Passes(packet),
+            | Work::Reset { .. }
+            | Work::Dns { .. } => return Fate::Passes(packet),
         };
         self.struck += 1;
         fate
+    }
+}
+
+impl DnsAct {
+    fn fate(self, packet: Passing) -> Fate {
+        match self {
+            Self::Answer { code } => Fate::Replies(Reply::Dns { code }),
+            Self::Drop => Fate::Lost,
+            Self::HoldBack { by } => {
+                Fate::Passes(Passing { at: packet.at + by, loose: true, ..packet })
+            }
+        }
     }
 }

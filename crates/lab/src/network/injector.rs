@@ -1,5 +1,7 @@
 //! `network.*` on links of the lab.
 
+mod trial;
+
 use std::collections::BTreeMap;
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,16 +11,11 @@ use bulkhead_chaos::{Expectation, Fault, NetworkFault, Order, StageKey, StageRep
 use serde_json::json;
 
 use super::mover::{CommandError, LaneReport, LinkReport};
-use super::probe::{ResetTrial, reset_trial};
 use super::{Link, LinkError};
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
 /// Probes that must all arrive, without delay, on a link that was healed.
 const HEALED_PROBES: u64 = 500;
-/// Packets with data that a connection must survive on a link without resets.
-const HEALED_CHUNKS: u32 = 50;
-/// Longest trial of a connection; it takes a packet and its answer for each.
-const TRIAL_CHUNKS_MAX: u32 = 2_000;
 /// Verifications leave so much of their time to the answer.
 const RESERVE: Duration = Duration::from_millis(5);
 
@@ -133,9 +130,10 @@ impl Injector for LinkInjector {
         }
         for lane in [0, 1] {
             if stage(&before, lane, key(order)).is_some() {
-                probe(&link, &before, lane, (order, 0), around.deadline, &mut evidence)?;
+                probe(&link, &before, lane, 0, around.deadline, &mut evidence)?;
             }
         }
+        try_lanes(&link, order, true, around.deadline, &mut evidence)?;
         let after = link.report(around.deadline)?;
         for lane in [0, 1] {
             count(&before, &after, lane, key(order), &mut evidence);
@@ -177,24 +175,42 @@ impl Injector for LinkInjector {
         }
         let mut evidence = Evidence { holds: true, seen: String::new() };
         for lane in [0, 1] {
-            let healed = (order, HEALED_PROBES);
-            probe(&link, &report, lane, healed, around.deadline, &mut evidence)?;
+            probe(&link, &report, lane, HEALED_PROBES, around.deadline, &mut evidence)?;
         }
+        try_lanes(&link, order, false, around.deadline, &mut evidence)?;
         Ok(evidence)
     }
 }
 
+/// Trials of the lanes that the order strikes.
+fn try_lanes(
+    link: &Link,
+    order: &Order,
+    in_force: bool,
+    deadline: Instant,
+    evidence: &mut Evidence,
+) -> Result<(), InjectError> {
+    let checked = network(order).and_then(|fault| fault.check().ok());
+    let lanes = checked.map_or([None; 2], |fault| [fault.upstream, fault.downstream]);
+    let until = deadline.checked_sub(RESERVE).unwrap_or(deadline);
+    for (lane, asked) in lanes.iter().enumerate() {
+        if let Some(asked) = asked {
+            trial::run(link, lane, (asked, in_force), until, evidence)?;
+        }
+    }
+    Ok(())
+}
+
 /// Probes a lane with at least `least` packets and holds what arrives against all faults that are in
-/// force there; with a connection too, if the order is about resets.
+/// force there.
 fn probe(
     link: &Link,
     report: &LinkReport,
     lane: usize,
-    (order, least): (&Order, u64),
+    least: u64,
     deadline: Instant,
     evidence: &mut Evidence,
 ) -> Result<(), InjectError> {
-    let resets = matches!(network(order), Some(NetworkFault::Reset(_)));
     let faults = &lane_of(report, lane).faults;
     let expected = Expectation::of(faults.iter().map(|stage| &stage.impairment));
     let until = deadline.checked_sub(RESERVE).unwrap_or(deadline);
@@ -210,40 +226,7 @@ fn probe(
         .map_err(|error| InjectError::Unknown(format!("probe the link: {error}")))?;
     let judgement = expected.judge(&tally);
     note(evidence, judgement.holds, lane, &judgement.seen);
-    if !resets {
-        return Ok(());
-    }
-    probe_resets(link, lane, expected.reset_share(), until, evidence)
-}
-
-/// Sends data through a connection until it is reset, or, where nothing resets, long enough.
-fn probe_resets(
-    link: &Link,
-    lane: usize,
-    share: f64,
-    until: Instant,
-    evidence: &mut Evidence,
-) -> Result<(), InjectError> {
-    // A chance of one in a million that none of so many is struck.
-    let chunks = if share > 0.0 { (14.0 / share) as u32 + 1 } else { HEALED_CHUNKS };
-    if chunks > TRIAL_CHUNKS_MAX {
-        let text = "too few resets for a trial connection to meet one";
-        note(evidence, true, lane, text);
-        return Ok(());
-    }
-    match reset_trial(link, lane, chunks, until) {
-        Ok(ResetTrial::ResetAfter(passed)) => {
-            let text = format!("a connection was reset after {passed} packets with data");
-            note(evidence, share > 0.0, lane, &text);
-            Ok(())
-        }
-        Ok(ResetTrial::Open) => {
-            let text = format!("a connection stayed open for {chunks} packets with data");
-            note(evidence, share == 0.0, lane, &text);
-            Ok(())
-        }
-        Err(error) => Err(InjectError::Unknown(format!("try a connection over the link: {error}"))),
-    }
+    Ok(())
 }
 
 /// Holds what the box counted against what must have passed it.

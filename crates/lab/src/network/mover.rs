@@ -11,14 +11,16 @@ use std::os::fd::AsRawFd as _;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::{Impairment, Lane, LaneCounts, StageKey, StageReport};
+use bulkhead_chaos::{Impairment, Lane, LaneCounts, PacketKind, Reply, StageKey, StageReport};
 use hdrhistogram::Histogram;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::dns::Query;
 use super::packets::Packets;
-use super::reset::{Reset, Segment};
+use super::reply::{Datagram, MadePacket};
+use super::reset::Segment;
 use super::timer::Timer;
 
 /// Commands that may wait for the box.
@@ -212,23 +214,29 @@ impl Mover {
 
     fn admit(&mut self, lane: usize, place: u32, length: usize) {
         let packet = &self.packets.at(place)[..length];
-        // What a segment is only matters to a fault that resets; without faults nobody looks.
-        let segment = if self.lanes[lane].is_free() { None } else { Segment::parse(packet) };
+        // What is in a packet matters to few faults; without any, nobody looks.
+        let content = if self.lanes[lane].is_free() { Content::Other } else { Content::of(packet) };
         let now = self.began.elapsed();
-        let pushed = self.lanes[lane].push(now, length, place, segment.is_some());
-        if pushed.resets
-            && let Some(segment) = segment
-        {
-            let (receiver, sender) = (segment.reset_receiver(), segment.reset_sender());
-            self.write_reset(lane, &receiver, 1 - lane);
-            self.write_reset(1 - lane, &sender, lane);
+        let pushed = self.lanes[lane].push(now, length, place, content.kind());
+        match (pushed.reply, content) {
+            (Some(Reply::Reset), Content::Segment(segment)) => {
+                let (receiver, sender) = (segment.reset_receiver(), segment.reset_sender());
+                self.reply(lane, receiver, 1 - lane);
+                self.reply(lane, sender, lane);
+            }
+            (Some(Reply::Dns { code }), Content::Query(query)) => {
+                let answer = query.answer(code);
+                self.reply(lane, answer, lane);
+            }
+            _ => {}
         }
         self.packets.keep(place, pushed.copies);
     }
 
-    /// Resets pass both lanes: a connection must not outlive the one that was struck.
-    fn write_reset(&mut self, lane: usize, reset: &Reset, end: usize) {
-        if rustix::io::write(&self.devices[end], reset.bytes()).is_err() {
+    /// Sends a packet of the box's own to an end. No fault strikes it: it stands for one that was struck.
+    fn reply(&mut self, lane: usize, packet: Option<MadePacket>, end: usize) {
+        let Some(packet) = packet else { return };
+        if rustix::io::write(&self.devices[end], packet.bytes()).is_err() {
             self.refused[lane] += 1;
         }
     }
@@ -311,6 +319,29 @@ impl Mover {
             downstream: lane(1),
             cpu: Duration::new(cpu.tv_sec.unsigned_abs(), cpu.tv_nsec.unsigned_abs() as u32),
             lateness: self.lateness.clone(),
+        }
+    }
+}
+
+/// What a packet holds, as far as faults ask for it.
+enum Content<'a> {
+    Segment(Segment<'a>),
+    Query(Query<'a>),
+    Other,
+}
+
+impl<'a> Content<'a> {
+    fn of(packet: &'a [u8]) -> Self {
+        let Some(datagram) = Datagram::parse(packet) else { return Self::Other };
+        let segment = Segment::parse(datagram).map(Self::Segment);
+        segment.or_else(|| Query::parse(datagram).map(Self::Query)).unwrap_or(Self::Other)
+    }
+
+    const fn kind(&self) -> PacketKind {
+        match self {
+            Self::Segment(_) => PacketKind::TcpData,
+            Self::Query(_) => PacketKind::DnsQuery,
+            Self::Other => PacketKind::Other,
         }
     }
 }

@@ -15,8 +15,10 @@ use rustix::net::{RecvFlags, SendFlags};
 use super::link::End;
 use super::{Link, NetworkError};
 
+mod dns_trial;
 mod reset_trial;
 
+pub(super) use dns_trial::{DnsTrial, dns_trial};
 pub(super) use reset_trial::{ResetTrial, reset_trial};
 
 /// Headers of IPv4 and UDP.

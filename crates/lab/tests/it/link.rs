@@ -115,6 +115,11 @@ fn every_fault_takes_hold_is_seen_and_taken_back() {
         r#"{"corrupt": {"direction": "upstream", "percent": 10}}"#,
         r#"{"bandwidth": {"direction": "upstream", "bits_per_second": 8000000, "queue_bytes": 200000}}"#,
         r#"{"reset": {"direction": "upstream", "percent": 30}}"#,
+        r#"{"reset": {"direction": "downstream", "percent": 10}}"#,
+        r#"{"dns": {"direction": "upstream", "percent": 100, "failure": "nxdomain"}}"#,
+        r#"{"dns": {"direction": "downstream", "percent": 50, "failure": "servfail"}}"#,
+        r#"{"dns": {"direction": "upstream", "percent": 20, "failure": "timeout"}}"#,
+        r#"{"dns": {"direction": "both", "percent": 30, "failure": {"slow": {"by_ms": 600}}}}"#,
     ] {
         whole_life(&link, json);
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    Bandwidth, Delay, Direction, Distribution, Loss, LossModel, NetworkFault, Per, Reorder,
-    ReorderPolicy,
+    Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Loss, LossModel, NetworkFault, Per,
+    Reorder, ReorderPolicy,
 };
-use crate::link::{Impairment, Jitter, JitterLaw, LinkFault, LossLaw};
+use crate::link::{DnsAct, Impairment, Jitter, JitterLaw, LinkFault, LossLaw};
 
 /// Longest delay that may be asked for, jitter included (for `pareto`: its scale).
 const DELAY_MAX_MS: f64 = 60_000.0;
@@ -53,7 +53,7 @@ pub enum NetworkFaultError {
         milliseconds: f64,
     },
     /// A delay that delays nothing.
-    #[error("a delay of 0 is none; give `base_ms`, `jitter_ms` or both")]
+    #[error("a delay of 0 ms is none; give more, or leave the fault out")]
     NoDelay,
     /// Nothing says how the jitter spreads.
     #[error(
@@ -123,6 +123,7 @@ impl NetworkFault {
                 let share = share("percent", it.percent)?;
                 LinkFault::towards(it.direction, Impairment::Reset { share })
             }
+            Self::Dns(it) => it.check(),
         }
     }
 }
@@ -286,6 +287,26 @@ impl Bandwidth {
                 queue_bytes: self.queue_bytes,
             },
         )
+    }
+}
+
+impl Dns {
+    fn check(&self) -> Result<LinkFault, NetworkFaultError> {
+        let share = share("percent", self.percent)?;
+        let act = match self.failure {
+            DnsFailure::Nxdomain => DnsAct::Answer { code: 3 },
+            DnsFailure::Servfail => DnsAct::Answer { code: 2 },
+            DnsFailure::Refused => DnsAct::Answer { code: 5 },
+            DnsFailure::Timeout => DnsAct::Drop,
+            DnsFailure::Slow { by_ms } => {
+                let by = milliseconds("by_ms", by_ms)?;
+                if by == 0.0 {
+                    return Err(NetworkFaultError::NoDelay);
+                }
+                DnsAct::HoldBack { by: Duration::from_secs_f64(by / 1e3) }
+            }
+        };
+        LinkFault::towards(self.direction, Impairment::Dns { share, act })
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{COPIES_MAX, HELD_PACKETS_MAX, Impairment, Lane, Released, STAGES_MAX};
 use crate::fault::ReorderPolicy;
-use crate::link::{Jitter, JitterLaw, LossLaw};
+use crate::link::{DnsAct, Jitter, JitterLaw, LossLaw, PacketKind, Reply};
 
 const LENGTH: usize = 1_000;
 const FOREVER: Duration = Duration::MAX;
@@ -32,7 +32,7 @@ fn slots(lane: &mut Lane, now: Duration) -> Vec<u32> {
 #[test]
 fn a_lane_without_faults_passes_at_once() {
     let mut lane = Lane::new();
-    assert_eq!(lane.push(ms(5), LENGTH, 3, false).copies, 1);
+    assert_eq!(lane.push(ms(5), LENGTH, 3, PacketKind::Other).copies, 1);
     let released = lane.pop(ms(5)).unwrap();
     assert_eq!(released, Released { slot: 3, length: LENGTH, flip: None, due: ms(5) });
     assert_eq!((lane.pop(ms(5)), lane.next_event()), (None, None));
@@ -42,7 +42,7 @@ fn a_lane_without_faults_passes_at_once() {
 #[test]
 fn a_delay_keeps_a_packet_until_its_time() {
     let mut lane = lane(&[delay(ms(40))], 1);
-    lane.push(ms(10), LENGTH, 0, false);
+    lane.push(ms(10), LENGTH, 0, PacketKind::Other);
     assert_eq!(lane.next_event(), Some(ms(50)));
     assert_eq!(lane.pop(ms(50) - Duration::from_nanos(1)), None);
     assert_eq!(lane.pop(ms(51)).unwrap().due, ms(50));
@@ -54,7 +54,7 @@ fn faults_compose() {
     let nth = Impairment::Loss(LossLaw::Nth { every: 2 });
     let mut lane = lane(&[delay(ms(40)), nth, delay(ms(2))], 1);
     for slot in 0..4 {
-        lane.push(ms(0), LENGTH, slot, false);
+        lane.push(ms(0), LENGTH, slot, PacketKind::Other);
     }
     assert_eq!(slots(&mut lane, ms(41)), [] as [u32; 0]);
     assert_eq!(slots(&mut lane, ms(42)), [0, 2]);
@@ -69,7 +69,12 @@ fn order_is_kept_or_not_as_is_asked() {
         let delay = Impairment::Delay { base: ms(40), jitter: Some(jitter), reorder };
         let mut lane = lane(&[delay], 7);
         for slot in 0..1_000 {
-            lane.push(Duration::from_micros(u64::from(slot) * 100), LENGTH, slot, false);
+            lane.push(
+                Duration::from_micros(u64::from(slot) * 100),
+                LENGTH,
+                slot,
+                PacketKind::Other,
+            );
         }
         let left = slots(&mut lane, ms(1_000));
         assert_eq!(left.is_sorted(), kept);
@@ -86,7 +91,7 @@ fn a_drawn_delay_can_last() {
     let mut lane = lane(&[delay], 7);
     let mut delays = Vec::new();
     for at in 0..40 {
-        lane.push(ms(at), LENGTH, 0, false);
+        lane.push(ms(at), LENGTH, 0, PacketKind::Other);
         while let Some(released) = lane.pop(ms(1_000)) {
             delays.push(released.due - ms(at));
         }
@@ -103,23 +108,23 @@ fn a_partition_lets_nothing_pass_until_it_expires() {
     lane.add(1, &Impairment::Partition, 1, ms(100)).unwrap();
     assert_eq!(lane.next_event(), Some(ms(100)));
     lane.expire(ms(99));
-    assert_eq!(lane.push(ms(99), LENGTH, 0, false).copies, 0);
+    assert_eq!(lane.push(ms(99), LENGTH, 0, PacketKind::Other).copies, 0);
     lane.expire(ms(100));
-    assert_eq!(lane.push(ms(100), LENGTH, 0, false).copies, 1);
+    assert_eq!(lane.push(ms(100), LENGTH, 0, PacketKind::Other).copies, 1);
     assert_eq!((lane.counts().cut, lane.is_free()), (1, true));
 }
 
 #[test]
 fn what_waits_leaves_at_once_when_the_last_fault_is_taken_back() {
     let mut lane = lane(&[delay(ms(40)), delay(ms(2))], 1);
-    lane.push(ms(0), LENGTH, 0, false);
+    lane.push(ms(0), LENGTH, 0, PacketKind::Other);
     lane.remove(1);
     assert_eq!(lane.pop(ms(1)), None);
     // The order holds although the later one has less delay.
-    lane.push(ms(1), LENGTH, 1, false);
+    lane.push(ms(1), LENGTH, 1, PacketKind::Other);
     lane.remove(0);
     assert_eq!(slots(&mut lane, ms(2)), [0, 1]);
-    lane.push(ms(3), LENGTH, 2, false);
+    lane.push(ms(3), LENGTH, 2, PacketKind::Other);
     assert_eq!(slots(&mut lane, ms(3)), [2]);
 }
 
@@ -132,7 +137,7 @@ fn a_bandwidth_spaces_packets_and_drops_what_does_not_fit() {
     };
     let mut lane = lane(&[bandwidth], 1);
     let copies: Vec<usize> =
-        (0..5).map(|slot| lane.push(ms(0), LENGTH, slot, false).copies).collect();
+        (0..5).map(|slot| lane.push(ms(0), LENGTH, slot, PacketKind::Other).copies).collect();
     assert_eq!(copies, [1, 1, 1, 0, 0]);
     let due: Vec<_> = std::iter::from_fn(|| lane.pop(ms(9))).map(|it| it.due).collect();
     assert_eq!(due, [ms(1), ms(2), ms(3)]);
@@ -148,7 +153,7 @@ fn a_burst_passes_after_a_pause() {
     };
     let mut lane = lane(&[bandwidth], 1);
     for slot in 0..4 {
-        lane.push(ms(100), LENGTH, slot, false);
+        lane.push(ms(100), LENGTH, slot, PacketKind::Other);
     }
     let due: Vec<_> = std::iter::from_fn(|| lane.pop(ms(999))).map(|it| it.due).collect();
     assert_eq!(due, [ms(100), ms(100), ms(101), ms(102)]);
@@ -158,14 +163,14 @@ fn a_burst_passes_after_a_pause() {
 fn copies_and_waiting_packets_are_bounded() {
     let twice = Impairment::Duplicate { share: 1.0 };
     let mut many = lane(&[twice; 5], 1);
-    assert_eq!(many.push(ms(0), LENGTH, 0, false).copies, COPIES_MAX);
+    assert_eq!(many.push(ms(0), LENGTH, 0, PacketKind::Other).copies, COPIES_MAX);
 
     let mut full = lane(&[delay(ms(40))], 1);
     let memory = full.held.capacity();
     for slot in 0..HELD_PACKETS_MAX as u32 {
-        assert_eq!(full.push(ms(0), LENGTH, slot, false).copies, 1);
+        assert_eq!(full.push(ms(0), LENGTH, slot, PacketKind::Other).copies, 1);
     }
-    assert_eq!(full.push(ms(0), LENGTH, 0, false).copies, 0);
+    assert_eq!(full.push(ms(0), LENGTH, 0, PacketKind::Other).copies, 0);
     assert_eq!((full.counts().overflowed, full.held.capacity()), (1, memory));
 
     for key in 5..STAGES_MAX as u128 {
@@ -178,9 +183,28 @@ fn copies_and_waiting_packets_are_bounded() {
 #[test]
 fn a_reset_strikes_data_of_tcp_alone() {
     let mut lane = lane(&[Impairment::Reset { share: 1.0 }], 1);
-    assert!(!lane.push(ms(0), LENGTH, 0, false).resets);
-    let pushed = lane.push(ms(0), LENGTH, 1, true);
-    assert_eq!((pushed.resets, pushed.copies, lane.counts().resets), (true, 0, 1));
+    for kind in [PacketKind::Other, PacketKind::DnsQuery] {
+        assert_eq!(lane.push(ms(0), LENGTH, 0, kind).copies, 1);
+    }
+    let pushed = lane.push(ms(0), LENGTH, 1, PacketKind::TcpData);
+    assert_eq!((pushed.reply, pushed.copies), (Some(Reply::Reset), 0));
+    assert_eq!(lane.counts().replied, 1);
+}
+
+#[test]
+fn queries_of_dns_are_answered_dropped_or_held_back() {
+    let act = |act| {
+        let mut lane = lane(&[Impairment::Dns { share: 1.0, act }], 1);
+        let others = [PacketKind::Other, PacketKind::TcpData];
+        assert!(others.iter().all(|&kind| lane.push(ms(0), LENGTH, 0, kind).copies == 1));
+        let pushed = lane.push(ms(0), LENGTH, 1, PacketKind::DnsQuery);
+        (pushed.reply, pushed.copies, slots(&mut lane, ms(5)).len(), lane.counts().lost)
+    };
+    let code = 3;
+    assert_eq!(act(DnsAct::Answer { code }), (Some(Reply::Dns { code }), 0, 2, 0));
+    assert_eq!(act(DnsAct::Drop), (None, 0, 2, 1));
+    assert_eq!(act(DnsAct::HoldBack { by: ms(6) }), (None, 1, 2, 0));
+    assert_eq!(act(DnsAct::HoldBack { by: ms(5) }), (None, 1, 3, 0));
 }
 
 #[test]
@@ -188,7 +212,7 @@ fn the_same_seed_gives_the_same_packets() {
     let lost = |seed| {
         let law = LossLaw::Bernoulli { share: 0.5 };
         let mut lane = lane(&[Impairment::Loss(law)], seed);
-        (0..64).map(|_| lane.push(ms(0), LENGTH, 0, false).copies).collect::<Vec<_>>()
+        (0..64).map(|_| lane.push(ms(0), LENGTH, 0, PacketKind::Other).copies).collect::<Vec<_>>()
     };
     assert_eq!(lost(1), lost(1));
     assert_ne!(lost(1), lost(2));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{lane, ms};
 use crate::fault::ReorderPolicy;
-use crate::link::{Impairment, Jitter, JitterLaw, LossLaw};
+use crate::link::{Impairment, Jitter, JitterLaw, LossLaw, PacketKind};
 
 const PACKETS: usize = 100_000;
 /// χ² with 100 degrees of freedom, 0.999 quantile.
@@ -20,7 +20,7 @@ fn survivors(law: LossLaw, seed: u64) -> Vec<bool> {
     let mut lane = lane(&[Impairment::Loss(law)], seed);
     (0..PACKETS)
         .map(|_| {
-            let kept = lane.push(ms(0), 100, 0, false).copies == 1;
+            let kept = lane.push(ms(0), 100, 0, PacketKind::Other).copies == 1;
             lane.pop(ms(0));
             kept
         })
@@ -136,7 +136,7 @@ fn delays(law: JitterLaw, base: u64, spread: u64, seed: u64) -> Vec<f64> {
     (0..PACKETS as u64)
         .map(|number| {
             let now = ms(number * 10_000);
-            lane.push(now, 100, 0, false);
+            lane.push(now, 100, 0, PacketKind::Other);
             let released = lane.pop(now + ms(9_999)).unwrap();
             (released.due - now).as_secs_f64() * 1e3
         })
@@ -220,7 +220,7 @@ fn shares_of_copies_turned_bits_and_overtaken_packets_are_those_asked_for() {
     let mut bits = [0.0; 10];
     for number in 0..PACKETS as u64 {
         let now = Duration::from_micros(number * 200);
-        lane.push(now, 100, 0, false);
+        lane.push(now, 100, 0, PacketKind::Other);
         while let Some(released) = lane.pop(now) {
             if let Some(bit) = released.flip {
                 assert!(bit < 800);
