@@ -38,6 +38,8 @@ cargo xtask COMMAND
                           writes it into docs/load.md, or with --dry nowhere
   bench overload          goodput at 0.8, 1, 2 and 5 times the capacity of an upstream, with and without
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
+  bench link [--dry]      what the packet box of the chaos lab moves, at what cost, how true to what was
+                          asked; writes it into docs/chaos-network.md, or with --dry nowhere
   conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn; all unless named
   acme                    certificates from pebble, by each kind of challenge
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
@@ -65,6 +67,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
         ["bench", "overload", rest @ ..] => bench::overload::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
+        ["bench", "link", rest @ ..] => bench::link::run(rest),
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
         ["differential"] => differential::run(),
