@@ -159,14 +159,11 @@ impl Mover {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             }
+            let mut commanded = false;
             for event in &events {
                 match event.token() {
                     TIMER => self.timer.clear(),
-                    WAKER => {
-                        if !self.obey() {
-                            return Ok(());
-                        }
-                    }
+                    WAKER => commanded = true,
                     Token(end) => self.readable[end] = true,
                 }
             }
@@ -175,6 +172,10 @@ impl Mover {
                 self.lanes[lane].expire(now);
                 self.take(lane);
                 self.release(lane);
+            }
+            // After the packets, so that a report knows of those that were there before it was asked for.
+            if commanded && !self.obey() {
+                return Ok(());
             }
             self.set_timer()?;
         }

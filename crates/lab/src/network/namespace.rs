@@ -44,7 +44,8 @@ impl Namespace {
     }
 
     /// Runs `work` on a thread in the namespace. Sockets that it makes stay there wherever they are
-    /// used, and threads that it starts are born there.
+    /// used, and threads and processes that it starts are born there. The thread ends with the call, and
+    /// with it children that asked to die with their parent (`PR_SET_PDEATHSIG` means the thread).
     ///
     /// # Errors
     /// `EPERM` without `CAP_SYS_ADMIN`.

@@ -16,7 +16,10 @@ use super::link::End;
 use super::{Link, NetworkError};
 
 mod dns_trial;
+mod drain;
 mod reset_trial;
+
+use drain::Drain;
 
 pub(super) use dns_trial::{DnsTrial, dns_trial};
 pub(super) use reset_trial::{ResetTrial, reset_trial};
@@ -31,8 +34,6 @@ const PROBE_BYTES_MAX: usize = 1_500;
 const BUFFER_BYTES: usize = 16 * 1024 * 1024;
 /// Between two looks for arrivals.
 const PAUSE: Duration = Duration::from_micros(200);
-/// How long after the time of the last possible arrival it is waited for, on a busy machine.
-const GRACE: Duration = Duration::from_millis(100);
 
 /// A pair of sockets through a link.
 #[derive(Debug)]
@@ -50,7 +51,6 @@ struct Run {
     tally: Tally,
     delay_total: Duration,
     highest: usize,
-    first: Option<Instant>,
     last: Option<Instant>,
 }
 
@@ -78,7 +78,10 @@ impl Prober {
     }
 
     /// Sends at least `least` probes upstream (0) or downstream (1), as many as this expectation needs,
-    /// and takes what arrives. Ends when all have, when the box has none left, or at the deadline.
+    /// and takes what arrives. Ends when all have, or when the box has none left.
+    ///
+    /// # Errors
+    /// The deadline came first, or the kernel refused.
     pub(super) fn run(
         &self,
         link: &Link,
@@ -89,6 +92,8 @@ impl Prober {
     ) -> io::Result<Tally> {
         let sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         let (from, to) = (&sockets[lane], &sockets[1 - lane]);
+        let drain =
+            Drain::begin(link, lane, expected.patience(), deadline).map_err(io::Error::other)?;
         let count = expected.probes().max(least) as usize;
         let mut run = Run::new(count);
         for begin in (0..count).step_by(CHUNK) {
@@ -100,17 +105,17 @@ impl Prober {
                 break;
             }
         }
-        let until = deadline.min(Instant::now() + expected.patience() + GRACE);
-        while run.tally.received < run.tally.sent && Instant::now() < until {
-            // Asked before the last look: what it has sent by then has arrived.
-            let empty = link.report(deadline).is_ok_and(|report| {
-                let lane = [&report.upstream, &report.downstream][lane];
-                lane.held == 0
-            });
-            let before = run.tally.received;
+        let last = Instant::now();
+        while run.tally.received < run.tally.sent {
+            // Asked before the last look: what has been sent on by then is found by it.
+            let empty = drain.is_empty(run.tally.sent, last).map_err(io::Error::other)?;
             run.take(to)?;
-            if empty && run.tally.received == before && run.is_quiet() {
+            if empty {
                 break;
+            }
+            if Instant::now() >= deadline {
+                // What is still on its way is neither lost nor late.
+                return Err(io::ErrorKind::TimedOut.into());
             }
             std::thread::sleep(PAUSE);
         }
@@ -128,7 +133,6 @@ impl Run {
             tally: Tally::default(),
             delay_total: Duration::ZERO,
             highest: 0,
-            first: None,
             last: None,
         }
     }
@@ -173,10 +177,7 @@ impl Run {
         if name != self.name {
             return;
         }
-        if self.first.is_some() {
-            self.tally.bytes += (probe.len() + HEADER_BYTES) as u64;
-        }
-        self.first.get_or_insert(now);
+        self.tally.bytes += (probe.len() + HEADER_BYTES) as u64;
         self.last = Some(now);
         *arrivals = arrivals.saturating_add(1);
         if *arrivals > 1 {
@@ -189,18 +190,14 @@ impl Run {
         let delay = now - sent_at;
         self.delay_total += delay;
         self.tally.delay_max = self.tally.delay_max.max(delay);
-    }
-
-    /// The last probe was sent long enough ago for the box to have taken it from its device.
-    fn is_quiet(&self) -> bool {
-        let quiet = Duration::from_millis(10);
-        self.sent_at.last().is_none_or(|sent| sent.elapsed() > quiet)
+        let quickest = if self.tally.received == 1 { delay } else { self.tally.delay_min };
+        self.tally.delay_min = quickest.min(delay);
     }
 
     fn finish(mut self) -> Tally {
         let count = u32::try_from(self.tally.received).unwrap_or(u32::MAX).max(1);
         self.tally.delay_mean = self.delay_total / count;
-        if let (Some(first), Some(last)) = (self.first, self.last) {
+        if let (Some(&first), Some(last)) = (self.sent_at.first(), self.last) {
             self.tally.span = last - first;
         }
         self.tally

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bulkhead_lab::{End, Link, LinkOptions};
@@ -88,6 +89,7 @@ fn whole_life(link: &std::sync::Arc<Link>, json: &str) {
     injection.inject();
     let evidence = injection.verify();
     assert!(evidence.holds, "{json}: {}", evidence.seen);
+    assert!(!injection.verify_reverted().holds, "{json}: gone although nobody took it back");
     injection.revert();
     injection.revert();
     let evidence = injection.verify_reverted();
@@ -148,6 +150,40 @@ fn faults_compose_and_leave_one_by_one() {
     assert!(delay.verify().holds);
     delay.revert();
     assert!(delay.verify_reverted().holds);
+}
+
+#[test]
+fn faults_are_seen_amid_traffic() {
+    let Some(link) = link("amid", &LinkOptions::default()) else { return };
+    let (from, to) = (link.client().clone(), link.server().clone());
+    let from = from.namespace.enter(|| UdpSocket::bind((from.v4, 0))).unwrap().unwrap();
+    let to = to.namespace.enter(|| UdpSocket::bind((to.v4, 0))).unwrap().unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                from.send_to(&[0; 500], to.local_addr().unwrap()).unwrap();
+                std::thread::yield_now();
+            }
+        });
+        let _ends = EndsOnDrop(&over);
+        for json in [
+            r#"{"loss": {"direction": "upstream", "model": {"bernoulli": {"percent": 12}}}}"#,
+            r#"{"delay": {"direction": "upstream", "base_ms": 40, "jitter_ms": 40,
+                "distribution": "uniform", "reorder": "preserve"}}"#,
+        ] {
+            whole_life(&link, json);
+        }
+    });
+}
+
+/// Ends the traffic also when the test fails.
+struct EndsOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for EndsOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]

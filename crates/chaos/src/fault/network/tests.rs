@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{NetworkFault, NetworkFaultError};
-use crate::link::{Impairment, LossLaw};
+use crate::link::{DnsAct, Impairment, LossLaw};
 
 fn fault(json: &str) -> NetworkFault {
     serde_json::from_str(json).unwrap()
@@ -109,6 +109,26 @@ fn a_delay_of_round_trips_is_halved_for_each_direction() {
     assert_eq!(jitter.unwrap().spread, Duration::from_millis(20));
     assert!(link.notes.iter().any(|note| note.contains("triangular")), "{:?}", link.notes);
     assert!(link.notes.iter().any(|note| note.contains("hold_ms")), "{:?}", link.notes);
+}
+
+#[test]
+fn failures_of_dns_are_response_codes_silence_or_delay() {
+    let act = |failure: &str| {
+        let json = format!(
+            r#"{{"dns": {{"direction": "upstream", "percent": 50, "failure": {failure}}}}}"#
+        );
+        match fault(&json).check()?.upstream {
+            Some(Impairment::Dns { share: 0.5, act }) => Ok(act),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(act(r#""nxdomain""#), Ok(DnsAct::Answer { code: 3 }));
+    assert_eq!(act(r#""servfail""#), Ok(DnsAct::Answer { code: 2 }));
+    assert_eq!(act(r#""refused""#), Ok(DnsAct::Answer { code: 5 }));
+    assert_eq!(act(r#""timeout""#), Ok(DnsAct::Drop));
+    let by = Duration::from_millis(1_500);
+    assert_eq!(act(r#"{"slow": {"by_ms": 1500}}"#), Ok(DnsAct::HoldBack { by }));
+    assert_eq!(act(r#"{"slow": {"by_ms": 0}}"#), Err(NetworkFaultError::NoDelay));
 }
 
 #[test]

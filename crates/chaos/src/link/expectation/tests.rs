@@ -17,7 +17,14 @@ const DELAY: Impairment = Impairment::Delay {
 
 fn tally(sent: u64, received: u64, delay_ms: u64) -> Tally {
     let delay = Duration::from_millis(delay_ms);
-    Tally { sent, received, delay_mean: delay, delay_max: delay, ..Tally::default() }
+    Tally {
+        sent,
+        received,
+        delay_mean: delay,
+        delay_min: delay,
+        delay_max: delay,
+        ..Tally::default()
+    }
 }
 
 fn holds(impairments: &[Impairment], tally: &Tally) -> bool {
@@ -29,7 +36,11 @@ fn a_clean_lane_loses_and_delays_nothing() {
     assert!(Expectation::of(&[]).is_clean());
     assert!(holds(&[], &tally(500, 500, 0)));
     assert!(!holds(&[], &tally(500, 499, 0)));
-    assert!(!holds(&[], &tally(500, 500, 300)));
+    assert!(!holds(&[], &tally(500, 500, 40)));
+    assert!(Expectation::of(&[]).judge(&tally(500, 500, 40)).only_late);
+    assert!(!Expectation::of(&[]).judge(&tally(500, 499, 40)).only_late);
+    let busy = Tally { delay_min: Duration::ZERO, ..tally(500, 500, 40) };
+    assert!(holds(&[], &busy), "one was quick, so the machine was slow");
     assert!(!holds(&[], &Tally { copies: 1, ..tally(500, 500, 0) }));
     assert!(!holds(&[], &Tally { reordered: 1, ..tally(500, 500, 0) }));
 }

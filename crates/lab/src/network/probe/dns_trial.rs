@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, ipproto};
 
+use super::Drain;
 use crate::network::Link;
 
 const PORT: u16 = 53;
@@ -15,8 +16,6 @@ const HEADERS_BYTES: usize = 28;
 /// One question for a name that exists nowhere (RFC 6761, section 6.4); the first two bytes are the
 /// query's number.
 const QUERY: &[u8] = b"\0\0\x01\0\0\x01\0\0\0\0\0\0\x0ebulkhead-probe\x07invalid\0\0\x01\0\x01";
-/// How long after its time an arrival is waited for.
-const GRACE: Duration = Duration::from_millis(20);
 
 /// What became of queries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +41,7 @@ struct Sent {
 /// matters not whether a resolver listens there. `slow`: from which delay on a query counts as held back.
 ///
 /// # Errors
-/// Sockets of that kind are not allowed.
+/// The deadline came first, or sockets of that kind are not allowed.
 pub(crate) fn dns_trial(
     link: &Link,
     lane: usize,
@@ -57,6 +56,7 @@ pub(crate) fn dns_trial(
     sender.set_nonblocking(true)?;
     let ear = to.namespace.enter(listen_raw).map_err(io::Error::other)??;
     let port = sender.local_addr()?.port();
+    let drain = Drain::begin(link, lane, slow, deadline).map_err(io::Error::other)?;
     let mut queries = Vec::with_capacity(count);
     let hear = |queries: &mut Vec<Sent>| {
         hear_arrivals(&ear, port, queries)?;
@@ -69,12 +69,17 @@ pub(crate) fn dns_trial(
         sender.send_to(&query, (to.v4, PORT))?;
         hear(&mut queries)?;
     }
-    let until = deadline.min(Instant::now() + slow + GRACE);
-    while Instant::now() < until
-        && queries.iter().any(|query| query.arrived.is_none() && !query.answered)
-    {
-        std::thread::sleep(super::PAUSE);
+    let last = Instant::now();
+    while queries.iter().any(|query| query.arrived.is_none() && !query.answered) {
+        let empty = drain.is_empty(count as u64, last).map_err(io::Error::other)?;
         hear(&mut queries)?;
+        if empty {
+            break;
+        }
+        if Instant::now() >= deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        std::thread::sleep(super::PAUSE);
     }
     Ok(DnsTrial::of(&queries, slow))
 }
