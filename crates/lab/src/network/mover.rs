@@ -82,6 +82,8 @@ pub struct LinkReport {
     pub downstream: LaneReport,
     /// User and system time of the box's thread.
     pub cpu: Duration,
+    /// Whether the box runs before ordinary threads; without that right a busy machine makes it late.
+    pub real_time: bool,
     /// How late packets left that had to wait for their time, in nanoseconds.
     pub lateness: Histogram<u64>,
 }
@@ -111,6 +113,7 @@ pub(super) struct Mover {
     commands: Receiver<Command>,
     began: Instant,
     lateness: Histogram<u64>,
+    real_time: bool,
 }
 
 impl Mover {
@@ -144,6 +147,7 @@ impl Mover {
             commands,
             began: Instant::now(),
             lateness,
+            real_time: false,
         };
         Ok((mover, waker))
     }
@@ -152,6 +156,7 @@ impl Mover {
     pub(super) fn run(mut self) -> io::Result<()> {
         // Timers of this thread go off when they are due, not up to 50 µs later.
         rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?;
+        self.real_time = bulkhead_transport::run_in_real_time().is_ok();
         let mut events = Events::with_capacity(8);
         loop {
             let wait = self.readable.contains(&true).then_some(Duration::ZERO);
@@ -319,6 +324,7 @@ impl Mover {
             upstream: lane(0),
             downstream: lane(1),
             cpu: Duration::new(cpu.tv_sec.unsigned_abs(), cpu.tv_nsec.unsigned_abs() as u32),
+            real_time: self.real_time,
             lateness: self.lateness.clone(),
         }
     }
