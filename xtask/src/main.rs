@@ -40,7 +40,7 @@ cargo xtask COMMAND
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
   bench link [--dry]      what the packet box of the chaos lab moves, at what cost, how true to what was
                           asked; writes it into docs/chaos-network.md, or with --dry nowhere
-  conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn; all unless named
+  conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn, toxiproxy; all unless named
   acme                    certificates from pebble, by each kind of challenge
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)

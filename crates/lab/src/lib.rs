@@ -5,9 +5,11 @@
 
 mod injector;
 mod network;
+mod toxiproxy;
 
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 pub use network::{
     CommandError, End, LINK_MTU, LaneReport, Link, LinkError, LinkInjector, LinkOptions,
     LinkReport, Links, Namespace, NetworkError,
 };
+pub use toxiproxy::{Toxiproxy, ToxiproxyOptions};
