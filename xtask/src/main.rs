@@ -40,7 +40,13 @@ cargo xtask COMMAND
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
   bench link [--dry]      what the packet box of the chaos lab moves, at what cost, how true to what was
                           asked; writes it into docs/chaos-network.md, or with --dry nowhere
-  conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn, toxiproxy; all unless named
+  bench idle [OPTIONS]    memory, CPU and latency with 100 and 10,000 idle connections, beside HAProxy,
+                          nginx and Envoy; the options of `bench peers`; writes it into docs/idle.md
+  bench certificates      10,000 certificates: start, memory, handshakes, and renewing one of them, beside
+                          HAProxy and nginx; writes it into docs/idle.md
+  conformance [SUITE…]    suites of others against Bulkhead: h2spec, grpc-interop, connect, autobahn,
+                          clients, toxiproxy; all unless named
+      --bulkhead PROGRAM  first: this program, in place of one built for release
   acme                    certificates from pebble, by each kind of challenge
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
@@ -66,10 +72,14 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "peers", rest @ ..] => bench::run(rest),
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
         ["bench", "overload", rest @ ..] => bench::overload::run(rest),
+        ["bench", "idle", rest @ ..] => bench::idle::run(rest),
+        ["bench", "certificates", rest @ ..] => bench::certificates::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
         ["bench", "link", rest @ ..] => bench::link::run(rest),
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
+        // What `connectconformance` starts as its client or server; nobody else would.
+        ["stand-in", rest @ ..] => conformance::stand_in(rest),
         ["differential"] => differential::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["docs", rest @ ..] => docs::run(rest),
