@@ -10,6 +10,7 @@ pub(crate) mod certificates;
 pub(crate) mod generators;
 pub(crate) mod idle;
 mod install;
+pub(crate) mod link;
 mod load;
 mod machine;
 mod markers;

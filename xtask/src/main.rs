@@ -39,6 +39,8 @@ cargo xtask COMMAND
                           writes it into docs/load.md, or with --dry nowhere
   bench overload          goodput at 0.8, 1, 2 and 5 times the capacity of an upstream, with and without
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
+  bench link [--dry]      what the packet box of the chaos lab moves, at what cost, how true to what was
+                          asked; writes it into docs/chaos-network.md, or with --dry nowhere
   bench idle [OPTIONS]    memory, CPU and latency with 100 and 10,000 idle connections, beside HAProxy,
                           nginx and Envoy; the options of `bench peers`; writes it into docs/idle.md
   bench certificates      10,000 certificates: start, memory, handshakes, and renewing one of them, beside
@@ -80,6 +82,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "idle", rest @ ..] => bench::idle::run(rest),
         ["bench", "certificates", rest @ ..] => bench::certificates::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
+        ["bench", "link", rest @ ..] => bench::link::run(rest),
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
         // What `connectconformance` starts as its client or server; nobody else would.
