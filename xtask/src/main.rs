@@ -56,7 +56,8 @@ cargo xtask COMMAND
       --rate N            requests per second (300)
       --binary FILE       this bulkhead, not one that is built for release first
       --json FILE         the result, with the memory of each second
-  fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
+  fuzz-smoke [SECONDS] [TARGET…]
+                          each fuzz target, or these, for so long (20)
   docs                    regenerate docs/config.md and the JSON Schema
 ";
 
