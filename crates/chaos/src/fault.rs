@@ -5,7 +5,7 @@
 
 mod gateway;
 mod host;
-mod http;
+pub mod http;
 mod network;
 mod process;
 

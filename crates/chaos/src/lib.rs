@@ -8,9 +8,12 @@ mod id;
 mod kill_plan;
 mod order;
 mod random;
+mod rule;
 
+pub use fault::http;
 pub use fault::{Fault, GatewayFault, HostFault, HttpFault, NetworkFault, ProcessFault};
 pub use id::{ChaosId, ChaosIdError};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;
+pub use rule::{FaultRule, FaultRuleError, RULE_ID_BYTES_MAX};
