@@ -8,12 +8,14 @@ mod id;
 mod kill_plan;
 mod order;
 mod random;
+mod report;
 mod rule;
 
-pub use fault::http;
 pub use fault::{Fault, GatewayFault, HostFault, HttpFault, NetworkFault, ProcessFault};
+pub use fault::{gateway, http};
 pub use id::{ChaosId, ChaosIdError};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;
+pub use report::{FaultRefusal, FaultReport, FaultState, GroupReport, GroupReports, Placed};
 pub use rule::{FaultRule, FaultRuleError, RULE_ID_BYTES_MAX};

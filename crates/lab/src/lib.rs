@@ -3,6 +3,8 @@
 //! What may become of an injection is decided in `bulkhead-chaos`; here is the world: processes,
 //! sockets, packets, files. Each fault has an [`Injector`] in a file of its own.
 
+mod gateway;
 mod injector;
 
+pub use gateway::GatewayInjector;
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};

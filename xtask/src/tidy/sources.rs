@@ -19,6 +19,7 @@ const SHELL: &[&str] = &[
     "crates/load/",
     "crates/origin/",
     "crates/control/",
+    "crates/lab/",
     "crates/cli/",
     "crates/telemetry/",
     "crates/testkit/",

@@ -70,6 +70,10 @@ impl Worker {
         if exchange.downstream.is_none() {
             return self.finish(key);
         }
+        if exchange.fault.is_some() {
+            self.drop_kept_head(key);
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let phase = exchange.phase;
         if exchange.has_responded() {
             if self.end_grpc_call(key, &failure) {
