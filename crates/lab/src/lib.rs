@@ -5,6 +5,8 @@
 
 mod gateway;
 mod injector;
+mod toxiproxy;
 
 pub use gateway::GatewayInjector;
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
+pub use toxiproxy::{Toxiproxy, ToxiproxyOptions};
