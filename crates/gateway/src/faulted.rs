@@ -144,6 +144,16 @@ impl Shaping {
         over
     }
 
+    /// From now on bytes are passed on as they come, but behind a cut.
+    fn lift(&mut self, now: Instant) {
+        self.held_until = self.held_until.map(|_| now);
+        self.rate = None;
+        self.corrupt = None;
+        if !self.cut_short {
+            self.cut = None;
+        }
+    }
+
     /// What is to become of the next bytes of the body.
     pub(crate) fn alter<'a>(&mut self, bytes: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
         let begin = self.seen;
@@ -193,6 +203,19 @@ impl Faulted {
             self.met.push(active);
         }
         effect
+    }
+
+    /// Takes back what is not done yet, if all the rules have ended. False: one has not.
+    pub(crate) fn lift(&mut self, now: Instant) -> bool {
+        if !self.met.iter().all(|active| active.has_ended(now)) {
+            return false;
+        }
+        self.met.iter_mut().for_each(Active::lift);
+        self.abort = None;
+        self.failure = None;
+        self.request.lift(now);
+        self.response.lift(now);
+        true
     }
 
     pub(crate) const fn shaping(&mut self, direction: Direction) -> &mut Shaping {

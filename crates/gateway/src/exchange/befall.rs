@@ -123,6 +123,12 @@ impl Worker {
         if let Some(failure) = failure {
             return self.exchange_failed(key, failure);
         }
+        if exchange.attempt_open {
+            // The failure was taken back: the attempt goes on.
+            exchange.phase = Phase::Waiting;
+            let acquired = self.acquire(key);
+            return self.settle(key, acquired);
+        }
         exchange.phase = Phase::Begun;
         if self.abort_if_due(key) == Befallen::Spared {
             let sent = self.send_on(key);
@@ -213,6 +219,32 @@ impl Worker {
         }
         self.flush_pipe(key, Direction::Request);
         self.flush_pipe(key, Direction::Response);
+    }
+
+    /// Rules have ended: exchanges that they befell go on as if they had not.
+    pub(crate) fn lift_faults(&mut self) {
+        for key in self.exchanges.keys() {
+            if self.exchanges.get(key).is_some_and(|exchange| exchange.fault.is_some()) {
+                self.guarded(key, |worker| {
+                    worker.lift_fault(key);
+                    Ok(())
+                });
+            }
+        }
+    }
+
+    /// If the rules that an exchange met have ended, it goes on as if it had not met them.
+    pub(crate) fn lift_fault(&mut self, key: Key) {
+        let now = self.now;
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if !exchange.fault.as_mut().is_some_and(|fault| fault.lift(now)) {
+            return;
+        }
+        match exchange.phase {
+            Phase::Held => self.release_held(key),
+            _ => self.fault_due(key),
+        }
+        self.set_exchange_timer(key);
     }
 
     /// A failure of an answer of which the client has not seen anything: it may be told as if it had come

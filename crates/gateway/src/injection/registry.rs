@@ -35,8 +35,35 @@ pub(crate) struct Injections {
 struct State {
     live: Vec<Live>,
     /// The one that ended last is at the back.
-    ended: VecDeque<FaultReport>,
+    ended: VecDeque<Ended>,
     table: FaultTable,
+}
+
+/// A rule that has ended. Exchanges that it befell may still be there.
+#[derive(Debug)]
+struct Ended {
+    report: FaultReport,
+    rule: Option<Arc<Rule>>,
+}
+
+impl Ended {
+    fn report(&self) -> FaultReport {
+        match &self.rule {
+            Some(rule) => counted(self.report.clone(), rule),
+            None => self.report.clone(),
+        }
+    }
+}
+
+/// With what the rule has counted by now.
+fn counted(report: FaultReport, rule: &Rule) -> FaultReport {
+    FaultReport {
+        hits: rule.hits(),
+        seen: rule.seen(),
+        active: rule.active(),
+        groups: rule.groups(),
+        ..report
+    }
 }
 
 /// A rule in force.
@@ -104,13 +131,7 @@ impl Live {
             groups: None,
         };
         match &self.carrier {
-            Carrier::Exchanges(rule) => FaultReport {
-                hits: rule.hits(),
-                seen: rule.seen(),
-                active: rule.active(),
-                groups: rule.groups(),
-                ..report
-            },
+            Carrier::Exchanges(rule) => counted(report, rule),
             Carrier::Own(own) => FaultReport { hits: own.hits(levers), done: own.tell(), ..report },
         }
     }
@@ -179,7 +200,9 @@ impl Injections {
             }
             return Ok(Some(live.report(FaultState::Active, now, 0, &self.levers)));
         }
-        if let Some(ended) = state.ended.iter().find(|ended| ended.id == id) {
+        if let Some(ended) =
+            state.ended.iter().map(|ended| &ended.report).find(|ended| ended.id == id)
+        {
             if ended.state == FaultState::Done && ended.rule.as_ref() == Some(rule) {
                 return Ok(Some(ended.clone()));
             }
@@ -201,7 +224,7 @@ impl Injections {
             done: Some(done),
             ..live.report(FaultState::Done, now, 0, &self.levers)
         };
-        remember(&mut state, report.clone());
+        remember(&mut state, report.clone(), None);
         self.changed(&mut state);
         Some(report)
     }
@@ -247,8 +270,8 @@ impl Injections {
         if let Some(at) = state.live.iter().position(|live| live.id == id) {
             return Ok(self.end(&mut state, at, FaultState::Removed, now));
         }
-        if let Some(ended) = state.ended.iter().find(|ended| ended.id == id) {
-            return Ok(ended.clone());
+        if let Some(ended) = state.ended.iter().find(|ended| ended.report.id == id) {
+            return Ok(ended.report());
         }
         // It may be on its way, behind the wish to have it taken back.
         let never = FaultReport {
@@ -263,7 +286,7 @@ impl Injections {
             done: None,
             groups: None,
         };
-        remember(&mut state, never.clone());
+        remember(&mut state, never.clone(), None);
         Ok(never)
     }
 
@@ -281,11 +304,17 @@ impl Injections {
     fn end(&self, state: &mut State, at: usize, how: FaultState, now: Instant) -> FaultReport {
         let live = state.live.remove(at);
         let report = live.report(how, now, 0, &self.levers);
-        match &live.carrier {
-            Carrier::Exchanges(rule) => rule.end(),
-            Carrier::Own(own) => own.end(&self.levers),
-        }
-        remember(state, report.clone());
+        let rule = match &live.carrier {
+            Carrier::Exchanges(rule) => {
+                rule.end();
+                Some(rule.clone())
+            }
+            Carrier::Own(own) => {
+                own.end(&self.levers);
+                None
+            }
+        };
+        remember(state, report.clone(), rule);
         self.changed(state);
         report
     }
@@ -313,7 +342,7 @@ impl Injections {
             .live
             .iter()
             .map(|live| live.report(FaultState::Active, now, version, &self.levers));
-        live.chain(state.ended.iter().rev().cloned()).collect()
+        live.chain(state.ended.iter().rev().map(Ended::report)).collect()
     }
 
     /// One of them.
@@ -322,11 +351,11 @@ impl Injections {
     }
 }
 
-fn remember(state: &mut State, report: FaultReport) {
+fn remember(state: &mut State, report: FaultReport, rule: Option<Arc<Rule>>) {
     if state.ended.len() >= ENDED_MAX {
         state.ended.pop_front();
     }
-    state.ended.push_back(report);
+    state.ended.push_back(Ended { report, rule });
 }
 
 #[cfg(test)]

@@ -100,6 +100,17 @@ impl Active {
         Arc::ptr_eq(&self.rule, &other.rule)
     }
 
+    pub(crate) fn has_ended(&self, now: Instant) -> bool {
+        self.rule.has_ended(now)
+    }
+
+    /// The rule befalls the exchange no more; its group still is its group.
+    pub(crate) fn lift(&mut self) {
+        if std::mem::take(&mut self.strikes) {
+            self.rule.active.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// The exchange has ended.
     pub(crate) fn record(&self, duration: Duration, failed: bool) {
         if let (Some(group), Some(groups)) = (self.group, &self.rule.groups) {
@@ -110,9 +121,7 @@ impl Active {
 
 impl Drop for Active {
     fn drop(&mut self) {
-        if self.strikes {
-            self.rule.active.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.lift();
     }
 }
 

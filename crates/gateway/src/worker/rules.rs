@@ -14,7 +14,11 @@ impl Worker {
     pub(crate) fn take_rules(&mut self) {
         let (table, version) = self.shared.injections.table();
         let pools_change = table.pools != self.injected.pools;
+        let any_ended = self.injected.rules.iter().any(|rule| rule.has_ended(self.now));
         self.injected = table;
+        if any_ended {
+            self.lift_faults();
+        }
         if pools_change {
             self.limit_pools();
         }

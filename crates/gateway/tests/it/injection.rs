@@ -210,6 +210,36 @@ fn an_exchange_that_is_held_ends_with_the_gateway() {
 }
 
 #[test]
+fn what_is_held_goes_on_when_the_fault_is_taken_back() {
+    let held = |direction: &str| json!({"delay": {"delay_ms": 600_000, "direction": direction}});
+    let slow = |direction| json!({"slow_body": {"bytes_per_s": 1, "direction": direction}});
+    let hangs = json!({"upstream_failure": {"failure": "timeout", "after_ms": 600_000}});
+    for effect in [held("request"), held("response"), slow("response"), slow("request"), hangs] {
+        let origin = origin();
+        let gateway = start(config(origin.addr(), Protocol::Http2, 1));
+        let mut declared = effect.clone();
+        declared["percent"] = json!(100);
+        put(&gateway, "d", declared);
+        let mut client = client(&gateway);
+        let body = feed(7);
+        client.send(format!(
+            "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        ));
+        client.send(&body);
+        let started = Instant::now();
+        while gateway.fault("d").expect("a report").active == 0 {
+            assert!(started.elapsed() < PATIENCE, "{effect} befalls nobody");
+            std::thread::yield_now();
+        }
+        gateway.remove_fault("d").expect("taken back");
+        assert_eq!(read_response(&mut client).1, body, "{effect}");
+        assert_eq!(gateway.fault("d").expect("a report").active, 0, "{effect}");
+        wait_for_value(&gateway, "http_server_active_requests", 0.0);
+    }
+}
+
+#[test]
 fn time_ends_a_fault_though_nobody_takes_it_back() {
     let origin = origin();
     let gateway = start(config(origin.addr(), Protocol::Http1, 1));
