@@ -6,13 +6,12 @@
 use bulkhead_chaos::http::{AbortWith, HttpEffect, UpstreamFailure};
 use bulkhead_codec::ErrorCode;
 use bulkhead_message::{BodyLength, Failure, FailureKind, GrpcStatus, Known, ResponseHead, Retry};
-
-use super::grpc_web;
 use bulkhead_upstream::AttemptOutcome;
 
+use super::grpc_web;
 use crate::arena::Key;
 use crate::exchange_state::{Exchange, Phase, Role};
-use crate::faulted::{Cut, Faulted};
+use crate::faulted::{Cut, Faulted, Shaping};
 use crate::flow::Direction;
 use crate::injection::{Active, Asked, Drawn, Group, Point};
 use crate::worker::Worker;
@@ -255,7 +254,7 @@ impl Worker {
             return;
         };
         fault.head = None;
-        fault.response = crate::faulted::Shaping::default();
+        fault.response = Shaping::default();
         exchange.response_body.clear(0);
         exchange.grpc_messages = None;
         exchange.phase = Phase::Sent;

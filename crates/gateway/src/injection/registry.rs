@@ -194,7 +194,7 @@ impl Injections {
         now: Instant,
     ) -> Result<Option<FaultReport>, FaultRefusal> {
         if let Some(live) = state.live.iter().find(|live| live.id == id) {
-            if live.rule != *rule {
+            if !is_same(&live.rule, rule) {
                 let text = format!("there is another fault with the id {id}");
                 return Err(FaultRefusal::Conflict(text));
             }
@@ -203,7 +203,8 @@ impl Injections {
         if let Some(ended) =
             state.ended.iter().map(|ended| &ended.report).find(|ended| ended.id == id)
         {
-            if ended.state == FaultState::Done && ended.rule.as_ref() == Some(rule) {
+            let same = ended.rule.as_ref().is_some_and(|ended| is_same(ended, rule));
+            if ended.state == FaultState::Done && same {
                 return Ok(Some(ended.clone()));
             }
             return Err(FaultRefusal::Conflict(format!("the fault {id} has ended: take a new id")));
@@ -349,6 +350,11 @@ impl Injections {
     pub(crate) fn report(&self, id: &str, now: Instant, version: u64) -> Option<FaultReport> {
         self.reports(now, version).into_iter().find(|report| report.id == id)
     }
+}
+
+/// Whoever asks again says how much time is left, which is less: the first time holds.
+fn is_same(one: &FaultRule, other: &FaultRule) -> bool {
+    one.fault == other.fault && one.seed == other.seed
 }
 
 fn remember(state: &mut State, report: FaultReport, rule: Option<Arc<Rule>>) {

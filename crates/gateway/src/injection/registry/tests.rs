@@ -14,8 +14,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn a_name_is_used_once() {
     let (injections, now) = (Injections::default(), Instant::now());
     assert!(matches!(injections.put("a", rule(MINUTE), now), Ok(Placed::Created(_))));
-    assert!(matches!(injections.put("a", rule(MINUTE), now), Ok(Placed::Unchanged(_))));
-    let other = injections.put("a", rule(2 * MINUTE), now);
+    let again = injections.put("a", rule(MINUTE / 2), now).expect("the same");
+    assert!(matches!(again, Placed::Unchanged(report) if report.ttl_left_ms == 60_000));
+    let other = injections.put("a", FaultRule { seed: 8, ..rule(MINUTE) }, now);
     assert!(matches!(other, Err(FaultRefusal::Conflict(_))));
     assert_eq!(injections.table().0.rules.len(), 1);
     assert_eq!(injections.remove("a", now).expect("a fault").state, FaultState::Removed);
