@@ -132,6 +132,8 @@ pub(crate) struct Exchange {
     pub(crate) body_rate: BodyRate,
     /// What injected faults do to it, if any do.
     pub(crate) fault: Option<Box<Faulted>>,
+    /// Bytes of the request's body that had come when the answer was over.
+    pub(crate) discarded_from: u64,
     pub(crate) started: Instant,
     pub(crate) attempt_started: Instant,
     pub(crate) progressed: Instant,
@@ -193,6 +195,7 @@ impl Exchange {
             grpc_web: None,
             body_rate: BodyRate::default(),
             fault: None,
+            discarded_from: 0,
             started: now,
             attempt_started: now,
             progressed: now,
@@ -244,6 +247,7 @@ impl Exchange {
         self.grpc_web = None;
         self.body_rate = BodyRate::default();
         self.fault = None;
+        self.discarded_from = 0;
         self.started = now;
         self.attempt_started = now;
         self.progressed = now;
