@@ -9,11 +9,13 @@ mod kill_plan;
 mod link;
 mod order;
 mod random;
+mod report;
+mod rule;
 
 pub use fault::{
     Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Fault, GatewayFault, HostFault,
     HttpFault, Loss, LossModel, NetworkFault, NetworkFaultError, Partition, Per, ProcessFault,
-    Reorder, ReorderPolicy, Reset, Share,
+    Reorder, ReorderPolicy, Reset, Share, gateway, http,
 };
 pub use id::{ChaosId, ChaosIdError};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
@@ -24,3 +26,5 @@ pub use link::{
 };
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;
+pub use report::{FaultRefusal, FaultReport, FaultState, GroupReport, GroupReports, Placed};
+pub use rule::{FaultRule, FaultRuleError, RULE_ID_BYTES_MAX};
