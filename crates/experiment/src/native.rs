@@ -1,0 +1,172 @@
+//! Faults of the lab as activities: the Python functions of the package `chaostoolkit-bulkhead`, which
+//! Bulkhead carries out itself. So the same file runs here and under `chaos run` with that package.
+
+use std::time::Duration;
+
+use bulkhead_chaos::{Fault, TIME_TO_LIVE_MAX};
+use bulkhead_config::document::{Report, nearest, words};
+use serde_json::{Map, Value};
+
+use crate::document::{Data, Located};
+use crate::duration;
+use crate::extension::{self, Extension};
+
+const ACTIONS: &str = "chaosbulkhead.actions";
+const PROBES: &str = "chaosbulkhead.probes";
+
+/// What the lab is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LabCall {
+    /// To inject a fault and to wait until it has been seen in force.
+    Inject(Injection),
+    /// To take one back, by its id.
+    Revert {
+        /// As it was given by the experiment or returned by `inject`.
+        id: String,
+    },
+    /// To take back everything that this run injected.
+    RevertAll,
+    /// What has become of one, by its id.
+    State {
+        /// As it was given by the experiment or returned by `inject`.
+        id: String,
+    },
+    /// How many of this run's are in force.
+    InForce,
+}
+
+/// A fault that is to be injected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Injection {
+    /// The id that the experiment wants for it.
+    pub id: Option<String>,
+    /// What is to be broken.
+    pub fault: Value,
+    /// Where, as the lab reads it.
+    pub target: Value,
+    /// When it ends by itself.
+    pub time_to_live: Duration,
+}
+
+struct Function {
+    module: &'static str,
+    name: &'static str,
+    needed: &'static [&'static str],
+    optional: &'static [&'static str],
+}
+
+const FUNCTIONS: [Function; 5] = [
+    Function {
+        module: ACTIONS,
+        name: "inject",
+        needed: &["fault", "target"],
+        optional: &["ttl", "id"],
+    },
+    Function { module: ACTIONS, name: "revert", needed: &["id"], optional: &[] },
+    Function { module: ACTIONS, name: "revert_all", needed: &[], optional: &[] },
+    Function { module: PROBES, name: "state", needed: &["id"], optional: &[] },
+    Function { module: PROBES, name: "in_force", needed: &[], optional: &[] },
+];
+
+/// Checks a provider of the type `python`.
+pub(crate) fn check(provider: &Located, module: &str, function: &str, report: &mut Report<'_>) {
+    if module != ACTIONS && module != PROBES {
+        report
+            .error(
+                provider.span,
+                format!("the Python function `{module}.{function}` is not run here"),
+            )
+            .remedy(
+                "use a provider of the type `http` or `process`, a fault of the lab \
+                 (`chaosbulkhead.actions.inject`), or run the experiment with `chaos run`",
+            );
+        return;
+    }
+    let known = || FUNCTIONS.iter().filter(|known| known.module == module);
+    let Some(called) = known().find(|known| known.name == function) else {
+        let span = provider.get("func").map_or(provider.span, |item| item.span);
+        let error = report.error(span, format!("`{module}` has no function `{function}`"));
+        error.suggestion = nearest(function, known().map(|known| known.name)).map(str::to_owned);
+        error.expected = Some(words(known().map(|known| known.name.to_owned())));
+        return;
+    };
+    arguments(provider, called, report);
+}
+
+fn arguments(provider: &Located, called: &Function, report: &mut Report<'_>) {
+    let given = provider.get("arguments");
+    for needed in called.needed {
+        if given.and_then(|given| given.get(needed)).is_none() {
+            let span = given.map_or(provider.span, |given| given.span);
+            report.error(span, format!("`{}` needs the argument `{needed}`", called.name));
+        }
+    }
+    for member in given.into_iter().flat_map(Located::members) {
+        let name = member.name.as_str();
+        if !called.needed.contains(&name) && !called.optional.contains(&name) {
+            report.error(member.span, format!("`{}` has no argument `{name}`", called.name));
+        }
+        let open = has_placeholder(&member.value);
+        match name {
+            "fault" if !open => fault(&member.value, report),
+            "ttl" if !open => {
+                extension::time_to_live(&member.value, report);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a fault is one that the lab knows, as far as it can be told before substitution.
+fn fault(item: &Located, report: &mut Report<'_>) {
+    if let Err(error) = serde_json::from_value::<Fault>(item.to_value()) {
+        report
+            .error(item.span, format!("there is no such fault: {error}"))
+            .remedy("for instance `fault: {gateway: {kill_worker: {worker: 0}}}`");
+    }
+}
+
+fn has_placeholder(item: &Located) -> bool {
+    match &item.data {
+        Data::Scalar(Value::String(text)) => text.contains('$'),
+        Data::Scalar(_) => false,
+        Data::List(items) => items.iter().any(has_placeholder),
+        Data::Map(members) => members.iter().any(|member| has_placeholder(&member.value)),
+    }
+}
+
+/// The call that a substituted provider stands for; `None` if it is another's function.
+pub(crate) fn call(provider: &Value, extension: &Extension) -> Option<Result<LabCall, String>> {
+    let text = |key: &str| provider.get(key).and_then(Value::as_str).unwrap_or_default();
+    let empty = Map::new();
+    let arguments = provider.get("arguments").and_then(Value::as_object).unwrap_or(&empty);
+    let id = || match arguments.get("id").and_then(Value::as_str) {
+        Some(id) => Ok(id.to_owned()),
+        None => Err("the argument `id` is no text".to_owned()),
+    };
+    Some(match (text("module"), text("func")) {
+        (ACTIONS, "inject") => injection(arguments, extension).map(LabCall::Inject),
+        (ACTIONS, "revert") => id().map(|id| LabCall::Revert { id }),
+        (ACTIONS, "revert_all") => Ok(LabCall::RevertAll),
+        (PROBES, "state") => id().map(|id| LabCall::State { id }),
+        (PROBES, "in_force") => Ok(LabCall::InForce),
+        _ => return None,
+    })
+}
+
+fn injection(arguments: &Map<String, Value>, extension: &Extension) -> Result<Injection, String> {
+    let get = |key: &str| arguments.get(key).cloned().unwrap_or(Value::Null);
+    let fault = get("fault");
+    serde_json::from_value::<Fault>(fault.clone())
+        .map_err(|error| format!("there is no such fault: {error}"))?;
+    let time_to_live = match get("ttl") {
+        Value::Null => Some(extension.time_to_live),
+        Value::String(text) => duration::parse(&text),
+        other => other.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+    };
+    let fits = |life: &Duration| !life.is_zero() && *life <= TIME_TO_LIVE_MAX;
+    let time_to_live =
+        time_to_live.filter(fits).ok_or("the time to live is over 0 and at most 15 minutes")?;
+    let id = get("id").as_str().map(str::to_owned);
+    Ok(Injection { id, fault, target: get("target"), time_to_live })
+}
