@@ -4,22 +4,30 @@
 //! Pure: text goes in, decisions come out. What an experiment calls (processes, servers, the lab), what
 //! time it is and what the environment holds comes from whoever runs it.
 
+mod call;
 mod document;
 mod duration;
 mod extension;
+mod journal;
 mod json_path;
 mod model;
 mod native;
 mod python;
+mod runner;
 mod substitution;
 mod tolerance;
 mod validate;
 mod variables;
+mod verdict;
 
+pub use call::{Arguments, Call, HttpCall, HttpReply, Outcome, ProcessCall, ProcessReply};
 pub use document::Syntax;
 pub use extension::{Abort, Extension};
+pub use journal::{Host, Status};
 pub use model::{Dry, Experiment, HypothesisStrategy, RollbackStrategy};
-pub use native::{Injection, LabCall};
+pub use native::{Injection, LabCall, Wanted};
+pub use runner::{CallId, Event, Next, Note, Options, Runner};
 pub use substitution::Variables;
 pub use validate::{Environment, parse};
 pub use variables::{Given, VariableError};
+pub use verdict::{Answer, Verdict};

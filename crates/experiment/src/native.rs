@@ -19,27 +19,32 @@ const PROBES: &str = "chaosbulkhead.probes";
 pub enum LabCall {
     /// To inject a fault and to wait until it has been seen in force.
     Inject(Injection),
-    /// To take one back, by its id.
-    Revert {
-        /// As it was given by the experiment or returned by `inject`.
-        id: String,
-    },
-    /// To take back everything that this run injected.
-    RevertAll,
-    /// What has become of one, by its id.
-    State {
-        /// As it was given by the experiment or returned by `inject`.
-        id: String,
-    },
-    /// How many of this run's are in force.
-    InForce,
+    /// To take these back, and to wait until they have been seen gone.
+    Revert(Wanted),
+    /// What has become of one.
+    State(String),
+    /// How many of these are in force.
+    InForce(Wanted),
+}
+
+/// Which injections are meant, by their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All that this run injected. Whoever runs the experiment fills them in.
+    OfThisRun,
+    /// These.
+    These(Vec<String>),
 }
 
 /// A fault that is to be injected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Injection {
-    /// The id that the experiment wants for it.
+    /// Its id, given by the experiment or by whoever runs it, so that it is known before the fault is.
     pub id: Option<String>,
+    /// How many of the targets it may strike, as the lab reads it.
+    pub blast_radius: Option<Value>,
+    /// Share of the traffic that it does not strike, as the lab reads it.
+    pub control_group: Option<Value>,
     /// What is to be broken.
     pub fault: Value,
     /// Where, as the lab reads it.
@@ -146,10 +151,10 @@ pub(crate) fn call(provider: &Value, extension: &Extension) -> Option<Result<Lab
     };
     Some(match (text("module"), text("func")) {
         (ACTIONS, "inject") => injection(arguments, extension).map(LabCall::Inject),
-        (ACTIONS, "revert") => id().map(|id| LabCall::Revert { id }),
-        (ACTIONS, "revert_all") => Ok(LabCall::RevertAll),
-        (PROBES, "state") => id().map(|id| LabCall::State { id }),
-        (PROBES, "in_force") => Ok(LabCall::InForce),
+        (ACTIONS, "revert") => id().map(|id| LabCall::Revert(Wanted::These(vec![id]))),
+        (ACTIONS, "revert_all") => Ok(LabCall::Revert(Wanted::OfThisRun)),
+        (PROBES, "state") => id().map(LabCall::State),
+        (PROBES, "in_force") => Ok(LabCall::InForce(Wanted::OfThisRun)),
         _ => return None,
     })
 }
@@ -168,5 +173,12 @@ fn injection(arguments: &Map<String, Value>, extension: &Extension) -> Result<In
     let time_to_live =
         time_to_live.filter(fits).ok_or("the time to live is over 0 and at most 15 minutes")?;
     let id = get("id").as_str().map(str::to_owned);
-    Ok(Injection { id, fault, target: get("target"), time_to_live })
+    Ok(Injection {
+        id,
+        blast_radius: extension.blast_radius.clone(),
+        control_group: extension.control_group.clone(),
+        fault,
+        target: get("target"),
+        time_to_live,
+    })
 }

@@ -47,9 +47,9 @@ pub(super) enum Function {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Expression {
-    And(Box<Expression>, Box<Expression>),
-    Or(Box<Expression>, Box<Expression>),
-    Not(Box<Expression>),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
+    Not(Box<Self>),
     Compare(Operand, Comparison, Operand),
     /// Selects something, or is true.
     Some(Operand),
