@@ -4,5 +4,7 @@
 //! sockets, packets, files. Each fault has an [`Injector`] in a file of its own.
 
 mod injector;
+mod toxiproxy;
 
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
+pub use toxiproxy::{Toxiproxy, ToxiproxyOptions};

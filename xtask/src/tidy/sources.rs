@@ -16,6 +16,7 @@ struct Ban {
 /// The crates that touch the world. All others are told what time it is.
 const SHELL: &[&str] = &[
     "crates/gateway/",
+    "crates/lab/",
     "crates/load/",
     "crates/origin/",
     "crates/control/",
