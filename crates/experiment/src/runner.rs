@@ -217,6 +217,11 @@ impl Runner {
         }
     }
 
+    /// A text of the configuration, as far as it is known by now.
+    pub fn configured(&self, name: &str) -> Option<&str> {
+        self.context.variables.configuration.get(name).and_then(Value::as_str)
+    }
+
     /// How the run ended; means something when it is finished.
     pub fn verdict(&self) -> Verdict {
         judge::verdict(&self.context)

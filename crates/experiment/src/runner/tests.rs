@@ -79,9 +79,9 @@ impl<'w> World<'w> {
                 assert!(!matches!(note, Note::Step(text) | Note::Warning(text) if text.is_empty()));
             }
             self.cancelled += next.cancelled.len();
-            self.due.retain(|_, event| {
-                !matches!(event, Event::Returned(id, _) if next.cancelled.contains(id))
-            });
+            self.due.retain(
+                |_, event| !matches!(event, Event::Returned(id, _) if next.cancelled.contains(id)),
+            );
             for (id, call) in next.calls {
                 self.begin(id, &call, now, &mut order);
             }
@@ -206,10 +206,8 @@ fn a_hypothesis_that_does_not_hold_before_ends_the_run_and_roll_backs_are_played
     assert_eq!(journal["bulkhead"]["exit_status"], 1);
     // A probe that does not answer is a failure to Chaos Toolkit.
     let text = hypothesis(&["fail"]) + &lists(&[], &[action("ok-9")]);
-    let chaos_toolkit = Options {
-        rollback_strategy: Some(RollbackStrategy::UnlessFailed),
-        ..options()
-    };
+    let chaos_toolkit =
+        Options { rollback_strategy: Some(RollbackStrategy::UnlessFailed), ..options() };
     let (journal, begun) = run(&text, chaos_toolkit);
     assert_eq!(journal["status"], "failed");
     assert_eq!(begun, ["fail@0"]);
