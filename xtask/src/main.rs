@@ -5,6 +5,7 @@
 
 mod acme;
 mod bench;
+mod chaostoolkit;
 mod check;
 mod command;
 mod conformance;
@@ -40,6 +41,7 @@ cargo xtask COMMAND
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
   conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn, toxiproxy; all unless named
   acme                    certificates from pebble, by each kind of challenge
+  chaostoolkit            experiments through Chaos Toolkit and through ours; writes docs/chaos-formats.md
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
   docs                    regenerate docs/config.md and the JSON Schema
@@ -67,6 +69,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
+        ["chaostoolkit"] => chaostoolkit::run(),
         ["differential"] => differential::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["docs", rest @ ..] => docs::run(rest),

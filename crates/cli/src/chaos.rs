@@ -1,6 +1,7 @@
 //! `bulkhead chaos`: the chaos lab. One file for each of its commands.
 
 mod experiment;
+mod import;
 mod toxiproxy;
 
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ enum ChaosCommand {
     Run(Box<experiment::ExperimentArgs>),
     Check(experiment::CheckArgs),
     Schema(experiment::SchemaArgs),
+    Import(import::ImportArgs),
     Toxiproxy(toxiproxy::ToxiproxyArgs),
 }
 
@@ -29,6 +31,7 @@ pub(crate) fn execute(args: &ChaosArgs) -> anyhow::Result<ExitCode> {
         ChaosCommand::Run(args) => experiment::run(args),
         ChaosCommand::Check(args) => experiment::check(args),
         ChaosCommand::Schema(args) => experiment::schema(args),
+        ChaosCommand::Import(args) => import::execute(args),
         ChaosCommand::Toxiproxy(args) => toxiproxy::execute(args),
     }
 }

@@ -31,8 +31,6 @@ pub struct Extension {
     pub blast_radius: Option<Value>,
     /// What ends the method early.
     pub abort: Vec<Abort>,
-    /// Share of the traffic that no fault strikes, in percent, as the lab reads it.
-    pub control_group: Option<Value>,
     /// How long the hypothesis may take to hold again after everything was taken back.
     pub recovery: Duration,
 }
@@ -45,7 +43,6 @@ impl Default for Extension {
             time_to_live: TIME_TO_LIVE_DEFAULT,
             blast_radius: None,
             abort: Vec::new(),
-            control_group: None,
             recovery: Duration::ZERO,
         }
     }
@@ -60,8 +57,7 @@ pub struct Abort {
     pub lasting: Duration,
 }
 
-const KEYS: [&str; 7] =
-    ["name", "seed", "ttl", "blast_radius", "abort", "control_group", "recovery"];
+const KEYS: [&str; 6] = ["name", "seed", "ttl", "blast_radius", "abort", "recovery"];
 
 /// Reads it from the list of extensions.
 pub(crate) fn read(
@@ -88,10 +84,6 @@ pub(crate) fn read(
         extension.recovery = duration::read(item, RECOVERY_MAX, report);
     }
     extension.blast_radius = ours.get("blast_radius").and_then(|item| blast_radius(item, report));
-    extension.control_group = ours.get("control_group").and_then(|item| {
-        keys(item, &["percent"], report);
-        percent(item.get("percent").unwrap_or(item), report).then(|| item.to_value())
-    });
     if let Some(list) = ours.get("abort") {
         extension.abort = conditions(list, probes, report);
     }

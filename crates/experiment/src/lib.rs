@@ -5,6 +5,7 @@
 //! time it is and what the environment holds comes from whoever runs it.
 
 mod call;
+mod chaos_mesh;
 mod document;
 mod duration;
 mod extension;
@@ -22,14 +23,16 @@ mod variables;
 mod verdict;
 
 pub use call::{Arguments, Call, HttpCall, HttpReply, Outcome, ProcessCall, ProcessReply};
+pub use chaos_mesh::{Imported, LeftOut, import};
 pub use document::Syntax;
 pub use extension::{Abort, Extension};
 pub use journal::{Host, Status};
 pub use model::{Dry, Experiment, HypothesisStrategy, RollbackStrategy};
-pub use native::{Injection, LabCall, Wanted};
+pub use native::{Injection, LabCall, Target, Wanted};
 pub use runner::{CallId, Event, Next, Note, Options, Runner};
 pub use schema::schema;
 pub use substitution::Variables;
+pub use tolerance::within_tolerance;
 pub use validate::{Environment, parse};
 pub use variables::{Given, VariableError};
 pub use verdict::{Answer, Verdict};

@@ -43,14 +43,21 @@ pub struct Injection {
     pub id: Option<String>,
     /// How many of the targets it may strike, as the lab reads it.
     pub blast_radius: Option<Value>,
-    /// Share of the traffic that it does not strike, as the lab reads it.
-    pub control_group: Option<Value>,
     /// What is to be broken.
     pub fault: Value,
-    /// Where, as the lab reads it.
-    pub target: Value,
+    /// Where: one target, or several to choose from, as the lab reads it.
+    pub target: Target,
     /// When it ends by itself.
     pub time_to_live: Duration,
+}
+
+/// Where a fault strikes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// There.
+    One(Value),
+    /// At some of these, as many as the blast radius says.
+    Some(Vec<Value>),
 }
 
 struct Function {
@@ -64,8 +71,8 @@ const FUNCTIONS: [Function; 5] = [
     Function {
         module: ACTIONS,
         name: "inject",
-        needed: &["fault", "target"],
-        optional: &["ttl", "id"],
+        needed: &["fault"],
+        optional: &["target", "targets", "ttl", "id"],
     },
     Function { module: ACTIONS, name: "revert", needed: &["id"], optional: &[] },
     Function { module: ACTIONS, name: "revert_all", needed: &[], optional: &[] },
@@ -105,6 +112,13 @@ fn arguments(provider: &Located, called: &Function, report: &mut Report<'_>) {
             let span = given.map_or(provider.span, |given| given.span);
             report.error(span, format!("`{}` needs the argument `{needed}`", called.name));
         }
+    }
+    let place = |key: &str| given.and_then(|given| given.get(key));
+    if called.name == "inject" && place("target").is_some() == place("targets").is_some() {
+        let span = given.map_or(provider.span, |given| given.span);
+        report.error(span, "a fault has either `target` or `targets`").remedy(
+            "with `targets`, the extension's `blast_radius` says how many of them it strikes",
+        );
     }
     for member in given.into_iter().flat_map(Located::members) {
         let name = member.name.as_str();
@@ -173,12 +187,13 @@ fn injection(arguments: &Map<String, Value>, extension: &Extension) -> Result<In
     let time_to_live =
         time_to_live.filter(fits).ok_or("the time to live is over 0 and at most 15 minutes")?;
     let id = get("id").as_str().map(str::to_owned);
-    Ok(Injection {
-        id,
-        blast_radius: extension.blast_radius.clone(),
-        control_group: extension.control_group.clone(),
-        fault,
-        target: get("target"),
-        time_to_live,
-    })
+    let target = match arguments.get("targets") {
+        Some(Value::Array(targets)) => Target::Some(targets.clone()),
+        Some(_) => return Err("`targets` are a list".to_owned()),
+        None => Target::One(get("target")),
+    };
+    if matches!(target, Target::Some(_)) && extension.blast_radius.is_none() {
+        return Err("`targets` need the extension's `blast_radius`".to_owned());
+    }
+    Ok(Injection { id, blast_radius: extension.blast_radius.clone(), fault, target, time_to_live })
 }

@@ -126,6 +126,7 @@ struct Context {
 #[derive(Clone, Debug)]
 struct InjectionName {
     id: String,
+    activity: String,
 }
 
 impl Runner {
@@ -313,7 +314,7 @@ impl Context {
                     activity: activity.to_owned(),
                     state: "unknown".to_owned(),
                 });
-                Some(InjectionName { id })
+                Some(InjectionName { id, activity: activity.to_owned() })
             }
             LabCall::Revert(wanted) | LabCall::InForce(wanted) => {
                 if *wanted == Wanted::OfThisRun {
@@ -334,8 +335,8 @@ impl Context {
         let Some(injection) = self.outstanding.remove(&id) else { return };
         if let Outcome::Lab(answer) = &outcome {
             self.note_states(answer);
-            if let (Some(injection), Some(state)) = (injection, state_of(answer)) {
-                self.set_state(&injection.id, state);
+            if let Some(injection) = injection {
+                self.note_victims(&injection, answer);
             }
         }
         self.returned.insert(id, outcome);
@@ -350,6 +351,37 @@ impl Context {
             {
                 self.set_state(id, state);
             }
+        }
+    }
+
+    /// Takes in what came of an order: of each of its victims, if it had several.
+    fn note_victims(&mut self, injection: &InjectionName, answer: &Value) {
+        let victims = answer.get("injections").and_then(Value::as_array);
+        for victim in victims.into_iter().flatten() {
+            let Some(id) = victim.get("id").and_then(Value::as_str) else { continue };
+            if !self.journal.lab.iter().any(|record| record.id == id) {
+                self.journal.lab.push(LabRecord {
+                    id: id.to_owned(),
+                    activity: injection.activity.clone(),
+                    state: "unknown".to_owned(),
+                });
+            }
+            if let Some(state) = state_of(victim) {
+                self.set_state(id, state);
+            }
+        }
+        if victims.is_none_or(Vec::is_empty)
+            && let Some(state) = state_of(answer)
+        {
+            self.set_state(&injection.id, state);
+        }
+        // Of several victims each has an id of its own, and the order's is nobody's.
+        let is_victim = |id: &str| {
+            let mut ids = victims.into_iter().flatten().filter_map(|one| one.get("id")?.as_str());
+            ids.any(|one| one == id)
+        };
+        if victims.is_some_and(|victims| !victims.is_empty()) && !is_victim(&injection.id) {
+            self.journal.lab.retain(|record| record.id != injection.id);
         }
     }
 

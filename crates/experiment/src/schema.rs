@@ -209,7 +209,8 @@ fn providers() -> Value {
         },
         "injection": {
             "type": "object",
-            "required": ["fault", "target"],
+            "required": ["fault"],
+            "oneOf": [{ "required": ["target"] }, { "required": ["targets"] }],
             "additionalProperties": false,
             "properties": {
                 "fault": {
@@ -223,6 +224,7 @@ fn providers() -> Value {
                     ],
                 },
                 "target": {},
+                "targets": { "type": ["array", "string"] },
                 "ttl": { "$ref": "#/$defs/time" },
                 "id": { "type": "string" },
             },
@@ -350,13 +352,6 @@ fn ours() -> Value {
                         "labels": { "type": "object" },
                     },
                     "oneOf": [{ "required": ["percent"] }, { "required": ["count"] }],
-                },
-                "control_group": {
-                    "description": "Share of the traffic that no fault strikes.",
-                    "type": "object",
-                    "required": ["percent"],
-                    "additionalProperties": false,
-                    "properties": { "percent": share },
                 },
                 "abort": {
                     "description": "The method ends when a probe of the hypothesis is out of its tolerance for so long without a break.",

@@ -35,6 +35,16 @@ impl Judgement {
 /// Longest value that is shown in a reason, in characters.
 const SHOWN_MAX: usize = 200;
 
+/// Whether what a probe returned is within its tolerance, as far as that can be told without asking
+/// another probe: `None` if it cannot.
+pub fn within_tolerance(tolerance: &Value, output: &Value, variables: &Variables) -> Option<bool> {
+    match judge(tolerance, output, variables) {
+        Judgement::Met => Some(true),
+        Judgement::Missed(_) => Some(false),
+        Judgement::Ask(_) => None,
+    }
+}
+
 /// Judges `output` by `tolerance`, in which only a text was substituted before.
 pub(crate) fn judge(tolerance: &Value, output: &Value, variables: &Variables) -> Judgement {
     match tolerance {

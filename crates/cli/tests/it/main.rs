@@ -3,6 +3,7 @@
 
 mod activation;
 mod commands;
+mod experiments;
 mod prove;
 mod run;
 mod running;

@@ -453,3 +453,27 @@ fn a_condition_that_hangs_does_not_hold_the_run() {
     assert_eq!(ended.journal()["status"], "completed");
     assert_eq!(world.cancelled, 1);
 }
+
+#[test]
+fn each_victim_of_a_blast_radius_is_taken_back() {
+    let text = NATIVE
+        .replace("target: {gateway: {admin: '127.0.0.1:1'}}", "targets: [{target: host}]")
+        .replace("seed: 7,", "seed: 7, blast_radius: {count: 2},");
+    let mut world = World::new(|call, now| match call {
+        Call::Lab(LabCall::Inject(_)) => {
+            let victims = json!([{"id": "a", "state": "active"}, {"id": "b", "state": "active"}]);
+            let answer = json!({"id": "a", "state": "active", "injections": victims});
+            Some((5, Outcome::Lab(answer)))
+        }
+        Call::Lab(LabCall::Revert(Wanted::These(ids))) => {
+            assert_eq!(ids, &["a", "b"]);
+            let states =
+                json!([{"id": "a", "state": "reverted"}, {"id": "b", "state": "reverted"}]);
+            Some((5, Outcome::Lab(states)))
+        }
+        _ => by_path(call, now),
+    });
+    let ended = world.run(runner(&text, options()));
+    assert_eq!(ended.verdict().exit_status(), 0, "{:?}", ended.verdict());
+    assert_eq!(ended.journal()["bulkhead"]["injections"].as_array().unwrap().len(), 2);
+}

@@ -160,6 +160,7 @@ fn faults_of_the_lab_are_checked_before_anything_is_broken() {
         "no such fault",
     );
     let fault = "fault: {gateway: {kill_worker: {worker: 0}}}";
+    activity(&call("inject", &format!("{{{fault}}}")), "either `target` or `targets`");
     activity(&call("inject", &format!("{{{fault}, {target}, ttl: 16m}}")), "at most 900 s");
     activity(&call("inject", &format!("{{{fault}, {target}, ttl: 0}}")), "without a life");
     activity(&call("inject", &format!("{{{fault}, {target}, for: 1s}}")), "no argument `for`");
@@ -175,7 +176,7 @@ fn the_extension_is_checked_and_read() {
         "title: t\ndescription: d\nmethod: []\n{}",
         with(
             "seed: 42, ttl: 30s, blast_radius: {percent: 15, rounding: stochastic, min_survivors: 1}, \
-             abort: [{probe: ok, for: 1s}], control_group: {percent: 50}, recovery: 10s"
+             abort: [{probe: ok, for: 1s}], recovery: 10s"
         )
     );
     let extension = validate(&text).unwrap().extension;

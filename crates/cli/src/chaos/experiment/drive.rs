@@ -41,7 +41,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Runner> {
     let (sender, events) = mpsc::sync_channel(EVENTS_MAX);
     watch_signals(sender.clone())?;
-    let lab = Lab::new(lab);
+    let lab = Lab::new(lab, surroundings.get("BULKHEAD_LAB_TOKEN"));
     let started = Instant::now();
     let mut cancellations: HashMap<CallId, Cancelled> = HashMap::new();
     let mut event = Event::Tick;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulkhead_experiment::{HttpCall, HttpReply, Injection, LabCall, Outcome, Wanted};
+use bulkhead_experiment::{HttpCall, HttpReply, Injection, LabCall, Outcome, Target, Wanted};
 use serde_json::{Value, json};
 
 use super::drive::Cancelled;
@@ -15,11 +15,13 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(super) struct Lab {
     url: Option<String>,
+    /// What it knows us by, if it asks for that.
+    token: Option<String>,
 }
 
 impl Lab {
-    pub(super) fn new(url: Option<String>) -> Self {
-        Self { url: url.map(|url| url.trim_end_matches('/').to_owned()) }
+    pub(super) fn new(url: Option<String>, token: Option<String>) -> Self {
+        Self { url: url.map(|url| url.trim_end_matches('/').to_owned()), token }
     }
 
     pub(super) fn call(&self, call: &LabCall, cancelled: &Cancelled) -> Result<Outcome, String> {
@@ -69,10 +71,14 @@ impl Lab {
         };
         let socket = url.strip_prefix("unix:");
         let base = if socket.is_some() { "http://lab" } else { url };
+        let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        headers.extend(
+            self.token.iter().map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))),
+        );
         let call = HttpCall {
             method: method.to_owned(),
             url: format!("{base}{path}"),
-            headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
+            headers,
             body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
             connect_timeout: TIMEOUT,
             read_timeout: TIMEOUT,
@@ -91,14 +97,13 @@ fn order(injection: &Injection) -> Value {
     let mut order = json!({
         "id": injection.id,
         "fault": injection.fault,
-        "target": injection.target,
         "ttl_ms": u64::try_from(injection.time_to_live.as_millis()).unwrap_or(u64::MAX),
     });
-    for (name, value) in
-        [("blast_radius", &injection.blast_radius), ("control_group", &injection.control_group)]
-    {
-        if let Some(value) = value {
-            order[name] = value.clone();
+    match &injection.target {
+        Target::One(target) => order["target"] = target.clone(),
+        Target::Some(targets) => {
+            order["targets"] = json!(targets);
+            order["blast_radius"] = json!(injection.blast_radius);
         }
     }
     order
