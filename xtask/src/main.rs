@@ -39,7 +39,13 @@ cargo xtask COMMAND
                           writes it into docs/load.md, or with --dry nowhere
   bench overload          goodput at 0.8, 1, 2 and 5 times the capacity of an upstream, with and without
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
-  conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn, toxiproxy; all unless named
+  bench idle [OPTIONS]    memory, CPU and latency with 100 and 10,000 idle connections, beside HAProxy,
+                          nginx and Envoy; the options of `bench peers`; writes it into docs/idle.md
+  bench certificates      10,000 certificates: start, memory, handshakes, and renewing one of them, beside
+                          HAProxy and nginx; writes it into docs/idle.md
+  conformance [SUITE…]    suites of others against Bulkhead: h2spec, grpc-interop, connect, autobahn,
+                          clients, toxiproxy; all unless named
+      --bulkhead PROGRAM  first: this program, in place of one built for release
   acme                    certificates from pebble, by each kind of challenge
   chaostoolkit            experiments through Chaos Toolkit and through ours; writes docs/chaos-formats.md
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
@@ -66,10 +72,14 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "peers", rest @ ..] => bench::run(rest),
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
         ["bench", "overload", rest @ ..] => bench::overload::run(rest),
+        ["bench", "idle", rest @ ..] => bench::idle::run(rest),
+        ["bench", "certificates", rest @ ..] => bench::certificates::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
         ["chaostoolkit"] => chaostoolkit::run(),
+        // What `connectconformance` starts as its client or server; nobody else would.
+        ["stand-in", rest @ ..] => conformance::stand_in(rest),
         ["differential"] => differential::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["docs", rest @ ..] => docs::run(rest),

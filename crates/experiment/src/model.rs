@@ -26,6 +26,17 @@ pub struct Experiment {
     pub(crate) raw: Value,
 }
 
+impl Experiment {
+    /// Whether an activity asks something of the lab.
+    pub fn asks_lab(&self) -> bool {
+        let steps = self.probes.iter().chain(&self.method).chain(&self.rollbacks);
+        let kind = |step: &Step| {
+            step.activity.provider.get("type").and_then(Value::as_str) == Some("python")
+        };
+        steps.into_iter().any(kind)
+    }
+}
+
 /// When the steady-state hypothesis is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HypothesisStrategy {

@@ -237,7 +237,8 @@ impl Worker {
         let body = &mut exchange.request_body;
         body.total += bytes.len() as u64;
         body.ended |= end;
-        let has_limit = exchange.tunnel.is_none();
+        // What is thrown away has a limit of its own.
+        let has_limit = exchange.tunnel.is_none() && exchange.phase != Phase::Discarding;
         if has_limit && limits.body_bytes_max.is_some_and(|max| body.total > max) {
             let detail = "the request body is larger than `body_bytes_max`";
             self.exchange_failed(key, Failure::downstream(FailureKind::BodyTooLarge, detail));

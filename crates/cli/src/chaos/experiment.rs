@@ -149,9 +149,16 @@ pub(super) fn run(args: &ExperimentArgs) -> anyhow::Result<ExitCode> {
         host: host(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
+    let asks_lab = experiment.asks_lab() && args.dry != Some(Dry::Activities);
     let runner = Runner::new(experiment, &given, &surroundings, options, now)?;
     let configured = runner.configured("bulkhead_lab").map(str::to_owned);
     let lab = args.lab.clone().or(configured).or_else(|| surroundings.get("BULKHEAD_LAB"));
+    // A fault that cannot be asked for would only be found out halfway.
+    anyhow::ensure!(
+        lab.is_some() || !asks_lab,
+        "the experiment has faults of the lab, and no lab was named: start one with `bulkhead chaos \
+         serve` and give its address with `--lab`"
+    );
     let runner = drive::run(runner, now, lab, &surroundings)?;
     write_journal(&runner, &args.journal_path)?;
     report(&runner, &args.journal_path)?;

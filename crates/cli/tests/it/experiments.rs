@@ -152,9 +152,8 @@ fn faults_are_asked_of_the_lab_and_taken_back() {
     let id = asked[0].1["id"].as_str().unwrap();
     assert_eq!(asked[1].0, format!("DELETE /v1/injections/{id} HTTP/1.1"));
     assert_eq!(journal(&scratch)["bulkhead"]["injections"][0]["state"], "reverted");
-    // Without a lab nothing can be said of the fault: it may be there.
     let output = chaos(&scratch, &["run", "e.yaml"]);
-    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
     assert!(err(&output).contains("no lab was named"), "{}", err(&output));
 }
 
