@@ -50,8 +50,10 @@ fn table(
     for (case, their) in cases.iter().zip(theirs) {
         let our = ours(case);
         if our != *their {
-            differences
-                .push(Difference { case: case.to_string(), what: format!("theirs {their}, ours {our}") });
+            differences.push(Difference {
+                case: case.to_string(),
+                what: format!("theirs {their}, ours {our}"),
+            });
         }
     }
     Ok(Class { name, cases: cases.len(), differences })

@@ -18,7 +18,12 @@ pub(super) fn write(versions: &str, classes: &[Class]) -> Result<()> {
     let (_, after) = rest.split_once(END).context("the page has no end of the result")?;
     let mut text = format!("Against {versions}.\n\n| what | cases | differ |\n|---|---|---|\n");
     for class in classes {
-        text.push_str(&format!("| {} | {} | {} |\n", class.name, class.cases, class.differences.len()));
+        text.push_str(&format!(
+            "| {} | {} | {} |\n",
+            class.name,
+            class.cases,
+            class.differences.len()
+        ));
     }
     fs::write(&path, format!("{before}{BEGIN}{text}{END}{after}")).context("write the page")
 }

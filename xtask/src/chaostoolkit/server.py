@@ -30,7 +30,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(status, "text/plain", b"" if status == 204 else b"text")
         else:
             kind = self.headers.get("Content-Type")
-            body = json.loads(sent) if kind == "application/json" and sent else sent
+            try:
+                body = json.loads(sent)
+            except ValueError:
+                body = sent
             seen = {
                 "method": self.command,
                 # Members of a mapping have no order, those of a query do.

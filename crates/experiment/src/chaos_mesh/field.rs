@@ -82,13 +82,6 @@ impl<'l> Fields<'l> {
         inner.is_map().then(|| Self::new(inner, &path))
     }
 
-    pub(super) fn list(&mut self, name: &str) -> Vec<Self> {
-        let path = self.path_of(name);
-        let items = self.get(name).map_or(&[][..], Located::items);
-        let one = |(index, item)| Self::new(item, &format!("{path}[{index}]"));
-        items.iter().enumerate().map(one).collect()
-    }
-
     /// Fields that mean nothing here and that nobody misses.
     pub(super) fn skip(&mut self, names: &[&str]) {
         self.asked.extend(names.iter().map(|name| (*name).to_owned()));

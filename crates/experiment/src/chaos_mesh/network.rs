@@ -133,7 +133,7 @@ fn rate(text: &str) -> Option<u64> {
         _ => return None,
     };
     let bits = number * bits;
-    (bits >= 1.0 && bits < 1e12).then_some(bits as u64)
+    (1.0..1e12).contains(&bits).then_some(bits as u64)
 }
 
 #[cfg(test)]

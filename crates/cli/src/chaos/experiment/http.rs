@@ -78,10 +78,14 @@ async fn follow(call: &HttpCall, peer: &Peer<'_>) -> Result<HttpReply, String> {
             return Ok(reply);
         };
         call.url = resolve(&call.url, &location)?;
-        let to_get = reply.status == 303 || (reply.status < 303 && call.method == "POST");
-        if (to_get || reply.status == 302) && call.method != "HEAD" {
-            call.method = "GET".to_owned();
+        if !matches!(reply.status, 307 | 308) {
+            // What was sent was for the first server only.
             call.body.clear();
+            call.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+            let to_get = matches!(reply.status, 302 | 303) || call.method == "POST";
+            if to_get && call.method != "HEAD" {
+                call.method = "GET".to_owned();
+            }
         }
     }
     Err(format!("redirected more than {REDIRECTIONS_MAX} times"))
