@@ -40,7 +40,7 @@ pub fn schema() -> Value {
 
 fn definitions() -> Value {
     let mut all = json!({});
-    for part in [values(), activities(), providers(), tolerances(), around(), ours()] {
+    for part in [values(), activities(), providers(), injection(), tolerances(), around(), ours()] {
         if let (Some(all), Value::Object(part)) = (all.as_object_mut(), part) {
             all.extend(part);
         }
@@ -207,6 +207,11 @@ fn providers() -> Value {
             "if": { "properties": { "module": { "const": "chaosbulkhead.actions" }, "func": { "const": "inject" } } },
             "then": { "required": ["arguments"], "properties": { "arguments": { "$ref": "#/$defs/injection" } } },
         },
+    })
+}
+
+fn injection() -> Value {
+    json!({
         "injection": {
             "type": "object",
             "required": ["fault"],

@@ -72,7 +72,7 @@ fn what_is_wrong_is_told_before_anything_is_called() {
         let expected = if command == "run" { 2 } else { 1 };
         assert_eq!(output.status.code(), Some(expected), "{}", err(&output));
         assert!(
-            err(&output).contains("e.yaml:8:48: a decimal number is no tolerance"),
+            err(&output).contains("e.yaml:8:43: a decimal number is no tolerance"),
             "{}",
             err(&output)
         );
