@@ -10,6 +10,7 @@ pub(crate) mod certificates;
 pub(crate) mod generators;
 pub(crate) mod idle;
 mod install;
+pub(crate) mod link;
 mod load;
 mod machine;
 mod markers;
@@ -25,6 +26,8 @@ mod scenarios;
 mod spread;
 pub(crate) mod stall;
 mod tokens;
+
+pub(crate) use process_tree::resident_memory;
 
 use std::collections::BTreeMap;
 use std::fs;
