@@ -138,11 +138,24 @@ fn arguments(provider: &Located, called: &Function, report: &mut Report<'_>) {
 
 /// Whether a fault is one that the lab knows, as far as it can be told before substitution.
 fn fault(item: &Located, report: &mut Report<'_>) {
-    if let Err(error) = serde_json::from_value::<Fault>(item.to_value()) {
+    if let Err(error) = read_fault(item.to_value()) {
         report
-            .error(item.span, format!("there is no such fault: {error}"))
+            .error(item.span, error)
             .remedy("for instance `fault: {gateway: {kill_worker: {worker: 0}}}`");
     }
+}
+
+/// A fault that is declared without ambiguity.
+fn read_fault(fault: Value) -> Result<Fault, String> {
+    let fault: Fault = serde_json::from_value(fault)
+        .map_err(|error| format!("there is no such fault: {error}"))?;
+    match &fault {
+        Fault::Network(network) => {
+            network.check().map_err(|error| format!("the fault is not clear: {error}"))?;
+        }
+        _ => {}
+    }
+    Ok(fault)
 }
 
 fn has_placeholder(item: &Located) -> bool {
@@ -176,8 +189,7 @@ pub(crate) fn call(provider: &Value, extension: &Extension) -> Option<Result<Lab
 fn injection(arguments: &Map<String, Value>, extension: &Extension) -> Result<Injection, String> {
     let get = |key: &str| arguments.get(key).cloned().unwrap_or(Value::Null);
     let fault = get("fault");
-    serde_json::from_value::<Fault>(fault.clone())
-        .map_err(|error| format!("there is no such fault: {error}"))?;
+    read_fault(fault.clone())?;
     let time_to_live = match get("ttl") {
         Value::Null => Some(extension.time_to_live),
         Value::String(text) => duration::parse(&text),

@@ -1,3 +1,4 @@
+use bulkhead_chaos::Fault;
 use serde_json::{Value, json};
 
 use super::{Imported, import};
@@ -78,6 +79,11 @@ fn network_chaos_becomes_faults_of_a_link() {
     ] {
         let imported = imported(&network(action));
         assert_eq!(faults(&imported), [json!({"network": fault})], "{action}");
+        let Ok(Fault::Network(network)) = serde_json::from_value(faults(&imported)[0].clone())
+        else {
+            panic!("{action}: no such fault");
+        };
+        network.check().unwrap_or_else(|error| panic!("{action}: {error}"));
         assert!(imported.left_out.is_empty(), "{:?}", imported.left_out);
         let step = &imported.experiment["method"][0];
         assert_eq!(step["provider"]["arguments"]["target"], json!({"link": {"name": "${link}"}}));

@@ -161,6 +161,8 @@ fn faults_of_the_lab_are_checked_before_anything_is_broken() {
     );
     let fault = "fault: {gateway: {kill_worker: {worker: 0}}}";
     activity(&call("inject", &format!("{{{fault}}}")), "either `target` or `targets`");
+    let unclear = "fault: {network: {loss: {model: {bernoulli: {percent: 12}}}}}";
+    activity(&call("inject", &format!("{{{unclear}, {target}}}")), "the fault is not clear");
     activity(&call("inject", &format!("{{{fault}, {target}, ttl: 16m}}")), "at most 900 s");
     activity(&call("inject", &format!("{{{fault}, {target}, ttl: 0}}")), "without a life");
     activity(&call("inject", &format!("{{{fault}, {target}, for: 1s}}")), "no argument `for`");
