@@ -149,11 +149,8 @@ fn fault(item: &Located, report: &mut Report<'_>) {
 fn read_fault(fault: Value) -> Result<Fault, String> {
     let fault: Fault = serde_json::from_value(fault)
         .map_err(|error| format!("there is no such fault: {error}"))?;
-    match &fault {
-        Fault::Network(network) => {
-            network.check().map_err(|error| format!("the fault is not clear: {error}"))?;
-        }
-        _ => {}
+    if let Fault::Network(network) = &fault {
+        network.check().map_err(|error| format!("the fault is not clear: {error}"))?;
     }
     Ok(fault)
 }
