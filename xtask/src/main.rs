@@ -5,6 +5,7 @@
 
 mod acme;
 mod bench;
+mod chaostoolkit;
 mod check;
 mod command;
 mod conformance;
@@ -49,6 +50,7 @@ cargo xtask COMMAND
                           clients, toxiproxy; all unless named
       --bulkhead PROGRAM  first: this program, in place of one built for release
   acme                    certificates from pebble, by each kind of challenge
+  chaostoolkit            experiments through Chaos Toolkit and through ours; writes docs/chaos-formats.md
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   soak [OPTIONS]          mixed load while files, certificates, endpoints and workers come and go
       --minutes N         how long (1); or --seconds N
@@ -86,6 +88,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "link", rest @ ..] => bench::link::run(rest),
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
+        ["chaostoolkit"] => chaostoolkit::run(),
         // What `connectconformance` starts as its client or server; nobody else would.
         ["stand-in", rest @ ..] => conformance::stand_in(rest),
         ["differential"] => differential::run(),

@@ -4,6 +4,7 @@
 mod activation;
 mod commands;
 mod faults;
+mod experiments;
 mod prove;
 mod run;
 mod running;
