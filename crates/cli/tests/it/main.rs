@@ -3,8 +3,8 @@
 
 mod activation;
 mod commands;
-mod faults;
 mod experiments;
+mod faults;
 mod prove;
 mod run;
 mod running;
