@@ -3,14 +3,26 @@
 //! Pure: no clock, no thread, no socket. The same seed gives the same plan on every machine, so that
 //! a run can be repeated from its report. Carrying it out is the business of `bulkhead-lab`.
 
+mod audit;
+mod engine;
 mod fault;
 mod id;
+mod journal;
 mod kill_plan;
+mod life_cycle;
 mod order;
 mod random;
 
+pub use audit::{AUDIT_GENESIS, AuditEntry, AuditError, AuditHead};
+pub use engine::{
+    Answer, CALLS_MAX, CONCURRENT_MAX, Call, Command, Ending, Engine, EngineOptions, Happening,
+    ID_AHEAD_MAX, Injection, InjectionReport, Number, OptionsError, Rejection, Submission,
+    Submitted,
+};
 pub use fault::{Fault, GatewayFault, HostFault, HttpFault, NetworkFault, ProcessFault};
 pub use id::{ChaosId, ChaosIdError};
+pub use journal::{DamagedJournal, Record, Recovered, Remembered};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
+pub use life_cycle::{IllegalTransition, State};
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;
