@@ -4,6 +4,7 @@
 //! a run can be repeated from its report. Carrying it out is the business of `bulkhead-lab`.
 
 mod audit;
+mod blast_radius;
 mod engine;
 mod fault;
 mod id;
@@ -12,8 +13,14 @@ mod kill_plan;
 mod life_cycle;
 mod order;
 mod random;
+mod safety;
+mod statistics;
+mod verdict;
 
 pub use audit::{AUDIT_GENESIS, AuditEntry, AuditError, AuditHead};
+pub use blast_radius::{
+    BlastRadius, BlastRadiusError, CANDIDATES_MAX, Candidate, Extent, Rounding, Victims,
+};
 pub use engine::{
     Answer, CALLS_MAX, CONCURRENT_MAX, Call, Command, Ending, Engine, EngineOptions, Happening,
     ID_AHEAD_MAX, Injection, InjectionReport, Number, OptionsError, Rejection, Submission,
@@ -26,3 +33,13 @@ pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
 pub use life_cycle::{IllegalTransition, State};
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;
+pub use safety::{
+    ABORT_SAMPLE_INTERVAL, APPROVAL_MS_MAX, APPROVALS_MAX, AbortCondition, AbortWatch, Actor,
+    Approval, Approvals, Caller, Comparison, ENVIRONMENT_LABEL, Forbidden, Policy, Role, Sample,
+    Weekday, Window, order_sha256,
+};
+pub use statistics::{
+    ErrorBudget, Interval, LatencyComparison, Proportion, ShareComparison, compare_latencies,
+    compare_shares, recovery_time,
+};
+pub use verdict::{Answered, Objective, Outcome, Verdict};
