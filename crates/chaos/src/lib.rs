@@ -13,6 +13,7 @@ mod kill_plan;
 mod life_cycle;
 mod order;
 mod random;
+mod request;
 mod safety;
 mod statistics;
 mod verdict;
@@ -33,6 +34,7 @@ pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
 pub use life_cycle::{IllegalTransition, State};
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;
+pub use request::{InjectRequest, Plan, RequestError, TimeToLive};
 pub use safety::{
     ABORT_SAMPLE_INTERVAL, APPROVAL_MS_MAX, APPROVALS_MAX, AbortCondition, AbortWatch, Actor,
     Approval, Approvals, Caller, Comparison, ENVIRONMENT_LABEL, Forbidden, Policy, Role, Sample,

@@ -1,6 +1,7 @@
 //! When an experiment is broken off: a metric is over or under a limit for some time, or cannot be
 //! read for as long. Whoever cannot see must not go on.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ pub enum Comparison {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AbortCondition {
+    /// Admin server of the gateway whose `/metrics` is read. It must not lie behind the fault.
+    pub admin: SocketAddr,
     /// Name of a metric, with labels that its series must have: `bulkhead_requests_total{code="503"}`.
     /// All series that fit are added.
     pub metric: String,

@@ -99,7 +99,9 @@ fn a_target_is_production_by_its_label_or_by_the_policy() {
 }
 
 fn watch(json: &str) -> AbortWatch {
-    AbortWatch::new(serde_json::from_str(json).unwrap())
+    let mut condition: serde_json::Value = serde_json::from_str(json).unwrap();
+    condition["admin"] = "127.0.0.1:9901".into();
+    AbortWatch::new(serde_json::from_value(condition).unwrap())
 }
 
 fn at(quarter: u32) -> Duration {
