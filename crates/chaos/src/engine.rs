@@ -23,7 +23,7 @@ pub use command::{Answer, Call, Command, Happening, Number};
 pub use injection::{Ending, Injection, InjectionReport, Submission};
 pub use options::{CALLS_MAX, CONCURRENT_MAX, EngineOptions, ID_AHEAD_MAX, OptionsError};
 
-use crate::{ChaosId, Order, Random, Record, Remembered, State, TIME_TO_LIVE_MAX};
+use crate::{ChaosId, Random, Record, Remembered, State, TIME_TO_LIVE_MAX};
 
 /// Why a submission was not accepted. Nothing was remembered of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -158,14 +158,7 @@ impl Engine {
             return if same { Ok(Submitted::Known) } else { Err(Rejection::Conflict(id)) };
         }
         self.admit(now, &submission)?;
-        let expires = now + submission.time_to_live;
-        let order = Order {
-            id,
-            fault: submission.fault,
-            target: submission.target,
-            seed: submission.seed,
-            expires_unix_ms: expires.as_millis() as u64,
-        };
+        let order = submission.order(now);
         let record = Record::Intent {
             order: Box::new(order.clone()),
             time_to_live_ms: submission.time_to_live.as_millis() as u64,
@@ -179,6 +172,35 @@ impl Engine {
         self.publish(now, id, None, None);
         self.forget();
         Ok(Submitted::Accepted)
+    }
+
+    /// Accepts all of these, or none.
+    ///
+    /// # Errors
+    /// The first [`Rejection`]; nothing is remembered of any of them, then.
+    pub fn submit_all(
+        &mut self,
+        now: Duration,
+        submissions: Vec<Submission>,
+    ) -> Result<(), Rejection> {
+        let mut new = 0;
+        for submission in &submissions {
+            match self.injections.get(&submission.id) {
+                Some(known) if known.is_for(submission) => {}
+                Some(_) => return Err(Rejection::Conflict(submission.id)),
+                None => {
+                    self.admit(now, submission)?;
+                    new += 1;
+                }
+            }
+        }
+        if new > self.budget_left() {
+            return Err(Rejection::Budget { most: self.options.concurrent_max });
+        }
+        for submission in submissions {
+            self.submit(now, submission)?;
+        }
+        Ok(())
     }
 
     /// How many more injections may be accepted now.

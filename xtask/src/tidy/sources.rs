@@ -20,6 +20,7 @@ const SHELL: &[&str] = &[
     "crates/origin/",
     "crates/control/",
     "crates/cli/",
+    "crates/lab/",
     "crates/telemetry/",
     "crates/testkit/",
     "xtask/",

@@ -25,6 +25,19 @@ pub struct Submission {
     pub actor: String,
 }
 
+impl Submission {
+    /// What the injector is told, if it is accepted now.
+    pub fn order(&self, now: Duration) -> Order {
+        Order {
+            id: self.id,
+            fault: self.fault.clone(),
+            target: self.target.clone(),
+            seed: self.seed,
+            expires_unix_ms: (now + self.time_to_live).as_millis() as u64,
+        }
+    }
+}
+
 /// Why it is taken back, and hence where it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

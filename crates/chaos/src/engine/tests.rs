@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::{Fault, ProcessFault, Target};
+use crate::{Fault, Order, ProcessFault, Target};
 
 const START: Duration = Duration::from_secs(1_795_000_000);
 
@@ -336,6 +336,19 @@ impl Bench {
         self.answer(Call::VerifyReverted, seen(true));
         assert_eq!(self.state(id), State::Reverted);
     }
+}
+
+#[test]
+fn many_are_accepted_together_or_not_at_all() {
+    let options = EngineOptions { concurrent_max: 3, ..EngineOptions::default() };
+    let mut bench = Bench::new(options);
+    bench.activate(1);
+    let many = |numbers: [u64; 3]| numbers.into_iter().map(submission).collect::<Vec<_>>();
+    let budget = Rejection::Budget { most: 3 };
+    assert_eq!(bench.engine.submit_all(START, many([2, 3, 4])), Err(budget));
+    assert_eq!(bench.engine.live().count(), 1);
+    assert_eq!(bench.engine.submit_all(START, many([1, 2, 3])), Ok(()), "one is known");
+    assert_eq!(bench.engine.live().count(), 3);
 }
 
 #[test]
