@@ -1,8 +1,9 @@
-//! `cargo xtask conformance [SUITE…]`: suites of others against `bulkhead run`. One failure fails it;
+//! `cargo xtask conformance [SUITE…]`: suites of others against Bulkhead. One failure fails it;
 //! what was found goes to docs/conformance.md, a section for each suite.
 
 mod autobahn;
 mod h2spec;
+mod toxiproxy;
 
 use std::fs;
 use std::path::Path;
@@ -28,9 +29,10 @@ struct Suite {
     run: fn(&Path) -> Result<Outcome>,
 }
 
-const SUITES: [Suite; 2] = [
+const SUITES: [Suite; 3] = [
     Suite { name: "h2spec", title: "HTTP/2: h2spec", run: h2spec::run },
     Suite { name: "autobahn", title: "WebSocket: Autobahn", run: autobahn::run },
+    Suite { name: "toxiproxy", title: "Chaos: Toxiproxy", run: toxiproxy::run },
 ];
 
 const HEAD: &str =

@@ -36,8 +36,8 @@ pub struct InjectRequest {
     /// How many of `targets`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blast_radius: Option<BlastRadius>,
-    /// How long it may last.
-    #[serde(default)]
+    /// How long it may last: text with a unit, or a number of milliseconds.
+    #[serde(default, alias = "ttl_ms")]
     pub ttl: TimeToLive,
     /// Everything random is drawn from it; made of the id where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,8 +133,15 @@ impl InjectRequest {
 
 /// How long a fault may last: `500ms`, `60s`, `15m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "TimeToLiveText", into = "String")]
 pub struct TimeToLive(pub Duration);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TimeToLiveText {
+    Text(String),
+    Milliseconds(u64),
+}
 
 impl Default for TimeToLive {
     fn default() -> Self {
@@ -170,11 +177,14 @@ impl fmt::Display for TimeToLive {
     }
 }
 
-impl TryFrom<String> for TimeToLive {
+impl TryFrom<TimeToLiveText> for TimeToLive {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+    fn try_from(text: TimeToLiveText) -> Result<Self, String> {
+        match text {
+            TimeToLiveText::Text(text) => text.parse(),
+            TimeToLiveText::Milliseconds(ms) => format!("{ms}ms").parse(),
+        }
     }
 }
 

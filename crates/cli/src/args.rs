@@ -32,6 +32,7 @@ pub(crate) enum Command {
     Check(CheckArgs),
     Upgrade(crate::upgrade::UpgradeArgs),
     Prove(crate::prove::ProveArgs),
+    Chaos(crate::chaos::ChaosArgs),
     Load(Box<crate::load::LoadArgs>),
     #[command(about = "Run a small upstream to try the gateway with")]
     Origin(crate::origin::OriginArgs),

@@ -2,6 +2,7 @@
 //! signals. It decides nothing about requests.
 
 mod args;
+mod chaos;
 mod check;
 mod civil_time;
 mod completions;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::execute(args),
         Command::Check(args) => check::execute(&args),
         Command::Upgrade(args) => upgrade::execute(&args),
+        Command::Chaos(args) => chaos::execute(&args),
         Command::Prove(args) => prove::execute(args),
         Command::Load(args) => load::execute(&args),
         Command::Origin(args) => origin::execute(&args),

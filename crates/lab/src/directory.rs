@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use bulkhead_chaos::{DamagedJournal, Recovered};
+
 use crate::LabError;
 
 /// A directory that this process alone uses as long as this value lives; also the kernel lets go of
@@ -29,7 +31,7 @@ impl Directory {
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
-        self.path.join("journal")
+        journal_path(&self.path)
     }
 
     pub(crate) fn audit(&self) -> PathBuf {
@@ -41,6 +43,39 @@ impl Directory {
     pub(crate) fn lever(&self) -> PathBuf {
         lever_path(&self.path)
     }
+}
+
+/// Why the journal of a lab that does not run could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// It could not be read.
+    #[error("read the journal `{path}`")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// It is damaged.
+    #[error(transparent)]
+    Damaged(#[from] DamagedJournal),
+}
+
+/// What the journal in `directory` knows, without touching it. Nothing is known where there is none.
+///
+/// # Errors
+/// [`RecordError`].
+pub fn recorded(directory: &Path) -> Result<Recovered, RecordError> {
+    let path = journal_path(directory);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Recovered::read(&bytes)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Recovered::default()),
+        Err(source) => Err(RecordError::Read { path, source }),
+    }
+}
+
+fn journal_path(directory: &Path) -> PathBuf {
+    directory.join("journal")
 }
 
 /// The audit log of a lab that keeps its state in `directory`.

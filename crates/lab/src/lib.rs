@@ -17,9 +17,10 @@ mod process;
 mod registry;
 mod runtime;
 mod server;
+mod toxiproxy;
 mod writer;
 
-pub use directory::{audit_path, lever_path, socket_path};
+pub use directory::{RecordError, audit_path, lever_path, recorded, socket_path};
 pub use events::{EVENTS_KEPT_MAX, EVENTS_WAITING_MAX, Subscription};
 pub use failure::{Denied, LabError};
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
@@ -27,3 +28,4 @@ pub use process::{GuardianCommand, KillProcess, StopProcess, guard, process_targ
 pub use registry::Registry;
 pub use runtime::{DryRun, Lab, LabOptions, Ordered, Status, Until};
 pub use server::{CONNECTIONS_MAX, Endpoint, ServeError, serve};
+pub use toxiproxy::{Toxiproxy, ToxiproxyOptions};

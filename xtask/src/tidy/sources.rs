@@ -16,11 +16,11 @@ struct Ban {
 /// The crates that touch the world. All others are told what time it is.
 const SHELL: &[&str] = &[
     "crates/gateway/",
+    "crates/lab/",
     "crates/load/",
     "crates/origin/",
     "crates/control/",
     "crates/cli/",
-    "crates/lab/",
     "crates/telemetry/",
     "crates/testkit/",
     "xtask/",

@@ -38,6 +38,8 @@ fn each_victim_gets_an_injection_of_its_own_and_always_the_same() {
 fn one_target_needs_no_choice() {
     let one = request(r#"{"fault": {"process": "stop"}, "target": "host"}"#);
     assert_eq!(one.plan(id(), "ann").unwrap().submissions[0].time_to_live.as_secs(), 60);
+    let in_ms = request(r#"{"fault": {"process": "stop"}, "target": "host", "ttl_ms": 1500}"#);
+    assert_eq!(in_ms.ttl.0, Duration::from_millis(1_500));
     let none = request(r#"{"fault": {"process": "stop"}}"#);
     assert_eq!(none.plan(id(), "ann"), Err(RequestError::Targets));
     let mut both = request(MANY);

@@ -85,6 +85,7 @@ fn an_injection_is_ordered_looked_at_and_taken_back() {
     assert_eq!((status, server.fake.left()), (200, 1), "{answer}");
     let id = answer["ids"][0].as_str().unwrap();
     assert_eq!(answer["injections"][0]["state"], "active");
+    assert_eq!((answer["id"].as_str(), &answer["state"]), (Some(id), &json!("active")));
     let path = format!("/v1/injections/{id}");
     assert_eq!(server.ask("GET", &path, "", "").1["state"], "active");
     assert_eq!(server.ask("GET", "/v1/injections?state=live", "", "").1[0]["id"], id);
