@@ -168,6 +168,9 @@ impl Injector for StopProcess {
                 "continue it first; taking back would continue it",
             ));
         }
+        self.guardian.wake().map_err(|error| {
+            refuse(format!("no guardian can be started: {error}"), "check the lab's executable")
+        })?;
         Ok(json!({"signal": "SIGSTOP", "revert": "SIGCONT", "command": stat.command}))
     }
 
@@ -183,7 +186,7 @@ impl Injector for StopProcess {
         let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(around.unix);
         // The guardian knows of it before it is stopped.
         self.guardian
-            .hold(pid, start_time, left)
+            .hold(pid, start_time, left, around.deadline)
             .map_err(|error| InjectError::Transient(format!("the guardian: {error}")))?;
         match held.signal(Signal::STOP) {
             Ok(true) => Ok(()),
@@ -198,7 +201,7 @@ impl Injector for StopProcess {
         _: &Handle,
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
-        if !self.guardian.is_alive() {
+        if !process(order).is_some_and(|(pid, start_time)| self.guardian.holds(pid, start_time)) {
             return Err(InjectError::Unknown("the guardian is gone".to_owned()));
         }
         Ok(look_until(around.deadline, || seen(order, Stat::is_stopped)))

@@ -4,7 +4,7 @@
 //! It is told in lines, `hold PID START_TIME MILLISECONDS` and `release PID START_TIME`, and answers
 //! each `hold` with a line that begins with the same word.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -27,7 +27,7 @@ const FOREIGN_LINES_MAX: usize = 100;
 /// Processes that a guardian looks after.
 const HELD_MAX: usize = 1_024;
 /// How long a guardian may take to continue what it holds, at its end.
-const END_TIMEOUT: Duration = Duration::from_secs(1);
+const END_TIMEOUT: Duration = Duration::from_millis(200);
 /// Bytes of a line.
 const LINE_BYTES_MAX: usize = 256;
 
@@ -53,6 +53,8 @@ struct Running {
     /// Nothing once it is to end.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
+    /// What it has said that it looks after.
+    held: HashSet<(u32, u64)>,
 }
 
 impl Guardian {
@@ -64,19 +66,30 @@ impl Guardian {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns once the guardian knows of it.
-    pub(super) fn hold(&self, pid: u32, start_time: u64, time: Duration) -> io::Result<()> {
+    /// Starts it if it is not there, so that the first that is to be held need not wait for it.
+    pub(super) fn wake(&self) -> io::Result<()> {
         let mut place = self.running();
         if !place.as_mut().is_some_and(Running::is_alive) {
             *place = None;
+            *place = Some(Running::start(&self.command)?);
         }
-        let running = match &mut *place {
-            Some(running) => running,
-            empty => empty.insert(Running::start(&self.command)?),
-        };
-        let held = running.hold(pid, start_time, time);
-        if held.is_err() {
-            // Whatever it is, the next one begins anew; this one continues what it holds and ends.
+        Ok(())
+    }
+
+    /// Returns once the guardian knows of it, or at the deadline.
+    pub(super) fn hold(
+        &self,
+        pid: u32,
+        start_time: u64,
+        time: Duration,
+        deadline: Instant,
+    ) -> io::Result<()> {
+        self.wake()?;
+        let mut place = self.running();
+        let running = place.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        let held = running.hold(pid, start_time, time, deadline);
+        // One that is only slow is kept: it looks after others, and the next attempt finds it awake.
+        if held.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::TimedOut) {
             *place = None;
         }
         held
@@ -85,12 +98,15 @@ impl Guardian {
     /// It need not look after this process any more. If it is gone, it does not.
     pub(super) fn release(&self, pid: u32, start_time: u64) {
         if let Some(running) = &mut *self.running() {
+            running.held.remove(&(pid, start_time));
             let _ = running.tell(&format!("release {pid} {start_time}\n"));
         }
     }
 
-    pub(super) fn is_alive(&self) -> bool {
-        self.running().as_mut().is_some_and(Running::is_alive)
+    /// Whether it is alive and looks after this process.
+    pub(super) fn holds(&self, pid: u32, start_time: u64) -> bool {
+        let mut running = self.running();
+        running.as_mut().is_some_and(|it| it.held.contains(&(pid, start_time)) && it.is_alive())
     }
 }
 
@@ -108,7 +124,7 @@ impl Running {
         match input.zip(output) {
             Some((input, output)) => {
                 let output = BufReader::new(output);
-                Ok(Self { child, input: Some(input), output })
+                Ok(Self { child, input: Some(input), output, held: HashSet::new() })
             }
             None => Err(io::ErrorKind::BrokenPipe.into()),
         }
@@ -124,20 +140,44 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    fn hold(&mut self, pid: u32, start_time: u64, time: Duration) -> io::Result<()> {
+    fn hold(
+        &mut self,
+        pid: u32,
+        start_time: u64,
+        time: Duration,
+        deadline: Instant,
+    ) -> io::Result<()> {
         self.tell(&format!("hold {pid} {start_time} {}\n", time.as_millis()))?;
         let expected = format!("{pid} {start_time}");
         for _ in 0..FOREIGN_LINES_MAX {
+            self.wait_for_output(deadline)?;
             let mut line = String::new();
             if self.output.read_line(&mut line)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            if let Some((_, answer)) = line.split_once(ANSWER) {
-                let same = answer.trim_end() == expected;
-                return if same { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) };
+            // An answer to somebody who did not wait for it is passed over.
+            let answer = line.split_once(ANSWER).map(|(_, answer)| answer.trim_end());
+            if answer == Some(expected.as_str()) {
+                self.held.insert((pid, start_time));
+                return Ok(());
             }
         }
         Err(io::ErrorKind::InvalidData.into())
+    }
+
+    /// A guardian writes whole lines, so that one that has begun does not keep anybody waiting.
+    fn wait_for_output(&self, deadline: Instant) -> io::Result<()> {
+        if !self.output.buffer().is_empty() {
+            return Ok(());
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut descriptors = [PollFd::new(self.output.get_ref(), PollFlags::IN)];
+        match poll(&mut descriptors, Some(&timeout)) {
+            Ok(0) => Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

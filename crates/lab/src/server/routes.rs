@@ -101,7 +101,8 @@ fn inject(lab: &Lab, asked: &Asked) -> Result<Answer, Denied> {
     let injections = lab.wait(&ordered.ids, Until::Settled, patience);
     let status = status_of(&injections);
     // The first that is not in force speaks for all of them.
-    let telling = injections.iter().find(|it| it.state != State::Active).or(injections.first());
+    let telling =
+        injections.iter().find(|it| it.state != State::Active).or_else(|| injections.first());
     let mut document = json!({
         "id": ordered.ids.first(), "state": telling.map(|it| it.state), "ids": ordered.ids, "seed": ordered.seed, "victims": ordered.victims,
         "injections": injections,
