@@ -12,6 +12,7 @@ mod failure;
 mod injector;
 mod journal;
 mod metrics;
+mod network;
 mod pool;
 mod process;
 mod registry;
@@ -24,6 +25,10 @@ pub use directory::{RecordError, audit_path, lever_path, recorded, socket_path};
 pub use events::{EVENTS_KEPT_MAX, EVENTS_WAITING_MAX, Subscription};
 pub use failure::{Denied, LabError};
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
+pub use network::{
+    CommandError, End, LINK_MTU, LaneReport, Link, LinkError, LinkInjector, LinkOptions,
+    LinkReport, Links, Namespace, NetworkError,
+};
 pub use process::{GuardianCommand, KillProcess, StopProcess, guard, process_target};
 pub use registry::Registry;
 pub use runtime::{DryRun, Lab, LabOptions, Ordered, Status, Until};
