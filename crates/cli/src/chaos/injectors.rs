@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 
 use anyhow::Context;
-use bulkhead_lab::{GuardianCommand, KillProcess, Registry, StopProcess};
+use bulkhead_lab::{GatewayInjector, GuardianCommand, KillProcess, Registry, StopProcess};
 
 /// All faults that `bulkhead chaos serve` can inject. One line for each injector.
 pub(crate) fn registry() -> anyhow::Result<Registry> {
-    Ok(Registry::new().with(StopProcess::new(guardian_command()?)).with(KillProcess))
+    let stop = StopProcess::new(guardian_command()?);
+    Ok(Registry::new().with(stop).with(KillProcess).with(GatewayInjector))
 }
 
 /// This binary as the guardian of stopped processes.

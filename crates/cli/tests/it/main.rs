@@ -4,6 +4,7 @@
 mod activation;
 mod chaos;
 mod commands;
+mod faults;
 mod prove;
 mod run;
 mod running;
