@@ -1,6 +1,6 @@
 //! What an experiment has shown. Four questions are answered apart, as one that fails says nothing
-//! about the others: did the hypothesis hold, did the fault take hold, is it gone, and did the lab
-//! itself work. Too little data is never a pass.
+//! about the others: did the hypothesis hold, did the fault take hold, is it gone, and did
+//! everything else work. Too little data is never a pass.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,11 +23,11 @@ pub enum Answered {
 pub struct Verdict {
     /// Did what was to stay steady stay so?
     pub hypothesis: Answered,
-    /// Was every fault seen in force?
+    /// Did every action succeed, and was every fault seen in force?
     pub injection: Answered,
-    /// Was every fault seen gone?
+    /// Did every roll-back succeed, and was every fault seen gone?
     pub revert: Answered,
-    /// Did the lab, the load generator and the probes work?
+    /// Did the lab, the load generator and the probes work, and did the run come to its end?
     pub infrastructure: Answered,
     /// Why, for people; in the order in which it was found out.
     pub reasons: Vec<String>,

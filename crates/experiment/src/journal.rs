@@ -6,9 +6,8 @@ pub(crate) use timestamp::iso;
 
 use std::time::Duration;
 
+use bulkhead_chaos::Verdict;
 use serde_json::{Map, Value, json};
-
-use crate::verdict::Verdict;
 
 /// The version of `chaostoolkit-lib` whose journal this is.
 const CHAOSLIB_VERSION: &str = "1.44.0";
@@ -206,7 +205,8 @@ impl Journal {
             "version": frame.version,
             "seed": frame.seed,
             "verdict": frame.verdict,
-            "exit_status": frame.verdict.exit_status(),
+            "outcome": frame.verdict.outcome(),
+            "exit_status": frame.verdict.outcome().exit_status(),
             "injections": injections,
             "steady_state_after_revert": self.after_revert.as_ref().map(SteadyState::value),
             "recovery_s": self.recovery.map(|recovery| recovery.as_secs_f64()),

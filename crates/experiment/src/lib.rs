@@ -20,7 +20,6 @@ mod substitution;
 mod tolerance;
 mod validate;
 mod variables;
-mod verdict;
 
 pub use call::{Arguments, Call, HttpCall, HttpReply, Outcome, ProcessCall, ProcessReply};
 pub use chaos_mesh::{Imported, LeftOut, import};
@@ -35,4 +34,3 @@ pub use substitution::Variables;
 pub use tolerance::within_tolerance;
 pub use validate::{Environment, parse};
 pub use variables::{Given, VariableError};
-pub use verdict::{Answer, Verdict};

@@ -149,9 +149,13 @@ fn fault(item: &Located, report: &mut Report<'_>) {
 fn read_fault(fault: Value) -> Result<Fault, String> {
     let fault: Fault = serde_json::from_value(fault)
         .map_err(|error| format!("there is no such fault: {error}"))?;
-    if let Fault::Network(network) = &fault {
-        network.check().map_err(|error| format!("the fault is not clear: {error}"))?;
-    }
+    let checked = match &fault {
+        Fault::Network(network) => network.check().map(drop).map_err(|error| error.to_string()),
+        Fault::Gateway(gateway) => gateway.check().map_err(str::to_owned),
+        // Those of exchanges have been checked while they were read; the others cannot be unclear.
+        _ => Ok(()),
+    };
+    checked.map_err(|error| format!("the fault is not clear: {error}"))?;
     Ok(fault)
 }
 

@@ -15,7 +15,7 @@ mod watch;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bulkhead_chaos::{ChaosId, Random};
+use bulkhead_chaos::{ChaosId, Random, Verdict};
 use serde_json::Value;
 
 use crate::call::{Call, Outcome};
@@ -25,7 +25,6 @@ use crate::native::{LabCall, Wanted};
 use crate::substitution::Variables;
 use crate::validate::Environment;
 use crate::variables::{Given, VariableError, load};
-use crate::verdict::Verdict;
 
 use line::Line;
 use watch::{Continuous, Watch};

@@ -162,7 +162,7 @@ pub(super) fn run(args: &ExperimentArgs) -> anyhow::Result<ExitCode> {
     let runner = drive::run(runner, now, lab, &surroundings)?;
     write_journal(&runner, &args.journal_path)?;
     report(&runner, &args.journal_path)?;
-    Ok(ExitCode::from(runner.verdict().exit_status()))
+    Ok(ExitCode::from(runner.verdict().outcome().exit_status()))
 }
 
 fn write_journal(runner: &Runner, path: &Path) -> anyhow::Result<()> {

@@ -157,6 +157,9 @@ fn refuse_failed_injection(activity: &Activity, output: Value) -> Result<Value, 
         .iter()
         .find(|answer| !super::state_of(answer).is_some_and(|state| wanted.contains(&state)));
     match wrong {
+        Some(answer) if super::state_of(answer) == Some("not_effective") => {
+            Err(format!("injection not effective: the lab says {}", show(answer)))
+        }
         Some(answer) => Err(format!("the lab says {}", show(answer))),
         None => Ok(output),
     }

@@ -1,9 +1,10 @@
 //! The verdict on a run.
 
+use bulkhead_chaos::{Answered, Verdict};
+
 use super::Context;
 use crate::journal::{Record, Status, SteadyState};
 use crate::model::Dry;
-use crate::verdict::{Answer, Verdict};
 
 pub(super) fn verdict(context: &Context) -> Verdict {
     let mut reasons = Vec::new();
@@ -22,11 +23,11 @@ fn is_action(record: &Record) -> bool {
     record.activity.get("type").and_then(serde_json::Value::as_str) == Some("action")
 }
 
-fn answer(held: bool) -> Answer {
-    if held { Answer::Held } else { Answer::Deviated }
+fn answer(held: bool) -> Answered {
+    if held { Answered::Held } else { Answered::Deviated }
 }
 
-fn infrastructure(context: &Context, reasons: &mut Vec<String>) -> Answer {
+fn infrastructure(context: &Context, reasons: &mut Vec<String>) -> Answered {
     let first = reasons.len();
     reasons.extend(context.troubles.iter().cloned());
     if context.journal.status == Some(Status::Interrupted) {
@@ -39,11 +40,11 @@ fn infrastructure(context: &Context, reasons: &mut Vec<String>) -> Answer {
     answer(reasons.len() == first)
 }
 
-fn injection(context: &Context, reasons: &mut Vec<String>) -> Answer {
+fn injection(context: &Context, reasons: &mut Vec<String>) -> Answered {
     let actions: Vec<&Record> =
         context.journal.run.iter().filter(|record| is_action(record)).collect();
     if matches!(context.options.dry, Some(Dry::Actions | Dry::Activities)) || actions.is_empty() {
-        return Answer::NotAsked;
+        return Answered::NotAsked;
     }
     let aborted = context.journal.status == Some(Status::Aborted);
     let failed: Vec<&&Record> = actions.iter().filter(|record| !record.succeeded()).collect();
@@ -55,10 +56,10 @@ fn injection(context: &Context, reasons: &mut Vec<String>) -> Answer {
     answer(failed.is_empty() || aborted)
 }
 
-fn hypothesis(context: &Context, reasons: &mut Vec<String>) -> Answer {
+fn hypothesis(context: &Context, reasons: &mut Vec<String>) -> Answered {
     let journal = &context.journal;
     if !context.hypothesis_asked() {
-        return Answer::NotAsked;
+        return Answered::NotAsked;
     }
     let broken = |state: &SteadyState| state.met == Some(false);
     let first = reasons.len();
@@ -83,19 +84,19 @@ fn hypothesis(context: &Context, reasons: &mut Vec<String>) -> Answer {
             .push("the hypothesis did not hold again after everything was taken back".to_owned());
     }
     if reasons.len() > first {
-        return Answer::Deviated;
+        return Answered::Deviated;
     }
     let seen = [&journal.before, &journal.after, &journal.after_revert];
     if seen.iter().all(|state| state.is_none()) && journal.during.is_empty() {
-        return Answer::TooLittleData;
+        return Answered::TooLittleData;
     }
-    Answer::Held
+    Answered::Held
 }
 
-fn revert(context: &Context, reasons: &mut Vec<String>) -> Answer {
+fn revert(context: &Context, reasons: &mut Vec<String>) -> Answered {
     let journal = &context.journal;
     if journal.rollbacks.is_empty() && journal.lab.is_empty() {
-        return Answer::NotAsked;
+        return Answered::NotAsked;
     }
     let first = reasons.len();
     for record in journal.rollbacks.iter().filter(|record| !record.succeeded()) {

@@ -234,7 +234,7 @@ fn a_hypothesis_that_is_broken_by_the_method_is_a_deviation() {
         let runner = world.run(runner(&text, options));
         let journal = runner.journal();
         assert_eq!((&journal["status"], &journal["deviated"]), (&json!("completed"), &json!(true)));
-        assert_eq!(runner.verdict().exit_status(), 1);
+        assert_eq!(runner.verdict().outcome().exit_status(), 1);
         assert_eq!(names(&journal["rollbacks"]).len(), usize::from(played), "{strategy:?}");
     }
 }
@@ -323,7 +323,7 @@ method:
     let runner = world.run(runner(text, options()));
     assert_eq!(world.begun[2..], ["http://out/${lost}@0", "http://out/${lost}@0"]);
     assert_eq!(names(&runner.journal()["run"]), ["a", "a"]);
-    assert_eq!(runner.verdict().exit_status(), 4);
+    assert_eq!(runner.verdict().outcome().exit_status(), 4);
 }
 
 #[test]
@@ -337,11 +337,11 @@ fn an_interruption_ends_what_runs_and_plays_the_roll_backs() {
     assert_eq!(world.begun, ["ok@0", "hang@0", "ok-1000@300", "ok-2000@1300"]);
     assert_eq!(world.cancelled, 1);
     assert_eq!(journal["run"][0]["status"], "failed");
-    assert_eq!(ended.verdict().exit_status(), 4);
+    assert_eq!(ended.verdict().outcome().exit_status(), 4);
     let mut world = World::new(by_path).interrupt_at(300).interrupt_at(400);
     let ended = world.run(runner(&text, options()));
     assert_eq!(world.begun, ["ok@0", "hang@0", "ok-1000@300"]);
-    assert_eq!(ended.verdict().exit_status(), 3);
+    assert_eq!(ended.verdict().outcome().exit_status(), 3);
 }
 
 const NATIVE: &str = "
@@ -408,7 +408,7 @@ fn each_way_in_which_a_fault_goes_wrong_has_its_own_verdict() {
     ] {
         let ended = World::new(lab(injected, reverted)).run(runner(NATIVE, options()));
         let verdict = ended.verdict();
-        assert_eq!(verdict.exit_status(), status, "{injected} {reverted} {verdict:?}");
+        assert_eq!(verdict.outcome().exit_status(), status, "{injected} {reverted} {verdict:?}");
     }
     // No answer: the fault may be in force, so taking it back is tried.
     let mut world = World::new(|call, now| match call {
@@ -417,7 +417,7 @@ fn each_way_in_which_a_fault_goes_wrong_has_its_own_verdict() {
     });
     let ended = world.run(runner(NATIVE, options()));
     assert!(world.begun.iter().any(|call| call.starts_with("revert 1")), "{:?}", world.begun);
-    assert_eq!(ended.verdict().exit_status(), 3);
+    assert_eq!(ended.verdict().outcome().exit_status(), 3);
 }
 
 #[test]
@@ -438,7 +438,7 @@ fn a_condition_that_lasts_aborts_the_method_and_the_hypothesis_may_recover() {
     assert_eq!(journal["bulkhead"]["injections"][0]["state"], "reverted");
     let recovery = journal["bulkhead"]["recovery_s"].as_f64().unwrap();
     assert!((1.5..2.1).contains(&recovery), "{recovery}");
-    assert_eq!(ended.verdict().exit_status(), 1);
+    assert_eq!(ended.verdict().outcome().exit_status(), 1);
     assert_eq!(world.cancelled, 1);
 }
 
@@ -474,6 +474,6 @@ fn each_victim_of_a_blast_radius_is_taken_back() {
         _ => by_path(call, now),
     });
     let ended = world.run(runner(&text, options()));
-    assert_eq!(ended.verdict().exit_status(), 0, "{:?}", ended.verdict());
+    assert_eq!(ended.verdict().outcome().exit_status(), 0, "{:?}", ended.verdict());
     assert_eq!(ended.journal()["bulkhead"]["injections"].as_array().unwrap().len(), 2);
 }

@@ -163,6 +163,10 @@ fn faults_of_the_lab_are_checked_before_anything_is_broken() {
     activity(&call("inject", &format!("{{{fault}}}")), "either `target` or `targets`");
     let unclear = "fault: {network: {loss: {model: {bernoulli: {percent: 12}}}}}";
     activity(&call("inject", &format!("{{{unclear}, {target}}}")), "the fault is not clear");
+    let unclear = "fault: {gateway: {panic_exchanges: {count: 0}}}";
+    activity(&call("inject", &format!("{{{unclear}, {target}}}")), "`count` is 1 to 10000");
+    let unclear = "fault: {http: {abort: {status: 503}, percent: 101}}";
+    activity(&call("inject", &format!("{{{unclear}, {target}}}")), "no such fault");
     activity(&call("inject", &format!("{{{fault}, {target}, ttl: 16m}}")), "at most 900 s");
     activity(&call("inject", &format!("{{{fault}, {target}, ttl: 0}}")), "without a life");
     activity(&call("inject", &format!("{{{fault}, {target}, for: 1s}}")), "no argument `for`");
