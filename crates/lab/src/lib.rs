@@ -10,6 +10,7 @@ mod directory;
 mod events;
 mod failure;
 mod gateway;
+mod idle;
 mod injector;
 mod journal;
 mod metrics;

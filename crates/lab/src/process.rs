@@ -202,7 +202,12 @@ impl Injector for StopProcess {
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         if !process(order).is_some_and(|(pid, start_time)| self.guardian.holds(pid, start_time)) {
-            return Err(InjectError::Unknown("the guardian is gone".to_owned()));
+            let evidence = seen(order, Stat::is_stopped);
+            if evidence.holds {
+                return Err(InjectError::Unknown("the guardian is gone".to_owned()));
+            }
+            // Nobody guards it and it runs: nothing was done to it.
+            return Ok(evidence);
         }
         Ok(look_until(around.deadline, || seen(order, Stat::is_stopped)))
     }

@@ -54,6 +54,9 @@ pub(super) struct ServeArgs {
     /// How changes of state are logged to standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Plain)]
     log_format: LogFormat,
+    /// Injectors do nothing: each injection must be found not effective
+    #[arg(long, hide = true)]
+    inject_nothing: bool,
 }
 
 pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -67,8 +70,11 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         None => Endpoint::Unix(socket_path(&directory)),
     };
     let seed = u64::from(std::process::id());
-    let lab = Lab::open(LabOptions { directory, engine, policy, seed }, registry()?)?;
-    let lab = Arc::new(lab);
+    let mut registry = registry()?;
+    if args.inject_nothing {
+        registry = registry.injecting_nothing();
+    }
+    let lab = Arc::new(Lab::open(LabOptions { directory, engine, policy, seed }, registry)?);
     log(&lab, args.log_format);
     let ready = |endpoint: &Endpoint| {
         let place = match endpoint {

@@ -6,6 +6,7 @@ mod chaos;
 mod commands;
 mod experiments;
 mod faults;
+mod game_day;
 mod prove;
 mod run;
 mod running;

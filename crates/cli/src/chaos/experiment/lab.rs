@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use super::drive::Cancelled;
 use super::http;
 
-/// Longer than the lab takes for an injection with all its attempts.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Until the lab is reached.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than a lab can be told to take for an injection with all its attempts.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(65);
 
 /// The lab, by its address.
 #[derive(Clone, Debug)]
@@ -80,8 +82,8 @@ impl Lab {
             url: format!("{base}{path}"),
             headers,
             body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
-            connect_timeout: TIMEOUT,
-            read_timeout: TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
+            read_timeout: ANSWER_TIMEOUT,
             verify_tls: true,
             max_retries: 0,
         };
