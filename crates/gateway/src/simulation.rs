@@ -22,6 +22,9 @@ mod world;
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
+use bulkhead_codec::http2;
+use bulkhead_upstream::Rng;
+
 use crate::worker::Worker;
 
 /// The simulated time of day at the start, since 1970.
@@ -52,6 +55,12 @@ pub(crate) fn is_on() -> bool {
 /// A worker was started, and has to be stepped from now on.
 pub(crate) fn enlist(worker: Worker) {
     CREW.with_borrow_mut(|crew| crew.push(worker));
+}
+
+/// HTTP/2 with windows of any size, so that flow control has something to do.
+fn settings(random: &mut Rng) -> http2::Settings {
+    let stream_window_bytes = [10_000, 65_535, 1 << 20][random.below(3) as usize];
+    http2::Settings { stream_window_bytes, ..http2::Settings::default() }
 }
 
 fn recruits() -> Vec<Worker> {

@@ -28,9 +28,9 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) fn draw(id: u64, random: &mut Rng) -> Self {
-        let size = |random: &mut Rng| match random.below(10) {
-            0 => 60_000 + random.below(200_000) as usize,
-            1..=5 => random.below(2_000) as usize,
+        let size = |random: &mut Rng| match random.below(20) {
+            0 => 60_000 + random.below(600_000) as usize,
+            1..=10 => random.below(2_000) as usize,
             _ => random.below(20_000) as usize,
         };
         let post = random.below(3) == 0;
@@ -117,12 +117,12 @@ impl Client {
         self.flights.len()
     }
 
-    fn connect(&mut self) {
+    fn connect(&mut self, random: &mut Rng) {
         let socket = UnixStream::connect_addr(&self.address).unwrap();
         let mut codec = match self.http2 {
             true => Codec::Http2(Box::new(http2::Connection::new(
                 Role::Client,
-                &http2::Settings::default(),
+                &super::settings(random),
             ))),
             false => Codec::Http1(Box::new(http1::Connection::new(
                 Role::Client,
@@ -132,13 +132,13 @@ impl Client {
         self.out.clear();
         self.input.clear();
         codec.start(&mut self.out);
-        self.connection = Some((Drip::new(socket, self.latency), codec));
+        self.connection = Some((Drip::new(socket, self.latency, random), codec));
     }
 
     /// Sends a request, if the connection has room for it.
-    pub(super) fn ask(&mut self, ask: Ask) -> bool {
+    pub(super) fn ask(&mut self, ask: Ask, random: &mut Rng) -> bool {
         if self.connection.is_none() {
-            self.connect();
+            self.connect(random);
         }
         let Some((_, codec)) = &mut self.connection else { return false };
         let tag = self.next_tag;
@@ -178,7 +178,7 @@ impl Client {
         drip.send(now, &mut self.out, random);
         let alive = drip.deliver(now);
         let mut buffer = [0; 16 * 1024];
-        match drip.read(&mut buffer, random) {
+        match drip.read(now, &mut buffer, random) {
             Input::Bytes(count) => {
                 self.input.extend_from_slice(&buffer[..count]);
                 self.decode(false);
@@ -301,7 +301,8 @@ impl Client {
         }
     }
 
-    pub(super) fn next(&self) -> Option<Duration> {
-        self.connection.as_ref().and_then(|(drip, _)| drip.next())
+    /// When something happens next without anybody doing anything.
+    pub(super) fn next(&self, now: Duration) -> Option<Duration> {
+        self.connection.as_ref().and_then(|(drip, _)| drip.next(now))
     }
 }

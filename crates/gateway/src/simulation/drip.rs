@@ -26,15 +26,21 @@ pub(super) struct Drip {
     socket: UnixStream,
     /// Longest time that a piece takes.
     latency: Duration,
+    /// Bytes that are read in a millisecond; so whoever writes is held up.
+    bytes_per_ms: u64,
+    /// Nothing is read until then.
+    reads: Duration,
     /// Pieces, each with its time of arrival, which never goes down.
     held: VecDeque<(Duration, Vec<u8>)>,
     arrives: Duration,
 }
 
 impl Drip {
-    pub(super) fn new(socket: UnixStream, latency: Duration) -> Self {
+    pub(super) fn new(socket: UnixStream, latency: Duration, random: &mut Rng) -> Self {
         socket.set_nonblocking(true).unwrap();
-        Self { socket, latency, held: VecDeque::new(), arrives: Duration::ZERO }
+        let bytes_per_ms = [1_000, 10_000, 1_000_000][random.below(3) as usize];
+        let (held, arrives, reads) = (VecDeque::new(), Duration::ZERO, Duration::ZERO);
+        Self { socket, latency, bytes_per_ms, reads, held, arrives }
     }
 
     /// Sends bytes on their way.
@@ -66,17 +72,29 @@ impl Drip {
         true
     }
 
-    /// When the next piece arrives.
-    pub(super) fn next(&self) -> Option<Duration> {
-        self.held.front().map(|(arrives, _)| *arrives)
+    /// When the next piece arrives, or is read.
+    pub(super) fn next(&self, now: Duration) -> Option<Duration> {
+        let arrival = self.held.front().map(|(arrives, _)| *arrives);
+        arrival.into_iter().chain([self.reads]).filter(|&time| time > now).min()
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
     }
 
     /// Reads a piece of any size.
-    pub(super) fn read(&self, buffer: &mut [u8], random: &mut Rng) -> Input {
+    pub(super) fn read(&mut self, now: Duration, buffer: &mut [u8], random: &mut Rng) -> Input {
+        if now < self.reads {
+            return Input::Nothing;
+        }
         let most = 1 + random.below(buffer.len() as u64) as usize;
         match (&self.socket).read(&mut buffer[..most]) {
             Ok(0) => Input::Ended,
-            Ok(count) => Input::Bytes(count),
+            Ok(count) => {
+                self.reads = now + Duration::from_micros(1_000 * count as u64 / self.bytes_per_ms);
+                Input::Bytes(count)
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Input::Nothing,
             Err(_) => Input::Ended,
         }

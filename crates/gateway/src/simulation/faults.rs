@@ -48,7 +48,7 @@ pub(super) const ALL: &[Fault] = &[
 
 /// The faults of a run, in order of time.
 pub(super) fn draw(kinds: &[Fault], until: Duration, random: &mut Rng) -> Vec<(Duration, Fault)> {
-    let mean_ms = 20 + random.below(400);
+    let mean_ms = 15 + random.below(120);
     let mut faults = Vec::new();
     let mut at = Duration::ZERO;
     loop {

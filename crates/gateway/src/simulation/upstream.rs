@@ -77,7 +77,7 @@ impl Upstream {
         if now < self.stalled_until {
             return false;
         }
-        let mut busy = self.accept();
+        let mut busy = self.accept(random);
         let mut index = 0;
         while let Some(connection) = self.connections.get_mut(index) {
             match connection.step(now, random, &mut self.posts) {
@@ -91,13 +91,13 @@ impl Upstream {
         busy
     }
 
-    fn accept(&mut self) -> bool {
+    fn accept(&mut self, random: &mut Rng) -> bool {
         match self.listener.accept() {
             Ok((socket, _)) => {
                 let mut codec = match self.http2 {
                     true => Codec::Http2(Box::new(http2::Connection::new(
                         Role::Server,
-                        &http2::Settings::default(),
+                        &super::settings(random),
                     ))),
                     false => Codec::Http1(Box::new(http1::Connection::new(
                         Role::Server,
@@ -106,7 +106,7 @@ impl Upstream {
                 };
                 let mut out = Vec::new();
                 codec.start(&mut out);
-                let drip = Drip::new(socket, self.latency);
+                let drip = Drip::new(socket, self.latency, random);
                 let (input, streams) = (Vec::new(), BTreeMap::new());
                 self.connections.push(Connection { drip, codec, out, input, streams });
                 true
@@ -120,7 +120,7 @@ impl Upstream {
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let answers = self.connections.iter().flat_map(|connection| {
             let waiting = connection.streams.values().filter(|serving| !serving.begun);
-            waiting.map(|serving| serving.answers).chain(connection.drip.next())
+            waiting.map(|serving| serving.answers).chain(connection.drip.next(now))
         });
         answers.map(|time| time.max(self.stalled_until)).filter(|&time| time > now).min()
     }
@@ -135,7 +135,7 @@ impl Connection {
         posts: &mut BTreeMap<u64, u32>,
     ) -> Option<bool> {
         let mut buffer = [0; 16 * 1024];
-        let busy = match self.drip.read(&mut buffer, random) {
+        let busy = match self.drip.read(now, &mut buffer, random) {
             Input::Bytes(count) => {
                 self.input.extend_from_slice(&buffer[..count]);
                 self.decode(now, posts);
@@ -147,7 +147,7 @@ impl Connection {
         self.answer(now);
         self.drip.send(now, &mut self.out, random);
         let over = self.codec.must_close() && self.codec.active_streams() == 0;
-        if !self.drip.deliver(now) || (over && self.drip.next().is_none()) {
+        if !self.drip.deliver(now) || (over && self.drip.is_empty()) {
             return None;
         }
         Some(busy)

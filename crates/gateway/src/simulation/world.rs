@@ -24,13 +24,15 @@ use crate::worker::{Exit, Worker};
 use crate::{Gateway, GatewayOptions};
 
 /// Load and faults last so long.
-const SAFETY: Duration = Duration::from_secs(4);
+const SAFETY: Duration = Duration::from_secs(2);
 /// After it everything has to have ended within so long.
 const LIVENESS: Duration = Duration::from_secs(60);
 /// Longest stall of an upstream.
 const STALL_MS_MAX: u64 = 1_500;
 /// Requests that a client has in flight at most.
 const FLIGHTS_MAX: usize = 12;
+/// The clock moves on by so much at least, as if other things had taken so long.
+const CLOCK_STEP: Duration = Duration::from_millis(1);
 /// More rounds without an end at one time of the clock are a loop.
 const ROUNDS_MAX: usize = 200_000;
 
@@ -77,7 +79,7 @@ impl World {
         let config = configuration(&name, workers, 0);
         let options = GatewayOptions { seed: Some(seed), ..GatewayOptions::default() };
         let gateway = Gateway::start(config, options).unwrap();
-        let clients = (0..2 + random.below(5))
+        let clients = (0..2 + random.below(9))
             .map(|index| Client::new(address(&format!("{name}-in")), index % 2 == 0, latency))
             .collect();
         let faults = faults::draw(kinds, SAFETY, &mut random);
@@ -149,7 +151,7 @@ impl World {
             client.due = now + Duration::from_millis(1 + self.random.below(60));
             if client.in_flight() < FLIGHTS_MAX {
                 let ask = Ask::draw(self.summary.asked, &mut self.random);
-                self.summary.asked += u64::from(client.ask(ask));
+                self.summary.asked += u64::from(client.ask(ask, &mut self.random));
             }
         }
     }
@@ -269,7 +271,7 @@ impl World {
     fn next_event(&self) -> Option<Duration> {
         let now = self.clock.passed();
         let workers = self.workers.iter().filter_map(Worker::wait).map(|wait| now + wait);
-        let clients = self.clients.iter().filter_map(Client::next);
+        let clients = self.clients.iter().filter_map(|client| client.next(now));
         let upstreams = self.upstreams.iter().filter_map(|upstream| upstream.next(now));
         workers.chain(clients).chain(upstreams).min()
     }
@@ -277,7 +279,7 @@ impl World {
     fn move_clock(&mut self, to: Option<Duration>) {
         let now = self.clock.passed();
         // Timers have a granularity: a wait that ends now has to end.
-        let to = to.unwrap_or(now).max(now + Duration::from_micros(100));
+        let to = to.unwrap_or(now).max(now + CLOCK_STEP);
         self.clock.advance_to(to);
         self.note(to.as_nanos() as u64);
     }
