@@ -13,6 +13,7 @@ mod docs;
 mod fuzz_smoke;
 mod gateway;
 mod go;
+mod simulate;
 mod tidy;
 
 use std::env;
@@ -41,6 +42,7 @@ cargo xtask COMMAND
   conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn, toxiproxy; all unless named
   acme                    certificates from pebble, by each kind of challenge
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
+  simulate [SECONDS] [SEED]  the data plane on a simulated clock and network, seed after seed (60)
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
   docs                    regenerate docs/config.md and the JSON Schema
 ";
@@ -68,6 +70,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
         ["differential"] => differential::run(),
+        ["simulate", rest @ ..] => simulate::run(rest),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["docs", rest @ ..] => docs::run(rest),
         [] | ["help" | "--help" | "-h"] => {
