@@ -3,16 +3,19 @@
 //! A declaration says everything that changes its meaning (direction, base delay, distribution, unit);
 //! what is ambiguous is refused when it is read, not guessed when it is carried out.
 
-mod gateway;
+pub mod gateway;
 mod host;
-mod http;
+pub mod http;
 mod network;
 mod process;
 
 pub use gateway::GatewayFault;
 pub use host::HostFault;
 pub use http::HttpFault;
-pub use network::NetworkFault;
+pub use network::{
+    Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Loss, LossModel, NetworkFault,
+    NetworkFaultError, Partition, Per, Reorder, ReorderPolicy, Reset, Share,
+};
 pub use process::ProcessFault;
 
 use serde::{Deserialize, Serialize};

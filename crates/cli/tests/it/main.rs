@@ -3,6 +3,8 @@
 
 mod activation;
 mod commands;
+mod experiments;
+mod faults;
 mod prove;
 mod run;
 mod running;
