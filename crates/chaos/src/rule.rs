@@ -93,7 +93,7 @@ mod tests {
             let rule = FaultRule { ttl_ms, ..rule.clone() };
             assert_eq!(rule.check().is_ok(), fits, "{ttl_ms}");
         }
-        let other = FaultRule { fault: Fault::Network(crate::NetworkFault::Partition), ..rule };
+        let other = FaultRule { fault: Fault::Host(crate::HostFault::Cpu { threads: 1 }), ..rule };
         assert_eq!(other.check(), Err(FaultRuleError::Family("network.partition")));
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod activation;
+mod chaos;
 mod commands;
 mod experiments;
 mod faults;
