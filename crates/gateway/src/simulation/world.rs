@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bulkhead_config::Config;
@@ -35,6 +35,9 @@ const FLIGHTS_MAX: usize = 12;
 const CLOCK_STEP: Duration = Duration::from_millis(1);
 /// More rounds without an end at one time of the clock are a loop.
 const ROUNDS_MAX: usize = 200_000;
+
+/// Numbers the worlds of this process, for their sockets' names.
+static WORLDS: AtomicU64 = AtomicU64::new(0);
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +72,9 @@ impl World {
     pub(super) fn new(seed: u64, kinds: &[Fault]) -> Self {
         let clock = Clock::start();
         let mut random = Rng::new(seed);
-        let name = format!("bulkhead-simulation-{}-{seed}", std::process::id());
+        // Seeds may run at the same time, and the same one twice.
+        let number = WORLDS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bulkhead-simulation-{}-{number}", std::process::id());
         let latency = Duration::from_millis([0, 2, 30][random.below(3) as usize]);
         let upstreams = [("one", false), ("two", true)].map(|(cluster, http2)| {
             let listener = UnixListener::bind_addr(&address(&format!("{name}-{cluster}"))).unwrap();

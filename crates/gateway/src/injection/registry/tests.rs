@@ -64,7 +64,7 @@ fn there_are_only_so_many() {
 #[test]
 fn what_a_gateway_cannot_do_is_refused() {
     let (injections, now) = (Injections::default(), Instant::now());
-    let partition = NetworkFault::Partition(Partition { direction: Direction::Both });
+    let partition = NetworkFault::Partition(Partition { direction: Some(Direction::Both) });
     let network = FaultRule::new(Fault::Network(partition), MINUTE);
     for (id, rule) in [("a", network), ("a", rule(Duration::ZERO)), ("a b", rule(MINUTE))] {
         assert!(matches!(injections.put(id, rule, now), Err(FaultRefusal::Invalid(_))), "{id}");
