@@ -57,10 +57,12 @@ pub(crate) fn enlist(worker: Worker) {
     CREW.with_borrow_mut(|crew| crew.push(worker));
 }
 
-/// HTTP/2 with windows of any size, so that flow control has something to do.
+/// HTTP/2 with windows of any size: small ones give flow control something to do, large ones let
+/// sockets and buffers fill.
 fn settings(random: &mut Rng) -> http2::Settings {
-    let stream_window_bytes = [10_000, 65_535, 1 << 20][random.below(3) as usize];
-    http2::Settings { stream_window_bytes, ..http2::Settings::default() }
+    let (stream_window_bytes, connection_window_bytes) =
+        [(10_000, 65_535), (65_535, 1 << 20), (1 << 20, 16 << 20)][random.below(3) as usize];
+    http2::Settings { stream_window_bytes, connection_window_bytes, ..http2::Settings::default() }
 }
 
 fn recruits() -> Vec<Worker> {

@@ -28,9 +28,9 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) fn draw(id: u64, random: &mut Rng) -> Self {
-        let size = |random: &mut Rng| match random.below(20) {
+        let size = |random: &mut Rng| match random.below(12) {
             0 => 60_000 + random.below(600_000) as usize,
-            1..=10 => random.below(2_000) as usize,
+            1..=7 => random.below(2_000) as usize,
             _ => random.below(20_000) as usize,
         };
         let post = random.below(3) == 0;
