@@ -20,9 +20,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let mut command: Command = cargo();
     command.args(["test", "--release", "-q", "-p", "bulkhead-gateway", "--lib"]);
     command.args(["simulation::tests::as_long", "--", "--ignored", "--nocapture"]);
-    command.env("SECONDS", seconds.to_string()).env("RUST_BACKTRACE", "0");
+    command.env("SIMULATE_SECONDS", seconds.to_string()).env("RUST_BACKTRACE", "0");
     if let Some(from) = from {
-        command.env("FROM", from.to_string());
+        command.env("SIMULATE_FROM", from.to_string());
     }
     run_command(&mut command)
 }

@@ -255,9 +255,7 @@ impl Client {
             }
             Event::Trailers { tag, .. } => self.finished(tag),
             Event::Reset { tag, .. } => {
-                if self.flights.remove(&tag).is_some() {
-                    self.ends.broken += 1;
-                }
+                self.ends.broken += u64::from(self.flights.remove(&tag).is_some());
             }
             _ => {}
         }

@@ -70,13 +70,13 @@ fn the_same_seed_gives_the_same_run() {
     }
 }
 
-/// Runs seeds for `SECONDS` (60), from `FROM` (the time): `cargo xtask simulate`.
+/// Runs seeds for `SIMULATE_SECONDS` (60), from seed `SIMULATE_FROM` (the time): `cargo xtask simulate`.
 #[test]
 #[ignore = "as long as one likes: cargo xtask simulate"]
 fn as_long_as_one_likes() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let seconds = number("SECONDS").unwrap_or(60);
-    let from = number("FROM").unwrap_or_else(|| crate::clock::unix().as_millis() as u64);
+    let seconds = number("SIMULATE_SECONDS").unwrap_or(60);
+    let from = number("SIMULATE_FROM").unwrap_or_else(|| crate::clock::unix().as_millis() as u64);
     let until = crate::clock::now() + Duration::from_secs(seconds);
     let (mut seed, mut simulated, mut all) = (from, Duration::ZERO, Summary::default());
     while crate::clock::now() < until {

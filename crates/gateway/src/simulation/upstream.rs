@@ -252,7 +252,7 @@ impl Serving {
         if self.download > 0 {
             // Of every second answer the length is not known before.
             let declared = BodyLength::Known(self.download as u64);
-            head.body = if self.id % 2 == 0 { declared } else { BodyLength::Unknown };
+            head.body = if self.id.is_multiple_of(2) { declared } else { BodyLength::Unknown };
         }
         head
     }
