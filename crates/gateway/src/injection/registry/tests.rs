@@ -1,5 +1,5 @@
-use bulkhead_chaos::NetworkFault;
 use bulkhead_chaos::http::{AbortWith, HttpEffect, HttpFault};
+use bulkhead_chaos::{Direction, NetworkFault, Partition};
 
 use super::*;
 
@@ -64,7 +64,8 @@ fn there_are_only_so_many() {
 #[test]
 fn what_a_gateway_cannot_do_is_refused() {
     let (injections, now) = (Injections::default(), Instant::now());
-    let network = FaultRule::new(Fault::Network(NetworkFault::Partition), MINUTE);
+    let partition = NetworkFault::Partition(Partition { direction: Some(Direction::Both) });
+    let network = FaultRule::new(Fault::Network(partition), MINUTE);
     for (id, rule) in [("a", network), ("a", rule(Duration::ZERO)), ("a b", rule(MINUTE))] {
         assert!(matches!(injections.put(id, rule, now), Err(FaultRefusal::Invalid(_))), "{id}");
     }
