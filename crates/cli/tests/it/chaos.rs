@@ -167,5 +167,6 @@ fn the_lab_is_measured() {
     assert_eq!(report["reverts"]["success_rate"], 1.0, "{report:#}");
     assert_ne!(output.status.code(), Some(3), "{output:?}");
     assert!(report["latency_ms"]["mean"].as_f64().unwrap() > 0.0);
-    assert_eq!(report["kinds"]["process.kill"]["injections"], 6);
+    assert_eq!(report["kinds"]["process.kill"]["injections"], 2);
+    assert_eq!(report["kinds"]["gateway.stall_worker"]["injections"], 2);
 }

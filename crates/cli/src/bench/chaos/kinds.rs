@@ -1,10 +1,12 @@
 //! What is injected into what, and how it is seen without asking the lab. One entry for each kind.
 
+mod gateway;
+
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
-use bulkhead_chaos::{Fault, ProcessFault, Target};
+use bulkhead_chaos::{ChaosId, Fault, ProcessFault, Target};
 use bulkhead_lab::process_target;
 
 use crate::chaos::guardian_command;
@@ -22,15 +24,19 @@ pub(super) trait Staged {
     fn fault(&self) -> Fault;
     fn target(&self) -> anyhow::Result<Target>;
     /// By another way than the lab's: is the fault in force?
-    fn is_struck(&mut self) -> bool;
+    fn is_struck(&mut self, id: ChaosId) -> bool;
     /// By another way than the lab's: is anything of it left, after it was taken back?
-    fn is_left_behind(&mut self) -> bool;
+    fn is_left_behind(&mut self, id: ChaosId) -> bool;
 }
 
 /// All kinds that can be measured on this machine.
 pub(super) const KINDS: &[Kind] = &[
     Kind { name: "process.stop", stage: || Process::stage(ProcessFault::Stop) },
     Kind { name: "process.kill", stage: || Process::stage(ProcessFault::Kill) },
+    Kind { name: "http.abort", stage: gateway::abort },
+    Kind { name: "http.delay", stage: gateway::delay },
+    Kind { name: "gateway.stall_worker", stage: gateway::stall_worker },
+    Kind { name: "gateway.kill_worker", stage: gateway::kill_worker },
 ];
 
 /// A child that waits for the end of its standard input, so that it ends with us.
@@ -72,14 +78,14 @@ impl Staged for Process {
         process_target(self.child.id()).context("find the process to strike")
     }
 
-    fn is_struck(&mut self) -> bool {
+    fn is_struck(&mut self, _: ChaosId) -> bool {
         match self.fault {
             ProcessFault::Stop => self.is_stopped(),
             _ => matches!(self.child.try_wait(), Ok(Some(_))),
         }
     }
 
-    fn is_left_behind(&mut self) -> bool {
+    fn is_left_behind(&mut self, _: ChaosId) -> bool {
         self.is_stopped()
     }
 }
