@@ -114,6 +114,8 @@ fn a_hypothesis_is_held_or_not_under_faults_that_are_taken_back() {
     assert_eq!(held.status.code(), Some(0), "{held:?} {journal:#}");
     assert_eq!(states(&journal), ["reverted", "reverted"]);
     assert_eq!(journal["bulkhead"]["outcome"], "held");
+    let last = journal["run"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["output"]["status"], 503, "the test client is turned away: {last:#}");
     assert_eq!(journal["bulkhead"]["steady_state_after_revert"]["steady_state_met"], true);
 
     // The same abort for everybody.
