@@ -8,6 +8,7 @@
 
 pub(crate) mod generators;
 mod install;
+pub(crate) mod link;
 mod load;
 mod machine;
 mod markers;

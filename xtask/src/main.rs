@@ -41,6 +41,8 @@ cargo xtask COMMAND
   conformance [SUITE…]    suites of others against Bulkhead: h2spec, grpc-interop, connect, autobahn,
                           clients, toxiproxy; all unless named
       --bulkhead PROGRAM  first: this program, in place of one built for release
+  bench link [--dry]      what the packet box of the chaos lab moves, at what cost, how true to what was
+                          asked; writes it into docs/chaos-network.md, or with --dry nowhere
   acme                    certificates from pebble, by each kind of challenge
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
@@ -67,6 +69,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
         ["bench", "overload", rest @ ..] => bench::overload::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
+        ["bench", "link", rest @ ..] => bench::link::run(rest),
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
         // What `connectconformance` starts as its client or server; nobody else would.

@@ -26,6 +26,11 @@ impl ChaosId {
         let low = u128::from(random.next() & 0x3fff_ffff_ffff_ffff);
         Self(time | 0x7 << 76 | high | 0b10 << 62 | low)
     }
+
+    /// The id as a number: a key where text would be too long.
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
 }
 
 impl fmt::Display for ChaosId {

@@ -6,11 +6,21 @@
 mod fault;
 mod id;
 mod kill_plan;
+mod link;
 mod order;
 mod random;
 
-pub use fault::{Fault, GatewayFault, HostFault, HttpFault, NetworkFault, ProcessFault};
+pub use fault::{
+    Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Fault, GatewayFault, HostFault,
+    HttpFault, Loss, LossModel, NetworkFault, NetworkFaultError, Partition, Per, ProcessFault,
+    Reorder, ReorderPolicy, Reset, Share,
+};
 pub use id::{ChaosId, ChaosIdError};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
+pub use link::{
+    COPIES_MAX, DnsAct, Expectation, HELD_BYTES_MAX, HELD_PACKETS_MAX, Impairment, Jitter,
+    JitterLaw, Judgement, Lane, LaneCounts, LinkFault, LossLaw, PacketKind, Pushed, Released,
+    Reply, STAGES_MAX, StageKey, StageReport, Tally, TooManyFaults,
+};
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;

@@ -4,7 +4,12 @@
 //! sockets, packets, files. Each fault has an [`Injector`] in a file of its own.
 
 mod injector;
+mod network;
 mod toxiproxy;
 
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
+pub use network::{
+    CommandError, End, LINK_MTU, LaneReport, Link, LinkError, LinkInjector, LinkOptions,
+    LinkReport, Links, Namespace, NetworkError,
+};
 pub use toxiproxy::{Toxiproxy, ToxiproxyOptions};
