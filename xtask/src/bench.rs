@@ -6,7 +6,9 @@
 //! fresh process, one second of warm-up and a check of the answer's body; what is shown is the
 //! median, with minimum and maximum. A run with a single wrong answer is an error, not a row.
 
+pub(crate) mod certificates;
 pub(crate) mod generators;
+pub(crate) mod idle;
 mod install;
 pub(crate) mod link;
 mod load;

@@ -38,6 +38,10 @@ cargo xtask COMMAND
                           writes it into docs/load.md, or with --dry nowhere
   bench overload          goodput at 0.8, 1, 2 and 5 times the capacity of an upstream, with and without
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
+  bench idle [OPTIONS]    memory, CPU and latency with 100 and 10,000 idle connections, beside HAProxy,
+                          nginx and Envoy; the options of `bench peers`; writes it into docs/idle.md
+  bench certificates      10,000 certificates: start, memory, handshakes, and renewing one of them, beside
+                          HAProxy and nginx; writes it into docs/idle.md
   conformance [SUITE…]    suites of others against Bulkhead: h2spec, grpc-interop, connect, autobahn,
                           clients, toxiproxy; all unless named
       --bulkhead PROGRAM  first: this program, in place of one built for release
@@ -68,6 +72,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "peers", rest @ ..] => bench::run(rest),
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
         ["bench", "overload", rest @ ..] => bench::overload::run(rest),
+        ["bench", "idle", rest @ ..] => bench::idle::run(rest),
+        ["bench", "certificates", rest @ ..] => bench::certificates::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
         ["bench", "link", rest @ ..] => bench::link::run(rest),
         ["acme"] => acme::run(),
