@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::Kill;
+use bulkhead_gateway::KillReport;
 use bulkhead_load::{Load, LoadReport};
 use serde::Serialize;
 
 use super::memory::{oom_kills, rss_bytes};
+use super::link::LinkSeen;
 use super::plan::Plan;
 use super::progress::{Progress, StormProgress};
 use super::stage::Stage;
@@ -16,8 +18,6 @@ use crate::interrupt::Interrupt;
 
 /// Longest time in which nothing is looked at.
 const TURN: Duration = Duration::from_millis(20);
-/// Memory is counted from here on: connections are open by then, buffers have their size.
-const WARM_UP_MAX: Duration = Duration::from_secs(2);
 
 /// One worker killed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,6 +48,11 @@ pub(crate) struct Storm {
     pub(crate) load: LoadReport,
     /// The held requests: counted, but no part of latency and throughput.
     pub(crate) held: LoadReport,
+    /// Callers without tokens, who are right to be turned away; no part of anything else.
+    pub(crate) flood: Option<LoadReport>,
+    /// What the link did meanwhile.
+    pub(crate) link: Option<LinkSeen>,
+    pub(crate) congestion_control: String,
     pub(crate) kills: Vec<KillEvent>,
     pub(crate) interrupted: bool,
     pub(crate) evacuated_connections: u64,
@@ -77,6 +82,7 @@ pub(crate) fn run(
     let cpu_before = stage.gateway.cpu_time();
     let oom_before = oom_kills();
     let held = stage.held(plan, tokens)?;
+    let flood = stage.flood(plan)?;
     let load = stage.load(plan, tokens, plan.arrivals(rate), plan.duration)?;
     let bar = progress.storm(plan.duration);
     let mut director = Director {
@@ -91,6 +97,10 @@ pub(crate) fn run(
     let (load, interrupted) = director.direct(plan, load, interrupt);
     held.stop();
     let held = held.finish();
+    let flood = flood.map(|flood| {
+        flood.stop();
+        flood.finish()
+    });
     director.look_for_successors();
     let Director { kills, rss, rss_start, .. } = director;
     bar.end();
@@ -99,6 +109,9 @@ pub(crate) fn run(
     Ok(Storm {
         load,
         held,
+        flood,
+        link: None,
+        congestion_control: stage.ground.congestion_control(),
         kills,
         interrupted,
         evacuated_connections: after.evacuated_connections - before.evacuated_connections,
@@ -125,7 +138,7 @@ struct Director<'a> {
 
 impl Director<'_> {
     fn direct(&mut self, plan: &Plan, mut load: Load, interrupt: &Interrupt) -> (LoadReport, bool) {
-        let warm_up = WARM_UP_MAX.min(plan.duration / 4);
+        let warm_up = plan.warm_up();
         let mut rounds = plan.kills.iter().peekable();
         let mut interrupted = false;
         while !load.is_over() {
@@ -155,8 +168,10 @@ impl Director<'_> {
         for &worker in &round.victims {
             let generation = self.generation_of(worker);
             let at_s = self.started.elapsed().as_secs_f64();
-            let result = self.stage.gateway.kill_worker(worker);
-            let report = result.unwrap_or_default();
+            let (report, error) = match self.stage.kill(worker) {
+                Ok(report) => (report, None),
+                Err(error) => (KillReport::default(), Some(error.to_string())),
+            };
             let event = KillEvent {
                 at_s,
                 worker,
@@ -165,7 +180,7 @@ impl Director<'_> {
                 connections_lost: report.connections_lost,
                 evacuation_ms: report.duration.as_secs_f64() * 1_000.0,
                 came_back: false,
-                error: result.err().map(|error| error.to_string()),
+                error,
                 generation,
             };
             self.bar.note(&match &event.error {
