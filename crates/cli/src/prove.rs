@@ -53,10 +53,13 @@ use verdict::Outcome;
 /// one of failed infrastructure.
 pub(crate) fn execute(args: ProveArgs) -> anyhow::Result<ExitCode> {
     let infrastructure = ExitCode::from(Outcome::Infrastructure.exit_status());
-    let made = Plan::resolve(&args).and_then(|plan| match ground::elsewhere(plan.weather.as_ref())? {
-        Some(status) => Ok(status),
-        None => Ok(run(&args, plan)?.map_or(infrastructure, |document| document.exit_status.into())),
-    });
+    let made =
+        Plan::resolve(&args).and_then(|plan| match ground::elsewhere(plan.weather.as_ref())? {
+            Some(status) => Ok(status),
+            None => {
+                Ok(run(&args, plan)?.map_or(infrastructure, |document| document.exit_status.into()))
+            }
+        });
     match made {
         Ok(status) => Ok(status),
         Err(error) => {
@@ -98,7 +101,7 @@ fn run(args: &ProveArgs, mut plan: Plan) -> anyhow::Result<Option<Document>> {
         let after = stage.ground.count()?.context("the link is gone")?;
         let verified = imposed.verified.clone();
         let reverted = imposed.revert();
-        progress.say(&format!("link healed: {}", reverted.seen));
+        progress.say(&reverted.describe("the link has no faults any more"));
         let congestion_control = stage.ground.congestion_control();
         let counted = [&before, &after];
         let seen = LinkSeen::new(weather, congestion_control, counted, verified, reverted);
@@ -127,7 +130,7 @@ fn impose(plan: &Plan, stage: &Stage, progress: &Progress) -> anyhow::Result<Opt
     ));
     let imposed = stage.ground.impose(weather, plan.seed, plan.link_lifetime())?;
     if let Some(imposed) = &imposed {
-        progress.say(&format!("probes: {}", imposed.verified.seen));
+        progress.say(&imposed.verified.describe("the link has the faults"));
     }
     Ok(imposed)
 }

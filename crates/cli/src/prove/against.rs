@@ -24,8 +24,8 @@ use crate::interrupt::Interrupt;
 mod peer;
 mod processes;
 
-pub(crate) use peer::PeerName;
 use peer::Peer;
+pub(crate) use peer::PeerName;
 use processes::Processes;
 
 /// Longest time in which nothing is looked at.
@@ -97,7 +97,13 @@ fn one(
     let ground = Ground::make(plan.weather.as_ref())?;
     let (json, grpc) = (upstream(&ground)?, upstream(&ground)?);
     let jwt = plan.jwt && name.knows_rs256();
-    let peer = Peer::prepare(name, plan.workers, &ground, [json.addr(), grpc.addr()], jwt.then_some(tokens))?;
+    let peer = Peer::prepare(
+        name,
+        plan.workers,
+        &ground,
+        [json.addr(), grpc.addr()],
+        jwt.then_some(tokens),
+    )?;
     let mut processes = Processes::start(&peer, &ground)?;
     let tokens = jwt.then_some(tokens);
     let rate = plan.rate.unwrap_or(1.0);
@@ -113,15 +119,20 @@ fn one(
     let seen = warm.failure_samples.first().map(|sample| sample.detail.clone());
     ensure!(warm.ok > 0, "it gave no right answer: {}", seen.unwrap_or_default());
 
-    let oom_before = oom_kills();
+    let (oom_before, before) = (oom_kills(), ground.count()?);
     let held = callers::held(&ground, plan.held(peer.address()), tokens)?;
-    let measured = Measured::direct(plan, load(plan.duration)?, &mut processes, &ground, interrupt)?;
+    let measured =
+        Measured::direct(plan, load(plan.duration)?, &mut processes, &ground, interrupt)?;
     held.stop();
     let held = held.finish();
     let oom = oom_kills().zip(oom_before).map_or(0, |(after, before)| after.saturating_sub(before));
     drop(processes);
+    let lost = before.zip(ground.count()?).map(|(before, after)| {
+        let [was, is] = [&before, &after].map(|counted| counted.report.upstream.counts);
+        100.0 * (is.lost - was.lost) as f64 / (is.received - was.received).max(1) as f64
+    });
     let healed = imposed.map(super::ground::Imposed::revert);
-    let note = peer.note(jwt, healed.as_ref());
+    let note = peer.note(jwt, lost, healed.as_ref());
     json.stop();
     grpc.stop();
     Ok(measured.result(name, note, jwt, &held, oom))

@@ -138,10 +138,8 @@ mod tests {
     /// Packet by packet, as the module says it happens.
     fn simulated(weather: &Weather, time_outs: bool) -> f64 {
         let mut random = Random::new(11);
-        let (low, width) = (
-            milliseconds(weather.delay - weather.jitter),
-            2.0 * milliseconds(weather.jitter),
-        );
+        let (low, width) =
+            (milliseconds(weather.delay - weather.jitter), 2.0 * milliseconds(weather.jitter));
         let mut times: Vec<f64> = (0..ROUNDS)
             .map(|_| {
                 let mut time = 0.0;
@@ -162,7 +160,8 @@ mod tests {
     #[test]
     fn the_model_agrees_with_a_simulation() {
         let article = Profile::Article.weather();
-        let light = Weather { loss_percent: 2.0, jitter: Duration::from_millis(5), ..article.clone() };
+        let light =
+            Weather { loss_percent: 2.0, jitter: Duration::from_millis(5), ..article.clone() };
         for weather in [article, light] {
             let floor = Floor::of(&weather);
             for (computed, time_outs) in [(floor.p99_ms, false), (floor.p99_by_time_out_ms, true)] {
@@ -175,11 +174,8 @@ mod tests {
 
     #[test]
     fn a_link_without_loss_costs_its_delay() {
-        let weather = Weather {
-            loss_percent: 0.0,
-            jitter: Duration::ZERO,
-            ..Profile::Article.weather()
-        };
+        let weather =
+            Weather { loss_percent: 0.0, jitter: Duration::ZERO, ..Profile::Article.weather() };
         let floor = Floor::of(&weather);
         assert_eq!((floor.p50_ms, floor.p99_ms, floor.p99_by_time_out_ms), (40.0, 40.0, 40.0));
         assert_eq!(floor.time_out_ms, 240.0);

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use bulkhead_chaos::{ChaosId, Fault, Order, Random, Target};
 use bulkhead_lab::{
-    Evidence, Handle, InjectError, Injector as _, Link, LinkInjector, LinkOptions, LinkReport, Links,
-    Namespace, Surroundings,
+    Evidence, Handle, InjectError, Injector as _, Link, LinkInjector, LinkOptions, LinkReport,
+    Links, Namespace, Surroundings,
 };
 
 use super::weather::{Place, Weather};
@@ -159,6 +159,17 @@ pub(crate) struct Probed {
     pub(crate) seen: String,
 }
 
+impl Probed {
+    /// What was to be found, and the details if it was not.
+    pub(crate) fn describe(&self, what: &str) -> String {
+        match self.holds {
+            Some(true) => format!("probes: {what}"),
+            Some(false) => format!("probes: not so that {what}: {}", self.seen),
+            None => format!("probes came to no end: {}", self.seen),
+        }
+    }
+}
+
 /// Faults that are in force on the link. They end with their time, with the link, or by `revert`.
 #[derive(Debug)]
 pub(crate) struct Imposed {
@@ -168,8 +179,7 @@ pub(crate) struct Imposed {
     pub(crate) verified: Probed,
 }
 
-type Look =
-    fn(&LinkInjector, &Order, &Handle, Surroundings) -> Result<Evidence, InjectError>;
+type Look = fn(&LinkInjector, &Order, &Handle, Surroundings) -> Result<Evidence, InjectError>;
 
 impl Imposed {
     /// Takes everything back and looks whether it is gone.
@@ -241,7 +251,8 @@ fn congestion_controls() -> String {
 }
 
 fn read_line(path: &str) -> String {
-    std::fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+    std::fs::read_to_string(path)
+        .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
 fn around(timeout: Duration) -> Surroundings {

@@ -93,7 +93,8 @@ impl LinkSeen {
             jitter_ms: milliseconds(weather.jitter),
             upstream,
             downstream,
-            dropped_unasked: (after.drops - before.drops) + dropped(&is).saturating_sub(dropped(&was)),
+            dropped_unasked: (after.drops - before.drops)
+                + dropped(&is).saturating_sub(dropped(&was)),
             late_p99_ms: after.report.lateness.value_at_quantile(0.99) as f64 / 1e6,
             cpu_us_per_packet: cpu.as_secs_f64() * 1e6 / packets as f64,
             probes_held: verified.holds,

@@ -28,9 +28,9 @@ pub(crate) fn render(document: &Document) -> String {
         let mark = if check.pass { "pass" } else { "**fail**" };
         let _ = writeln!(
             text,
-            "| `{}` | {:?} | {} | {} | {mark} |",
+            "| `{}` | {} | {} | {} | {mark} |",
             check.name,
-            check.aspect,
+            check.aspect.name(),
             number(check.value),
             check.limit
         );
@@ -115,7 +115,7 @@ mod tests {
             "| nginx | 0 | 0 | +0.0 | 0 | 7 |  |",
             "| envoy | – | – | – | – | – | not   installed |",
             "Congestion control cubic. Measured: 12.10 %",
-            "| `requests_failed` | Hypothesis | 0 | = 0 | pass |",
+            "| `requests_failed` | hypothesis | 0 | = 0 | pass |",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }

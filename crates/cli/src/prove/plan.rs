@@ -278,3 +278,6 @@ fn seed_from_clock() -> u64 {
     // Short enough to be typed; a clock before 1970 gives 0, which is as good as any.
     now.map_or(0, |now| bulkhead_chaos::Random::new(now.as_nanos() as u64).below(1_000_000_000))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,8 @@ use bulkhead_gateway::KillReport;
 use bulkhead_load::{Load, LoadReport};
 use serde::Serialize;
 
-use super::memory::{oom_kills, rss_bytes};
 use super::link::LinkSeen;
+use super::memory::{oom_kills, rss_bytes};
 use super::plan::Plan;
 use super::progress::{Progress, StormProgress};
 use super::stage::Stage;

@@ -36,7 +36,14 @@ pub(crate) struct Check {
 impl Check {
     fn none(name: &'static str, value: u64, meaning: &'static str) -> Self {
         let aspect = Aspect::Hypothesis;
-        Self { aspect, name, pass: value == 0, value: value as f64, limit: "= 0".to_owned(), meaning }
+        Self {
+            aspect,
+            name,
+            pass: value == 0,
+            value: value as f64,
+            limit: "= 0".to_owned(),
+            meaning,
+        }
     }
 
     fn all(

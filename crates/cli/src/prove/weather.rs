@@ -130,7 +130,9 @@ mod tests {
     #[test]
     fn figures_are_told_with_unit_direction_and_base() {
         let text = Profile::Article.weather().describe();
-        for part in ["client–gateway", "12 % of the packets lost in each direction", "22.6 %", "40 ± 40 ms"] {
+        for part in
+            ["client–gateway", "12 % of the packets lost in each direction", "22.6 %", "40 ± 40 ms"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

@@ -14,8 +14,7 @@ use super::super::workload::SUBJECT_HEADER;
 
 /// Where `cargo xtask bench install` puts the programs that no distribution has, below the directory
 /// that we are in.
-const BENCH_DIRECTORIES: [&str; 3] =
-    ["target/bench", "target/bench/bin", "target/bench/venv/bin"];
+const BENCH_DIRECTORIES: [&str; 3] = ["target/bench", "target/bench/bin", "target/bench/venv/bin"];
 
 /// Another gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -151,9 +150,18 @@ impl Peer {
         match self.name {
             PeerName::Haproxy => command.args(["-db", "-f"]).arg(configuration),
             PeerName::Envoy => command
-                .args(["--concurrency", "1", "--log-level", "error", "--disable-hot-restart", "--config-yaml"])
+                .args([
+                    "--concurrency",
+                    "1",
+                    "--log-level",
+                    "error",
+                    "--disable-hot-restart",
+                    "--config-yaml",
+                ])
                 .arg(fs::read_to_string(configuration).unwrap_or_default()),
-            PeerName::Nginx => command.arg("-p").arg(&self.directory.0).arg("-c").arg(configuration),
+            PeerName::Nginx => {
+                command.arg("-p").arg(&self.directory.0).arg("-c").arg(configuration)
+            }
             PeerName::Go => command
                 .arg(self.address.to_string())
                 .arg(self.upstream.to_string())
@@ -164,8 +172,13 @@ impl Peer {
         command
     }
 
-    /// What differs from our own run.
-    pub(super) fn note(&self, jwt: bool, healed: Option<&Probed>) -> String {
+    /// What differs from our own run, and what its link did.
+    pub(super) fn note(
+        &self,
+        jwt: bool,
+        loss_percent: Option<f64>,
+        healed: Option<&Probed>,
+    ) -> String {
         let mut note = match self.name {
             PeerName::Nginx => format!("{} workers, HTTP/1.1 to the JSON upstream", self.workers),
             PeerName::Haproxy | PeerName::Envoy | PeerName::Go => {
@@ -174,6 +187,10 @@ impl Peer {
         };
         if !jwt {
             note += "; without tokens";
+        }
+        if let Some(loss_percent) = loss_percent {
+            note +=
+                &format!("; its link lost {loss_percent:.2} % of the packets towards the server");
         }
         if healed.is_some_and(|probed| probed.holds != Some(true)) {
             note += "; its link was not seen to heal";
@@ -201,7 +218,8 @@ struct Directory(PathBuf);
 
 impl Directory {
     fn new(name: &str) -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("bulkhead-prove-{}-{name}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("bulkhead-prove-{}-{name}", std::process::id()));
         fs::create_dir(&path).with_context(|| format!("make {}", path.display()))?;
         Ok(Self(path))
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::prove::ground::Ground;
-use crate::prove::profile::Profile;
 use crate::prove::preflight;
+use crate::prove::profile::Profile;
 use crate::prove::verdict::checks;
 
 /// The whole of it in small: real gateway, real load, two kills, every criterion.

@@ -81,12 +81,7 @@ pub(super) fn checks(seen: &LinkSeen, p50_ms: f64) -> Vec<Check> {
 }
 
 /// Probes that came to no end say nothing about the link, and something about the run.
-fn probes(
-    name: &'static str,
-    holds: Option<bool>,
-    aspect: Aspect,
-    meaning: &'static str,
-) -> Check {
+fn probes(name: &'static str, holds: Option<bool>, aspect: Aspect, meaning: &'static str) -> Check {
     let pass = holds == Some(true);
     let aspect = if holds.is_none() { Aspect::Infrastructure } else { aspect };
     let value = f64::from(u8::from(pass));

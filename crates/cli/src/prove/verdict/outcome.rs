@@ -18,6 +18,17 @@ pub(crate) enum Aspect {
     Infrastructure,
 }
 
+impl Aspect {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Hypothesis => "hypothesis",
+            Self::Injection => "injection",
+            Self::Revert => "revert",
+            Self::Infrastructure => "infrastructure",
+        }
+    }
+}
+
 /// What is said of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

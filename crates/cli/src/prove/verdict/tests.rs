@@ -5,8 +5,8 @@ use bulkhead_load::{ClassReport, ConnectionReport, LoadReport, Row, Summary};
 
 use super::*;
 use crate::prove::link::tests::link;
-use crate::prove::profile::Profile;
 use crate::prove::plan::Plan;
+use crate::prove::profile::Profile;
 use crate::prove::storm::KillEvent;
 
 /// A small plan: one kill of one of eight workers.
