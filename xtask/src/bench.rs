@@ -27,6 +27,8 @@ mod spread;
 pub(crate) mod stall;
 mod tokens;
 
+pub(crate) use process_tree::resident_memory;
+
 use std::collections::BTreeMap;
 use std::fs;
 

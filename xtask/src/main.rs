@@ -5,6 +5,7 @@
 
 mod acme;
 mod bench;
+mod chaostoolkit;
 mod check;
 mod command;
 mod conformance;
@@ -13,6 +14,7 @@ mod docs;
 mod fuzz_smoke;
 mod gateway;
 mod go;
+mod soak;
 mod tidy;
 
 use std::env;
@@ -38,6 +40,8 @@ cargo xtask COMMAND
                           writes it into docs/load.md, or with --dry nowhere
   bench overload          goodput at 0.8, 1, 2 and 5 times the capacity of an upstream, with and without
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
+  bench link [--dry]      what the packet box of the chaos lab moves, at what cost, how true to what was
+                          asked; writes it into docs/chaos-network.md, or with --dry nowhere
   bench idle [OPTIONS]    memory, CPU and latency with 100 and 10,000 idle connections, beside HAProxy,
                           nginx and Envoy; the options of `bench peers`; writes it into docs/idle.md
   bench certificates      10,000 certificates: start, memory, handshakes, and renewing one of them, beside
@@ -45,11 +49,17 @@ cargo xtask COMMAND
   conformance [SUITE…]    suites of others against Bulkhead: h2spec, grpc-interop, connect, autobahn,
                           clients, toxiproxy; all unless named
       --bulkhead PROGRAM  first: this program, in place of one built for release
-  bench link [--dry]      what the packet box of the chaos lab moves, at what cost, how true to what was
-                          asked; writes it into docs/chaos-network.md, or with --dry nowhere
   acme                    certificates from pebble, by each kind of challenge
+  chaostoolkit            experiments through Chaos Toolkit and through ours; writes docs/chaos-formats.md
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
-  fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
+  soak [OPTIONS]          mixed load while files, certificates, endpoints and workers come and go
+      --minutes N         how long (1); or --seconds N
+      --seed N            everything random is drawn from it (from the clock)
+      --rate N            requests per second (300)
+      --binary FILE       this bulkhead, not one that is built for release first
+      --json FILE         the result, with the memory of each second
+  fuzz-smoke [SECONDS] [TARGET…]
+                          each fuzz target, or these, for so long (20)
   docs                    regenerate docs/config.md and the JSON Schema
 ";
 
@@ -78,10 +88,12 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "link", rest @ ..] => bench::link::run(rest),
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
+        ["chaostoolkit"] => chaostoolkit::run(),
         // What `connectconformance` starts as its client or server; nobody else would.
         ["stand-in", rest @ ..] => conformance::stand_in(rest),
         ["differential"] => differential::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
+        ["soak", rest @ ..] => soak::run(rest),
         ["docs", rest @ ..] => docs::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

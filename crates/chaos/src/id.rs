@@ -27,6 +27,31 @@ impl ChaosId {
         Self(time | 0x7 << 76 | high | 0b10 << 62 | low)
     }
 
+    /// Whether it is of version 7, so that [`ChaosId::unix_ms`] means something.
+    pub const fn is_version_7(self) -> bool {
+        (self.0 >> 76) & 0xf == 7 && (self.0 >> 62) & 0b11 == 0b10
+    }
+
+    /// When it was made, in milliseconds since 1970.
+    pub const fn unix_ms(self) -> u64 {
+        (self.0 >> 80) as u64
+    }
+
+    /// The id of part `index` of something that this id names: always the same, of the same time.
+    /// Part 0 has the id itself, so that an order for one target keeps the id that its client gave.
+    pub fn part(self, index: usize) -> Self {
+        if index == 0 {
+            return self;
+        }
+        let mut random = Random::new(self.seed() ^ (index as u64).rotate_left(32));
+        Self::new(Duration::from_millis(self.unix_ms()), &mut random)
+    }
+
+    /// A seed for orders that name none: given by the id, so that it need not be kept beside it.
+    pub const fn seed(self) -> u64 {
+        Random::new((self.0 >> 64) as u64 ^ self.0 as u64).next()
+    }
+
     /// The id as a number: a key where text would be too long.
     pub const fn bits(self) -> u128 {
         self.0
@@ -96,6 +121,21 @@ mod tests {
         assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");
         let later = ChaosId::new(unix + Duration::from_millis(1), &mut random);
         assert!(later > id);
+    }
+
+    #[test]
+    fn parts_have_ids_of_their_own_that_are_always_the_same() {
+        let id = ChaosId::new(Duration::from_millis(1_795_494_240_123), &mut Random::new(9));
+        assert!(id.is_version_7() && id.unix_ms() == 1_795_494_240_123);
+        assert_eq!(id.part(0), id);
+        let mut parts: Vec<ChaosId> = (0..1_000).map(|index| id.part(index)).collect();
+        assert!(parts.iter().all(|part| part.is_version_7() && part.unix_ms() == id.unix_ms()));
+        assert_eq!(parts[7], id.part(7));
+        parts.sort_unstable();
+        parts.dedup();
+        assert_eq!(parts.len(), 1_000);
+        let random: ChaosId = "f81d4fae-7dec-41d0-a765-00a0c91e6bf6".parse().unwrap();
+        assert!(!random.is_version_7());
     }
 
     #[test]

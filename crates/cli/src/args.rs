@@ -33,6 +33,7 @@ pub(crate) enum Command {
     Upgrade(crate::upgrade::UpgradeArgs),
     Prove(crate::prove::ProveArgs),
     Chaos(crate::chaos::ChaosArgs),
+    Bench(crate::bench::BenchArgs),
     Load(Box<crate::load::LoadArgs>),
     #[command(about = "Run a small upstream to try the gateway with")]
     Origin(crate::origin::OriginArgs),

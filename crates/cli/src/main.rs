@@ -2,6 +2,7 @@
 //! signals. It decides nothing about requests.
 
 mod args;
+mod bench;
 mod chaos;
 mod check;
 mod civil_time;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Upgrade(args) => upgrade::execute(&args),
         Command::Chaos(args) => chaos::execute(&args),
         Command::Prove(args) => prove::execute(args),
+        Command::Bench(args) => bench::execute(&args),
         Command::Load(args) => load::execute(&args),
         Command::Origin(args) => origin::execute(&args),
         Command::Version(args) => version::execute(&args),

@@ -8,6 +8,7 @@ use std::time::Instant;
 use bulkhead_codec::Codec;
 use bulkhead_config::model::Protocol;
 use bulkhead_message::{Address, Version};
+use bulkhead_telemetry::ClusterSeries;
 use bulkhead_transport::Channel;
 use bulkhead_upstream::EndpointId;
 
@@ -74,6 +75,8 @@ impl Downstream {
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) cluster: ClusterId,
+    /// The cluster's; it outlives the cluster, which a reload may remove.
+    pub(crate) series: ClusterSeries,
     pub(crate) endpoint: EndpointId,
     pub(crate) address: Address,
     pub(crate) protocol: Protocol,
@@ -126,6 +129,8 @@ pub(crate) struct Connection {
     pub(crate) half_closed: bool,
     /// Close when `out` is flushed.
     pub(crate) closing: bool,
+    /// Close it with a reset: a fault.
+    pub(crate) abort: bool,
     /// Our sending half is closed; input is thrown away until the peer closes too, so that the last
     /// answer is not destroyed by a reset.
     pub(crate) lingering: bool,
@@ -162,6 +167,7 @@ impl Connection {
             spoke: false,
             half_closed: false,
             closing: false,
+            abort: false,
             lingering: false,
             life: Life::default(),
             timer: TimerId::NONE,

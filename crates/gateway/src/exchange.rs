@@ -25,6 +25,7 @@ use crate::worker::Worker;
 
 mod affinity;
 mod backend;
+mod befall;
 mod body_rate;
 mod ending;
 mod failing;
@@ -40,6 +41,7 @@ mod tunnel;
 
 pub(crate) use affinity::{Affinity, hash_of_ip};
 use backend::{choose_backend, observe_latency, pick_endpoint};
+use befall::Befallen;
 pub(crate) use body_rate::BodyRate;
 use ending::fresh;
 pub(crate) use handshake::Tunnel;
@@ -151,11 +153,23 @@ impl Worker {
         let Self { exchanges, snapshot, rng, breakers, shard, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(route) = exchange.route.map(|route| snapshot.route(route)) else { return Ok(()) };
-        let mirrors = route.mirror.is_some();
         exchange
             .passes
             .enter_route(route.guard.as_ref(), Gate { breakers, shard, now: self.now })?;
         choose_backend(exchange, route, rng)?;
+        match self.befall_request(key) {
+            Befallen::Spared => self.send_on(key),
+            Befallen::Taken => Ok(()),
+        }
+    }
+
+    /// To the backend that is chosen.
+    fn send_on(&mut self, key: Key) -> Result<(), Failure> {
+        let Some(exchange) = self.exchanges.get(key) else { return Ok(()) };
+        let Some(route) = exchange.route.map(|route| exchange.snapshot.route(route)) else {
+            return Ok(());
+        };
+        let mirrors = route.mirror.is_some();
         if exchange.expects_continue {
             // The gateway buffers and retries, so it answers for the upstream (RFC 9110 §10.1.1).
             self.send_interim(key, &ResponseHead::new(100));
@@ -191,12 +205,15 @@ impl Worker {
             cluster.pool.budget().record_request(self.now);
         }
         self.set_exchange_timer(key);
+        if self.befall_attempt(key)? {
+            return Ok(());
+        }
         self.acquire(key)
     }
 
     /// A connection has a slot for this exchange: sends the request.
     pub(crate) fn send_request(&mut self, key: Key, upstream: Key) -> Result<Sent, Failure> {
-        let Self { exchanges, connections, .. } = self;
+        let Self { exchanges, connections, spare_buffers, .. } = self;
         let (Some(exchange), Some(connection)) =
             (exchanges.get_mut(key), connections.get_mut(upstream))
         else {
@@ -210,7 +227,7 @@ impl Worker {
             end = false;
         }
         let position = connection.out.position();
-        let out = &mut connection.out.bytes;
+        let out = connection.out.buffer(spare_buffers);
         match codec.open(&exchange.request, end, key.to_tag(), out) {
             Ok(stream) => {
                 exchange.sent_from = position;
@@ -264,6 +281,10 @@ impl Worker {
             Phase::Responding if exchange.tunnel.is_some() => {}
             _ => {
                 exchange.expects_continue = false;
+                let bytes = match &mut exchange.fault {
+                    Some(fault) => fault.request.alter(bytes),
+                    None => bytes,
+                };
                 body.push(&bytes, keep_max);
                 body.owed += flow;
                 self.in_hand.flow_bytes = 0;
@@ -343,12 +364,15 @@ impl Worker {
         }
         let Self { exchanges, heads, clusters, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
-        let head = &mut heads.response;
+        exchange.attempt_outcome = AttemptOutcome::of_status(heads.response.status);
+        observe_latency(exchange, clusters, self.now);
+        self.befall_response(key);
+        let Self { exchanges, heads, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(route) = exchange.route.map(|route| exchange.snapshot.route(route)) else {
             return Ok(());
         };
-        exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
-        observe_latency(exchange, clusters, self.now);
+        let head = &mut heads.response;
         strip_hop_by_hop(&mut head.fields);
         route.chain.on_response(&exchange.request, head);
         exchange.affinity.set_cookie(route.backend(exchange.backend), exchange.secure, head);
@@ -377,7 +401,12 @@ impl Worker {
         if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge != Key::NONE) {
             self.drop_hedge(key);
         }
-        let Self { exchanges, connections, heads, .. } = self;
+        if self.exchanges.get(key).is_some_and(|exchange| exchange.fault.is_some())
+            && self.keep_head(key, end)
+        {
+            return;
+        }
+        let Self { exchanges, connections, heads, spare_buffers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         exchange.hedge_at = None;
         exchange.phase = Phase::Responding;
@@ -388,7 +417,8 @@ impl Worker {
         let Some(leg) = exchange.downstream else { return };
         let Some(connection) = connections.get_mut(leg.connection) else { return };
         let Some(codec) = connection.codec.as_mut() else { return };
-        let sent = codec.respond(leg.stream, &heads.response, end, &mut connection.out.bytes);
+        let out = connection.out.buffer(spare_buffers);
+        let sent = codec.respond(leg.stream, &heads.response, end, out);
         if end {
             exchange.response_body.ended = true;
             exchange.response_body.end_sent = true;

@@ -433,7 +433,7 @@ impl Worker {
             connection.half_closed = true;
             connection.channel.close_notify();
         } else if connection.out.is_empty() && connection.streams() == 0 {
-            connection.out.release_memory();
+            connection.out.release_memory(&mut self.spare_buffers);
         }
     }
 
@@ -442,6 +442,10 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.lingering {
             return;
+        }
+        if connection.abort {
+            connection.channel.reset_on_close();
+            return self.connection_lost(key);
         }
         if connection.input_closed || !connection.is_downstream() {
             // Whoever has ended its half does not send what a reset could answer.

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::connection::Connection;
 use crate::evacuation::{self, KillReport, Parcel};
 use crate::faults::Faults;
+use crate::injection::Injections;
 use crate::listening::ListeningSet;
 use crate::mailbox::{Message, Slot};
 use crate::names::{Names, has_names};
@@ -91,6 +92,7 @@ impl State {
 pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) faults: Arc<Faults>,
+    pub(crate) injections: Injections,
     pub(crate) challenges: Arc<HttpChallenges>,
     /// The access log tells of TLS.
     pub(crate) logs_tls: bool,
@@ -115,9 +117,14 @@ impl Shared {
         logs_tls: bool,
         placement: Placement,
     ) -> Self {
+        let mut injections = Injections::default();
+        if let Some(log) = &access_log {
+            injections.levers.log_delay_ms = log.delay_ms();
+        }
         Self {
             registry,
-            faults: Arc::default(),
+            faults: injections.levers.faults.clone(),
+            injections,
             challenges: Arc::default(),
             logs_tls,
             totals: Totals::default(),

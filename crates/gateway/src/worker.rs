@@ -7,6 +7,7 @@
 
 mod accepting;
 mod listeners;
+mod rules;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,7 +35,9 @@ use crate::evacuation::Parcel;
 use crate::exchange_state::{Exchange, Phase};
 use crate::faults::{Fault, Faults};
 use crate::guard::InHand;
+use crate::injection::FaultTable;
 use crate::mailbox::{Message, Slot};
+use crate::outbox::SpareBuffers;
 use crate::pressure::Pressure;
 use crate::pump::READ_BYTES;
 use crate::rebalance::Balance;
@@ -94,6 +97,7 @@ pub(crate) struct Worker {
     fired: Vec<Owner>,
     pub(crate) heads: Heads,
     pub(crate) buffer: Vec<u8>,
+    pub(crate) spare_buffers: SpareBuffers,
     pub(crate) dirty: Vec<Key>,
     /// How many of `dirty` were flushed in this turn.
     pub(crate) flushed: usize,
@@ -113,6 +117,8 @@ pub(crate) struct Worker {
     pub(crate) caches: Caches,
     pub(crate) shard: Arc<Shard>,
     pub(crate) faults: Arc<Faults>,
+    /// The rules of run time that befall exchanges.
+    pub(crate) injected: FaultTable,
     pub(crate) challenges: Arc<HttpChallenges>,
     pub(crate) access_log: Option<AccessLogWriter>,
     pub(crate) balance: Balance,
@@ -140,6 +146,7 @@ impl Worker {
         let shard = shared.registry.shard(slot.index);
         let mut worker = Self {
             faults: shared.faults.clone(),
+            injected: FaultTable::default(),
             challenges: shared.challenges.clone(),
             access_log: shared.log_writer(),
             slot,
@@ -161,6 +168,7 @@ impl Worker {
             fired: Vec::new(),
             heads: Heads::default(),
             buffer: vec![0; READ_BYTES],
+            spare_buffers: SpareBuffers::default(),
             dirty: Vec::new(),
             flushed: 0,
             again: Vec::new(),
@@ -168,7 +176,7 @@ impl Worker {
             lost: 0,
             in_hand: InHand::NOTHING,
             now,
-            unix_s: clock::unix().as_secs(),
+            unix_s: 0,
             date: DateCache::default(),
             next_housekeeping: now,
             verdicts_seen: 0,
@@ -184,8 +192,9 @@ impl Worker {
             beginners: Vec::new(),
             idle_until: now,
         };
-        worker.date.update(clock::unix());
+        worker.tell_time();
         worker.adopt_clusters();
+        worker.take_rules();
         worker
     }
 
@@ -387,11 +396,12 @@ impl Worker {
             return;
         }
         self.next_housekeeping = self.now + HOUSEKEEPING;
-        let unix = clock::unix();
-        self.unix_s = unix.as_secs();
-        self.date.update(unix);
+        self.tell_time();
         self.expire_idle();
+        self.retire_leftovers();
+        self.spare_buffers.trim();
         self.preconnect();
+        self.sweep_rules();
         self.accept_again();
         self.count_endpoints();
         self.count_breakers();
@@ -417,6 +427,7 @@ impl Worker {
         while let Ok(message) = self.inbox.try_recv() {
             match message {
                 Message::Snapshot(snapshot) => self.install(snapshot),
+                Message::Rules => self.take_rules(),
                 Message::Listeners(listeners) => self.listen_on(listeners),
                 Message::AcceptQueue(queues) => self.drain_queues(&queues),
                 Message::Parcels(parcels) => self.parcels.extend(parcels),

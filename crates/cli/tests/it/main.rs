@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test reports so")]
 
 mod activation;
+mod chaos;
 mod commands;
+mod experiments;
+mod faults;
 mod prove;
 mod run;
 mod running;

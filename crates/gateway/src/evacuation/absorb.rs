@@ -89,6 +89,7 @@ impl Worker {
             for leg in legs.into_iter().flatten() {
                 leg.connection = connection_keys.get(&leg.connection).copied().unwrap_or(Key::NONE);
             }
+            self.revive_cluster(&exchange);
             let cluster = exchange.cluster.and_then(|id| self.clusters.get_mut(id));
             exchange.limited &= cluster.is_some();
             exchange.endpoint = cluster.and_then(|cluster| {
@@ -172,6 +173,8 @@ impl Worker {
     }
 
     fn absorb_exchange(&mut self, key: Key) {
+        // A fault may have been taken back while the exchange was on its way.
+        self.lift_fault(key);
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let begun = exchange.phase == Phase::Begun;
         if exchange.phase == Phase::Waiting || (begun && exchange.route.is_some()) {

@@ -179,8 +179,12 @@ impl Mover {
                 self.release(lane);
             }
             // After the packets, so that a report knows of those that were there before it was asked for.
-            if commanded && !self.obey() {
-                return Ok(());
+            if commanded {
+                if !self.obey() {
+                    return Ok(());
+                }
+                // What a fault held that was taken back leaves now, not when it would have.
+                (0..2).for_each(|lane| self.release(lane));
             }
             self.set_timer()?;
         }

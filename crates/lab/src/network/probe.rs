@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{Expectation, Tally};
@@ -79,6 +79,20 @@ impl Prober {
         Ok(Self { sockets: Mutex::new(sockets) })
     }
 
+    /// Waits for the end of another verification, no longer than until the deadline.
+    fn lock(&self, deadline: Instant) -> io::Result<MutexGuard<'_, [UdpSocket; 2]>> {
+        loop {
+            match self.sockets.try_lock() {
+                Ok(sockets) => return Ok(sockets),
+                Err(TryLockError::Poisoned(sockets)) => return Ok(sockets.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+
     /// Sends at least `least` probes upstream (0) or downstream (1), as many as this expectation needs,
     /// and takes what arrives. Ends when all have, or when the box has none left.
     ///
@@ -92,7 +106,7 @@ impl Prober {
         expected: &Expectation,
         deadline: Instant,
     ) -> io::Result<Tally> {
-        let sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        let sockets = self.lock(deadline)?;
         let (from, to) = (&sockets[lane], &sockets[1 - lane]);
         let drain =
             Drain::begin(link, lane, expected.patience(), deadline).map_err(io::Error::other)?;
@@ -145,7 +159,8 @@ impl Run {
         probe[8..16].copy_from_slice(&(number as u64).to_ne_bytes());
         let probe = &probe[..bytes.saturating_sub(HEADER_BYTES)];
         self.sent_at.push(Instant::now());
-        // Blocks when the device is full: no probe is lost on this side of the link.
+        // A full device drops it. The box then never takes as many as were sent, and the run ends at the
+        // deadline: unknown, not failed.
         rustix::net::send(socket, probe, SendFlags::empty())?;
         self.tally.sent += 1;
         Ok(())

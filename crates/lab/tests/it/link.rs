@@ -214,6 +214,21 @@ fn a_fault_ends_in_the_box_when_its_time_is_over() {
 }
 
 #[test]
+fn what_a_fault_holds_leaves_when_it_is_taken_back() {
+    let Some(link) = link("flush", &LinkOptions::default()) else { return };
+    let open = |end: &End| end.namespace.enter(|| UdpSocket::bind((end.v4, 0))).unwrap().unwrap();
+    let (from, to) = (open(link.client()), open(link.server()));
+    // Longer than the test waits.
+    let delay = fault(r#"{"delay": {"direction": "upstream", "base_ms": 60000}}"#);
+    link.impose(1, &delay, 5, Instant::now() + 2 * MINUTE, deadline()).unwrap();
+    from.send_to(b"held", to.local_addr().unwrap()).unwrap();
+    while link.report(deadline()).unwrap().upstream.held == 0 {}
+    link.lift(1, deadline()).unwrap();
+    to.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(to.recv(&mut [0; 16]).expect("the packet"), 4);
+}
+
+#[test]
 fn tcp_gets_through_loss_delay_copies_and_turned_bits() {
     for congestion_control in ["cubic", "bbr"] {
         let options = LinkOptions {

@@ -1,0 +1,171 @@
+//! `bulkhead chaos` and `bulkhead bench chaos`, from outside.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bulkhead_testkit::Scratch;
+use serde_json::Value;
+
+use crate::bulkhead;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Killed and waited for, whatever becomes of the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    fn sleeper() -> Self {
+        Self(Command::new("sleep").arg("600").spawn().unwrap())
+    }
+
+    fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+
+    fn state(&self) -> char {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+    }
+
+    fn wait_until_it_goes_on(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.state() == 'T' {
+            assert!(Instant::now() < deadline);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// A lab that listens by the time this returns. Machines are busy: the attempts have time.
+fn serve(scratch: &Scratch, state: &str) -> Process {
+    let engine = scratch.write("engine.json", r#"{"overall_ms": 20000}"#);
+    let mut child = bulkhead()
+        .args(["chaos", "serve", "--state", state, "--engine"])
+        .arg(engine)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("chaos lab on unix:"), "{line}");
+    Process(child)
+}
+
+fn chaos(state: &str, arguments: &[&str]) -> Output {
+    let mut command = bulkhead();
+    command.arg("chaos").args(arguments).args(["--state", state]);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+}
+
+fn path(scratch: &Scratch) -> String {
+    scratch.path().join("state").display().to_string()
+}
+
+#[test]
+fn a_process_is_stopped_and_continued_by_command() {
+    let (scratch, sleeper) = (Scratch::new(), Process::sleeper());
+    let state = path(&scratch);
+    let lab = serve(&scratch, &state);
+    let dry = chaos(&state, &["inject", "process.stop", "--pid", &sleeper.pid(), "--dry-run"]);
+    assert!(dry.status.success() && String::from_utf8_lossy(&dry.stdout).contains("SIGSTOP"));
+    assert_ne!(sleeper.state(), 'T');
+    let pid = sleeper.pid();
+    let injected =
+        chaos(&state, &["inject", "process.stop", "--pid", &pid, "--ttl", "5m", "--json"]);
+    assert_eq!(injected.status.code(), Some(0), "{injected:?}");
+    assert_eq!(sleeper.state(), 'T');
+    let status = json(&chaos(&state, &["status", "--json"]));
+    assert_eq!(status["live"][0]["id"], json(&injected)["ids"][0]);
+    let again = chaos(&state, &["inject", "process.stop", "--pid", &pid]);
+    assert_eq!(again.status.code(), Some(2), "refused: {again:?}");
+    let id = json(&injected)["ids"][0].as_str().unwrap().to_owned();
+    let reverted = chaos(&state, &["revert", &id]);
+    assert_eq!(reverted.status.code(), Some(0), "{reverted:?}");
+    assert_ne!(sleeper.state(), 'T');
+
+    // The lever takes it back and blocks what is new.
+    assert!(chaos(&state, &["inject", "process.stop", "--pid", &pid]).status.success());
+    assert!(chaos(&state, &["lever", "engage"]).status.success());
+    sleeper.wait_until_it_goes_on();
+    let blocked = chaos(&state, &["inject", "process.stop", "--pid", &pid]);
+    assert_eq!(blocked.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&blocked.stderr).contains("lever"), "{blocked:?}");
+    drop(lab);
+    assert_eq!(json(&chaos(&state, &["lever", "show", "--json"]))["engaged"], true);
+    assert!(chaos(&state, &["lever", "release"]).status.success());
+    let audit = bulkhead().args(["chaos", "audit", "verify", "--state", &state]).output().unwrap();
+    assert!(audit.status.success(), "{audit:?}");
+    let log = Path::new(&state).join("audit.log");
+    let text = fs::read_to_string(&log).unwrap().replacen("SIGSTOP", "SIGSTOQ", 1);
+    fs::write(&log, text).unwrap();
+    let audit = bulkhead().args(["chaos", "audit", "verify"]).arg(&log).output().unwrap();
+    assert_eq!(audit.status.code(), Some(1), "{audit:?}");
+}
+
+#[test]
+fn a_lab_that_ends_takes_everything_back() {
+    let (scratch, sleeper) = (Scratch::new(), Process::sleeper());
+    let state = path(&scratch);
+    let mut lab = serve(&scratch, &state);
+    assert!(chaos(&state, &["inject", "process.stop", "--pid", &sleeper.pid()]).status.success());
+    let terminate = Command::new("kill").arg(lab.pid()).status().unwrap();
+    assert!(terminate.success());
+    assert!(lab.0.wait().unwrap().success());
+    assert_ne!(sleeper.state(), 'T');
+    let status = json(&chaos(&state, &["status", "--json"]));
+    assert_eq!((&status["running"], status["live"].as_array().unwrap().len()), (&false.into(), 0));
+}
+
+#[test]
+fn revert_all_works_from_the_journal() {
+    let (scratch, sleeper) = (Scratch::new(), Process::sleeper());
+    let state = path(&scratch);
+    let lab = serve(&scratch, &state);
+    assert!(chaos(&state, &["inject", "process.stop", "--pid", &sleeper.pid()]).status.success());
+    drop(lab);
+    // Its guardian has continued the process; the journal does not know that.
+    sleeper.wait_until_it_goes_on();
+    let status = json(&chaos(&state, &["status", "--json"]));
+    assert_eq!(status["live"][0]["state"], "unknown");
+    let reverted = chaos(&state, &["revert", "--all", "--json"]);
+    assert_eq!(json(&reverted)["reverted"], 1, "{reverted:?}");
+    assert_eq!(json(&chaos(&state, &["revert", "--all", "--json"]))["reverted"], 0);
+    let alone = chaos(&state, &["inject", "process.stop", "--pid", &sleeper.pid()]);
+    assert_eq!(alone.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&alone.stderr).contains("bulkhead chaos serve"));
+}
+
+#[test]
+fn the_lab_is_measured() {
+    let scratch = Scratch::new();
+    let file = scratch.path().join("chaos.json");
+    let output = bulkhead()
+        .args(["bench", "chaos", "--injections", "12", "--json"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(report["injections"], 12, "{output:?}");
+    // On a machine that is too busy an injection may run out of time, but is taken back all the same.
+    assert_eq!(report["left_behind"], 0, "{report:#}");
+    assert_eq!(report["reverts"]["success_rate"], 1.0, "{report:#}");
+    assert_ne!(output.status.code(), Some(3), "{output:?}");
+    assert!(report["latency_ms"]["mean"].as_f64().unwrap() > 0.0);
+    assert_eq!(report["kinds"]["process.kill"]["injections"], 6);
+}
