@@ -36,6 +36,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use bulkhead_chaos::Outcome;
 
 pub(crate) use args::ProveArgs;
 
@@ -47,7 +48,6 @@ use plan::Plan;
 use progress::Progress;
 use stage::Stage;
 use tokens::TokenPool;
-use verdict::Outcome;
 
 /// Runs the proof. Its exit status is that of the [`Outcome`]; a run that could not be made has the
 /// one of failed infrastructure.

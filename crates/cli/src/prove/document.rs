@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bulkhead_chaos::{Outcome, Verdict};
 use bulkhead_load::{ClassReport, ConnectionReport, FailureSample, LoadReport, Row, Summary};
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use super::memory::Environment;
 use super::plan::{CLASSES, FLOOD_CLASS, HELD_CLASS, Plan};
 use super::preflight::Preflight;
 use super::storm::{KillEvent, Storm};
-use super::verdict::{Check, Outcome, checks};
+use super::verdict::{Check, checks, verdict};
 
 /// Everything about a run.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +26,8 @@ pub(crate) struct Document {
     pub(crate) verdict: &'static str,
     /// The gravest of what failed, by the aspects of the checks; it gives the exit status.
     pub(crate) outcome: Outcome,
+    /// The four answers apart.
+    pub(crate) answers: Verdict,
     pub(crate) exit_status: u8,
     /// The run was interrupted: everything here is about the part that was made.
     pub(crate) partial: bool,
@@ -133,7 +136,8 @@ impl Document {
         storm: &Storm,
     ) -> Self {
         let checks = checks(storm, &preflight, plan);
-        let outcome = Outcome::of(&checks);
+        let answers = verdict(&checks);
+        let outcome = answers.outcome();
         let verdict = if outcome == Outcome::Held { "pass" } else { "fail" };
         let ok = storm.load.ok + storm.held.ok;
         let per_request = |seconds: f64| seconds * 1e6 / ok.max(1) as f64;
@@ -149,6 +153,7 @@ impl Document {
             schema: 1,
             verdict,
             outcome,
+            answers,
             exit_status: outcome.exit_status(),
             partial: storm.interrupted,
             checks,

@@ -8,6 +8,7 @@ use crate::page::{self, Frame, escape, figure, grouped, number};
 
 use super::document::Document;
 use super::table::mebibytes;
+use super::verdict::sentence;
 
 mod charts;
 mod tables;
@@ -68,7 +69,7 @@ fn header(page: &mut String, document: &Document) {
         let failed = document.checks.iter().filter(|check| !check.pass).count();
         format!(
             "{}: {failed} of {} checks failed; {} of {} requests did not get their right answer.",
-            capital(document.outcome.sentence()),
+            capital(sentence(document.outcome)),
             document.checks.len(),
             grouped(requests.failed),
             grouped(requests.scheduled)

@@ -6,6 +6,7 @@ use crate::page::{grouped, number};
 
 use super::document::Document;
 use super::table::mebibytes;
+use super::verdict::sentence;
 
 /// The whole report without its charts.
 pub(crate) fn render(document: &Document) -> String {
@@ -13,7 +14,7 @@ pub(crate) fn render(document: &Document) -> String {
         "# Bulkhead prove: {}\n\n{} (exit status {}). Profile `{}`, {:.0} s at {} requests/s, {} of {} \
          workers killed.\n\n",
         document.verdict,
-        document.outcome.sentence(),
+        sentence(document.outcome),
         document.exit_status,
         document.profile,
         document.duration_s,

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use crate::page::number;
 
 use super::document::Document;
+use super::verdict::sentence;
 
 /// Prints figures, checks and verdict.
 pub(crate) fn print(document: &Document, out: &mut impl Write) -> io::Result<()> {
@@ -24,7 +25,7 @@ pub(crate) fn print(document: &Document, out: &mut impl Write) -> io::Result<()>
     writeln!(
         out,
         "\nverdict: {verdict}{partial}: {} (exit status {})",
-        document.outcome.sentence(),
+        sentence(document.outcome),
         document.exit_status
     )?;
     writeln!(out, "replay:  {}", document.command)

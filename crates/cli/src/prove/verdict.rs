@@ -9,7 +9,7 @@ use super::storm::Storm;
 mod link;
 mod outcome;
 
-pub(crate) use outcome::{Aspect, Outcome};
+pub(crate) use outcome::{Aspect, sentence, verdict};
 
 /// The generator may be this late, at its 99th percentile. Latency counts from the intended time, so
 /// that lateness makes results worse, never better; beyond this the offered rate was not offered.

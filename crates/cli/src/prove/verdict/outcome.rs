@@ -1,5 +1,6 @@
-//! The one word for a whole run, and its exit status.
+//! The four answers of a run, as the lab gives them, and the one word for the whole.
 
+use bulkhead_chaos::{Answered, Outcome, Verdict};
 use serde::Serialize;
 
 use super::Check;
@@ -29,57 +30,33 @@ impl Aspect {
     }
 }
 
-/// What is said of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
-    /// Everything held, under faults that took hold.
-    Held,
-    /// The gateway did not keep what it has to.
-    Deviated,
-    /// A fault did not take hold: nothing was shown.
-    NotEffective,
-    /// Something may be left behind.
-    RevertFailed,
-    /// The run failed, or saw too little.
-    Infrastructure,
+/// The answers that the checks give, with those that failed as reasons.
+pub(crate) fn verdict(checks: &[Check]) -> Verdict {
+    let answered = |aspect| {
+        let mut checks = checks.iter().filter(|check| check.aspect == aspect).peekable();
+        match (checks.peek().is_some(), checks.all(|check| check.pass)) {
+            (false, _) => Answered::NotAsked,
+            (true, true) => Answered::Held,
+            (true, false) => Answered::Deviated,
+        }
+    };
+    let failed = checks.iter().filter(|check| !check.pass);
+    Verdict {
+        hypothesis: answered(Aspect::Hypothesis),
+        injection: answered(Aspect::Injection),
+        revert: answered(Aspect::Revert),
+        infrastructure: answered(Aspect::Infrastructure),
+        reasons: failed.map(|check| format!("{}: {}", check.name, check.meaning)).collect(),
+    }
 }
 
-impl Outcome {
-    /// The gravest first: what is left behind, a run that failed, a fault that was none.
-    pub(crate) fn of(checks: &[Check]) -> Self {
-        let failed = |aspect| checks.iter().any(|check| !check.pass && check.aspect == aspect);
-        if failed(Aspect::Revert) {
-            Self::RevertFailed
-        } else if failed(Aspect::Infrastructure) || checks.is_empty() {
-            Self::Infrastructure
-        } else if failed(Aspect::Injection) {
-            Self::NotEffective
-        } else if failed(Aspect::Hypothesis) {
-            Self::Deviated
-        } else {
-            Self::Held
-        }
-    }
-
-    pub(crate) const fn exit_status(self) -> u8 {
-        match self {
-            Self::Held => 0,
-            Self::Deviated => 1,
-            Self::NotEffective => 2,
-            Self::RevertFailed => 3,
-            Self::Infrastructure => 4,
-        }
-    }
-
-    /// For people.
-    pub(crate) const fn sentence(self) -> &'static str {
-        match self {
-            Self::Held => "all held",
-            Self::Deviated => "the gateway failed a check",
-            Self::NotEffective => "a fault did not take hold, so nothing was shown",
-            Self::RevertFailed => "something was not taken back or did not come back",
-            Self::Infrastructure => "the run itself failed or saw too little",
-        }
+/// An outcome for people.
+pub(crate) const fn sentence(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Held => "all held",
+        Outcome::Deviated => "the gateway failed a check",
+        Outcome::NotEffective => "a fault did not take hold, so nothing was shown",
+        Outcome::RevertFailed => "something was not taken back or did not come back",
+        Outcome::Infrastructure => "the run itself failed or saw too little",
     }
 }

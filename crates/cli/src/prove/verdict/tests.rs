@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bulkhead_chaos::Kill;
+use bulkhead_chaos::{Kill, Outcome};
 use bulkhead_load::{ClassReport, ConnectionReport, LoadReport, Row, Summary};
 
 use super::*;
@@ -198,7 +198,7 @@ fn the_gravest_failure_gives_the_outcome() {
     let outcome = |change: fn(&mut Storm)| {
         let mut storm = storm();
         change(&mut storm);
-        let outcome = Outcome::of(&checks(&storm, &preflight(), &plan()));
+        let outcome = verdict(&checks(&storm, &preflight(), &plan())).outcome();
         (outcome, outcome.exit_status())
     };
     assert_eq!(outcome(|_| ()), (Outcome::Held, 0));
@@ -215,7 +215,7 @@ fn the_gravest_failure_gives_the_outcome() {
         outcome(|storm| storm.load.generator_lag_ms.p99 = 101.0),
         (Outcome::Infrastructure, 4)
     );
-    assert_eq!(Outcome::of(&[]), Outcome::Infrastructure);
+    assert_eq!(verdict(&[]).outcome(), Outcome::Infrastructure);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_link_that_did_nothing_is_not_effective() {
     let outcome = |link| {
         let mut storm = Storm { link, ..storm() };
         storm.load.latency_ms.p50 = 60.0;
-        Outcome::of(&checks(&storm, &preflight(), &plan))
+        verdict(&checks(&storm, &preflight(), &plan)).outcome()
     };
     assert_eq!(outcome(Some(link())), Outcome::Held);
     assert_eq!(outcome(None), Outcome::Infrastructure);
