@@ -14,6 +14,7 @@ mod docs;
 mod fuzz_smoke;
 mod gateway;
 mod go;
+mod simulate;
 mod soak;
 mod tidy;
 
@@ -52,6 +53,8 @@ cargo xtask COMMAND
   acme                    certificates from pebble, by each kind of challenge
   chaostoolkit            experiments through Chaos Toolkit and through ours; writes docs/chaos-formats.md
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
+  simulate [SECONDS] [SEED]
+                          the data plane on a simulated clock and network, seed after seed (60)
   soak [OPTIONS]          mixed load while files, certificates, endpoints and workers come and go
       --minutes N         how long (1); or --seconds N
       --seed N            everything random is drawn from it (from the clock)
@@ -92,6 +95,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         // What `connectconformance` starts as its client or server; nobody else would.
         ["stand-in", rest @ ..] => conformance::stand_in(rest),
         ["differential"] => differential::run(),
+        ["simulate", rest @ ..] => simulate::run(rest),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["soak", rest @ ..] => soak::run(rest),
         ["docs", rest @ ..] => docs::run(rest),

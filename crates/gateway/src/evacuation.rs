@@ -19,7 +19,7 @@
 mod absorb;
 mod parts;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -124,7 +124,8 @@ impl Worker {
                 parts.join(node, Node::Exchange(other));
             }
         }
-        let mut parcels: HashMap<Node, Parcel> = HashMap::new();
+        // In an order that is the same whenever the same worker dies again: see `simulation`.
+        let mut parcels: BTreeMap<Node, Parcel> = BTreeMap::new();
         for key in connection_keys {
             let Some(mut connection) = self.connections.remove(key) else { continue };
             connection.timer = TimerId::NONE;

@@ -49,6 +49,8 @@ mod reload;
 mod resize;
 mod retire;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 mod sniff;
 mod timer;

@@ -71,6 +71,14 @@ impl State {
             .collect()
     }
 
+    /// Puts a new worker's slot in its place.
+    fn seat(&mut self, slot: Arc<Slot>) {
+        match self.slots.get_mut(slot.index) {
+            Some(place) => *place = slot,
+            None => self.slots.push(slot),
+        }
+    }
+
     /// Another handle of each socket that a worker listens on.
     pub(crate) fn share(
         &self,
@@ -306,17 +314,20 @@ impl Shared {
         }
         let _fresh = slot.send(Message::Listeners(listeners));
         let (shared, own) = (self.clone(), slot.clone());
+        #[cfg(test)]
+        if crate::simulation::is_on() {
+            state.seat(slot);
+            drop(state);
+            crate::simulation::enlist(Worker::new(own, inbox, poll, snapshot, shared));
+            return Ok(());
+        }
         let thread =
             std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 // Before it allocates: memory comes from where it is first touched.
                 shared.placement.pin(index);
                 live(Worker::new(own, inbox, poll, snapshot, shared));
             })?;
-        if state.slots.len() <= index {
-            state.slots.push(slot);
-        } else {
-            state.slots[index] = slot;
-        }
+        state.seat(slot);
         state.threads.retain(|thread| !thread.is_finished());
         state.threads.push(thread);
         Ok(())

@@ -204,14 +204,15 @@ impl Worker {
         // What was parked before this worker was there to be woken.
         self.read_mail();
         loop {
-            if let Some(exit) = self.turn(&mut events) {
+            let timeout = self.wait();
+            if let Some(exit) = self.turn(&mut events, timeout) {
                 return exit;
             }
         }
     }
 
-    fn turn(&mut self, events: &mut Events) -> Option<Exit> {
-        let timeout = self.wait();
+    /// One turn of the loop, which waits for something to happen no longer than `timeout`.
+    pub(crate) fn turn(&mut self, events: &mut Events, timeout: Option<Duration>) -> Option<Exit> {
         if let Err(cause) = self.poll.poll(events, timeout)
             && cause.kind() != std::io::ErrorKind::Interrupted
         {
@@ -252,7 +253,8 @@ impl Worker {
         self.finished_draining()
     }
 
-    fn wait(&self) -> Option<Duration> {
+    /// How long nothing has to be done if nothing happens.
+    pub(crate) fn wait(&self) -> Option<Duration> {
         let relays_wait = !self.relays_again.is_empty();
         if relays_wait
             || !self.again.is_empty()
@@ -422,7 +424,7 @@ impl Worker {
 
     // === Mail ===
 
-    fn read_mail(&mut self) {
+    pub(crate) fn read_mail(&mut self) {
         self.parcels.extend(self.shared.take_parked());
         while let Ok(message) = self.inbox.try_recv() {
             match message {
