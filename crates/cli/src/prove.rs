@@ -53,13 +53,10 @@ use tokens::TokenPool;
 /// one of failed infrastructure.
 pub(crate) fn execute(args: ProveArgs) -> anyhow::Result<ExitCode> {
     let infrastructure = ExitCode::from(Outcome::Infrastructure.exit_status());
-    let made =
-        Plan::resolve(&args).and_then(|plan| match ground::elsewhere(plan.weather.as_ref())? {
-            Some(status) => Ok(status),
-            None => {
-                Ok(run(&args, plan)?.map_or(infrastructure, |document| document.exit_status.into()))
-            }
-        });
+    let made = Plan::resolve(&args).and_then(|plan| {
+        ground::go_where_links_may_be(plan.weather.as_ref())?;
+        Ok(run(&args, plan)?.map_or(infrastructure, |document| document.exit_status.into()))
+    });
     match made {
         Ok(status) => Ok(status),
         Err(error) => {

@@ -4,11 +4,12 @@
 //! Commands never cross the link: the box is told over a channel, workers are killed by a call.
 
 use std::net::Ipv4Addr;
-use std::process::{Command, ExitCode};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bulkhead_chaos::{ChaosId, Fault, Order, Random, Target};
 use bulkhead_lab::{
     Evidence, Handle, InjectError, Injector as _, Link, LinkInjector, LinkOptions, LinkReport,
@@ -221,29 +222,17 @@ impl Imposed {
     }
 }
 
-/// Starts this program anew in a user namespace if a link is asked for and we may not make one here.
-/// `None`: go on here.
-pub(crate) fn elsewhere(weather: Option<&Weather>) -> anyhow::Result<Option<ExitCode>> {
+/// Starts this program anew in a user namespace, in place of this process, if a link is asked for and
+/// we may not make one here. Called before there are other threads.
+pub(crate) fn go_where_links_may_be(weather: Option<&Weather>) -> anyhow::Result<()> {
     let may = weather.is_none() || Namespace::new().is_ok();
     if may || std::env::var_os(INSIDE).is_some() {
-        return Ok(None);
+        return Ok(());
     }
     let mut again = Command::new(std::env::current_exe().context("find this program")?);
     again.args(std::env::args_os().skip(1)).env(INSIDE, "1");
     bulkhead_transport::start_in_user_namespace(&mut again);
-    let mut child = again.spawn().context(REMEDY)?;
-    // Ctrl-C on a terminal reaches both; this one waits for the other's report.
-    let _interrupt = crate::interrupt::Interrupt::watch()?;
-    let status = loop {
-        match child.wait() {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            other => break other.context("wait for the run")?,
-        }
-    };
-    match status.code() {
-        Some(code) => Ok(Some(ExitCode::from(code as u8))),
-        None => bail!("the run in a user namespace ended by {status}"),
-    }
+    Err(again.exec()).context(REMEDY)
 }
 
 fn congestion_controls() -> String {

@@ -37,7 +37,7 @@ const FLOOD_CONNECTION_LIFE: Duration = Duration::from_millis(200);
 /// Name of the flood's requests.
 pub(crate) const FLOOD_CLASS: &str = "flood";
 /// Faults of the link outlast the measured part by this much at most: calibration and margins.
-const LINK_MARGIN: Duration = Duration::from_secs(5 * 60);
+const LINK_MARGIN: Duration = Duration::from_secs(10 * 60);
 /// Latest and earliest end of the warm-up of memory.
 const WARM_UP: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(2)..=Duration::from_secs(30);
