@@ -18,6 +18,7 @@ use super::memory::oom_kills;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::stage::upstream;
+use super::storm::drain;
 use super::tokens::TokenPool;
 use crate::interrupt::Interrupt;
 
@@ -120,12 +121,18 @@ fn one(
     ensure!(warm.ok > 0, "it gave no right answer: {}", seen.unwrap_or_default());
 
     let (oom_before, before) = (oom_kills(), ground.count()?);
-    let held = callers::held(&ground, plan.held(peer.address()), tokens)?;
-    let measured =
-        Measured::direct(plan, load(plan.duration)?, &mut processes, &ground, interrupt)?;
+    let mut held = callers::held(&ground, plan.held(peer.address()), tokens)?;
+    let measured = Measured::direct(
+        plan,
+        load(plan.duration)?,
+        &mut processes,
+        &mut held,
+        (&ground, interrupt),
+    )?;
     held.stop();
     let held = held.finish();
     let oom = oom_kills().zip(oom_before).map_or(0, |(after, before)| after.saturating_sub(before));
+    let oom = oom.max(processes.lost());
     drop(processes);
     let lost = before.zip(ground.count()?).map(|(before, after)| {
         let [was, is] = [&before, &after].map(|counted| counted.report.upstream.counts);
@@ -151,14 +158,15 @@ impl Measured {
         plan: &Plan,
         mut load: Load,
         processes: &mut Processes<'_>,
-        ground: &Ground,
-        interrupt: &Interrupt,
+        held: &mut Load,
+        (ground, interrupt): (&Ground, &Interrupt),
     ) -> anyhow::Result<Self> {
         let started = load.started();
         let mut rounds = plan.kills.iter().peekable();
         let (mut killed, mut rss_start) = (0, None);
         while !load.is_over() {
             load.next_row(TURN);
+            drain(held);
             let elapsed = started.elapsed();
             if elapsed >= plan.warm_up() && rss_start.is_none() {
                 rss_start = Some(processes.rss_bytes());

@@ -42,12 +42,14 @@ fn parse_rss(status: &str) -> u64 {
         .map_or(0, |kilobytes| kilobytes * 1_024)
 }
 
-/// Processes killed for lack of memory since the machine started (`oom_kill`); `None`: not told.
+/// Processes killed for lack of memory in this control group since it was made (`oom_kill`). Where the
+/// kernel counts them for the whole machine alone, others' would be among them: this process, which is
+/// all of the run, is then told by its being there. `None`: the count cannot be read.
 pub(crate) fn oom_kills() -> Option<u64> {
-    // The cgroup's own count where there is one: the machine's may contain others' kills.
-    let cgroup = fs::read_to_string("/sys/fs/cgroup/memory.events").ok();
-    let machine = || fs::read_to_string("/proc/vmstat").ok();
-    cgroup.or_else(machine).and_then(|text| parse_oom_kills(&text))
+    match fs::read_to_string("/sys/fs/cgroup/memory.events") {
+        Ok(text) => parse_oom_kills(&text),
+        Err(_) => Some(0),
+    }
 }
 
 fn parse_oom_kills(text: &str) -> Option<u64> {

@@ -81,8 +81,8 @@ pub(crate) fn run(
     let before = stage.gateway.evacuation_totals();
     let cpu_before = stage.gateway.cpu_time();
     let oom_before = oom_kills();
-    let held = stage.held(plan, tokens)?;
-    let flood = stage.flood(plan)?;
+    let mut held = stage.held(plan, tokens)?;
+    let mut flood = stage.flood(plan)?;
     let load = stage.load(plan, tokens, plan.arrivals(rate), plan.duration)?;
     let bar = progress.storm(plan.duration);
     let mut director = Director {
@@ -92,9 +92,13 @@ pub(crate) fn run(
         kills: Vec::new(),
         rss: Vec::new(),
         rss_start: None,
+        rss_end: None,
         failed: 0,
     };
-    let (load, interrupted) = director.direct(plan, load, interrupt);
+    let (load, interrupted) = director.direct(plan, load, interrupt, || {
+        drain(&mut held);
+        flood.iter_mut().for_each(drain);
+    });
     held.stop();
     let held = held.finish();
     let flood = flood.map(|flood| {
@@ -102,10 +106,10 @@ pub(crate) fn run(
         flood.finish()
     });
     director.look_for_successors();
-    let Director { kills, rss, rss_start, .. } = director;
+    let Director { kills, rss, rss_start, rss_end, .. } = director;
     bar.end();
     let after = stage.gateway.evacuation_totals();
-    let rss_end = rss_bytes();
+    let rss_end = rss_end.unwrap_or_else(rss_bytes);
     Ok(Storm {
         load,
         held,
@@ -125,6 +129,11 @@ pub(crate) fn run(
     })
 }
 
+/// Takes the seconds of a load that is shown as a whole only: those that wait hold a histogram each.
+pub(crate) fn drain(load: &mut Load) {
+    while load.next_row(Duration::ZERO).is_some() {}
+}
+
 /// Carries the plan out beside the load.
 struct Director<'a> {
     stage: &'a Stage,
@@ -133,11 +142,19 @@ struct Director<'a> {
     kills: Vec<KillEvent>,
     rss: Vec<u64>,
     rss_start: Option<u64>,
+    /// Before the generator sums up what it has seen, which takes memory of its own.
+    rss_end: Option<u64>,
     failed: u64,
 }
 
 impl Director<'_> {
-    fn direct(&mut self, plan: &Plan, mut load: Load, interrupt: &Interrupt) -> (LoadReport, bool) {
+    fn direct(
+        &mut self,
+        plan: &Plan,
+        mut load: Load,
+        interrupt: &Interrupt,
+        mut aside: impl FnMut(),
+    ) -> (LoadReport, bool) {
         let warm_up = plan.warm_up();
         let mut rounds = plan.kills.iter().peekable();
         let mut interrupted = false;
@@ -147,6 +164,7 @@ impl Director<'_> {
                 self.bar.second(row, self.failed, self.kills.len());
                 self.rss.push(rss_bytes());
             }
+            aside();
             let elapsed = self.started.elapsed();
             if elapsed >= warm_up && self.rss_start.is_none() {
                 self.rss_start = Some(rss_bytes());
@@ -161,6 +179,7 @@ impl Director<'_> {
                 self.kill(round);
             }
         }
+        self.rss_end = Some(rss_bytes());
         (load.finish(), interrupted)
     }
 

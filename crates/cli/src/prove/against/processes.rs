@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,12 @@ impl<'a> Processes<'a> {
         end(child).context("end a process")?;
         *child = self.peer.command().spawn().context("start it again")?;
         Ok(())
+    }
+
+    /// Processes that were killed by somebody else: for lack of memory, as nobody else is about.
+    pub(super) fn lost(&mut self) -> u64 {
+        let ends = self.children.iter_mut().filter_map(|child| child.try_wait().ok().flatten());
+        ends.filter(|status| status.signal() == Some(Signal::KILL.as_raw())).count() as u64
     }
 
     /// Resident memory of all of them.
