@@ -3,12 +3,16 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"sync"
+	"syscall"
 )
 
 // pool spares ReverseProxy a 32 KB buffer for each response.
@@ -16,6 +20,16 @@ type pool struct{ sync.Pool }
 
 func (p *pool) Get() []byte  { return *p.Pool.Get().(*[]byte) }
 func (p *pool) Put(b []byte) { p.Pool.Put(&b) }
+
+// shared lets several processes listen on the same port, and the kernel share connections out
+// (SO_REUSEPORT, which package syscall has no name for on all architectures).
+func shared(_, _ string, conn syscall.RawConn) error {
+	var failed error
+	err := conn.Control(func(fd uintptr) {
+		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, 15, 1)
+	})
+	return errors.Join(err, failed)
+}
 
 func main() {
 	if len(os.Args) != 4 {
@@ -46,6 +60,10 @@ func main() {
 		},
 		BufferPool: &pool{sync.Pool{New: func() any { b := make([]byte, 32*1024); return &b }}},
 	}
-	server := &http.Server{Addr: os.Args[1], Handler: proxy, Protocols: &downstream}
-	log.Fatal(server.ListenAndServe())
+	server := &http.Server{Handler: proxy, Protocols: &downstream}
+	listener, err := (&net.ListenConfig{Control: shared}).Listen(context.Background(), "tcp", os.Args[1])
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(server.Serve(listener))
 }

@@ -1,22 +1,33 @@
 //! `bulkhead prove`: a gateway in this process, real HTTP/2 and gRPC traffic through it over loopback,
 //! workers killed under that traffic, and a verdict with figures.
 //!
+//! With a link, the clients reach it through a packet box that loses and delays their packets.
+//!
 //! The story stands in [`run`]; what it calls prepares, measures or writes. Nothing here retries a
 //! request, and no criterion is softened by what was seen: the limits are constants of `verdict`.
 
+mod against;
 mod args;
 mod calibrate;
+mod callers;
 mod document;
+mod floor;
+mod ground;
 mod html;
+mod junit;
+mod link;
+mod markdown;
 mod memory;
 mod plan;
 mod preflight;
+mod profile;
 mod progress;
 mod stage;
 mod storm;
 mod table;
 mod tokens;
 mod verdict;
+mod weather;
 mod workload;
 
 use std::io::Write;
@@ -25,43 +36,46 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use bulkhead_chaos::Outcome;
 
 pub(crate) use args::ProveArgs;
 
 use crate::interrupt::Interrupt;
 use document::Document;
+use ground::{Ground, Imposed};
+use link::LinkSeen;
 use plan::Plan;
 use progress::Progress;
 use stage::Stage;
 use tokens::TokenPool;
 
-/// Exit status when the run could not be made.
-const COULD_NOT_RUN: u8 = 2;
-
-/// Runs the proof: exit status 0 on pass, 1 on fail, 2 when it could not be run.
+/// Runs the proof. Its exit status is that of the [`Outcome`]; a run that could not be made has the
+/// one of failed infrastructure.
 pub(crate) fn execute(args: ProveArgs) -> anyhow::Result<ExitCode> {
-    match run(&args) {
-        Ok(Some(document)) if document.passed() => Ok(ExitCode::SUCCESS),
-        Ok(Some(_)) => Ok(ExitCode::from(1)),
-        Ok(None) => Ok(ExitCode::from(COULD_NOT_RUN)),
+    let infrastructure = ExitCode::from(Outcome::Infrastructure.exit_status());
+    let made = Plan::resolve(&args).and_then(|plan| {
+        ground::go_where_links_may_be(plan.weather.as_ref())?;
+        Ok(run(&args, plan)?.map_or(infrastructure, |document| document.exit_status.into()))
+    });
+    match made {
+        Ok(status) => Ok(status),
         Err(error) => {
             let mut stderr = std::io::stderr();
             writeln!(stderr, "error: prove could not be run: {error:#}").context("write")?;
-            Ok(ExitCode::from(COULD_NOT_RUN))
+            Ok(infrastructure)
         }
     }
 }
 
 /// `None`: interrupted before the measured part began.
-fn run(args: &ProveArgs) -> anyhow::Result<Option<Document>> {
-    let mut plan = Plan::resolve(args)?;
+fn run(args: &ProveArgs, mut plan: Plan) -> anyhow::Result<Option<Document>> {
     let interrupt = Interrupt::watch()?;
     let progress = Progress::new();
     progress.say(&plan.describe());
 
     progress.say(&format!("signing {} RS256 tokens", plan.tokens));
     let tokens = Arc::new(TokenPool::generate(plan.tokens)?);
-    let stage = Stage::start(&plan, &tokens)?;
+    let stage = Stage::start(&plan, &tokens, Ground::make(plan.weather.as_ref())?)?;
     progress.say(&format!(
         "gateway on {} with {} workers; upstreams on {} (JSON) and {} (gRPC)",
         stage.address(),
@@ -70,6 +84,7 @@ fn run(args: &ProveArgs) -> anyhow::Result<Option<Document>> {
         stage.grpc_origin(),
     ));
     let preflight = preflight::run(&stage, &tokens, plan.jwt)?;
+    let imposed = impose(&plan, &stage, &progress)?;
 
     let calibration = calibrate::run(&mut plan, &stage, &tokens, &interrupt, &progress)?;
     if interrupt.is_set() {
@@ -77,19 +92,58 @@ fn run(args: &ProveArgs) -> anyhow::Result<Option<Document>> {
         return Ok(None);
     }
 
-    let storm = storm::run(&plan, &stage, &tokens, &interrupt, &progress)?;
-    let document = Document::new(&plan, preflight, calibration, &storm);
+    let before = stage.ground.count()?;
+    let mut storm = storm::run(&plan, &stage, &tokens, &interrupt, &progress)?;
+    if let (Some(imposed), Some(before), Some(weather)) = (imposed, before, &plan.weather) {
+        let after = stage.ground.count()?.context("the link is gone")?;
+        let verified = imposed.verified.clone();
+        let reverted = imposed.revert();
+        progress.say(&reverted.describe("the link has no faults any more"));
+        let congestion_control = stage.ground.congestion_control();
+        let counted = [&before, &after];
+        let seen = LinkSeen::new(weather, congestion_control, counted, verified, reverted);
+        storm.link = Some(seen);
+    }
+    let mut document = Document::new(&plan, preflight, calibration, &storm);
     stage.stop();
+    document.against = against::run(&plan, &tokens, &interrupt, &progress);
 
     write_reports(args, &document, &progress)?;
     table::print(&document, &mut std::io::stdout().lock()).context("write the table")?;
     Ok(Some(document))
 }
 
+/// Says what the link is to do, makes it so, and says what probes met.
+fn impose(plan: &Plan, stage: &Stage, progress: &Progress) -> anyhow::Result<Option<Imposed>> {
+    let Some(weather) = &plan.weather else { return Ok(None) };
+    progress.say(&weather.describe());
+    let floor = floor::Floor::of(weather);
+    progress.say(&format!(
+        "congestion control {}; this link alone costs 1 % of requests at least {:.0} ms, and {:.0} ms \
+         where each loss waits for its time-out",
+        stage.ground.congestion_control(),
+        floor.p99_ms,
+        floor.p99_by_time_out_ms,
+    ));
+    let imposed = stage.ground.impose(weather, plan.seed, plan.link_lifetime())?;
+    if let Some(imposed) = &imposed {
+        progress.say(&imposed.verified.describe("the link has the faults"));
+    }
+    Ok(imposed)
+}
+
 fn write_reports(args: &ProveArgs, document: &Document, progress: &Progress) -> anyhow::Result<()> {
     let json = serde_json::to_string_pretty(document).context("serialise the results")?;
     if let Some(path) = &args.json {
         write(path, &(json.clone() + "\n"))?;
+        progress.say(&format!("wrote {}", path.display()));
+    }
+    if let Some(path) = &args.junit {
+        write(path, &junit::render(document))?;
+        progress.say(&format!("wrote {}", path.display()));
+    }
+    if let Some(path) = &args.markdown {
+        write(path, &markdown::render(document))?;
         progress.say(&format!("wrote {}", path.display()));
     }
     if !args.no_report {

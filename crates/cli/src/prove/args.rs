@@ -3,18 +3,25 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::against::PeerName;
+use super::profile::Profile;
+use super::weather::Place;
+
 /// Kill workers under real traffic, check every answer, and give a verdict.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   bulkhead prove                                   20 s, kills every 3 s, report in bulkhead-report.html
   bulkhead prove --json result.json --rate 10000   a fixed arrival rate, results as JSON as well
-  bulkhead prove --profile article                 15 minutes, kills every 30 s
+  bulkhead prove --profile article                 15 minutes, clients behind 12 % loss and 40 ± 40 ms
+  bulkhead prove --link client --loss 2 --delay 20ms --jitter 5ms --congestion cubic
+  bulkhead prove --profile article --against haproxy,envoy,nginx,go
   bulkhead prove --duration 5m --kill-interval 10s --workers 16
 
-Exit status: 0 pass, 1 fail, 2 could not be run. Ctrl-C ends early with a partial
-report; before the measured part there is nothing to report, and the exit status is 2.")]
+Exit status: 0 all held, 1 the gateway failed a check, 2 a fault did not take hold (or the command line
+is wrong), 3 something was not taken back or did not come back, 4 the run itself failed or saw too little.
+Ctrl-C ends early with a partial report.")]
 pub(crate) struct ProveArgs {
-    /// Duration and kill interval to start from.
+    /// The storm to start from.
     #[arg(long, value_enum, default_value_t = Profile::Quick)]
     pub(crate) profile: Profile,
     /// Requests per second; without it a short calibration finds a rate that this machine sustains.
@@ -29,15 +36,39 @@ pub(crate) struct ProveArgs {
     /// Workers of the gateway, at least 2.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=1024))]
     pub(crate) workers: u16,
-    /// Client connections.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    pub(crate) connections: u16,
+    /// Client connections [default: the profile's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) connections: Option<u16>,
+    /// Where packets are lost and delayed; `client` and `upstream` need namespaces [default: the profile's]
+    #[arg(long, value_enum, value_name = "PLACE")]
+    pub(crate) link: Option<Place>,
+    /// Packets lost, in percent of each direction: 12 is 22.6 % of round trips [default: 12]
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) loss: Option<f64>,
+    /// Middle of the delays of packets towards the server; answers have none [default: 40ms]
+    #[arg(long, value_name = "TIME", value_parser = delay)]
+    pub(crate) delay: Option<Duration>,
+    /// Delays are spread evenly by so much around their middle; order is kept [default: 40ms]
+    #[arg(long, value_name = "TIME", value_parser = delay)]
+    pub(crate) jitter: Option<Duration>,
+    /// Congestion control of TCP on the link, one that the kernel has: `cubic`, `bbr` [default: the kernel's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) congestion: Option<String>,
+    /// The same storm for other gateways, as far as they are installed; their figures stand beside ours.
+    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) against: Vec<PeerName>,
     /// Everything random is drawn from it: users, tokens, arrival times, victims [default: from the clock]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// Write the results as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Write the checks as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write the report as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
     /// Where the HTML report goes.
     #[arg(long, value_name = "FILE", default_value = "bulkhead-report.html")]
     pub(crate) report: PathBuf,
@@ -49,43 +80,16 @@ pub(crate) struct ProveArgs {
     pub(crate) no_jwt: bool,
 }
 
-/// A named duration and kill interval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Profile {
-    /// 20 s, kills every 3 s.
-    Quick,
-    /// 15 minutes, kills every 30 s.
-    Article,
-}
-
-impl Profile {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Article => "article",
-        }
-    }
-
-    pub(crate) const fn duration(self) -> Duration {
-        match self {
-            Self::Quick => Duration::from_secs(20),
-            Self::Article => Duration::from_secs(15 * 60),
-        }
-    }
-
-    pub(crate) const fn kill_interval(self) -> Duration {
-        match self {
-            Self::Quick => Duration::from_secs(3),
-            Self::Article => Duration::from_secs(30),
-        }
-    }
-}
-
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (1.0..=10_000_000.0).contains(&rate) => Ok(rate),
         _ => Err("expected requests per second, 1 to 10000000".to_owned()),
     }
+}
+
+/// As [`duration`], or `0`.
+fn delay(text: &str) -> Result<Duration, String> {
+    if matches!(text, "0" | "0ms" | "0s") { Ok(Duration::ZERO) } else { duration(text) }
 }
 
 /// A number with a unit: `500ms`, `20s`, `5m`, `1h`. At most a day.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bulkhead_load::{Arrivals, LoadReport};
 use serde::Serialize;
 
+use super::floor::Floor;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::stage::Stage;
@@ -17,6 +18,8 @@ use super::tokens::TokenPool;
 use crate::interrupt::Interrupt;
 
 const STEP: Duration = Duration::from_millis(1_500);
+/// The same with a link: losses in a row take seconds to be repaired, and have to be seen.
+const STEP_ON_LINK: Duration = Duration::from_secs(6);
 /// Requests in flight per connection, in the closed loop.
 const IN_FLIGHT_PER_CONNECTION: usize = 4;
 /// Share of the capacity that is tried first.
@@ -27,6 +30,9 @@ const STEPS_MAX: usize = 5;
 const RATE_MIN: f64 = 50.0;
 /// A sustained rate answers all but 1 % within this time.
 const P99_MS_MAX: f64 = 50.0;
+/// The same with a link: as a multiple of what its loss costs connections that wait for each time-out.
+/// What shares a connection with a packet that was lost waits with it.
+const P99_FACTOR_MAX: f64 = 2.0;
 
 /// How the rate was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,13 +76,17 @@ pub(crate) fn run(
     )?;
     let mut calibration = Calibration { capacity_rps: closed.throughput_rps, steps: Vec::new() };
     let mut rate = rounded(closed.throughput_rps * SHARE);
+    let p99_ms_max = plan
+        .weather
+        .as_ref()
+        .map_or(P99_MS_MAX, |weather| Floor::of(weather).p99_by_time_out_ms * P99_FACTOR_MAX);
     while !interrupt.is_set() {
         let report = drive(plan, stage, tokens, plan.arrivals(rate), interrupt)?;
         let step = Step {
             rate,
             p99_ms: report.latency_ms.p99,
             failed: report.failed,
-            sustained: report.failed == 0 && report.latency_ms.p99 <= P99_MS_MAX,
+            sustained: report.failed == 0 && report.latency_ms.p99 <= p99_ms_max,
         };
         let enough = step.sustained || calibration.steps.len() + 1 >= STEPS_MAX;
         calibration.steps.push(step);
@@ -100,7 +110,8 @@ fn drive(
     arrivals: Arrivals,
     interrupt: &Interrupt,
 ) -> anyhow::Result<LoadReport> {
-    let mut load = stage.load(plan, tokens, arrivals, STEP)?;
+    let step = if plan.weather.is_some() { STEP_ON_LINK } else { STEP };
+    let mut load = stage.load(plan, tokens, arrivals, step)?;
     while !load.is_over() {
         load.next_row(Duration::from_millis(100));
         if interrupt.is_set() {

@@ -5,15 +5,18 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bulkhead_chaos::{Outcome, Verdict};
 use bulkhead_load::{ClassReport, ConnectionReport, FailureSample, LoadReport, Row, Summary};
 use serde::Serialize;
 
+use super::against::PeerResult;
 use super::calibrate::Calibration;
+use super::link::LinkSeen;
 use super::memory::Environment;
-use super::plan::{CLASSES, HELD_CLASS, Plan};
+use super::plan::{CLASSES, FLOOD_CLASS, HELD_CLASS, Plan};
 use super::preflight::Preflight;
 use super::storm::{KillEvent, Storm};
-use super::verdict::{Check, checks};
+use super::verdict::{Check, checks, verdict};
 
 /// Everything about a run.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +24,11 @@ pub(crate) struct Document {
     pub(crate) schema: u32,
     /// `pass` if every check passed.
     pub(crate) verdict: &'static str,
+    /// The gravest of what failed, by the aspects of the checks; it gives the exit status.
+    pub(crate) outcome: Outcome,
+    /// The four answers apart.
+    pub(crate) answers: Verdict,
+    pub(crate) exit_status: u8,
     /// The run was interrupted: everything here is about the part that was made.
     pub(crate) partial: bool,
     pub(crate) checks: Vec<Check>,
@@ -44,12 +52,20 @@ pub(crate) struct Document {
     pub(crate) connections: usize,
     pub(crate) client: Client,
     pub(crate) preflight: Preflight,
+    /// `None`: there was no link.
+    pub(crate) link: Option<LinkSeen>,
+    /// Congestion control of TCP.
+    pub(crate) congestion_control: String,
+    /// Other gateways in the same storm.
+    pub(crate) against: Vec<PeerResult>,
     pub(crate) timeline: Vec<Second>,
     pub(crate) failure_samples: Vec<FailureSample>,
     pub(crate) calibration: Option<Calibration>,
     pub(crate) profile: &'static str,
     pub(crate) duration_s: f64,
     pub(crate) kill_interval_s: f64,
+    /// Mean life of a client connection.
+    pub(crate) connection_life_s: f64,
     pub(crate) jwt: bool,
     pub(crate) tokens: usize,
     pub(crate) seed: u64,
@@ -119,8 +135,10 @@ impl Document {
         calibration: Option<Calibration>,
         storm: &Storm,
     ) -> Self {
-        let checks = checks(storm, &preflight, plan.victims(), plan.workers);
-        let verdict = if checks.iter().all(|check| check.pass) { "pass" } else { "fail" };
+        let checks = checks(storm, &preflight, plan);
+        let answers = verdict(&checks);
+        let outcome = answers.outcome();
+        let verdict = if outcome == Outcome::Held { "pass" } else { "fail" };
         let ok = storm.load.ok + storm.held.ok;
         let per_request = |seconds: f64| seconds * 1e6 / ok.max(1) as f64;
         let client = Client {
@@ -134,9 +152,12 @@ impl Document {
         Self {
             schema: 1,
             verdict,
+            outcome,
+            answers,
+            exit_status: outcome.exit_status(),
             partial: storm.interrupted,
             checks,
-            requests: Requests::new(load, held),
+            requests: Requests::new(load, held, storm.flood.as_ref()),
             latency_ms: load.latency_ms,
             service_ms: load.service_ms,
             throughput_rps: load.throughput_rps,
@@ -154,11 +175,15 @@ impl Document {
             connections: plan.connections,
             client,
             preflight,
+            link: storm.link.clone(),
+            congestion_control: storm.congestion_control.clone(),
+            against: Vec::new(),
             timeline: timeline(storm),
             failure_samples: [&load.failure_samples[..], &held.failure_samples].concat(),
             calibration,
             profile: plan.profile.name(),
             duration_s: load.duration_s.min(plan.duration.as_secs_f64()),
+            connection_life_s: plan.connection_life().as_secs_f64(),
             kill_interval_s: plan.kill_interval.as_secs_f64(),
             jwt: plan.jwt,
             tokens: if plan.jwt { plan.tokens } else { 0 },
@@ -174,7 +199,7 @@ impl Document {
 
     /// Figures by protocol, in the order in which they are told.
     pub(crate) fn protocols(&self) -> impl Iterator<Item = (&'static str, &ClassReport)> {
-        let order = [CLASSES[0], CLASSES[1], HELD_CLASS];
+        let order = [CLASSES[0], CLASSES[1], HELD_CLASS, FLOOD_CLASS];
         order.into_iter().filter_map(|name| Some((name, self.requests.by_protocol.get(name)?)))
     }
 
@@ -184,8 +209,10 @@ impl Document {
 }
 
 impl Requests {
-    fn new(load: &LoadReport, held: &LoadReport) -> Self {
-        let classes = load.classes.iter().chain(&held.classes);
+    /// The flood is a class of its own, and no part of the sums.
+    fn new(load: &LoadReport, held: &LoadReport, flood: Option<&LoadReport>) -> Self {
+        let flood = flood.into_iter().flat_map(|flood| &flood.classes);
+        let classes = load.classes.iter().chain(&held.classes).chain(flood);
         Self {
             scheduled: load.scheduled + held.scheduled,
             sent: load.sent + held.sent,

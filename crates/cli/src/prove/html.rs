@@ -7,18 +7,23 @@ use crate::civil_time::CivilTime;
 use crate::page::{self, Frame, escape, figure, grouped, number};
 
 use super::document::Document;
-use super::plan::CONNECTION_LIFE;
 use super::table::mebibytes;
+use super::verdict::sentence;
 
 mod charts;
 mod tables;
+mod weather;
 
 /// Renders the report; `json` is the document as `--json` writes it.
 pub(crate) fn render(document: &Document, json: &str) -> String {
     let mut page = String::new();
     header(&mut page, document);
     tiles(&mut page, document);
-    figure(&mut page, "Throughput", "Right answers in each second.", &charts::throughput(document));
+    let throughput = match document.link {
+        Some(_) => "Right answers in each second. The link's faults are in force throughout.",
+        None => "Right answers in each second.",
+    };
+    figure(&mut page, "Throughput", throughput, &charts::throughput(document));
     figure(
         &mut page,
         "Latency",
@@ -26,6 +31,8 @@ pub(crate) fn render(document: &Document, json: &str) -> String {
          Logarithmic.",
         &charts::latency(document),
     );
+    weather::against(&mut page, document);
+    weather::link(&mut page, document);
     tables::checks(&mut page, document);
     tables::protocols(&mut page, document);
     tables::kills(&mut page, document);
@@ -61,18 +68,25 @@ fn header(page: &mut String, document: &Document) {
     } else {
         let failed = document.checks.iter().filter(|check| !check.pass).count();
         format!(
-            "{failed} of {} checks failed; {} of {} requests did not get their right answer.",
+            "{}: {failed} of {} checks failed; {} of {} requests did not get their right answer.",
+            capital(sentence(document.outcome)),
             document.checks.len(),
             grouped(requests.failed),
             grouped(requests.scheduled)
         )
     };
+    let link = document.link.as_ref().map_or_else(String::new, |link| {
+        format!(
+            ", {} link with {} % loss each way and {} ± {} ms",
+            link.place, link.loss_percent, link.delay_ms, link.jitter_ms
+        )
+    });
     let partial =
         if document.partial { " The run was interrupted: this is its first part." } else { "" };
     let _ = write!(
         page,
         "<p class=\"brand\">Bulkhead · prove</p>\n<header class=\"head\"><div class=\"badge\">{}</div>\
-         <div><h1>{sentence}</h1><p>{:.0} s at {} requests/s offered, {} workers, {} connections, {}.{partial}</p>\
+         <div><h1>{sentence}</h1><p>{:.0} s at {} requests/s offered, {} workers, {} connections, {}{link}.{partial}</p>\
          </div></header>\n",
         document.verdict.to_uppercase(),
         document.duration_s,
@@ -97,7 +111,10 @@ fn tiles(page: &mut String, document: &Document) {
         (
             "Latency, 99 %",
             format!("{} ms", number(latency_ms.p99)),
-            format!("median {} · max {} ms", number(latency_ms.p50), number(latency_ms.max)),
+            document.link.as_ref().map_or_else(
+                || format!("median {} · max {} ms", number(latency_ms.p50), number(latency_ms.max)),
+                |link| format!("the link alone: {:.0} ms or more", link.floor.p99_ms),
+            ),
         ),
         (
             "Workers killed",
@@ -130,6 +147,7 @@ fn environment(page: &mut String, document: &Document) {
         ("Ended", CivilTime::from_unix(document.ended_unix_s).to_string()),
         ("Seed", document.seed.to_string()),
         ("Profile", document.profile.to_owned()),
+        ("Congestion control", document.congestion_control.clone()),
     ];
     page::facts(page, "Where", &rows);
 }
@@ -161,10 +179,15 @@ fn method(page: &mut String, document: &Document) {
          <li>15 % of the workers are killed every {} s: at least one, never all, rounded at random so \
          that the mean holds.</li>\
          <li>Generator, gateway and upstreams share the processors of one machine.</li></ul></section>",
-        CONNECTION_LIFE.as_secs(),
+        document.connection_life_s,
         number(document.client.lag_ms.p99),
         number(document.kill_interval_s),
     );
+}
+
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Mebibytes with a sign that reads as one.

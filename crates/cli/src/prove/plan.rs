@@ -6,7 +6,10 @@ use anyhow::{Context, ensure};
 use bulkhead_chaos::{Kill, KillPlan};
 use bulkhead_load::{Arrivals, Class, LoadOptions, Process, Protocol, Schedule, TargetOptions};
 
-use super::args::{Profile, ProveArgs, format_duration};
+use super::against::PeerName;
+use super::args::{ProveArgs, format_duration};
+use super::profile::Profile;
+use super::weather::{Place, Weather, milliseconds};
 
 /// Share of the workers killed in each round.
 pub(crate) const KILL_SHARE: f64 = 0.15;
@@ -21,8 +24,23 @@ const STREAMS_MAX: usize = 100;
 /// Mean life of a client connection. Clients come and go, so that killed workers have fresh
 /// connections again, and new ones arrive while workers die.
 pub(crate) const CONNECTION_LIFE: Duration = Duration::from_secs(5);
+/// Behind a link that loses their packets connections take seconds to come up, and live longer.
+const CONNECTION_LIFE_ON_LINK: Duration = Duration::from_secs(60);
 /// A request without its whole answer after so long has failed.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same with a link: time-outs of TCP double with each loss in a row, and a client that gives up
+/// while the kernel still tries would blame the gateway for the weather.
+const REQUEST_TIMEOUT_ON_LINK: Duration = Duration::from_secs(60);
+/// Connections of the flood, and their mean life.
+const FLOOD_CONNECTIONS: usize = 64;
+const FLOOD_CONNECTION_LIFE: Duration = Duration::from_millis(200);
+/// Name of the flood's requests.
+pub(crate) const FLOOD_CLASS: &str = "flood";
+/// Faults of the link outlast the measured part by this much at most: calibration and margins.
+const LINK_MARGIN: Duration = Duration::from_secs(10 * 60);
+/// Latest and earliest end of the warm-up of memory.
+const WARM_UP: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(2)..=Duration::from_secs(30);
 /// Requests that wait at the upstream at any time, so that every kill meets some in flight.
 pub(crate) const HELD: usize = 64;
 /// How long each of them waits there.
@@ -47,12 +65,23 @@ pub(crate) struct Plan {
     pub(crate) jwt: bool,
     /// Signed tokens in the pool.
     pub(crate) tokens: usize,
+    /// `None`: no link.
+    pub(crate) weather: Option<Weather>,
+    /// Who else goes through the same storm.
+    pub(crate) against: Vec<PeerName>,
 }
 
 impl Plan {
     pub(crate) fn resolve(args: &ProveArgs) -> anyhow::Result<Self> {
-        let duration = args.duration.unwrap_or_else(|| args.profile.duration());
-        let kill_interval = args.kill_interval.unwrap_or_else(|| args.profile.kill_interval());
+        let shape = args.profile.shape();
+        let duration = args.duration.unwrap_or(shape.duration);
+        let kill_interval = args.kill_interval.unwrap_or(shape.kill_interval);
+        let weather = weather(args)?;
+        ensure!(
+            !(shape.flood && args.no_jwt),
+            "the flood of --profile {} is told from other callers by its tokens: leave --no-jwt out",
+            args.profile.name()
+        );
         let seed = args.seed.unwrap_or_else(seed_from_clock);
         let kills = KillPlan {
             interval: kill_interval,
@@ -76,11 +105,13 @@ impl Plan {
             kill_interval,
             kills,
             workers: usize::from(args.workers),
-            connections: usize::from(args.connections),
+            connections: usize::from(args.connections.unwrap_or(shape.connections)),
             rate: args.rate,
             seed,
             jwt: !args.no_jwt,
             tokens: 1_000,
+            weather,
+            against: args.against.clone(),
         })
     }
 
@@ -92,10 +123,11 @@ impl Plan {
     /// The command that makes the same run again.
     pub(crate) fn command(&self) -> String {
         let mut command = format!("bulkhead prove --profile {}", self.profile.name());
-        if self.duration != self.profile.duration() {
+        let shape = self.profile.shape();
+        if self.duration != shape.duration {
             command += &format!(" --duration {}", format_duration(self.duration));
         }
-        if self.kill_interval != self.profile.kill_interval() {
+        if self.kill_interval != shape.kill_interval {
             command += &format!(" --kill-interval {}", format_duration(self.kill_interval));
         }
         if let Some(rate) = self.rate {
@@ -107,6 +139,15 @@ impl Plan {
         );
         if !self.jwt {
             command += " --no-jwt";
+        }
+        match &self.weather {
+            Some(weather) => command += &link_flags(weather),
+            None if shape.link != Place::None => command += " --link none",
+            None => {}
+        }
+        if !self.against.is_empty() {
+            let names: Vec<_> = self.against.iter().map(|peer| peer.name()).collect();
+            command += &format!(" --against {}", names.join(","));
         }
         command
     }
@@ -134,12 +175,12 @@ impl Plan {
     ) -> LoadOptions {
         let target = TargetOptions {
             connections: self.connections,
-            connection_life: Some(CONNECTION_LIFE),
+            connection_life: Some(self.connection_life()),
             streams_max: STREAMS_MAX,
             ..TargetOptions::new(address, Protocol::Http2)
         };
         LoadOptions {
-            timeout: REQUEST_TIMEOUT,
+            timeout: self.request_timeout(),
             classes: CLASSES.map(Class::new).to_vec(),
             ..LoadOptions::new(target, arrivals, duration)
         }
@@ -156,10 +197,80 @@ impl Plan {
         options
     }
 
+    /// Options of the flood: as many requests as the others send, on connections that hardly live.
+    pub(crate) fn flood(&self, address: std::net::SocketAddr) -> LoadOptions {
+        let arrivals = self.arrivals(self.rate.unwrap_or(1.0));
+        let mut options = self.load(address, arrivals, self.duration);
+        options.classes = vec![Class::new(FLOOD_CLASS)];
+        for target in &mut options.targets {
+            target.connections = FLOOD_CONNECTIONS;
+            target.connection_life = Some(FLOOD_CONNECTION_LIFE);
+        }
+        options
+    }
+
+    pub(crate) const fn connection_life(&self) -> Duration {
+        if self.weather.is_some() { CONNECTION_LIFE_ON_LINK } else { CONNECTION_LIFE }
+    }
+
+    const fn request_timeout(&self) -> Duration {
+        if self.weather.is_some() { REQUEST_TIMEOUT_ON_LINK } else { REQUEST_TIMEOUT }
+    }
+
+    /// How long the link keeps its faults if nobody takes them back.
+    pub(crate) fn link_lifetime(&self) -> Duration {
+        self.duration + LINK_MARGIN
+    }
+
+    /// Memory is counted from here on: connections are open by then, buffers have their size.
+    pub(crate) fn warm_up(&self) -> Duration {
+        let tenth = self.duration / 10;
+        tenth.clamp(*WARM_UP.start(), *WARM_UP.end()).min(self.duration / 4)
+    }
+
     /// Arrivals at a rate: Poisson, as from many independent clients.
     pub(crate) fn arrivals(&self, rate: f64) -> Arrivals {
         Arrivals::Open(Schedule::constant(rate, Process::Poisson, self.seed).with_tick(TICK))
     }
+}
+
+/// The profile's link with what the flags say. A figure of a link without `--link` asks for one.
+fn weather(args: &ProveArgs) -> anyhow::Result<Option<Weather>> {
+    let figures = args.loss.is_some() || args.delay.is_some() || args.jitter.is_some();
+    let place = args.link.unwrap_or_else(|| args.profile.shape().link);
+    if place == Place::None {
+        ensure!(
+            !figures && args.congestion.is_none(),
+            "--loss, --delay, --jitter and --congestion are about a link, and there is none: add \
+             --link client or --link upstream"
+        );
+        return Ok(None);
+    }
+    let default = args.profile.weather();
+    let weather = Weather {
+        place,
+        loss_percent: args.loss.unwrap_or(default.loss_percent),
+        delay: args.delay.unwrap_or(default.delay),
+        jitter: args.jitter.unwrap_or(default.jitter),
+        congestion_control: args.congestion.clone(),
+    };
+    weather.check()?;
+    Ok(Some(weather))
+}
+
+/// The flags that declare a link.
+fn link_flags(weather: &Weather) -> String {
+    let mut flags = format!(
+        " --link {} --loss {} --delay {}ms --jitter {}ms",
+        weather.place.name(),
+        weather.loss_percent,
+        milliseconds(weather.delay),
+        milliseconds(weather.jitter),
+    );
+    if let Some(congestion_control) = &weather.congestion_control {
+        flags += &format!(" --congestion {congestion_control}");
+    }
+    flags
 }
 
 fn seed_from_clock() -> u64 {
@@ -167,3 +278,6 @@ fn seed_from_clock() -> u64 {
     // Short enough to be typed; a clock before 1970 gives 0, which is as good as any.
     now.map_or(0, |now| bulkhead_chaos::Random::new(now.as_nanos() as u64).below(1_000_000_000))
 }
+
+#[cfg(test)]
+mod tests;

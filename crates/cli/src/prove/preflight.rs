@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Serialize;
 
+use super::ground::Party;
 use super::stage::Stage;
 use super::tokens::TokenPool;
 
@@ -36,6 +37,10 @@ impl Preflight {
 /// Asks for a feed with a good token, without one, and with a bad one.
 pub(crate) fn run(stage: &Stage, tokens: &TokenPool, jwt: bool) -> anyhow::Result<Preflight> {
     let address = stage.address();
+    stage.ground.enter(Party::Clients, || ask(address, tokens, jwt))?
+}
+
+fn ask(address: SocketAddr, tokens: &TokenPool, jwt: bool) -> anyhow::Result<Preflight> {
     if !jwt {
         let valid = status(address, None)?;
         return Ok(Preflight { valid, without_token: None, tampered_token: None });

@@ -1,4 +1,4 @@
-//! The stage: two upstreams and the gateway before them, in this process, on loopback.
+//! The stage: two upstreams and the gateway before them, in this process, each on its ground.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,13 +11,15 @@ use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
     JwtProvider, Listener, PathMatch, Protocol, Route, RouteMatch,
 };
-use bulkhead_gateway::{Gateway, GatewayOptions};
+use bulkhead_gateway::{Gateway, GatewayOptions, KillReport};
 use bulkhead_load::{Arrivals, Load};
 use bulkhead_origin::{Origin, OriginOptions};
 
+use super::callers;
+use super::ground::{Ground, Party};
 use super::plan::Plan;
 use super::tokens::{AUDIENCE, ISSUER, TokenPool};
-use super::workload::{FeedWorkload, HeldWorkload, SUBJECT_HEADER};
+use super::workload::SUBJECT_HEADER;
 
 const PROVIDER: &str = "prove";
 
@@ -25,6 +27,7 @@ const PROVIDER: &str = "prove";
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) gateway: Gateway,
+    pub(crate) ground: Ground,
     address: SocketAddr,
     json: Origin,
     grpc: Origin,
@@ -32,16 +35,24 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts the upstreams and the gateway.
-    pub(crate) fn start(plan: &Plan, tokens: &TokenPool) -> anyhow::Result<Self> {
-        let json = Origin::start(OriginOptions::default()).context("start the JSON upstream")?;
-        let grpc = Origin::start(OriginOptions::default()).context("start the gRPC upstream")?;
+    pub(crate) fn start(plan: &Plan, tokens: &TokenPool, ground: Ground) -> anyhow::Result<Self> {
+        let json = upstream(&ground).context("start the JSON upstream")?;
+        let grpc = upstream(&ground).context("start the gRPC upstream")?;
         let jwks = plan.jwt.then(|| tokens.jwks());
-        let config = configuration(plan.workers, json.addr(), grpc.addr(), jwks);
+        let listen = ground.address(Party::Gateway);
+        let config = configuration(plan.workers, listen, [json.addr(), grpc.addr()], jwks);
         let options = GatewayOptions { seed: Some(plan.seed), ..GatewayOptions::default() };
-        let gateway = Gateway::start(config, options).context("start the gateway")?;
+        let gateway = ground
+            .enter(Party::Gateway, || Gateway::start(config, options))?
+            .context("start the gateway")?;
         let address = gateway.addresses().first().and_then(|(_, address)| address.inet());
         let address = address.context("the gateway has no listener")?;
-        Ok(Self { gateway, address, json, grpc })
+        Ok(Self { gateway, ground, address, json, grpc })
+    }
+
+    /// Kills a worker. Its successor is born on the gateway's ground.
+    pub(crate) fn kill(&self, worker: usize) -> anyhow::Result<KillReport> {
+        Ok(self.ground.enter(Party::Gateway, || self.gateway.kill_worker(worker))??)
     }
 
     /// Where the gateway listens.
@@ -67,18 +78,21 @@ impl Stage {
         arrivals: Arrivals,
         duration: Duration,
     ) -> anyhow::Result<Load> {
-        let options = plan.load(self.address, arrivals, duration);
-        let tokens = plan.jwt.then(|| Arc::clone(tokens));
-        let seed = plan.seed;
-        Load::start(options, |_| Box::new(FeedWorkload::new(seed, tokens.clone())))
-            .context("start the load")
+        let tokens = plan.jwt.then_some(tokens);
+        callers::feeds(&self.ground, plan.load(self.address, arrivals, duration), plan.seed, tokens)
     }
 
     /// Starts the held requests through the gateway.
     pub(crate) fn held(&self, plan: &Plan, tokens: &Arc<TokenPool>) -> anyhow::Result<Load> {
-        let tokens = plan.jwt.then(|| Arc::clone(tokens));
-        Load::start(plan.held(self.address), |_| Box::new(HeldWorkload::new(tokens.clone())))
-            .context("start the held requests")
+        callers::held(&self.ground, plan.held(self.address), plan.jwt.then_some(tokens))
+    }
+
+    /// Starts the flood, if the profile has one.
+    pub(crate) fn flood(&self, plan: &Plan) -> anyhow::Result<Option<Load>> {
+        if !plan.profile.shape().flood {
+            return Ok(None);
+        }
+        callers::flood(&self.ground, plan.flood(self.address)).map(Some)
     }
 
     /// Ends everything.
@@ -89,9 +103,21 @@ impl Stage {
     }
 }
 
+/// An upstream on its ground.
+pub(crate) fn upstream(ground: &Ground) -> anyhow::Result<Origin> {
+    let address = (ground.address(Party::Upstreams), 0).into();
+    let options = OriginOptions { address, ..OriginOptions::default() };
+    Ok(ground.enter(Party::Upstreams, || Origin::start(options))??)
+}
+
 /// One cleartext listener, three routes with the token required, two clusters. No retries beyond those
 /// of requests of which nothing was sent: what is to be shown is that none is needed.
-fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Option<&str>) -> Config {
+fn configuration(
+    workers: usize,
+    listen: Ipv4Addr,
+    [json, grpc]: [SocketAddr; 2],
+    jwks: Option<&str>,
+) -> Config {
     let filters: Vec<Filter> = jwks.map(|_| Filter::Jwt(jwt_filter())).into_iter().collect();
     let route = |name: &str, path, cluster: &str| Route {
         matches: vec![RouteMatch { path, ..RouteMatch::default() }],
@@ -105,7 +131,7 @@ fn configuration(workers: usize, json: SocketAddr, grpc: SocketAddr, jwks: Optio
     };
     Config {
         workers: Some(workers),
-        listeners: vec![Listener::new("prove", (Ipv4Addr::LOCALHOST, 0))],
+        listeners: vec![Listener::new("prove", (listen, 0))],
         routes: vec![
             route("feed-json", feed, "feed-json"),
             route("feed-grpc", PathMatch::Prefix("/feed.v1.Feed".to_owned()), "feed-grpc"),

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::Kill;
+use bulkhead_gateway::KillReport;
 use bulkhead_load::{Load, LoadReport};
 use serde::Serialize;
 
+use super::link::LinkSeen;
 use super::memory::{oom_kills, rss_bytes};
 use super::plan::Plan;
 use super::progress::{Progress, StormProgress};
@@ -16,8 +18,6 @@ use crate::interrupt::Interrupt;
 
 /// Longest time in which nothing is looked at.
 const TURN: Duration = Duration::from_millis(20);
-/// Memory is counted from here on: connections are open by then, buffers have their size.
-const WARM_UP_MAX: Duration = Duration::from_secs(2);
 
 /// One worker killed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,6 +48,11 @@ pub(crate) struct Storm {
     pub(crate) load: LoadReport,
     /// The held requests: counted, but no part of latency and throughput.
     pub(crate) held: LoadReport,
+    /// Callers without tokens, who are right to be turned away; no part of anything else.
+    pub(crate) flood: Option<LoadReport>,
+    /// What the link did meanwhile.
+    pub(crate) link: Option<LinkSeen>,
+    pub(crate) congestion_control: String,
     pub(crate) kills: Vec<KillEvent>,
     pub(crate) interrupted: bool,
     pub(crate) evacuated_connections: u64,
@@ -76,7 +81,8 @@ pub(crate) fn run(
     let before = stage.gateway.evacuation_totals();
     let cpu_before = stage.gateway.cpu_time();
     let oom_before = oom_kills();
-    let held = stage.held(plan, tokens)?;
+    let mut held = stage.held(plan, tokens)?;
+    let mut flood = stage.flood(plan)?;
     let load = stage.load(plan, tokens, plan.arrivals(rate), plan.duration)?;
     let bar = progress.storm(plan.duration);
     let mut director = Director {
@@ -86,19 +92,30 @@ pub(crate) fn run(
         kills: Vec::new(),
         rss: Vec::new(),
         rss_start: None,
+        rss_end: None,
         failed: 0,
     };
-    let (load, interrupted) = director.direct(plan, load, interrupt);
+    let (load, interrupted) = director.direct(plan, load, interrupt, || {
+        drain(&mut held);
+        flood.iter_mut().for_each(drain);
+    });
     held.stop();
     let held = held.finish();
+    let flood = flood.map(|flood| {
+        flood.stop();
+        flood.finish()
+    });
     director.look_for_successors();
-    let Director { kills, rss, rss_start, .. } = director;
+    let Director { kills, rss, rss_start, rss_end, .. } = director;
     bar.end();
     let after = stage.gateway.evacuation_totals();
-    let rss_end = rss_bytes();
+    let rss_end = rss_end.unwrap_or_else(rss_bytes);
     Ok(Storm {
         load,
         held,
+        flood,
+        link: None,
+        congestion_control: stage.ground.congestion_control(),
         kills,
         interrupted,
         evacuated_connections: after.evacuated_connections - before.evacuated_connections,
@@ -112,6 +129,11 @@ pub(crate) fn run(
     })
 }
 
+/// Takes the seconds of a load that is shown as a whole only: those that wait hold a histogram each.
+pub(crate) fn drain(load: &mut Load) {
+    while load.next_row(Duration::ZERO).is_some() {}
+}
+
 /// Carries the plan out beside the load.
 struct Director<'a> {
     stage: &'a Stage,
@@ -120,12 +142,20 @@ struct Director<'a> {
     kills: Vec<KillEvent>,
     rss: Vec<u64>,
     rss_start: Option<u64>,
+    /// Before the generator sums up what it has seen, which takes memory of its own.
+    rss_end: Option<u64>,
     failed: u64,
 }
 
 impl Director<'_> {
-    fn direct(&mut self, plan: &Plan, mut load: Load, interrupt: &Interrupt) -> (LoadReport, bool) {
-        let warm_up = WARM_UP_MAX.min(plan.duration / 4);
+    fn direct(
+        &mut self,
+        plan: &Plan,
+        mut load: Load,
+        interrupt: &Interrupt,
+        mut aside: impl FnMut(),
+    ) -> (LoadReport, bool) {
+        let warm_up = plan.warm_up();
         let mut rounds = plan.kills.iter().peekable();
         let mut interrupted = false;
         while !load.is_over() {
@@ -134,6 +164,7 @@ impl Director<'_> {
                 self.bar.second(row, self.failed, self.kills.len());
                 self.rss.push(rss_bytes());
             }
+            aside();
             let elapsed = self.started.elapsed();
             if elapsed >= warm_up && self.rss_start.is_none() {
                 self.rss_start = Some(rss_bytes());
@@ -148,6 +179,7 @@ impl Director<'_> {
                 self.kill(round);
             }
         }
+        self.rss_end = Some(rss_bytes());
         (load.finish(), interrupted)
     }
 
@@ -155,8 +187,10 @@ impl Director<'_> {
         for &worker in &round.victims {
             let generation = self.generation_of(worker);
             let at_s = self.started.elapsed().as_secs_f64();
-            let result = self.stage.gateway.kill_worker(worker);
-            let report = result.unwrap_or_default();
+            let (report, error) = match self.stage.kill(worker) {
+                Ok(report) => (report, None),
+                Err(error) => (KillReport::default(), Some(error.to_string())),
+            };
             let event = KillEvent {
                 at_s,
                 worker,
@@ -165,7 +199,7 @@ impl Director<'_> {
                 connections_lost: report.connections_lost,
                 evacuation_ms: report.duration.as_secs_f64() * 1_000.0,
                 came_back: false,
-                error: result.err().map(|error| error.to_string()),
+                error,
                 generation,
             };
             self.bar.note(&match &event.error {

@@ -34,6 +34,7 @@ pub(crate) struct TokenPool {
     authorizations: Vec<Vec<u8>>,
     subjects: Vec<Vec<u8>>,
     jwks: String,
+    public_pem: String,
 }
 
 impl TokenPool {
@@ -41,6 +42,7 @@ impl TokenPool {
     pub(crate) fn generate(count: usize) -> anyhow::Result<Self> {
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256)
             .context("generate an RSA key of 2,048 bits")?;
+        let public_pem = key.public_key_pem();
         let key = EncodingKey::from_rsa_pem(key.serialize_pem().as_bytes())
             .context("read the generated key")?;
         let mut jwk = Jwk::from_encoding_key(&key, Algorithm::RS256).context("make a key set")?;
@@ -49,7 +51,7 @@ impl TokenPool {
         let subjects: Vec<_> =
             (0..count).map(|number| format!("subject-{number:04}").into_bytes()).collect();
         let authorizations = sign_all(&key, &subjects)?;
-        Ok(Self { authorizations, subjects, jwks })
+        Ok(Self { authorizations, subjects, jwks, public_pem })
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -64,6 +66,11 @@ impl TokenPool {
     /// `sub` of token `number`.
     pub(crate) fn subject(&self, number: usize) -> &[u8] {
         self.subjects.get(number).map_or(b"", Vec::as_slice)
+    }
+
+    /// The public key in PEM, for those who do not read key sets.
+    pub(crate) fn public_pem(&self) -> &str {
+        &self.public_pem
     }
 
     /// Public keys as a JWKS document (RFC 7517).

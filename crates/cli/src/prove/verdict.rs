@@ -2,18 +2,26 @@
 
 use serde::Serialize;
 
+use super::plan::Plan;
 use super::preflight::Preflight;
 use super::storm::Storm;
+
+mod link;
+mod outcome;
+
+pub(crate) use outcome::{Aspect, sentence, verdict};
 
 /// The generator may be this late, at its 99th percentile. Latency counts from the intended time, so
 /// that lateness makes results worse, never better; beyond this the offered rate was not offered.
 const GENERATOR_LAG_P99_MS_MAX: f64 = 100.0;
-/// Resident memory of the whole process (gateway, generator, upstreams) may grow by this much.
-const RSS_GROWTH_BYTES_MAX: i64 = 64 << 20;
+/// Fewer requests say too little about what becomes of them.
+const REQUESTS_MIN: u64 = 100;
 
 /// One criterion.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Check {
+    /// What it is about.
+    pub(crate) aspect: Aspect,
     /// Stable name, in `snake_case`.
     pub(crate) name: &'static str,
     pub(crate) pass: bool,
@@ -27,35 +35,59 @@ pub(crate) struct Check {
 
 impl Check {
     fn none(name: &'static str, value: u64, meaning: &'static str) -> Self {
-        Self { name, pass: value == 0, value: value as f64, limit: "= 0".to_owned(), meaning }
+        let aspect = Aspect::Hypothesis;
+        Self {
+            aspect,
+            name,
+            pass: value == 0,
+            value: value as f64,
+            limit: "= 0".to_owned(),
+            meaning,
+        }
     }
 
-    fn all(name: &'static str, value: usize, of: usize, meaning: &'static str) -> Self {
-        let pass = value == of && of > 0;
-        Self { name, pass, value: value as f64, limit: format!("= {of}"), meaning }
+    fn all(
+        aspect: Aspect,
+        name: &'static str,
+        value: usize,
+        of: usize,
+        meaning: &'static str,
+    ) -> Self {
+        let pass = value == of;
+        Self { aspect, name, pass, value: value as f64, limit: format!("= {of}"), meaning }
     }
 }
 
-/// All criteria, in the order in which they are shown. `planned` is how many kills should have
-/// happened, which for an interrupted run is how many came before the interruption, but at least one:
-/// a run that killed nobody shows nothing.
-pub(crate) fn checks(
-    storm: &Storm,
-    preflight: &Preflight,
-    planned: usize,
-    workers: usize,
-) -> Vec<Check> {
+/// All criteria, in the order in which they are shown. Of an interrupted run only those kills are
+/// asked for that came before the interruption, but at least one: a run that killed nobody shows
+/// nothing.
+pub(crate) fn checks(storm: &Storm, preflight: &Preflight, plan: &Plan) -> Vec<Check> {
     let mut checks = request_checks(storm).to_vec();
-    checks.extend(worker_checks(storm, planned, workers));
-    checks.extend(ground_checks(storm, preflight));
+    checks.extend(worker_checks(storm, plan.victims(), plan.workers));
+    checks.extend(ground_checks(storm, preflight, plan.profile.shape().rss_growth_bytes_max));
+    if plan.weather.is_some() {
+        match &storm.link {
+            Some(seen) => checks.extend(link::checks(seen, storm.load.latency_ms.p50)),
+            None => checks.push(Check {
+                aspect: Aspect::Infrastructure,
+                name: "link_packets",
+                pass: false,
+                value: 0.0,
+                limit: "≥ 1000".to_owned(),
+                meaning: "what the link did was not measured",
+            }),
+        }
+    }
     checks
 }
 
 /// What the clients saw.
-fn request_checks(storm: &Storm) -> [Check; 4] {
+fn request_checks(storm: &Storm) -> Vec<Check> {
     let (load, held) = (&storm.load, &storm.held);
-    [
+    let scheduled = load.scheduled + held.scheduled;
+    let mut checks = vec![
         Check {
+            aspect: Aspect::Hypothesis,
             name: "requests_answered",
             pass: load.ok > 0,
             value: (load.ok + held.ok) as f64,
@@ -77,7 +109,26 @@ fn request_checks(storm: &Storm) -> [Check; 4] {
             load.connections.lost + held.connections.lost,
             "connections that ended under the client",
         ),
-    ]
+        Check {
+            aspect: Aspect::Infrastructure,
+            name: "requests_scheduled",
+            pass: scheduled >= REQUESTS_MIN,
+            value: scheduled as f64,
+            limit: format!("≥ {REQUESTS_MIN}"),
+            meaning: "requests whose time came: enough to say something about them",
+        },
+    ];
+    if let Some(flood) = &storm.flood {
+        checks.push(Check {
+            aspect: Aspect::Hypothesis,
+            name: "flood_turned_away",
+            pass: flood.failed == 0 && flood.ok > 0,
+            value: flood.failed as f64,
+            limit: format!("= 0 of {}", flood.scheduled),
+            meaning: "callers without tokens that did not get their 401",
+        });
+    }
+    checks
 }
 
 /// What became of the workers.
@@ -87,20 +138,29 @@ fn worker_checks(storm: &Storm, planned: usize, workers: usize) -> [Check; 4] {
     let came_back = storm.kills.iter().filter(|kill| kill.came_back).count();
     let carried_over: usize = storm.kills.iter().map(|kill| kill.exchanges_moved).sum();
     [
-        Check::all("workers_killed", killed, planned, "kills carried out, of those planned"),
         Check::all(
+            Aspect::Injection,
+            "workers_killed",
+            killed,
+            planned,
+            "kills carried out, of those planned",
+        ),
+        Check::all(
+            Aspect::Revert,
             "workers_came_back",
             came_back,
-            killed.max(1),
+            killed,
             "killed workers whose successor was seen at work",
         ),
         Check::all(
+            Aspect::Revert,
             "workers_alive_at_end",
             storm.workers_alive,
             workers,
             "workers at work when it was over",
         ),
         Check {
+            aspect: Aspect::Injection,
             name: "requests_carried_over",
             pass: carried_over > 0,
             value: carried_over as f64,
@@ -111,11 +171,12 @@ fn worker_checks(storm: &Storm, planned: usize, workers: usize) -> [Check; 4] {
 }
 
 /// Whether the rest stands on firm ground: tokens, generator, memory.
-fn ground_checks(storm: &Storm, preflight: &Preflight) -> Vec<Check> {
+fn ground_checks(storm: &Storm, preflight: &Preflight, rss_growth_max: i64) -> Vec<Check> {
     let growth = storm.rss_growth();
     let lag = storm.load.generator_lag_ms.p99;
     let mut checks = vec![
         Check {
+            aspect: Aspect::Hypothesis,
             name: "tokens_enforced",
             pass: preflight.is_right(),
             value: f64::from(u8::from(preflight.is_right())),
@@ -123,6 +184,7 @@ fn ground_checks(storm: &Storm, preflight: &Preflight) -> Vec<Check> {
             meaning: "a request with a valid token is let in; without one, or with a tampered one, it gets 401",
         },
         Check {
+            aspect: Aspect::Infrastructure,
             name: "generator_lag_p99_ms",
             pass: lag <= GENERATOR_LAG_P99_MS_MAX,
             value: lag,
@@ -130,10 +192,11 @@ fn ground_checks(storm: &Storm, preflight: &Preflight) -> Vec<Check> {
             meaning: "lateness of the load generator itself: the offered rate really was offered",
         },
         Check {
+            aspect: Aspect::Hypothesis,
             name: "rss_growth_bytes",
-            pass: growth <= RSS_GROWTH_BYTES_MAX,
+            pass: growth <= rss_growth_max,
             value: growth as f64,
-            limit: format!("≤ {RSS_GROWTH_BYTES_MAX} (64 MiB)"),
+            limit: format!("≤ {rss_growth_max}"),
             meaning: "growth of the process's resident memory, from the end of the warm-up to the end",
         },
     ];

@@ -130,6 +130,22 @@ impl Workload for HeldWorkload {
     }
 }
 
+/// Callers without tokens: the right answer is to be turned away.
+pub(crate) struct FloodWorkload;
+
+impl Workload for FloodWorkload {
+    fn prepare(&mut self, number: u64, request: &mut Request) {
+        request.head.set_authority(b"feed.example");
+        let mut path = Vec::new();
+        feed::push_json_path(number % USERS, &mut path);
+        request.head.set_target(&path);
+    }
+
+    fn check(&mut self, answer: &Answer<'_>) -> Result<(), Mismatch> {
+        if answer.head.status == 401 { Ok(()) } else { Err(Mismatch::Status) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

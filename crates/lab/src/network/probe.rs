@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{Expectation, Tally};
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags, sockopt};
 
 use super::link::End;
 use super::{Link, NetworkError};
@@ -61,9 +61,11 @@ impl Prober {
             end.namespace
                 .enter(|| {
                     let socket = UdpSocket::bind((end.v4, 0))?;
-                    // Less than this loses probes on a busy machine only, and it needs a privilege
-                    // that a link needs anyway.
-                    rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER_BYTES)?;
+                    // More than the host's limit needs a privilege that a user namespace does not give;
+                    // less loses probes on a busy machine only.
+                    if sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER_BYTES).is_err() {
+                        sockopt::set_socket_recv_buffer_size(&socket, BUFFER_BYTES)?;
+                    }
                     Ok(socket)
                 })?
                 .map_err(failed())

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{duration, format_duration, rate};
+use super::{delay, duration, format_duration, rate};
 
 #[test]
 fn durations_are_read_and_written_alike() {
@@ -14,6 +14,12 @@ fn durations_are_read_and_written_alike() {
     for bad in ["", "20", "s", "0s", "-1s", "1.5s", "25h", "1d", "20 s", "99999999999999999999s"] {
         assert!(duration(bad).is_err(), "{bad:?}");
     }
+}
+
+#[test]
+fn a_delay_may_be_nothing() {
+    assert_eq!((delay("0"), delay("40ms")), (Ok(Duration::ZERO), Ok(Duration::from_millis(40))));
+    assert!(delay("40").is_err());
 }
 
 #[test]

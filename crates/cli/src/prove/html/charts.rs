@@ -38,7 +38,7 @@ pub(super) fn latency(document: &Document) -> String {
         let points = points(document, |second| pick(&second.row.latency_ms));
         Series { name, colour, points, shape: Shape::Line }
     };
-    let series = vec![
+    let mut series = vec![
         of("median", "p50", |s| s.p50),
         of("99 %", "p99", |s| s.p99),
         of("99.9 %", "p999", |s| s.p999),
@@ -46,6 +46,15 @@ pub(super) fn latency(document: &Document) -> String {
     ];
     let low = series[0].points.iter().map(|(_, y)| *y).filter(|y| *y > 0.0).fold(1e6, f64::min);
     let y = Axis::logarithmic(low, maximum(&series[3].points), "ms");
+    if let Some(link) = &document.link {
+        let points = points(document, |_| link.floor.p99_ms);
+        series.push(Series {
+            name: "floor of the 99 %",
+            colour: "soft",
+            points,
+            shape: Shape::Line,
+        });
+    }
     chart(document, "latency over time", y, series, |second| {
         let s = &second.row.latency_ms;
         let lines = [("p50", s.p50), ("p99", s.p99), ("p99.9", s.p999), ("max", s.max)];

@@ -8,16 +8,17 @@ use super::super::document::Document;
 
 pub(super) fn checks(page: &mut String, document: &Document) {
     *page += "<section class=\"card\"><h2>Checks</h2><p>All must pass. The limits are fixed in the \
-              program; none depends on what was seen.</p><table><tr><th><th>Check<th class=\"number\">\
+              program; none depends on what was seen.</p><table><tr><th><th>Check<th>About<th class=\"number\">\
               Measured<th class=\"number\">Must be</tr>\n";
     for check in &document.checks {
         let mark = if check.pass { "ok\">✓ pass" } else { "bad\">✕ fail" };
         let _ = writeln!(
             page,
-            "<tr><td class=\"mark {mark}</td><td><code>{}</code><small>{}</small></td>\
+            "<tr><td class=\"mark {mark}</td><td><code>{}</code><small>{}</small></td><td>{}</td>\
              <td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",
             check.name,
             escape(check.meaning),
+            check.aspect.name(),
             readable(check.value),
             escape(&check.limit)
         );
@@ -47,6 +48,7 @@ pub(super) fn protocols(page: &mut String, document: &Document) {
             "http2" => "HTTP/2, JSON",
             "grpc" => "gRPC over HTTP/2",
             "held" => "held at the upstream",
+            "flood" => "flood, right to be turned away",
             other => other,
         };
         (name, class.sent, class.ok, class.failed, class.latency_ms, class.service_ms)

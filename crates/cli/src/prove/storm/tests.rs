@@ -1,6 +1,7 @@
 use super::*;
-use crate::prove::args::Profile;
+use crate::prove::ground::Ground;
 use crate::prove::preflight;
+use crate::prove::profile::Profile;
 use crate::prove::verdict::checks;
 
 /// The whole of it in small: real gateway, real load, two kills, every criterion.
@@ -18,12 +19,14 @@ fn a_small_storm_passes() {
         seed: 7,
         jwt: true,
         tokens: 4,
+        weather: None,
+        against: Vec::new(),
     };
     let tokens = Arc::new(TokenPool::generate(plan.tokens).unwrap());
-    let stage = Stage::start(&plan, &tokens).unwrap();
+    let stage = Stage::start(&plan, &tokens, Ground::make(None).unwrap()).unwrap();
     let preflight = preflight::run(&stage, &tokens, plan.jwt).unwrap();
     let storm = run(&plan, &stage, &tokens, &Interrupt::never(), &Progress::new()).unwrap();
-    let failed: Vec<_> = checks(&storm, &preflight, plan.victims(), plan.workers)
+    let failed: Vec<_> = checks(&storm, &preflight, &plan)
         .into_iter()
         // How punctual the generator is depends on what else this machine does, and how much memory
         // the process holds, on the other tests in it.
@@ -41,7 +44,7 @@ fn a_small_storm_passes() {
 fn without_tokens_the_routes_are_open() {
     let plan = Plan { jwt: false, workers: 2, ..crate::prove::verdict::tests::plan() };
     let tokens = TokenPool::generate(1).unwrap();
-    let stage = Stage::start(&plan, &tokens).unwrap();
+    let stage = Stage::start(&plan, &tokens, Ground::make(None).unwrap()).unwrap();
     let preflight = preflight::run(&stage, &tokens, plan.jwt).unwrap();
     assert_eq!((preflight.valid, preflight.without_token), (200, None));
     stage.stop();

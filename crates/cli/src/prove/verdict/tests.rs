@@ -1,11 +1,12 @@
 use std::time::Duration;
 
-use bulkhead_chaos::Kill;
+use bulkhead_chaos::{Kill, Outcome};
 use bulkhead_load::{ClassReport, ConnectionReport, LoadReport, Row, Summary};
 
 use super::*;
-use crate::prove::args::Profile;
+use crate::prove::link::tests::link;
 use crate::prove::plan::Plan;
+use crate::prove::profile::Profile;
 use crate::prove::storm::KillEvent;
 
 /// A small plan: one kill of one of eight workers.
@@ -21,6 +22,8 @@ pub(crate) fn plan() -> Plan {
         seed: 42,
         jwt: true,
         tokens: 1_000,
+        weather: None,
+        against: Vec::new(),
     }
 }
 
@@ -105,6 +108,9 @@ pub(crate) fn storm() -> Storm {
     Storm {
         load: load(),
         held: held(),
+        flood: None,
+        link: None,
+        congestion_control: "cubic".to_owned(),
         kills: vec![kill()],
         interrupted: false,
         evacuated_connections: 4,
@@ -119,7 +125,7 @@ pub(crate) fn storm() -> Storm {
 }
 
 fn failing(storm: &Storm, preflight: &Preflight) -> Vec<&'static str> {
-    let checks = checks(storm, preflight, 1, 8);
+    let checks = checks(storm, preflight, &plan());
     checks.iter().filter(|check| !check.pass).map(|check| check.name).collect()
 }
 
@@ -131,10 +137,15 @@ fn a_good_run_passes_every_check() {
 #[test]
 fn each_thing_that_goes_wrong_fails_its_own_check() {
     type Change = fn(&mut Storm);
-    let cases: [(Change, &[&str]); 12] = [
+    let cases: [(Change, &[&str]); 14] = [
         (|storm| storm.load.failed = 1, &["requests_failed"]),
         (|storm| storm.held.failed = 1, &["requests_failed"]),
         (|storm| (storm.load.ok, storm.held.ok) = (0, 0), &["requests_answered"]),
+        (|storm| storm.load.scheduled = 90, &["requests_scheduled"]),
+        (
+            |storm| storm.flood = Some(LoadReport { scheduled: 10, ok: 9, failed: 1, ..load() }),
+            &["flood_turned_away"],
+        ),
         (|storm| storm.kills[0].exchanges_moved = 0, &["requests_carried_over"]),
         (|storm| storm.lost_connections = 1, &["connections_lost"]),
         (|storm| storm.load.connections.lost = 2, &["connections_lost_seen_by_client"]),
@@ -143,7 +154,7 @@ fn each_thing_that_goes_wrong_fails_its_own_check() {
                 storm.kills[0].error = Some("dying".to_owned());
                 storm.kills[0].came_back = false;
             },
-            &["workers_killed", "workers_came_back"],
+            &["workers_killed"],
         ),
         (|storm| storm.kills[0].came_back = false, &["workers_came_back"]),
         (|storm| storm.workers_alive = 7, &["workers_alive_at_end"]),
@@ -163,10 +174,7 @@ fn each_thing_that_goes_wrong_fails_its_own_check() {
 #[test]
 fn an_interrupted_run_passes_only_if_somebody_was_killed() {
     let early = Storm { interrupted: true, kills: Vec::new(), ..storm() };
-    assert_eq!(
-        failing(&early, &preflight()),
-        ["workers_killed", "workers_came_back", "requests_carried_over"]
-    );
+    assert_eq!(failing(&early, &preflight()), ["workers_killed", "requests_carried_over"]);
     let later = Storm { interrupted: true, ..storm() };
     assert_eq!(failing(&later, &preflight()), [""; 0]);
 }
@@ -181,6 +189,55 @@ fn memory_that_shrinks_has_not_grown() {
 #[test]
 fn a_kernel_that_does_not_count_oom_kills_has_no_such_check() {
     let silent = Storm { oom_events: None, ..storm() };
-    let checks = checks(&silent, &preflight(), 1, 8);
+    let checks = checks(&silent, &preflight(), &plan());
     assert!(checks.iter().all(|check| check.name != "oom_events"));
+}
+
+#[test]
+fn the_gravest_failure_gives_the_outcome() {
+    let outcome = |change: fn(&mut Storm)| {
+        let mut storm = storm();
+        change(&mut storm);
+        let outcome = verdict(&checks(&storm, &preflight(), &plan())).outcome();
+        (outcome, outcome.exit_status())
+    };
+    assert_eq!(outcome(|_| ()), (Outcome::Held, 0));
+    assert_eq!(outcome(|storm| storm.load.failed = 1), (Outcome::Deviated, 1));
+    assert_eq!(
+        outcome(|storm| (storm.load.failed, storm.kills[0].exchanges_moved) = (1, 0)),
+        (Outcome::NotEffective, 2)
+    );
+    assert_eq!(
+        outcome(|storm| (storm.load.failed, storm.kills[0].came_back) = (1, false)),
+        (Outcome::RevertFailed, 3)
+    );
+    assert_eq!(
+        outcome(|storm| storm.load.generator_lag_ms.p99 = 101.0),
+        (Outcome::Infrastructure, 4)
+    );
+    assert_eq!(verdict(&[]).outcome(), Outcome::Infrastructure);
+}
+
+#[test]
+fn a_link_that_did_nothing_is_not_effective() {
+    let plan = Plan { weather: Some(Profile::Article.weather()), ..plan() };
+    let outcome = |link| {
+        let mut storm = Storm { link, ..storm() };
+        storm.load.latency_ms.p50 = 60.0;
+        verdict(&checks(&storm, &preflight(), &plan)).outcome()
+    };
+    assert_eq!(outcome(Some(link())), Outcome::Held);
+    assert_eq!(outcome(None), Outcome::Infrastructure);
+    let mut idle = link();
+    (idle.upstream.lost, idle.upstream.loss_percent) = (0, 0.0);
+    assert_eq!(outcome(Some(idle)), Outcome::NotEffective);
+    let mut left = link();
+    left.reverted = Some(false);
+    assert_eq!(outcome(Some(left)), Outcome::RevertFailed);
+    let mut unknown = link();
+    unknown.probes_held = None;
+    assert_eq!(outcome(Some(unknown)), Outcome::Infrastructure);
+    let mut quiet = link();
+    quiet.downstream.packets = 10;
+    assert_eq!(outcome(Some(quiet)), Outcome::Infrastructure);
 }
