@@ -6,8 +6,11 @@
 //! fresh process, one second of warm-up and a check of the answer's body; what is shown is the
 //! median, with minimum and maximum. A run with a single wrong answer is an error, not a row.
 
+pub(crate) mod certificates;
 pub(crate) mod generators;
+pub(crate) mod idle;
 mod install;
+pub(crate) mod link;
 mod load;
 mod machine;
 mod markers;
@@ -23,6 +26,8 @@ mod scenarios;
 mod spread;
 pub(crate) mod stall;
 mod tokens;
+
+pub(crate) use process_tree::resident_memory;
 
 use std::collections::BTreeMap;
 use std::fs;

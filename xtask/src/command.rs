@@ -1,8 +1,11 @@
 //! Running other programs, with errors that say which one failed and what it said.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -51,6 +54,45 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         bail!("{} ended with {}\n{text}{errors}", shown(command), output.status);
     }
     Ok(text)
+}
+
+/// Runs it with its output in `log`, and ends it after `limit`. On failure the error carries the log.
+pub(crate) fn run_within(command: &mut Command, limit: Duration, log: &Path) -> Result<()> {
+    let (status, text) = ended_within(command, limit, log)?;
+    if !status.success() {
+        bail!("{} ended with {status}\n{text}", shown(command));
+    }
+    Ok(())
+}
+
+/// Runs it with its output in `log`, which is given as well. What takes longer than `limit` is ended,
+/// and an error.
+pub(crate) fn ended_within(
+    command: &mut Command,
+    limit: Duration,
+    log: &Path,
+) -> Result<(ExitStatus, String)> {
+    const POLL: Duration = Duration::from_millis(10);
+    let file = fs::File::create(log).context("create the log")?;
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    let mut child = command.spawn().with_context(|| format!("start {}", shown(command)))?;
+    let began = Instant::now();
+    loop {
+        let ended = child.try_wait()?;
+        if ended.is_none() && began.elapsed() < limit {
+            thread::sleep(POLL);
+            continue;
+        }
+        if ended.is_none() {
+            child.kill()?;
+            child.wait()?;
+        }
+        let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
+        match ended {
+            Some(status) => return Ok((status, text)),
+            None => bail!("{} took more than {} s\n{text}", shown(command), limit.as_secs()),
+        }
+    }
 }
 
 fn shown(command: &Command) -> String {

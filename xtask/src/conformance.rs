@@ -1,16 +1,22 @@
-//! `cargo xtask conformance [SUITE…]`: suites of others against Bulkhead. One failure fails it;
-//! what was found goes to docs/conformance.md, a section for each suite.
+//! `cargo xtask conformance [--bulkhead PROGRAM] [SUITE…]`: suites of others against Bulkhead. One
+//! failure fails it; what was found goes to docs/conformance.md, a section for each suite.
 
 mod autobahn;
+mod certificate;
+mod clients;
+mod connect;
+mod grpc_interop;
 mod h2spec;
 mod toxiproxy;
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
+pub(crate) use self::connect::stand_in;
 use crate::command::{root, target_directory};
+use crate::gateway;
 
 /// What became of a suite that found no failure.
 enum Outcome {
@@ -25,21 +31,48 @@ struct Suite {
     name: &'static str,
     /// Title of its section.
     title: &'static str,
-    /// Is given a directory of its own.
-    run: fn(&Path) -> Result<Outcome>,
+    run: fn(&Place) -> Result<Outcome>,
 }
 
-const SUITES: [Suite; 3] = [
+const SUITES: [Suite; 6] = [
     Suite { name: "h2spec", title: "HTTP/2: h2spec", run: h2spec::run },
+    Suite { name: "grpc-interop", title: "gRPC: interop of grpc-go", run: grpc_interop::run },
+    Suite {
+        name: "connect",
+        title: "gRPC, gRPC-Web, Connect: connectconformance",
+        run: connect::run,
+    },
     Suite { name: "autobahn", title: "WebSocket: Autobahn", run: autobahn::run },
+    Suite { name: "clients", title: "Clients: curl, nghttp, h2load, grpcurl", run: clients::run },
     Suite { name: "toxiproxy", title: "Chaos: Toxiproxy", run: toxiproxy::run },
 ];
+
+/// What a suite is run with.
+struct Place {
+    /// A directory of its own, which stays.
+    scratch: PathBuf,
+    /// The `bulkhead` that was named, in place of one built for release.
+    named: Option<PathBuf>,
+}
+
+impl Place {
+    /// The program under test. Built only when a suite asks, which it does when it can run.
+    fn bulkhead(&self) -> Result<PathBuf> {
+        self.named.clone().map_or_else(gateway::build_release, Ok)
+    }
+}
 
 const HEAD: &str =
     "# Conformance\n\nWritten by `cargo xtask conformance`, a section by each suite.\n";
 
 /// Runs the suites that are named, or all of them.
-pub(crate) fn run(names: &[&str]) -> Result<()> {
+pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    let (named, names) = match arguments {
+        ["--bulkhead", program, names @ ..] => {
+            (Some(fs::canonicalize(program).with_context(|| format!("find {program}"))?), names)
+        }
+        names => (None, names),
+    };
     if let Some(unknown) = names.iter().find(|name| SUITES.iter().all(|it| it.name != **name)) {
         bail!(
             "no conformance suite is called `{unknown}`: {}",
@@ -50,7 +83,8 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
     for suite in SUITES.iter().filter(|it| names.is_empty() || names.contains(&it.name)) {
         let scratch = target_directory().join("conformance").join(suite.name);
         fs::create_dir_all(&scratch).context("create the scratch directory")?;
-        match (suite.run)(&scratch).with_context(|| format!("suite {}", suite.name))? {
+        let place = Place { scratch, named: named.clone() };
+        match (suite.run)(&place).with_context(|| format!("suite {}", suite.name))? {
             Outcome::Skipped(why) => println!("{} skipped: {why}", suite.name),
             Outcome::Passed(text) => {
                 let page = fs::read_to_string(&path).unwrap_or_default();

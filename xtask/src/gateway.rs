@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::command::{cargo, find_program, run, target_directory};
 
 const POLL: Duration = Duration::from_millis(20);
-const STARTUP_POLLS: u32 = 500;
+/// A minute: some load 10,000 certificates first.
+const STARTUP_POLLS: u32 = 3_000;
 const SHUTDOWN_POLLS: u32 = 100;
 
 /// Builds `bulkhead` for release and says where it is.
@@ -77,7 +78,7 @@ impl Guard {
             }
             thread::sleep(POLL);
         }
-        bail!("it does not listen after 10 s; its log is {}", log.display())
+        bail!("it does not listen after 60 s; its log is {}", log.display())
     }
 }
 

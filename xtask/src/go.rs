@@ -18,6 +18,20 @@ pub(crate) fn install(go: &Path, directory: &Path, packages: &[&str]) -> Result<
     run(Command::new(go).env("GOBIN", directory).arg("install").args(packages))
 }
 
+/// Builds programs, given as `PACKAGE@VERSION`, into `directory`, unless they are there. False, with a
+/// line that says why: they cannot be built.
+pub(crate) fn has(directory: &Path, packages: &[&str]) -> bool {
+    let is_there = |package: &&str| {
+        let path = package.split('@').next().unwrap_or_default();
+        path.rsplit('/').next().is_some_and(|name| directory.join(name).is_file())
+    };
+    if packages.iter().all(is_there) {
+        return true;
+    }
+    let Some(go) = find() else { return false };
+    install(&go, directory, packages).inspect_err(|error| println!("{error:#}")).is_ok()
+}
+
 /// Version of the toolchain that built this program.
 pub(crate) fn toolchain_version(program: &Path) -> Option<String> {
     Some(told(&["version"], program)?.rsplit(' ').next()?.trim().to_owned())

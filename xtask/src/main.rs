@@ -13,6 +13,7 @@ mod docs;
 mod fuzz_smoke;
 mod gateway;
 mod go;
+mod soak;
 mod tidy;
 
 use std::env;
@@ -38,9 +39,23 @@ cargo xtask COMMAND
                           writes it into docs/load.md, or with --dry nowhere
   bench overload          goodput at 0.8, 1, 2 and 5 times the capacity of an upstream, with and without
                           limits, beside HAProxy and Envoy; writes it into docs/overload.md
-  conformance [SUITE…]    suites of others against `bulkhead run`: h2spec, autobahn, toxiproxy; all unless named
+  bench link [--dry]      what the packet box of the chaos lab moves, at what cost, how true to what was
+                          asked; writes it into docs/chaos-network.md, or with --dry nowhere
+  bench idle [OPTIONS]    memory, CPU and latency with 100 and 10,000 idle connections, beside HAProxy,
+                          nginx and Envoy; the options of `bench peers`; writes it into docs/idle.md
+  bench certificates      10,000 certificates: start, memory, handshakes, and renewing one of them, beside
+                          HAProxy and nginx; writes it into docs/idle.md
+  conformance [SUITE…]    suites of others against Bulkhead: h2spec, grpc-interop, connect, autobahn,
+                          clients, toxiproxy; all unless named
+      --bulkhead PROGRAM  first: this program, in place of one built for release
   acme                    certificates from pebble, by each kind of challenge
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
+  soak [OPTIONS]          mixed load while files, certificates, endpoints and workers come and go
+      --minutes N         how long (1); or --seconds N
+      --seed N            everything random is drawn from it (from the clock)
+      --rate N            requests per second (300)
+      --binary FILE       this bulkhead, not one that is built for release first
+      --json FILE         the result, with the memory of each second
   fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
   docs                    regenerate docs/config.md and the JSON Schema
 ";
@@ -64,11 +79,17 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "peers", rest @ ..] => bench::run(rest),
         ["bench", "load", rest @ ..] => bench::generators::run(rest),
         ["bench", "overload", rest @ ..] => bench::overload::run(rest),
+        ["bench", "idle", rest @ ..] => bench::idle::run(rest),
+        ["bench", "certificates", rest @ ..] => bench::certificates::run(rest),
         ["bench", "stall", rest @ ..] => bench::stall::run(rest),
+        ["bench", "link", rest @ ..] => bench::link::run(rest),
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
+        // What `connectconformance` starts as its client or server; nobody else would.
+        ["stand-in", rest @ ..] => conformance::stand_in(rest),
         ["differential"] => differential::run(),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
+        ["soak", rest @ ..] => soak::run(rest),
         ["docs", rest @ ..] => docs::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

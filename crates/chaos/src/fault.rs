@@ -12,7 +12,10 @@ mod process;
 pub use gateway::GatewayFault;
 pub use host::HostFault;
 pub use http::HttpFault;
-pub use network::NetworkFault;
+pub use network::{
+    Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Loss, LossModel, NetworkFault,
+    NetworkFaultError, Partition, Per, Reorder, ReorderPolicy, Reset, Share,
+};
 pub use process::ProcessFault;
 
 use serde::{Deserialize, Serialize};

@@ -51,6 +51,11 @@ impl ChaosId {
     pub const fn seed(self) -> u64 {
         Random::new((self.0 >> 64) as u64 ^ self.0 as u64).next()
     }
+
+    /// The id as a number: a key where text would be too long.
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
 }
 
 impl fmt::Display for ChaosId {

@@ -11,6 +11,7 @@ mod id;
 mod journal;
 mod kill_plan;
 mod life_cycle;
+mod link;
 mod order;
 mod random;
 mod request;
@@ -27,11 +28,20 @@ pub use engine::{
     ID_AHEAD_MAX, Injection, InjectionReport, Number, OptionsError, Rejection, Submission,
     Submitted,
 };
-pub use fault::{Fault, GatewayFault, HostFault, HttpFault, NetworkFault, ProcessFault};
+pub use fault::{
+    Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Fault, GatewayFault, HostFault,
+    HttpFault, Loss, LossModel, NetworkFault, NetworkFaultError, Partition, Per, ProcessFault,
+    Reorder, ReorderPolicy, Reset, Share,
+};
 pub use id::{ChaosId, ChaosIdError};
 pub use journal::{DamagedJournal, Record, Recovered, Remembered};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
 pub use life_cycle::{IllegalTransition, State};
+pub use link::{
+    COPIES_MAX, DnsAct, Expectation, HELD_BYTES_MAX, HELD_PACKETS_MAX, Impairment, Jitter,
+    JitterLaw, Judgement, Lane, LaneCounts, LinkFault, LossLaw, PacketKind, Pushed, Released,
+    Reply, STAGES_MAX, StageKey, StageReport, Tally, TooManyFaults,
+};
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;
 pub use request::{InjectRequest, Plan, RequestError, TimeToLive};

@@ -12,7 +12,7 @@ use bulkhead_origin::{Origin, OriginOptions};
 
 /// Serves predictable answers over HTTP/1.1 and HTTP/2 (prior knowledge) on one port:
 /// `/api/v1/{user_id}/feed` (1 KB of JSON), gRPC `/feed.v1.Feed/{Get,Watch,Upload,Chat}` with server
-/// reflection, `/echo`, `/headers`, `/session`, `/status/{code}`, `/delay/{ms}`, `/busy/{ms}`
+/// reflection, `/echo`, `/collect` (the same, once the body is whole), `/headers`, `/session`, `/status/{code}`, `/delay/{ms}`, `/busy/{ms}`
 /// (like `/delay`, but only so many at once as there are slots), `/bytes/{count}`, `/reset`, `/close`; WebSocket over HTTP/1.1: `/ws` (echo), `/ws-wrong`, `/ws-silent`,
 /// `/ws-close/{n}`, `/ws-cut/{n}`.
 #[derive(Debug, clap::Args)]

@@ -13,6 +13,7 @@ use crate::acme;
 use crate::admin::{self, AdminOptions, Pages};
 use crate::certificates::{CertificateWatch, EXPIRY_INTERVAL};
 use crate::dns::{Dns, Lookup};
+use crate::effort::{Effort, pause_after};
 use crate::event::{Event, Listen};
 use crate::health::{Checks, check_for_ever};
 use crate::plane::Plane;
@@ -22,9 +23,6 @@ use crate::store::{CONFIG_POLL_INTERVAL, ConfigSource, Outcome, Store};
 
 /// Threads for lookups and for applying configurations.
 const BLOCKING_THREADS_MAX: usize = 8;
-
-/// Looking at files takes at most this part of the time: one in so many.
-const POLL_SHARE: u32 = 50;
 
 /// The configuration that is in force when the control plane starts.
 #[derive(Clone, Debug)]
@@ -271,24 +269,22 @@ async fn keep_config(keeping: Keeping) {
         };
         // Reading files and compiling a snapshot may take long; the admin server must not wait.
         let polled = tokio::task::spawn_blocking(move || {
-            let began = Instant::now();
+            let begun = Effort::begin();
             let outcome = store.poll(forced);
+            let pause = pause_after(&outcome, begun.made());
             let checks = match &outcome {
                 Outcome::Applied(config) => Some(Checks::of(config)),
-                Outcome::Unchanged | Outcome::Rejected => None,
+                Outcome::Unchanged | Outcome::Unsettled | Outcome::Rejected => None,
             };
-            (store, outcome, checks, began.elapsed())
+            (store, outcome, checks, pause)
         });
-        let Ok((returned, outcome, new_checks, took)) = polled.await else {
+        let Ok((returned, outcome, new_checks, next)) = polled.await else {
             (resolver.events)(Event::WatchEnded);
             return std::future::pending().await;
         };
         store = returned;
-        let unchanged = outcome == Outcome::Unchanged;
-        if unchanged {
-            // Tens of thousands of certificates: looking at them must not cost more than this.
-            pause = CONFIG_POLL_INTERVAL.max(took * POLL_SHARE);
-        }
+        pause = next;
+        let unchanged = matches!(outcome, Outcome::Unchanged | Outcome::Unsettled);
         if let Outcome::Applied(config) = outcome {
             lookups.abort_all();
             lookups = resolver.watch(&config);

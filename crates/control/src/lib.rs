@@ -14,6 +14,7 @@ mod certificates;
 mod control;
 mod discovery;
 mod dns;
+mod effort;
 mod event;
 mod files;
 mod health;

@@ -71,8 +71,10 @@ struct Seen {
 /// What looking at the files led to.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
-    /// Nothing to do, or the files have only just changed.
+    /// Nothing to do.
     Unchanged,
+    /// The files have only just changed: it is handled if the next look finds them the same.
+    Unsettled,
     /// This configuration is in force now.
     Applied(Box<Config>),
     /// The old one still is.
@@ -121,7 +123,7 @@ impl Store {
             }
             if self.unsettled.as_ref() != Some(&seen) {
                 self.unsettled = Some(seen);
-                return Outcome::Unchanged;
+                return Outcome::Unsettled;
             }
         }
         self.unsettled = None;

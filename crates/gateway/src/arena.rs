@@ -92,6 +92,10 @@ impl<T> Arena<T> {
     }
 
     /// Keys of everything that is there now.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| slot.value.as_ref())
+    }
+
     pub(crate) fn keys(&self) -> Vec<Key> {
         self.slots
             .iter()

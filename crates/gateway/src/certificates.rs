@@ -1,6 +1,7 @@
 //! Certificates by the files they come from. Each is parsed once and shared by all listeners and by
-//! all configurations until its files have another content; where that cannot be used, the
-//! certificate that was read before stays, and the fault is told.
+//! all configurations until its files have another content, and its files are read again only if they
+//! look otherwise from outside. Where they cannot be used, the certificate that was read before stays,
+//! and the fault is told.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
@@ -14,6 +15,9 @@ use bulkhead_transport::{Certificate, CertificatePem, Staple};
 use crate::snapshot::{ApplyError, read_file, read_secret};
 
 mod directory;
+mod looks;
+
+use looks::Looks;
 
 /// Faults that are told; of more only the number is.
 const PROBLEMS_TOLD: usize = 100;
@@ -58,6 +62,8 @@ struct Kept {
 struct Entry {
     /// Of chain and key. Not kept themselves: the key is a secret, and lies in the parsed form only.
     digest: u64,
+    /// Of the files before they were read; `None`: they are read the next time in any case.
+    looks: Option<Looks>,
     certificate: Certificate,
     staple: Option<StapleEntry>,
 }
@@ -118,7 +124,7 @@ impl Loading<'_> {
             return Ok(entry.current());
         }
         let old = self.old(source);
-        let entry = match (read(source, old.as_ref()), old) {
+        let entry = match (read(source, old.as_ref(), self.now), old) {
             (Ok(entry), _) => entry,
             (Err(error), Some(old)) => {
                 self.problem(&source.certificate_file, &error, true);
@@ -205,8 +211,14 @@ impl Entry {
     }
 }
 
-/// Reads the files, and parses them if they have another content than before.
-fn read(source: &model::Certificate, old: Option<&Entry>) -> Result<Entry, ApplyError> {
+/// Reads the files if they look otherwise than before, and parses them if they have another content.
+/// `now`: seconds since 1970.
+fn read(source: &model::Certificate, old: Option<&Entry>, now: u64) -> Result<Entry, ApplyError> {
+    // Before they are read: what changes while they are is seen the next time.
+    let looks = Looks::of(source, now);
+    if let Some(old) = old.filter(|old| looks.is_some() && old.looks == looks) {
+        return Ok(old.clone());
+    }
     let pem = CertificatePem {
         chain_pem: read_file("certificate file", &source.certificate_file)?,
         key_pem: read_secret("private key", &source.private_key)?,
@@ -217,7 +229,7 @@ fn read(source: &model::Certificate, old: Option<&Entry>) -> Result<Entry, Apply
     hasher.write(&pem.key_pem);
     let digest = hasher.finish();
     if let Some(old) = old.filter(|old| old.digest == digest) {
-        return Ok(old.clone());
+        return Ok(Entry { looks, ..old.clone() });
     }
     let certificate = Certificate::parse(&pem).map_err(|source_of| ApplyError::Certificate {
         path: source.certificate_file.clone(),
@@ -227,7 +239,7 @@ fn read(source: &model::Certificate, old: Option<&Entry>) -> Result<Entry, Apply
         },
         source: source_of,
     })?;
-    Ok(Entry { digest, certificate, staple: None })
+    Ok(Entry { digest, looks, certificate, staple: None })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::Instant;
 use bulkhead_codec::Codec;
 use bulkhead_config::model::Protocol;
 use bulkhead_message::{Address, Version};
+use bulkhead_telemetry::ClusterSeries;
 use bulkhead_transport::Channel;
 use bulkhead_upstream::EndpointId;
 
@@ -74,6 +75,8 @@ impl Downstream {
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) cluster: ClusterId,
+    /// The cluster's; it outlives the cluster, which a reload may remove.
+    pub(crate) series: ClusterSeries,
     pub(crate) endpoint: EndpointId,
     pub(crate) address: Address,
     pub(crate) protocol: Protocol,

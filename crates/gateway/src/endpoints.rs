@@ -128,6 +128,7 @@ impl Worker {
         let channel = Channel::connect(address.clone(), tls.as_ref()).map_err(failure)?;
         let side = Side::Upstream(Upstream {
             cluster: id,
+            series: entry.series,
             endpoint,
             address,
             protocol: entry.config.protocol,
@@ -167,6 +168,7 @@ impl Worker {
         let Some(connection) = self.connections.get(key) else { return };
         let Some(upstream) = connection.upstream() else { return };
         let (id, endpoint, protocol) = (upstream.cluster, upstream.endpoint, upstream.protocol);
+        let series = upstream.series;
         let offered = connection.channel.alpn();
         if connection.channel.is_tls() && protocol == Protocol::Http2 && offered != Some(b"h2") {
             // `pool_closed` counts it and tells the waiting exchanges.
@@ -181,8 +183,8 @@ impl Worker {
         let allowed = codec.available_streams() as u32;
         connection.codec = Some(codec);
         connection.active = self.now;
+        self.shard.upstream_connected(series);
         if let Some(cluster) = self.clusters.get_mut(id) {
-            self.shard.upstream_connected(cluster.entry.series);
             cluster.pool.ready(key, self.now, allowed);
         }
         self.set_connection_timer(key);
@@ -235,13 +237,14 @@ impl Worker {
         let Some(connection) = self.connections.get(key) else { return };
         let Some(upstream) = connection.upstream() else { return };
         let (id, endpoint, phase) = (upstream.cluster, upstream.endpoint, upstream.phase);
+        let series = upstream.series;
+        if phase == UpstreamPhase::Ready {
+            self.shard.upstream_closed(series);
+        }
         let Some(cluster) = self.clusters.get_mut(id) else { return };
         cluster.pool.closed(key);
-        if phase == UpstreamPhase::Ready {
-            self.shard.upstream_closed(cluster.entry.series);
-        }
         if phase != UpstreamPhase::Ready {
-            self.shard.upstream_connect_failed(cluster.entry.series);
+            self.shard.upstream_connect_failed(series);
             let kind = match phase {
                 UpstreamPhase::Handshaking => FailureKind::UpstreamTls,
                 _ => FailureKind::Connect,

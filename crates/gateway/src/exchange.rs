@@ -196,7 +196,7 @@ impl Worker {
 
     /// A connection has a slot for this exchange: sends the request.
     pub(crate) fn send_request(&mut self, key: Key, upstream: Key) -> Result<Sent, Failure> {
-        let Self { exchanges, connections, .. } = self;
+        let Self { exchanges, connections, spare_buffers, .. } = self;
         let (Some(exchange), Some(connection)) =
             (exchanges.get_mut(key), connections.get_mut(upstream))
         else {
@@ -210,7 +210,7 @@ impl Worker {
             end = false;
         }
         let position = connection.out.position();
-        let out = &mut connection.out.bytes;
+        let out = connection.out.buffer(spare_buffers);
         match codec.open(&exchange.request, end, key.to_tag(), out) {
             Ok(stream) => {
                 exchange.sent_from = position;
@@ -237,7 +237,8 @@ impl Worker {
         let body = &mut exchange.request_body;
         body.total += bytes.len() as u64;
         body.ended |= end;
-        let has_limit = exchange.tunnel.is_none();
+        // What is thrown away has a limit of its own.
+        let has_limit = exchange.tunnel.is_none() && exchange.phase != Phase::Discarding;
         if has_limit && limits.body_bytes_max.is_some_and(|max| body.total > max) {
             let detail = "the request body is larger than `body_bytes_max`";
             self.exchange_failed(key, Failure::downstream(FailureKind::BodyTooLarge, detail));
@@ -376,7 +377,7 @@ impl Worker {
         if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge != Key::NONE) {
             self.drop_hedge(key);
         }
-        let Self { exchanges, connections, heads, .. } = self;
+        let Self { exchanges, connections, heads, spare_buffers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };
         exchange.hedge_at = None;
         exchange.phase = Phase::Responding;
@@ -387,7 +388,8 @@ impl Worker {
         let Some(leg) = exchange.downstream else { return };
         let Some(connection) = connections.get_mut(leg.connection) else { return };
         let Some(codec) = connection.codec.as_mut() else { return };
-        let sent = codec.respond(leg.stream, &heads.response, end, &mut connection.out.bytes);
+        let out = connection.out.buffer(spare_buffers);
+        let sent = codec.respond(leg.stream, &heads.response, end, out);
         if end {
             exchange.response_body.ended = true;
             exchange.response_body.end_sent = true;

@@ -126,6 +126,8 @@ pub(crate) struct Exchange {
     /// A call of gRPC-Web that is translated.
     pub(crate) grpc_web: Option<Call>,
     pub(crate) body_rate: BodyRate,
+    /// Bytes of the request's body that had come when the answer was over.
+    pub(crate) discarded_from: u64,
     pub(crate) started: Instant,
     pub(crate) attempt_started: Instant,
     pub(crate) progressed: Instant,
@@ -186,6 +188,7 @@ impl Exchange {
             response_ended: false,
             grpc_web: None,
             body_rate: BodyRate::default(),
+            discarded_from: 0,
             started: now,
             attempt_started: now,
             progressed: now,
@@ -236,6 +239,7 @@ impl Exchange {
         self.response_ended = false;
         self.grpc_web = None;
         self.body_rate = BodyRate::default();
+        self.discarded_from = 0;
         self.started = now;
         self.attempt_started = now;
         self.progressed = now;

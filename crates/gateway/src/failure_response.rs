@@ -4,12 +4,16 @@
 use std::time::Duration;
 
 use bulkhead_message::{
-    BodyLength, Failure, FailureKind, Fields, GrpcStatus, Known, ResponseHead, Side,
+    BodyLength, Failure, FailureKind, Fields, GrpcStatus, Known, ResponseHead, Side, has_grpc_type,
 };
 
-/// The answer to a failure. `date` is the current value of the `date` field.
-pub(crate) fn of(failure: &Failure, is_grpc: bool, date: &str) -> (ResponseHead, String) {
-    if is_grpc { (grpc(failure, date), String::new()) } else { http(failure, date) }
+/// The answer to a failure. `call`: the content type of a gRPC call. `date`: the current value of that
+/// field.
+pub(crate) fn of(failure: &Failure, call: Option<&[u8]>, date: &str) -> (ResponseHead, String) {
+    match call {
+        Some(content_type) => (grpc(failure, content_type, date), String::new()),
+        None => http(failure, date),
+    }
 }
 
 /// What is said in public: details of the client's own mistakes, only the kind of all others.
@@ -60,9 +64,17 @@ pub(crate) fn set_retry_after(head: &mut ResponseHead, after: Duration) {
     }
 }
 
-fn grpc(failure: &Failure, date: &str) -> ResponseHead {
+/// The content type of a gRPC call, with what tells the form of its messages, such as `+json`: some
+/// clients take no other in an answer. The plain one if a filter has changed it to something else.
+pub(crate) fn call_type(request: &Fields) -> &[u8] {
+    let whole = request.get(Known::ContentType).filter(|_| has_grpc_type(request));
+    let name = whole.and_then(|value| value.split(|byte| matches!(byte, b';' | b' ')).next());
+    name.unwrap_or(b"application/grpc")
+}
+
+fn grpc(failure: &Failure, content_type: &[u8], date: &str) -> ResponseHead {
     let mut head = ResponseHead::new(200);
-    head.fields.push_known(Known::ContentType, b"application/grpc");
+    head.fields.push_known(Known::ContentType, content_type);
     push_grpc_status(failure, &mut head.fields);
     head.fields.push_known(Known::Date, date.as_bytes());
     head
@@ -92,18 +104,33 @@ mod tests {
     #[test]
     fn each_side_tells_what_it_may() {
         let secret = Failure::upstream(FailureKind::Connect, Retry::Always, "10.0.0.7 refused");
-        let (head, body) = of(&secret, false, "D");
+        let (head, body) = of(&secret, None, "D");
         assert_eq!(
             (head.status, body.as_str()),
             (502, "connect: the upstream cannot be reached\n")
         );
         let own = Failure::downstream(FailureKind::Unauthenticated, "the token is expired");
-        let (head, _) = of(&own, false, "D");
+        let (head, _) = of(&own, None, "D");
         assert_eq!(head.status, 401);
         assert_eq!(
             head.fields.get(Known::WwwAuthenticate),
             Some(bulkhead_filter::bearer_challenge("the token is expired").as_bytes())
         );
+    }
+
+    #[test]
+    fn grpc_failures_have_the_type_of_their_call() {
+        for (call, expect) in [
+            ("application/grpc", "application/grpc"),
+            ("application/grpc+json", "application/grpc+json"),
+            ("application/grpc+proto; x=1", "application/grpc+proto"),
+            ("text/plain", "application/grpc"),
+        ] {
+            let mut request = Fields::default();
+            request.push_known(Known::ContentType, call.as_bytes());
+            assert_eq!(call_type(&request), expect.as_bytes(), "{call}");
+        }
+        assert_eq!(call_type(&Fields::default()), b"application/grpc");
     }
 
     #[test]
@@ -117,7 +144,7 @@ mod tests {
             (FailureKind::NoRoute, "12"),
             (FailureKind::Internal, "2"),
         ] {
-            let (head, body) = of(&Failure::gateway(kind, "x"), true, "D");
+            let (head, body) = of(&Failure::gateway(kind, "x"), Some(b"application/grpc"), "D");
             assert_eq!((head.status, body.as_str()), (200, ""));
             assert_eq!(head.fields.get(Known::GrpcStatus), Some(expect.as_bytes()), "{kind:?}");
         }

@@ -433,7 +433,7 @@ impl Worker {
             connection.half_closed = true;
             connection.channel.close_notify();
         } else if connection.out.is_empty() && connection.streams() == 0 {
-            connection.out.release_memory();
+            connection.out.release_memory(&mut self.spare_buffers);
         }
     }
 

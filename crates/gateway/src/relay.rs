@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bulkhead_message::{Address, Failure, FailureKind, Retry};
+use bulkhead_telemetry::ClusterSeries;
 use bulkhead_transport::Channel;
 use bulkhead_upstream::{AttemptOutcome, EndpointId};
 use mio::event::Event;
@@ -75,6 +76,8 @@ pub(crate) struct Relay {
     /// Number of the route's backend; `None`: it has none.
     backend: Option<usize>,
     cluster: Option<ClusterId>,
+    /// The cluster's, while the connection to the endpoint is open: it outlives the cluster.
+    open_series: Option<ClusterSeries>,
     endpoint: Option<EndpointId>,
     /// Where the endpoint is, for the record.
     address: Option<Address>,
@@ -89,6 +92,13 @@ pub(crate) struct Relay {
     timer: TimerId,
     /// In the worker's list of relays to look at without a new readiness event.
     again: bool,
+}
+
+impl Relay {
+    /// Whether it may still ask this cluster for an endpoint.
+    pub(crate) fn seeks(&self, cluster: ClusterId) -> bool {
+        self.phase != Phase::Open && self.cluster == Some(cluster)
+    }
 }
 
 impl Worker {
@@ -128,6 +138,7 @@ impl Worker {
             endpoint: None,
             address: None,
             attempts: 0,
+            open_series: None,
             attempt_open: false,
             connect_until: Some(self.now + self.snapshot.limits.head_timeout),
             started: self.now,

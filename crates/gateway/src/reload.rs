@@ -6,6 +6,7 @@ use bulkhead_upstream::{Cluster, ConnectionState, EndpointSpec, Removed};
 
 use crate::arena::Key;
 use crate::endpoints::ClusterState;
+use crate::exchange_state::Exchange;
 use crate::snapshot::{ClusterEntry, ClusterId, Snapshot};
 use crate::worker::Worker;
 
@@ -25,13 +26,48 @@ impl Worker {
     pub(crate) fn adopt_clusters(&mut self) {
         self.adopt_breakers();
         let snapshot = self.snapshot.clone();
+        self.retire_clusters();
+        for entry in &snapshot.clusters {
+            self.adopt_cluster(entry);
+        }
+    }
+
+    /// Retires clusters that the configuration has no more, each once no exchange or relay may need it for an
+    /// attempt: those that wait for a connection, or for their next attempt, go on as they began.
+    fn retire_clusters(&mut self) {
+        let snapshot = self.snapshot.clone();
         for id in self.clusters.ids() {
-            if !snapshot.clusters.iter().any(|entry| entry.id == id) {
+            let stays = snapshot.clusters.iter().any(|entry| entry.id == id);
+            if !stays && !self.is_needed(id) {
                 self.retire_cluster(id);
             }
         }
-        for entry in &snapshot.clusters {
-            self.adopt_cluster(entry);
+    }
+
+    /// Retires those that were needed before.
+    pub(crate) fn retire_leftovers(&mut self) {
+        if self.clusters.ids().len() > self.snapshot.clusters.len() {
+            self.retire_clusters();
+        }
+    }
+
+    fn is_needed(&self, id: ClusterId) -> bool {
+        let mut exchanges = self.exchanges.values();
+        let mut relays = self.relays.values();
+        exchanges.any(|exchange| exchange.cluster == Some(id) && !exchange.has_responded())
+            || relays.any(|relay| relay.seeks(id))
+    }
+
+    /// An exchange comes from a sibling that kept its cluster for it: this worker has it again, as the
+    /// exchange's own snapshot describes it.
+    pub(crate) fn revive_cluster(&mut self, exchange: &Exchange) {
+        let Some(id) = exchange.cluster else { return };
+        if self.clusters.get(id).is_some() || exchange.has_responded() {
+            return;
+        }
+        if let Some(entry) = exchange.snapshot.clusters.iter().find(|entry| entry.id == id) {
+            let pool = Cluster::new(&entry.settings, &entry.endpoints);
+            self.clusters.set(id, ClusterState { entry: entry.clone(), pool });
         }
     }
 
@@ -46,8 +82,9 @@ impl Worker {
         if !same_wire {
             // Connections of the old kind finish what they carry and take nothing new.
             let pool = Cluster::new(&entry.settings, &entry.endpoints);
-            let old = std::mem::replace(state, ClusterState { entry: entry.clone(), pool });
-            return self.drain_pool(id, &old);
+            let mut old = std::mem::replace(state, ClusterState { entry: entry.clone(), pool });
+            self.drain_pool(id, &old);
+            return self.drop_removed(old.pool.update_endpoints(&[], self.now));
         }
         let was_checked = state.entry.config.health_check.is_some();
         state.entry = entry.clone();
@@ -67,15 +104,12 @@ impl Worker {
         self.apply_verdicts();
     }
 
-    /// A cluster is gone from the configuration: its requests in flight go on, its queue does not.
+    /// A cluster is gone from the configuration: answers that have begun go on.
     fn retire_cluster(&mut self, id: ClusterId) {
         let Some(mut old) = self.clusters.remove(id) else { return };
         self.shard.set_endpoints(old.entry.series, 0, false);
         let removed = old.pool.update_endpoints(&[], self.now);
-        for waiter in removed.waiters {
-            self.requeue(Key::from_tag(waiter));
-        }
-        self.close_idle(removed.connections);
+        self.drop_removed(removed);
     }
 
     fn drain_pool(&mut self, id: ClusterId, old: &ClusterState) {

@@ -35,6 +35,7 @@ use crate::exchange_state::{Exchange, Phase};
 use crate::faults::{Fault, Faults};
 use crate::guard::InHand;
 use crate::mailbox::{Message, Slot};
+use crate::outbox::SpareBuffers;
 use crate::pressure::Pressure;
 use crate::pump::READ_BYTES;
 use crate::rebalance::Balance;
@@ -94,6 +95,7 @@ pub(crate) struct Worker {
     fired: Vec<Owner>,
     pub(crate) heads: Heads,
     pub(crate) buffer: Vec<u8>,
+    pub(crate) spare_buffers: SpareBuffers,
     pub(crate) dirty: Vec<Key>,
     /// How many of `dirty` were flushed in this turn.
     pub(crate) flushed: usize,
@@ -161,6 +163,7 @@ impl Worker {
             fired: Vec::new(),
             heads: Heads::default(),
             buffer: vec![0; READ_BYTES],
+            spare_buffers: SpareBuffers::default(),
             dirty: Vec::new(),
             flushed: 0,
             again: Vec::new(),
@@ -391,6 +394,8 @@ impl Worker {
         self.unix_s = unix.as_secs();
         self.date.update(unix);
         self.expire_idle();
+        self.retire_leftovers();
+        self.spare_buffers.trim();
         self.preconnect();
         self.accept_again();
         self.count_endpoints();

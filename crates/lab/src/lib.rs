@@ -17,6 +17,7 @@ mod process;
 mod registry;
 mod runtime;
 mod server;
+mod network;
 mod toxiproxy;
 mod writer;
 
@@ -28,4 +29,8 @@ pub use process::{GuardianCommand, KillProcess, StopProcess, guard, process_targ
 pub use registry::Registry;
 pub use runtime::{DryRun, Lab, LabOptions, Ordered, Status, Until};
 pub use server::{CONNECTIONS_MAX, Endpoint, ServeError, serve};
+pub use network::{
+    CommandError, End, LINK_MTU, LaneReport, Link, LinkError, LinkInjector, LinkOptions,
+    LinkReport, Links, Namespace, NetworkError,
+};
 pub use toxiproxy::{Toxiproxy, ToxiproxyOptions};

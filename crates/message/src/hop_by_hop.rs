@@ -17,10 +17,10 @@ pub fn strip_hop_by_hop(fields: &mut Fields) {
         strip_nominated(fields);
         fields.remove(Known::Connection);
     }
-    for known in ALWAYS {
-        fields.remove(known);
+    if ALWAYS.iter().any(|&known| fields.contains(known)) {
+        fields.retain(|field| !ALWAYS.contains(&field.known));
     }
-    if fields.contains(Known::Te) {
+    if fields.contains(Known::Te) && !is_te_trailers(fields) {
         let wants_trailers = fields
             .get_all(Known::Te)
             .flat_map(|value| value.split(|&b| b == b','))
@@ -30,6 +30,12 @@ pub fn strip_hop_by_hop(fields: &mut Fields) {
             fields.push_known(Known::Te, b"trailers");
         }
     }
+}
+
+/// Whether there is one `te`, as every gRPC client sends it.
+fn is_te_trailers(fields: &Fields) -> bool {
+    let mut values = fields.get_all(Known::Te);
+    values.next() == Some(b"trailers") && values.next().is_none()
 }
 
 /// Fields that `connection` may not remove: a peer could otherwise strip what the gateway relies on.

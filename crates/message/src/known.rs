@@ -1,7 +1,7 @@
 //! Header names that the gateway itself looks at, as small integers.
 //!
 //! A field whose name is known is compared by id, never by text. The list stays under 128 names, so
-//! that one bit per name fits the presence mask of [`crate::Fields`].
+//! that one bit per name fits the set of names of [`crate::Fields`].
 
 macro_rules! known_names {
     ($($variant:ident = $text:literal,)*) => {
@@ -19,18 +19,9 @@ macro_rules! known_names {
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The lower-case name; empty for [`Known::Other`].
+            #[inline]
             pub const fn name(self) -> &'static str {
                 match self { Self::Other => "", $(Self::$variant => $text,)* }
-            }
-
-            /// The id of a lower-case name.
-            pub fn of(name: &[u8]) -> Self {
-                const fn bytes(text: &str) -> &[u8] { text.as_bytes() }
-                let candidates = BY_LENGTH.get(name.len()).copied().unwrap_or(&[]);
-                for &known in candidates {
-                    if bytes(known.name()) == name { return known; }
-                }
-                Self::Other
             }
         }
     };
@@ -107,75 +98,93 @@ known_names! {
     XRequestId = "x-request-id",
 }
 
-/// Candidates by length of name: the lookup compares only names that can be equal.
-static BY_LENGTH: &[&[Known]] = &[
-    &[],
-    &[],
-    &[Known::Te],
-    &[Known::Age, Known::Via],
-    &[Known::Date, Known::Etag, Known::From, Known::Host, Known::Link, Known::Vary],
-    &[Known::Allow, Known::Range],
-    &[Known::Accept, Known::Cookie, Known::Expect, Known::Origin, Known::Server],
-    &[Known::Expires, Known::Referer, Known::Refresh, Known::Trailer, Known::Upgrade],
-    &[Known::IfMatch, Known::IfRange, Known::Location],
-    &[Known::Forwarded],
-    &[Known::Connection, Known::KeepAlive, Known::SetCookie, Known::Tracestate, Known::UserAgent],
-    &[Known::GrpcStatus, Known::RetryAfter, Known::Traceparent],
-    &[
-        Known::ContentType,
-        Known::GrpcTimeout,
-        Known::GrpcMessage,
-        Known::MaxForwards,
-        Known::XRequestId,
-    ],
-    &[
-        Known::AcceptRanges,
-        Known::Authorization,
-        Known::CacheControl,
-        Known::ContentRange,
-        Known::GrpcEncoding,
-        Known::IfNoneMatch,
-        Known::LastModified,
-    ],
-    &[Known::AcceptCharset, Known::ContentLength, Known::Http2Settings],
-    &[Known::AcceptEncoding, Known::AcceptLanguage, Known::XForwardedFor],
-    &[
-        Known::ContentEncoding,
-        Known::ContentLanguage,
-        Known::ContentLocation,
-        Known::ProxyConnection,
-        Known::WwwAuthenticate,
-        Known::XForwardedHost,
-    ],
-    &[Known::IfModifiedSince, Known::TransferEncoding, Known::XForwardedProto],
-    &[Known::ProxyAuthenticate],
-    &[Known::ContentDisposition, Known::IfUnmodifiedSince, Known::ProxyAuthorization],
-    &[Known::GrpcAcceptEncoding],
-    &[],
-    &[],
-    &[Known::XForwardedClientCert],
-    &[],
-    &[Known::StrictTransportSecurity],
-    &[],
-    &[Known::AccessControlAllowOrigin],
-];
+impl Known {
+    /// The id of a lower-case name.
+    #[inline]
+    pub fn of(name: &[u8]) -> Self {
+        Self::find(name, |known| known == name)
+    }
+
+    /// The id of a name in any case. Such a name is a token, since every known one is.
+    #[inline]
+    pub fn of_any_case(name: &[u8]) -> Self {
+        Self::find(name, |known| known.eq_ignore_ascii_case(name))
+    }
+
+    #[inline]
+    fn find(name: &[u8], is_it: impl Fn(&[u8]) -> bool) -> Self {
+        let mut at = place(name);
+        while let Some(&Some(known)) = PLACES.get(at) {
+            if is_it(known.name().as_bytes()) {
+                return known;
+            }
+            at = (at + 1) % PLACES.len();
+        }
+        Self::Other
+    }
+}
+
+/// The known names by a hash of length and three bytes, open addressed: most look-ups compare one name
+/// or none.
+static PLACES: [Option<Known>; 256] = {
+    let mut places = [None; 256];
+    let mut next = 0;
+    while next < Known::ALL.len() {
+        let known = Known::ALL[next];
+        let mut at = place(known.name().as_bytes());
+        while places[at].is_some() {
+            at = (at + 1) % places.len();
+        }
+        places[at] = Some(known);
+        next += 1;
+    }
+    places
+};
+
+/// The same for upper and lower case.
+#[inline]
+const fn place(name: &[u8]) -> usize {
+    let (Some(&first), Some(&last)) = (name.first(), name.last()) else { return 0 };
+    let (_, behind) = name.split_at(name.len() / 2);
+    let middle = match behind.first() {
+        Some(&byte) => byte,
+        None => 0,
+    };
+    let [first, middle, last] = [first | 0x20, middle | 0x20, last | 0x20];
+    let sum = name.len() * 3 + first as usize * 7 + middle as usize * 29 + last as usize * 113;
+    sum % 256
+}
 
 #[cfg(test)]
 mod tests {
-    use super::Known;
+    use super::{Known, PLACES};
 
     #[test]
     fn every_known_name_is_found_by_its_text() {
         assert!(Known::ALL.len() < 127);
         for &known in Known::ALL {
-            assert_eq!(Known::of(known.name().as_bytes()), known, "{}", known.name());
+            let name = known.name();
+            assert_eq!(Known::of(name.as_bytes()), known, "{name}");
+            assert_eq!(Known::of_any_case(name.as_bytes()), known, "{name}");
+            let upper = name.to_ascii_uppercase();
+            assert_eq!(Known::of_any_case(upper.as_bytes()), known, "{upper}");
         }
+    }
+
+    #[test]
+    fn no_long_run_of_neighbours_makes_look_ups_slow() {
+        let run = PLACES.split(Option::is_none).map(<[_]>::len).max();
+        assert!(run < Some(16), "{run:?}");
     }
 
     #[test]
     fn other_names_and_other_case_are_other() {
         for name in ["", "x-custom", "Host", "accept-encodinG", &"a".repeat(500)] {
             assert_eq!(Known::of(name.as_bytes()), Known::Other);
+        }
+        // A careless fold of case would take the carriage return for the hyphen.
+        for name in ["", "x-custom", "user\ragent", "content\rlength", &"a".repeat(500)] {
+            assert_eq!(Known::of_any_case(name.as_bytes()), Known::Other);
         }
     }
 }

@@ -40,6 +40,6 @@ pub use priority::Priority;
 pub use record::{ExchangeRecord, Outcome, RelayRecord, TlsRecord, TunnelRecord};
 pub use retry_condition::RetryCondition;
 pub use syntax::{
-    is_field_value, is_host, is_host_byte, is_path, is_token, is_token_byte, trim_ows,
+    all_bytes, is_field_value, is_host, is_host_byte, is_path, is_token, is_token_byte, trim_ows,
 };
 pub use upgrade::upgrade_protocols;

@@ -86,6 +86,10 @@ impl PathRules {
     /// # Errors
     /// [`PathError`]: two servers could disagree on what it names.
     pub fn normalize(self, target: &[u8], out: &mut Vec<u8>) -> Result<Normalized, PathError> {
+        let plain = |byte| (byte != b'%') & (byte != b'.') & (byte != b'\\');
+        if !self.merge_slashes && crate::all_bytes(target, plain) {
+            return Ok(Normalized::Unchanged);
+        }
         let found = memchr::memchr3(b'?', b'%', b'\\', target);
         let is_query = found.is_none_or(|at| target.get(at) == Some(&b'?'));
         let query_at = if is_query { found } else { memchr::memchr(b'?', target) };
@@ -106,7 +110,7 @@ impl PathRules {
     }
 
     /// Whether a segment is empty where that matters, or begins with a dot. Looks at all of it
-    /// without a branch: paths are short, and most have no such segment.
+    /// without a branch: paths are short.
     fn has_odd_segment(self, path: &[u8]) -> bool {
         let next = path.get(1..).unwrap_or(&[]);
         path.iter().zip(next).fold(false, |found, (&byte, &next)| {

@@ -21,6 +21,8 @@ pub(crate) enum Answer {
     Grpc(Method),
     /// The request's own body and content type.
     Echo,
+    /// As [`Self::Echo`], once the request's body is whole.
+    Collect,
     /// This status and a short text.
     Status(u16),
     /// A short text after so many milliseconds.
@@ -83,6 +85,7 @@ pub(crate) fn of(head: &RequestHead) -> (Endpoint, Answer) {
             (Endpoint::GrpcReflection, Answer::Grpc(Method::Reflect))
         }
         b"/echo" => (Endpoint::Echo, Answer::Echo),
+        b"/collect" => (Endpoint::Collect, Answer::Collect),
         b"/headers" => (Endpoint::Headers, Answer::Headers),
         b"/reset" => (Endpoint::Reset, Answer::Reset),
         b"/close" => (Endpoint::Close, Answer::Close),

@@ -18,6 +18,8 @@ pub enum Endpoint {
     GrpcChat,
     /// `/echo`
     Echo,
+    /// `/collect`.
+    Collect,
     /// `/status/{code}`
     Status,
     /// `/delay/{ms}`
@@ -46,13 +48,14 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint, in the order of its discriminant.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Feed,
         Self::GrpcGet,
         Self::GrpcWatch,
         Self::GrpcUpload,
         Self::GrpcChat,
         Self::Echo,
+        Self::Collect,
         Self::Status,
         Self::Delay,
         Self::Busy,

@@ -1,4 +1,5 @@
-//! What a path leads to: one match of one route, and the parameters that it takes from the path.
+//! What a path leads to: one match of one route, and the parameters that it takes from the path. They
+//! are located when they are asked for: most matches have none, and most that do are not asked.
 
 use std::ops::Range;
 
@@ -47,47 +48,27 @@ impl Parameters {
         &self.names
     }
 
-    /// Finds the parameters in a path that is known to match.
-    #[inline]
-    pub(crate) fn locate(&self, path: &[u8]) -> Located {
-        let mut located = Located { count: 0, ranges: [(0, 0); PARAMETERS_MAX] };
+    /// Finds the parameters in a path that is known to match, in the order of their names.
+    pub(crate) fn locate<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
         let count = self.names.len();
         let mut start = 1;
         let mut number = 0;
-        for (at, &wanted) in self.segments.iter().take(count).enumerate() {
+        self.segments.iter().take(count).enumerate().map(move |(at, &wanted)| {
             let mut end = segment_end(path, start);
             while number < wanted {
                 start = end + 1;
                 end = segment_end(path, start);
                 number += 1;
             }
-            if self.rest && at + 1 == count {
-                end = path.len();
-            }
-            located.ranges[at] = (start as u32, end as u32);
-        }
-        located.count = count;
-        located
+            let takes_rest = self.rest && at + 1 == count;
+            start..if takes_rest { path.len() } else { end }
+        })
     }
 }
 
 fn segment_end(path: &[u8], start: usize) -> usize {
     let rest = path.get(start..).unwrap_or(&[]);
     memchr::memchr(b'/', rest).map_or(path.len(), |at| start + at)
-}
-
-/// Ranges of the parameters in the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Located {
-    count: usize,
-    ranges: [(u32, u32); PARAMETERS_MAX],
-}
-
-impl Located {
-    pub(crate) fn ranges(self) -> impl Iterator<Item = Range<usize>> {
-        let ranges = self.ranges.into_iter().take(self.count);
-        ranges.map(|(start, end)| start as usize..end as usize)
-    }
 }
 
 /// What was found for a head.
@@ -98,13 +79,4 @@ pub struct Match {
     /// Number of the match in the route.
     pub matched: u32,
     pub(crate) rule: u32,
-    pub(crate) parameters: Located,
-}
-
-impl Match {
-    /// Where the parameters of the template stand in the path, in the template's order. Empty if
-    /// the path was not matched by a template. Their names: [`crate::RouteTable::parameter_names`].
-    pub fn parameters(&self) -> impl Iterator<Item = Range<usize>> {
-        self.parameters.ranges()
-    }
 }

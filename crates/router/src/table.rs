@@ -97,30 +97,23 @@ impl RouteTable {
             let paths = compiled.paths.get(number as usize)?;
             paths.search(path, &mut search);
             let rule = compiled.rules.get(search.best as usize)?;
-            Some(Match {
-                route: rule.route,
-                matched: rule.matched,
-                rule: search.best,
-                parameters: rule.parameters.locate(path),
-            })
+            Some(Match { route: rule.route, matched: rule.matched, rule: search.best })
         })
     }
 
-    /// Names of the parameters that a match of this table located, in the same order.
-    pub fn parameter_names(&self, found: &Match) -> &[Box<str>] {
-        let rule = self.compiled.rules.get(found.rule as usize);
-        rule.map_or(&[], |rule| rule.parameters.names())
-    }
-
-    /// Names and undecoded values of the parameters; `path` is that of the head.
+    /// Names and undecoded values of the parameters, in the template's order; `path` is that of the
+    /// head. Empty if the path was not matched by a template.
     pub fn parameters<'a>(
         &'a self,
         found: &Match,
         path: &'a [u8],
     ) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-        let ranges = found.parameters.ranges();
-        let names = self.parameter_names(found).iter();
-        names.zip(ranges).map(|(name, range)| (&**name, path.get(range).unwrap_or(&[])))
+        let rule = self.compiled.rules.get(found.rule as usize);
+        rule.into_iter().flat_map(move |rule| {
+            let names = rule.parameters.names().iter();
+            let values = rule.parameters.locate(path);
+            names.zip(values).map(|(name, range)| (&**name, path.get(range).unwrap_or(&[])))
+        })
     }
 }
 

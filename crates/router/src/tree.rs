@@ -66,6 +66,15 @@ enum PatternEdges {
     Many(u32),
 }
 
+impl Node {
+    /// Whether no path goes on from here.
+    const fn is_leaf(&self) -> bool {
+        self.literals.is_empty()
+            && matches!(self.patterns, PatternEdges::None)
+            && self.any_segment == NO_NODE
+    }
+}
+
 /// A child by literal segment.
 #[derive(Clone, Copy, Debug)]
 struct Edge {
@@ -173,6 +182,9 @@ impl<'a> Search<'a> {
     }
 
     fn step(&mut self, node: &Node, rest: &[u8]) {
+        if node.is_leaf() {
+            return;
+        }
         let (segment, next) = match memchr::memchr(b'/', rest) {
             Some(slash) => (&rest[..slash], Some(&rest[slash + 1..])),
             None => (rest, None),

@@ -5,10 +5,16 @@
 
 mod fast_open;
 mod inherited;
+mod namespace;
 mod option;
+mod schedule;
+mod tun;
 
 #[cfg(test)]
 pub(crate) use fast_open::{fast_open_connect, fast_open_queue};
 pub(crate) use fast_open::{set_fast_open_connect, set_fast_open_queue};
 pub(crate) use inherited::take_inherited;
+pub use namespace::{start_in_user_namespace, unshare_network};
 pub(crate) use option::set_late_port;
+pub use schedule::run_in_real_time;
+pub use tun::attach_tun;

@@ -15,8 +15,8 @@ pub(crate) struct Window {
     sums: Counts,
     /// The slice that is counted in.
     current: usize,
-    /// When that slice began; `None` before the first count.
-    began: Option<Instant>,
+    /// When that slice ends; `None` before the first count.
+    ends: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Window {
             slices: [Counts::default(); SLICES],
             sums: Counts::default(),
             current: 0,
-            began: None,
+            ends: None,
         }
     }
 
@@ -62,27 +62,28 @@ impl Window {
 
     #[inline]
     fn slide(&mut self, now: Instant) {
-        let began = *self.began.get_or_insert(now);
-        if now.saturating_duration_since(began) >= self.slice {
-            self.turn(began, now);
+        match self.ends {
+            Some(ends) if now < ends => {}
+            Some(ends) => self.turn(ends, now),
+            None => self.ends = Some(now + self.slice),
         }
     }
 
     #[cold]
-    fn turn(&mut self, mut began: Instant, now: Instant) {
+    fn turn(&mut self, mut ends: Instant, now: Instant) {
         for _ in 0..SLICES {
-            if now.saturating_duration_since(began) < self.slice {
-                self.began = Some(began);
+            if now < ends {
+                self.ends = Some(ends);
                 return;
             }
-            began += self.slice;
+            ends += self.slice;
             self.current = (self.current + 1) % SLICES;
             let oldest = std::mem::take(&mut self.slices[self.current]);
             self.sums.requests -= oldest.requests;
             self.sums.marked -= oldest.marked;
         }
         // All are forgotten; the one that begins now need not begin where they would have ended.
-        self.began = Some(began.max(now));
+        self.ends = Some(ends.max(now + self.slice));
     }
 }
 

@@ -50,11 +50,13 @@ impl Programs {
 
 /// Finds every peer that is wanted, and says which are left out.
 pub(crate) fn locate(options: &Options) -> Result<Programs> {
+    locate_of(&NAMES, options)
+}
+
+/// The same of these names alone.
+pub(crate) fn locate_of(names: &[&'static str], options: &Options) -> Result<Programs> {
     let mut programs = Programs::default();
-    for name in NAMES {
-        if !options.wants_peer(name) {
-            continue;
-        }
+    for name in names.iter().copied().filter(|name| options.wants_peer(name)) {
         let found = match name {
             "bulkhead" => Some(gateway::build_release()?),
             "haproxy" => debian("haproxy", "haproxy", options),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::install::Programs;
+use super::process::with_descriptors;
 use super::scenarios::{Scenario, Traffic};
 
 /// How a proxy is told what to do.
@@ -156,8 +157,8 @@ impl Peer {
 
     /// The command that starts it on CPU 0. `config` is the rendered template.
     pub(crate) fn command(&self, config: &std::path::Path, port: u16, upstream: u16) -> Command {
-        let mut command = Command::new("taskset");
-        command.args(["-c", "0"]).arg(&self.program);
+        let mut command = with_descriptors("exec \"$@\"");
+        command.args(["taskset", "-c", "0"]).arg(&self.program);
         // For Go's run time, and ignored by the others: one thread runs Go code.
         command.env("GOMAXPROCS", "1");
         match &self.setup {

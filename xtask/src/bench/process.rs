@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 use super::load::LOAD_CPU;
 use super::peers::Peer;
-use super::process_tree::{ProcessStat, process_tree, resident_memory};
+use super::process_tree::{Memory, ProcessStat, memory, process_tree, resident_memory};
 use super::scenarios::Traffic;
 use crate::command::{cargo, output, root, run, target_directory};
 use crate::gateway::{Guard, free_port};
@@ -69,6 +69,16 @@ impl Running {
     /// Renders its configuration, starts it, waits until it listens. Without a proxy there is
     /// nothing to start, and it uses nothing.
     pub(crate) fn start(peer: &Peer, port: u16, upstream: u16) -> Result<Self> {
+        Self::start_with(peer, port, upstream, Path::new(""))
+    }
+
+    /// The same, with certificates from this directory.
+    pub(crate) fn start_with(
+        peer: &Peer,
+        port: u16,
+        upstream: u16,
+        certificates: &Path,
+    ) -> Result<Self> {
         let ticks = output(Command::new("getconf").arg("CLK_TCK"))?;
         let ticks_per_second = ticks.trim().parse().context("read CLK_TCK")?;
         if peer.is_direct() {
@@ -84,6 +94,7 @@ impl Running {
                 .replace("@LISTEN@", &port.to_string())
                 .replace("@UPSTREAM@", &upstream.to_string())
                 .replace("@KEYS@", &scratch.to_string_lossy())
+                .replace("@CERTIFICATES@", &certificates.to_string_lossy())
                 .replace("@RUN@", &scratch.to_string_lossy());
             fs::write(&config, text).context("write the configuration")?;
         }
@@ -109,6 +120,18 @@ impl Running {
         let peaks = tree.iter().map(|process| Ok(resident_memory(process.id)?.peak_mb));
         // A sum of nothing is -0.
         Ok(peaks.sum::<Result<f64>>()? + 0.0)
+    }
+
+    /// Resident memory of the tree now, KiB: as it is, and with shared pages divided among those that
+    /// share them.
+    pub(crate) fn memory_kib(&self) -> Result<Memory> {
+        let mut sum = Memory::default();
+        for process in self.tree()? {
+            let one = memory(process.id)?;
+            sum.resident_kib += one.resident_kib;
+            sum.proportional_kib += one.proportional_kib;
+        }
+        Ok(sum)
     }
 
     fn tree(&self) -> Result<Vec<ProcessStat>> {

@@ -24,6 +24,30 @@ pub(crate) fn resident_memory(id: u32) -> Result<ResidentMemory> {
     Ok(ResidentMemory { now_mb: megabytes("VmRSS:")?, peak_mb: megabytes("VmHWM:")? })
 }
 
+/// Memory of one process now, KiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Memory {
+    pub(crate) resident_kib: f64,
+    /// Each page divided by the number of processes that have it.
+    pub(crate) proportional_kib: f64,
+}
+
+/// Reads it of a process that runs.
+pub(crate) fn memory(id: u32) -> Result<Memory> {
+    let path = format!("/proc/{id}/smaps_rollup");
+    Memory::parse(&fs::read_to_string(path).context("read its memory")?).context("read its memory")
+}
+
+impl Memory {
+    fn parse(text: &str) -> Option<Self> {
+        let kib = |name: &str| -> Option<f64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        Some(Self { resident_kib: kib("Rss:")?, proportional_kib: kib("Pss:")? })
+    }
+}
+
 /// The process `root` and its descendants, parents before children.
 pub(crate) fn process_tree(root: u32) -> Result<Vec<ProcessStat>> {
     let mut all: HashMap<u32, ProcessStat> = HashMap::new();

@@ -13,9 +13,9 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use super::Outcome;
+use super::{Outcome, Place};
 use crate::command::{find_program, output, root, run as run_command};
-use crate::gateway::{self, Guard, free_port};
+use crate::gateway::{Guard, free_port};
 
 /// The suite is written for Python 2.
 const PACKAGE: &str = "autobahntestsuite==25.10.1";
@@ -41,14 +41,15 @@ struct Verdict {
 /// By way and case.
 type Report = BTreeMap<String, BTreeMap<String, Verdict>>;
 
-pub(super) fn run(scratch: &Path) -> Result<Outcome> {
+pub(super) fn run(place: &Place) -> Result<Outcome> {
+    let scratch = place.scratch.as_path();
     let Some(python) = python2() else {
         return Ok(Outcome::Skipped("the suite needs Python 2.7, which is not here"));
     };
     let Some(suite) = install(scratch, &python) else {
         return Ok(Outcome::Skipped("pip of Python 2.7 cannot install autobahntestsuite"));
     };
-    let bulkhead = gateway::build_release()?;
+    let bulkhead = place.bulkhead()?;
     let clients = hostile_client(scratch, &suite, &bulkhead)?;
     let servers = hostile_server(scratch, &suite, &bulkhead)?;
     let mut text = "Autobahn|Testsuite 25.10.1: the verdict of every case is the same with \

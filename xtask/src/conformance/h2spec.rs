@@ -6,9 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::Outcome;
+use super::{Outcome, Place};
 use crate::command::{cargo, find_program, output, run as run_command, target_directory};
-use crate::gateway::{self, Guard, free_port};
+use crate::gateway::{Guard, free_port};
 use crate::go;
 
 const H2SPEC: &str = "github.com/summerwind/h2spec/cmd/h2spec@latest";
@@ -26,11 +26,12 @@ struct Section {
 }
 
 /// Runs the cases, and gives what the page says of them. One failure is an error.
-pub(super) fn run(scratch: &Path) -> Result<Outcome> {
+pub(super) fn run(place: &Place) -> Result<Outcome> {
+    let scratch = place.scratch.as_path();
     let Some(h2spec) = h2spec()? else {
         return Ok(Outcome::Skipped("h2spec is not installed, nor is Go to build it with"));
     };
-    let bulkhead = gateway::build_release()?;
+    let bulkhead = place.bulkhead()?;
 
     // It answers when it has the whole request, as h2spec's cases assume; an upstream that answers
     // sooner, as the embedded origin does, makes the outcome of some a matter of timing.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::Outcome;
+use super::{Outcome, Place};
 use crate::command::{cargo, find_program, output, run as run_command, target_directory};
 use crate::gateway::Guard;
 use crate::go;
@@ -21,12 +21,18 @@ const PYTHON: &str = include_str!("toxiproxy/drive.py");
 const CASES_MIN: usize = 30;
 
 /// Runs what the machine has languages for; Go must be there.
-pub(super) fn run(scratch: &Path) -> Result<Outcome> {
+pub(super) fn run(place: &Place) -> Result<Outcome> {
+    let scratch = place.scratch.as_path();
     let Some(go) = go::find() else {
         return Ok(Outcome::Skipped("there is no Go to run Toxiproxy's tests with"));
     };
-    run_command(cargo().args(["build", "-q", "-p", "bulkhead-cli"]))?;
-    let mut command = Command::new(target_directory().join("debug/bulkhead"));
+    let mut command = Command::new(match &place.named {
+        Some(program) => program.clone(),
+        None => {
+            run_command(cargo().args(["build", "-q", "-p", "bulkhead-cli"]))?;
+            target_directory().join("debug/bulkhead")
+        }
+    });
     command.args(["chaos", "toxiproxy", "--listen", &format!("127.0.0.1:{PORT}")]);
     let _server = Guard::start(&command, PORT, &scratch.join("bulkhead.log"))?;
 

@@ -1,6 +1,6 @@
 //! Field sections (RFC 9112 §5): of a head, and of trailers.
 
-use bulkhead_message::{Fields, Known, trim_ows};
+use bulkhead_message::{Fields, Known, all_bytes, trim_ows};
 use memchr::memchr;
 
 use super::reject::Reject;
@@ -25,16 +25,10 @@ pub(super) fn lower(byte: u8) -> u8 {
     LOWER.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
-/// Whether a byte of a field value is forbidden: a control character other than tab.
-#[inline]
-const fn is_control(byte: u8) -> bool {
-    (byte < 0x20 && byte != b'\t') | (byte == 0x7f)
-}
-
-/// Whether no byte of `value` is a control character. Without early exit, so that it vectorises.
+/// Whether no byte of `value` is forbidden in a field value: a control character other than tab.
 #[inline]
 pub(super) fn is_clean(value: &[u8]) -> bool {
-    !value.iter().fold(false, |bad, &byte| bad | is_control(byte))
+    all_bytes(value, |byte| ((byte >= 0x20) | (byte == b'\t')) & (byte != 0x7f))
 }
 
 /// Names up to this length are lower-cased on the stack.
@@ -104,8 +98,8 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Splits a field line, checks both halves, and hands `visit` the known name, the lower-case name
-/// and the trimmed value.
+/// Splits a field line, checks both halves, and hands `visit` the known name, or else the lower-case
+/// one, and the trimmed value.
 #[inline]
 pub(super) fn field<'a>(
     line: &'a [u8],
@@ -117,6 +111,10 @@ pub(super) fn field<'a>(
     let value = trim_ows(value.get(1..).unwrap_or(&[]));
     if !is_clean(value) {
         return Err(Reject::bad("control character in field value"));
+    }
+    let known = Known::of_any_case(name);
+    if known != Known::Other {
+        return visit(known, &[], value);
     }
     let mut short = [0; SHORT_NAME_BYTES];
     let mut long = Vec::new();
@@ -135,7 +133,7 @@ pub(super) fn field<'a>(
     if !valid {
         return Err(bad_line(line));
     }
-    visit(Known::of(lowered), lowered, value)
+    visit(Known::Other, lowered, value)
 }
 
 /// Why a line is no field, most telling reason first.

@@ -219,6 +219,21 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
     })
 }
 
+/// Bytes of a name or an IPv4 address. Not `%`: no name that anybody resolves has one, and `%00` is
+/// read as an end by some.
+static IS_NAME_BYTE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        {
+            table[byte as usize] = is_host_byte(byte) && !matches!(byte, b':' | b'[' | b']' | b'%');
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// `uri-host [ ":" port ]` without user information. A name, an IPv4 address, or an address in
 /// brackets; the port, if there is a colon, is empty or a number up to 65,535.
 pub(crate) fn is_authority(text: &[u8]) -> bool {
@@ -235,10 +250,9 @@ pub(crate) fn is_authority(text: &[u8]) -> bool {
             }
             (address, after.get(1..).unwrap_or(&[]))
         }
-        // `%`: no name that anybody resolves has one, and `%00` is read as an end by some. A plain
-        // loop: names are too short for a vector search to be worth its call.
+        // A plain loop: names are too short for a vector search to be worth its call.
         _ => {
-            let is_name = |byte| is_host_byte(byte) && !matches!(byte, b':' | b'[' | b']' | b'%');
+            let is_name = |byte: u8| IS_NAME_BYTE.get(usize::from(byte)) == Some(&true);
             let end = text.iter().position(|&byte| !is_name(byte));
             text.split_at_checked(end.unwrap_or(text.len())).unwrap_or((text, &[]))
         }

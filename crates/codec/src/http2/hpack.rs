@@ -40,14 +40,10 @@ pub(crate) enum Name {
 impl Name {
     /// Classifies the text of a name as it stands on the wire.
     pub(crate) fn of(text: &[u8]) -> Self {
-        let mut at = place(text);
-        while let Some(&Some(known)) = PLACES.get(at) {
-            if known.name().as_bytes() == text {
-                return Self::Field(known);
-            }
-            at = (at + 1) % PLACES.len();
+        match Known::of(text) {
+            Known::Other => Self::of_unknown(text),
+            known => Self::Field(known),
         }
-        Self::of_unknown(text)
     }
 
     fn of_unknown(text: &[u8]) -> Self {
@@ -62,36 +58,6 @@ impl Name {
             _ => Self::Invalid,
         }
     }
-}
-
-/// The known names by a hash of length and three bytes, open addressed: most look-ups compare one name
-/// or none.
-static PLACES: [Option<Known>; 256] = {
-    let mut places = [None; 256];
-    let mut next = 0;
-    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-    while next < Known::ALL.len() {
-        let known = Known::ALL[next];
-        let mut at = place(known.name().as_bytes());
-        while places[at].is_some() {
-            at = (at + 1) % 256;
-        }
-        places[at] = Some(known);
-        next += 1;
-    }
-    places
-};
-
-#[inline]
-const fn place(text: &[u8]) -> usize {
-    let (Some(first), Some(last)) = (text.first(), text.last()) else { return 0 };
-    let (head, _) = text.split_at(text.len() / 2 + 1);
-    let middle = match head.last() {
-        Some(&byte) => byte,
-        None => 0,
-    };
-    let sum = text.len() * 3 + *first as usize * 7 + middle as usize * 29 + *last as usize * 113;
-    sum % 256
 }
 
 /// Whether a name is a token without upper case (RFC 9113 §8.2.1).

@@ -68,6 +68,7 @@ impl Fixture {
     fn outcome(&mut self, forced: bool) -> &'static str {
         match self.store.poll(forced) {
             Outcome::Unchanged => "unchanged",
+            Outcome::Unsettled => "unsettled",
             Outcome::Applied(_) => "applied",
             Outcome::Rejected => "rejected",
         }
@@ -83,9 +84,9 @@ fn change_is_applied_once_it_has_settled() {
     let mut fixture = fixture("1");
     assert_eq!(fixture.poll(), "unchanged");
     fixture.scratch.write("gateway.yaml", "2");
-    assert_eq!(fixture.poll(), "unchanged", "it may still be written");
+    assert_eq!(fixture.poll(), "unsettled", "it may still be written");
     fixture.scratch.write("gateway.yaml", "23");
-    assert_eq!(fixture.poll(), "unchanged", "indeed it was");
+    assert_eq!(fixture.poll(), "unsettled", "indeed it was");
     assert_eq!(fixture.poll(), "applied");
     assert!(
         matches!(fixture.told.try_recv(), Ok(Told::Applied(config)) if config.workers == Some(23))
@@ -98,11 +99,11 @@ fn change_is_applied_once_it_has_settled() {
 fn change_that_is_taken_back_is_forgotten() {
     let mut fixture = fixture("1");
     fixture.scratch.write("gateway.yaml", "2");
-    assert_eq!(fixture.poll(), "unchanged");
+    assert_eq!(fixture.poll(), "unsettled");
     fixture.scratch.write("gateway.yaml", "1");
-    assert_eq!(fixture.poll(), "unchanged");
+    assert_ne!(fixture.poll(), "applied");
     fixture.scratch.write("gateway.yaml", "2");
-    assert_eq!(fixture.poll(), "unchanged");
+    assert_eq!(fixture.poll(), "unsettled");
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn bad_file_is_told_once_and_changes_nothing() {
     let path = fixture.scratch.write("gateway.yaml", "nonsense");
     assert_eq!(
         (fixture.poll(), fixture.poll(), fixture.poll()),
-        ("unchanged", "rejected", "unchanged")
+        ("unsettled", "rejected", "unchanged")
     );
     assert!(fixture.told.try_recv().is_err());
     assert_eq!(*fixture.plane.rejected.lock().unwrap(), 1);
@@ -125,13 +126,13 @@ fn bad_file_is_told_once_and_changes_nothing() {
     assert_eq!(fixture.force(), "rejected");
 
     std::fs::remove_file(&path).unwrap();
-    assert_eq!((fixture.poll(), fixture.poll()), ("unchanged", "rejected"));
+    assert_eq!((fixture.poll(), fixture.poll()), ("unsettled", "rejected"));
     assert!(
         matches!(fixture.last_event(), Some(Event::ConfigRejected { reason, .. }) if reason.contains("No such file"))
     );
 
     fixture.scratch.write("gateway.yaml", "5");
-    assert_eq!((fixture.poll(), fixture.poll()), ("unchanged", "applied"));
+    assert_eq!((fixture.poll(), fixture.poll()), ("unsettled", "applied"));
     assert!(fixture.store.status.to_json()["last_error"].is_null());
     assert_eq!(fixture.store.status.to_json()["revision"], 2);
 }
@@ -154,7 +155,7 @@ fn file_referred_to_is_watched() {
     keys.write("jwks.json", "{ }");
     assert_eq!(
         (fixture.poll(), fixture.poll(), fixture.poll()),
-        ("unchanged", "applied", "unchanged")
+        ("unsettled", "applied", "unchanged")
     );
 }
 
@@ -168,7 +169,7 @@ fn refused_configuration_is_tried_again_when_its_file_appears() {
     fixture.scratch.write("gateway.yaml", format!("jwks:{}", jwks.display()));
     assert_eq!(
         (fixture.poll(), fixture.poll(), fixture.poll()),
-        ("unchanged", "rejected", "unchanged")
+        ("unsettled", "rejected", "unchanged")
     );
     assert!(
         matches!(fixture.last_event(), Some(Event::ConfigRejected { reason, .. }) if reason == "read jwks.json\nand more")
@@ -176,7 +177,7 @@ fn refused_configuration_is_tried_again_when_its_file_appears() {
 
     *fixture.plane.refusal.lock().unwrap() = None;
     keys.write("jwks.json", "{}");
-    assert_eq!((fixture.poll(), fixture.poll()), ("unchanged", "applied"));
+    assert_eq!((fixture.poll(), fixture.poll()), ("unsettled", "applied"));
 }
 
 #[test]

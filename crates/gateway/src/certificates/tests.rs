@@ -139,3 +139,29 @@ fn ten_thousand_certificates_are_loaded_and_kept() {
     assert_eq!(kept.report().total, COUNT);
     assert_eq!(kept.report().soonest.len(), CERTIFICATES_TOLD);
 }
+
+#[test]
+fn a_renewal_is_seen_when_the_files_had_settled() {
+    let (scratch, authority, kept) = (Scratch::new(), Authority::new(), Certificates::default());
+    let source = write(&scratch, "a", &authority.issue(&["a.test"]));
+    // Far enough from now that the looks of the files are believed.
+    let settled = || {
+        let mut loading = kept.begin(u64::from(u32::MAX));
+        let certificate = loading.named(&source).unwrap();
+        loading.commit(&Registry::new());
+        certificate
+    };
+    let first = settled();
+    assert!(first.is_shared_with(&settled()));
+    // Other files in their places: times alone may be the same within a tick of the kernel.
+    write(&scratch, "next", &authority.issue(&["b.test"]));
+    for end in ["pem", "key"] {
+        let path = |name: &str| scratch.path().join(format!("{name}.{end}"));
+        fs::rename(path("next"), path("a")).unwrap();
+    }
+    assert_eq!(settled().names(), ["b.test"]);
+    fs::remove_file(scratch.path().join("a.key")).unwrap();
+    assert_eq!(settled().names(), ["b.test"]);
+    let problems = &kept.report().problems;
+    assert!(problems.len() == 1 && problems[0].kept, "{problems:?}");
+}

@@ -89,6 +89,7 @@ impl Worker {
             for leg in legs.into_iter().flatten() {
                 leg.connection = connection_keys.get(&leg.connection).copied().unwrap_or(Key::NONE);
             }
+            self.revive_cluster(&exchange);
             let cluster = exchange.cluster.and_then(|id| self.clusters.get_mut(id));
             exchange.limited &= cluster.is_some();
             exchange.endpoint = cluster.and_then(|cluster| {

@@ -69,6 +69,7 @@ impl Worker {
             return self.finish(key);
         }
         exchange.phase = Phase::Discarding;
+        exchange.discarded_from = exchange.request_body.total;
         exchange.request_body.forget();
         exchange.deadline = Some(self.now + DISCARD_TIMEOUT);
         connection.paused = false;
@@ -79,9 +80,10 @@ impl Worker {
     /// More of a request body that nobody wants.
     pub(super) fn discard(&mut self, key: Key) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        if exchange.request_body.ended {
+        let body = &exchange.request_body;
+        if body.ended {
             self.finish(key);
-        } else if exchange.request_body.total > DISCARD_BYTES_MAX {
+        } else if body.total - exchange.discarded_from > DISCARD_BYTES_MAX {
             self.reset_downstream(key, ErrorCode::NO_ERROR);
             self.finish(key);
         }

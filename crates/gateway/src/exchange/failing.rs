@@ -5,6 +5,7 @@ use bulkhead_codec::ErrorCode;
 use bulkhead_message::{Failure, FailureKind, Known, Retry};
 use bulkhead_upstream::AttemptOutcome;
 
+use super::time_limits::overdue;
 use super::{grpc_status, grpc_web};
 use crate::arena::Key;
 use crate::exchange_state::{Phase, Role};
@@ -21,23 +22,10 @@ impl Worker {
             exchange.request_body.end_sent = true;
             return self.upstream_ended(key);
         }
-        let failure = match code {
-            ErrorCode::REFUSED_STREAM if by_peer => Failure::upstream(
-                FailureKind::UpstreamRefused,
-                Retry::Always,
-                "the upstream refused the stream",
-            ),
-            _ if by_peer => Failure::upstream(
-                FailureKind::UpstreamReset,
-                Retry::IfIdempotent,
-                "the upstream reset the stream",
-            ),
-            _ => Failure::upstream(
-                FailureKind::UpstreamProtocol,
-                Retry::IfIdempotent,
-                "the upstream's answer is malformed",
-            ),
-        };
+        // A server of gRPC ends a call so that is beyond its client's deadline, and is no worse for it.
+        // It knows no sooner than we do, but our timer is looked at only every few milliseconds.
+        let overdue = overdue(exchange, self.now).filter(|_| code == ErrorCode::CANCEL && by_peer);
+        let failure = overdue.unwrap_or_else(|| of_reset(code, by_peer));
         self.stream_gone(key);
         self.exchange_failed(key, failure);
     }
@@ -83,7 +71,8 @@ impl Worker {
             self.reset_downstream(key, code);
             return self.finish(key);
         }
-        let (mut head, body) = failure_response::of(&failure, exchange.is_grpc, self.date.text());
+        let call = exchange.is_grpc.then(|| failure_response::call_type(&exchange.request.fields));
+        let (mut head, body) = failure_response::of(&failure, call, self.date.text());
         if let Some(after) = exchange.passes.retry_after {
             failure_response::set_retry_after(&mut head, after);
         }
@@ -134,4 +123,22 @@ impl Worker {
         }
         self.touch(leg.connection);
     }
+}
+
+/// What a reset of the upstream's stream says.
+fn of_reset(code: ErrorCode, by_peer: bool) -> Failure {
+    let (kind, retry, detail) = match code {
+        ErrorCode::REFUSED_STREAM if by_peer => {
+            (FailureKind::UpstreamRefused, Retry::Always, "the upstream refused the stream")
+        }
+        _ if by_peer => {
+            (FailureKind::UpstreamReset, Retry::IfIdempotent, "the upstream reset the stream")
+        }
+        _ => (
+            FailureKind::UpstreamProtocol,
+            Retry::IfIdempotent,
+            "the upstream's answer is malformed",
+        ),
+    };
+    Failure::upstream(kind, retry, detail)
 }

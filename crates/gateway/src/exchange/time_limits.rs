@@ -25,10 +25,8 @@ impl Worker {
             exchange.retry_at = None;
             let attempted = self.attempt(key);
             self.settle(key, attempted);
-        } else if exchange.deadline.is_some_and(|at| at <= now) {
-            let (kind, side) = (FailureKind::DeadlineExceeded, awaited(exchange));
-            let detail = "the exchange ran into its time limit";
-            self.exchange_failed(key, Failure { kind, side, retry: Retry::Never, detail });
+        } else if let Some(failure) = overdue(exchange, now) {
+            self.exchange_failed(key, failure);
         } else if slow {
             let detail = "the request body comes slower than `body_rate_min`";
             self.exchange_failed(key, Failure::downstream(FailureKind::RequestTimeout, detail));
@@ -71,6 +69,17 @@ impl Worker {
         }
         exchange.timer = due.map_or(TimerId::NONE, |due| timers.set(due, Owner::Exchange(key)));
     }
+}
+
+/// What has become of an exchange whose time is over. `None`: it is not.
+pub(super) fn overdue(exchange: &Exchange, now: Instant) -> Option<Failure> {
+    exchange.deadline.filter(|at| *at <= now)?;
+    Some(Failure {
+        kind: FailureKind::DeadlineExceeded,
+        side: awaited(exchange),
+        retry: Retry::Never,
+        detail: "the exchange ran into its time limit",
+    })
 }
 
 /// When the whole exchange must be over. A gRPC call may be a stream of any length, so its limit is

@@ -146,6 +146,7 @@ impl Worker {
         relay.phase = Phase::Open;
         relay.connect_until = None;
         relay.active = self.now;
+        relay.open_series = Some(series);
         self.shard.upstream_connected(series);
         self.relay_connected(key);
         self.set_relay_timer(key);

@@ -3,7 +3,7 @@
 use bulkhead_message::{Failure, Outcome, RelayRecord};
 use bulkhead_upstream::AttemptOutcome;
 
-use super::{Phase, Relay};
+use super::Relay;
 use crate::arena::Key;
 use crate::opening::Opening;
 use crate::snapshot::Relaying;
@@ -26,10 +26,8 @@ impl Worker {
         if let Some(channel) = relay.endpoint_channel.as_mut() {
             let _ = self.poll.registry().deregister(channel);
         }
-        if relay.phase == Phase::Open
-            && let Some(state) = relay.cluster.and_then(|id| self.clusters.get(id))
-        {
-            self.shard.upstream_closed(state.entry.series);
+        if let Some(series) = relay.open_series {
+            self.shard.upstream_closed(series);
         }
         self.record_relay(&relay, failure);
         self.shared.connection_left();

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bulkhead_config::model::Protocol;
 use bytes::Bytes;
@@ -142,6 +143,50 @@ fn calls_beyond_their_deadline_end_as_such_after_the_last_message() {
             let failures = "bulkhead_failures_total{kind=\"deadline_exceeded\"";
             assert!(metrics.contains(failures), "{kind}: {metrics}");
         }
+    });
+}
+
+/// An upstream that resets each call with CANCEL when this time is over, as grpc-go does at a deadline.
+async fn cancelling_upstream(after: Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(socket).await.expect("shake hands");
+                while let Some(Ok((_request, mut answer))) = connection.accept().await {
+                    // To the moment: timers, the gateway's too, are less exact.
+                    let over = Instant::now() + after;
+                    tokio::spawn(async move {
+                        while Instant::now() < over {
+                            tokio::task::yield_now().await;
+                        }
+                        answer.send_reset(h2::Reason::CANCEL);
+                    });
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_call_that_its_server_cancels_at_its_deadline_has_run_into_it() {
+    run(async {
+        let upstream = cancelling_upstream(Duration::from_millis(30)).await;
+        let gateway = start(config(upstream, Protocol::Http2, 1));
+        let client = connect(address(&gateway)).await;
+        let mut calls = Vec::new();
+        for _ in 0..64 {
+            let (response, mut stream) = open(&client, "30m").await;
+            stream.send_data(request(1), true).expect("an open stream");
+            calls.push(response);
+        }
+        for call in calls {
+            assert_eq!(call.await.expect("a head").headers()["grpc-status"], "4");
+        }
+        assert!(gateway.drain(crate::support::PATIENCE));
+        assert!(!gateway.registry().render().contains("kind=\"upstream_reset\""));
     });
 }
 

@@ -78,6 +78,22 @@ fn an_early_answer_leaves_a_usable_connection() {
 }
 
 #[test]
+fn what_came_before_an_answer_does_not_count_towards_what_is_thrown_away_after_it() {
+    let origin = origin();
+    let mut config = config(origin.addr(), Protocol::Http2, 1);
+    config.limits.body_bytes_max = Some(200 * 1024);
+    let gateway = start(config);
+    let mut client = client(&gateway);
+    let chunk = format!("32001\r\n{}\r\n", "a".repeat(200 * 1024 + 1));
+    client.send("POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    client.send(chunk.as_str());
+    assert!(read_response(&mut client).0.starts_with("HTTP/1.1 413"));
+    client.send(chunk + "0\r\n\r\n");
+    client.send("GET /api/v1/5/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(read_response(&mut client).1, feed(5));
+}
+
+#[test]
 fn expect_100_continue_is_answered_by_the_gateway() {
     let origin = origin();
     let gateway = start(config(origin.addr(), Protocol::Http1, 1));

@@ -155,6 +155,10 @@ fn gateway_failures_are_grpc_statuses_for_grpc() {
             exchange(&client, grpc("/feed.v1.Feed/Get"), Some(Bytes::new())).await.expect("answer");
         assert_eq!(head.status(), StatusCode::OK);
         assert_eq!(head.headers()["grpc-status"], "14");
+        let mut json = grpc("/feed.v1.Feed/Get");
+        json.headers_mut().insert("content-type", "application/grpc+json".parse().expect("a type"));
+        let (head, ..) = exchange(&client, json, Some(Bytes::new())).await.expect("an answer");
+        assert_eq!(head.headers()["content-type"], "application/grpc+json");
         let (head, ..) = exchange(&client, get("/"), None).await.expect("an answer");
         assert_eq!(head.status(), StatusCode::BAD_GATEWAY);
     });

@@ -262,6 +262,30 @@ fn a_reload_moves_new_connections_and_leaves_old_ones() {
         let labels = format!("{{route=\"{route}\",cluster=\"{route}\",outcome=\"complete\"}}");
         wait_for(&gateway, &format!("bulkhead_relays_total{labels}"), 1.0);
     }
+    // Also that of the cluster which is gone.
+    wait_for(&gateway, "http_client_open_connections{cluster=\"raw\"}", 0.0);
+}
+
+#[test]
+fn a_relay_that_is_not_connected_yet_outlives_its_cluster() {
+    let (authority, scratch) = (Authority::new(), Scratch::new());
+    let mut config = raw(&[echo()], 1);
+    with_tls(&mut config, &authority, &scratch, &["a.example"]);
+    let gateway = start(config.clone());
+    let trust = trusting(&authority, &[]);
+    // It shakes hands with its first byte.
+    let mut early = connect(&gateway, &trust, "a.example");
+    wait_for(&gateway, "bulkhead_relays_active", 1.0);
+    config.tcp_routes = vec![route("other", "other")];
+    config.clusters = [cluster("other", &[echo()])].into();
+    gateway.apply(config).expect("apply");
+    let mut late = connect(&gateway, &trust, "a.example");
+    for session in [&mut late, &mut early] {
+        session.write_all(b"hello").expect("send");
+        let mut got = [0; 5];
+        session.read_exact(&mut got).expect("read");
+        assert_eq!(&got, b"hello");
+    }
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use bulkhead_config::Config;
 use bulkhead_config::model::{Backend, Cluster, Endpoint, EndpointAddress, Filter, FixedResponse};
 use bulkhead_config::model::{JwtFilter, PathMatch, Protocol, RetryPolicy, RouteMatch};
-use bulkhead_testkit::{Authority, Scratch};
+use bulkhead_gateway::Gateway;
+use bulkhead_testkit::{Authority, RawClient, Scratch};
 
 use crate::secure::{connect, trusting, with_tls};
-use crate::support::{address, client, config, feed, origin, read_response, start};
+use crate::support::{address, client, config, feed, origin, read_response, start, wait_for_value};
 
 /// Sets a flag when its thread ends, also in a panic.
 struct Finally<'a>(&'a AtomicBool);
@@ -175,6 +177,97 @@ fn weights_split_traffic() {
     assert_eq!(other.stats().requests_total(), share + 1);
 }
 
+/// Connections of a cluster that is gone are closed, at once or after what they carry, and no longer
+/// counted as open.
+#[test]
+fn a_cluster_that_is_gone_has_no_open_connections() {
+    let origin = origin();
+    let mut first = config(origin.addr(), Protocol::Http1, 1);
+    let gateway = start(first.clone());
+    let (mut idle, mut busy) = (client(&gateway), client(&gateway));
+    idle.send("GET /api/v1/1/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+    busy.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhel");
+    assert_eq!(read_response(&mut idle).1, feed(1));
+    let open = "http_client_open_connections{cluster=\"origin\"}";
+    wait_for_value(&gateway, open, 2.0);
+
+    let mut cluster = first.clusters.remove("origin").expect("the cluster");
+    cluster.name = "other".to_owned();
+    first.clusters = [("other".to_owned(), cluster)].into();
+    first.routes[0].backends = vec![Backend::new("other", 1)];
+    gateway.apply(first).expect("apply");
+    wait_for_value(&gateway, open, 1.0);
+    busy.send("lo");
+    assert_eq!(read_response(&mut busy).1, b"hello");
+    wait_for_value(&gateway, open, 0.0);
+}
+
+/// A gateway whose cluster has one connection per endpoint, which one client keeps busy while another
+/// waits for it.
+fn with_a_waiting_client(first: &mut Config) -> (Gateway, RawClient, RawClient) {
+    first.clusters.get_mut("origin").expect("the cluster").connections_max = 1;
+    let gateway = start(first.clone());
+    let mut busy = client(&gateway);
+    busy.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhel");
+    wait_for_value(&gateway, "http_client_open_connections{cluster=\"origin\"}", 1.0);
+    let mut waiting = client(&gateway);
+    waiting.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nyo");
+    wait_for_value(&gateway, "http_server_active_requests", 2.0);
+    (gateway, busy, waiting)
+}
+
+#[test]
+fn who_waits_for_a_connection_is_served_though_the_cluster_is_gone() {
+    let origin = origin();
+    let mut first = config(origin.addr(), Protocol::Http1, 1);
+    let (gateway, mut busy, mut waiting) = with_a_waiting_client(&mut first);
+    let mut cluster = first.clusters.remove("origin").expect("the cluster");
+    cluster.name = "other".to_owned();
+    first.clusters = [("other".to_owned(), cluster)].into();
+    first.routes[0].backends = vec![Backend::new("other", 1)];
+    gateway.apply(first).expect("apply");
+    // The new configuration is in force on the one worker: the other client did not wait for it in vain.
+    let mut next = client(&gateway);
+    next.send("GET /api/v1/3/feed HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(read_response(&mut next).1, feed(3));
+    busy.send("lo");
+    assert_eq!(read_response(&mut busy).1, b"hello");
+    assert_eq!(read_response(&mut waiting).1, b"yo");
+    wait_for_value(&gateway, "http_client_open_connections{cluster=\"origin\"}", 0.0);
+}
+
+/// Also where it is a sibling that goes on, which has removed the cluster.
+#[test]
+fn who_waits_for_a_connection_of_a_removed_cluster_outlives_the_worker() {
+    let origin = origin();
+    let mut first = config(origin.addr(), Protocol::Http1, 1);
+    let (gateway, mut busy, mut waiting) = with_a_waiting_client(&mut first);
+    let mut cluster = first.clusters.remove("origin").expect("the cluster");
+    cluster.name = "other".to_owned();
+    first.clusters = [("other".to_owned(), cluster)].into();
+    first.routes[0].backends = vec![Backend::new("other", 1)];
+    gateway.apply(first).expect("apply");
+    for _ in 0..3 {
+        gateway.kill_worker(0).expect("kill");
+    }
+    busy.send("lo");
+    assert_eq!(read_response(&mut busy).1, b"hello");
+    assert_eq!(read_response(&mut waiting).1, b"yo");
+}
+
+#[test]
+fn who_waits_for_a_connection_gets_one_of_the_new_protocol() {
+    let origin = origin();
+    let mut first = config(origin.addr(), Protocol::Http1, 1);
+    let (gateway, mut busy, mut waiting) = with_a_waiting_client(&mut first);
+    first.clusters.get_mut("origin").expect("the cluster").protocol = Protocol::Http2;
+    gateway.apply(first).expect("apply");
+    // The old connection counts until it has finished what it carries.
+    busy.send("lo");
+    assert_eq!(read_response(&mut busy).1, b"hello");
+    assert_eq!(read_response(&mut waiting).1, b"yo");
+}
+
 /// Listeners come, change and go: who is connected, or waits to be, is served.
 #[test]
 fn listeners_change_without_a_connection_being_dropped() {
@@ -207,9 +300,8 @@ fn listeners_change_without_a_connection_being_dropped() {
     assert!((0..1_000).any(|_| ready()));
 
     // The first goes: whoever waits is accepted, whoever is connected goes on.
-    let mut waiting: Vec<_> = (0..40)
-        .map(|_| bulkhead_testkit::RawClient::connect(second, crate::support::PATIENCE))
-        .collect();
+    let mut waiting: Vec<_> =
+        (0..40).map(|_| RawClient::connect(second, crate::support::PATIENCE)).collect();
     first.listeners.remove(1);
     gateway.apply(first).expect("apply");
     for client in waiting.iter_mut().chain([&mut connected]) {

@@ -24,6 +24,8 @@ pub(super) enum Intake {
     Ignore,
     /// Sent back.
     Echo,
+    /// Sent back once it is whole.
+    Collect,
     /// Taken apart into messages.
     Grpc,
 }

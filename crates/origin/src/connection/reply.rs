@@ -16,6 +16,11 @@ use crate::websocket::{Behaviour, WebSocket};
 /// gateway found in the token.
 const SUBJECT: &[u8] = b"x-token-subject";
 
+/// Longest body that `/collect` takes; a longer one is a reset.
+const COLLECTED_BYTES_MAX: usize = 16 << 20;
+/// Bytes of which nothing more is known (RFC 2046 §4.5.1).
+const OCTETS: &[u8] = b"application/octet-stream";
+
 impl Connection {
     pub(super) fn begin(
         &mut self,
@@ -39,6 +44,10 @@ impl Connection {
             }
             Answer::Grpc(method) => self.begin_grpc(stream, request, method, end, shared),
             Answer::Echo => self.begin_echo(stream, request, end, shared),
+            Answer::Collect if end => self.reply(stream, 200, OCTETS, shared),
+            Answer::Collect => {
+                self.start(stream, Intake::Collect, Method::Get);
+            }
             Answer::Status(404) if bulkhead_message::is_grpc(request) => {
                 shared.response.fields.push_known(Known::GrpcStatus, b"12");
                 self.reply(stream, 200, b"application/grpc", shared);
@@ -138,7 +147,7 @@ impl Connection {
             BodyLength::Unknown => None,
         };
         let content_type = request.fields.get(Known::ContentType);
-        let content_type = content_type.unwrap_or(b"application/octet-stream");
+        let content_type = content_type.unwrap_or(OCTETS);
         prepare(&mut shared.response, 200, content_type, length);
         let Some(codec) = &mut self.codec else { return };
         if codec.respond(stream, &shared.response, end, &mut self.out).is_ok() && !end {
@@ -165,7 +174,7 @@ impl Connection {
     }
 
     fn begin_bytes(&mut self, stream: StreamId, length: u64, shared: &mut Shared) {
-        prepare(&mut shared.response, 200, b"application/octet-stream", Some(length));
+        prepare(&mut shared.response, 200, OCTETS, Some(length));
         let Some(codec) = &mut self.codec else { return };
         let end = length == 0 || shared.head_only;
         if codec.respond(stream, &shared.response, end, &mut self.out).is_err() || end {
@@ -225,6 +234,7 @@ impl Connection {
                     exchange.finish = Finish::End;
                 }
             }
+            Intake::Collect => return self.collect(stream, tag, bytes, end, shared),
             Intake::Grpc if exchange.finish == Finish::Open => {
                 let Exchange { call, outgoing, .. } = exchange;
                 if let Err(status) = call.take(bytes, outgoing) {
@@ -236,6 +246,39 @@ impl Connection {
             Intake::Grpc => {}
         }
         self.pump(stream, tag, shared);
+    }
+
+    /// Keeps a piece of the body; the last one is answered with the whole of it.
+    fn collect(
+        &mut self,
+        stream: StreamId,
+        tag: Tag,
+        bytes: &[u8],
+        end: bool,
+        shared: &mut Shared,
+    ) {
+        let Some(exchange) = self.exchange(tag) else { return };
+        exchange.outgoing.extend_from_slice(bytes);
+        let too_long = exchange.outgoing.len() > COLLECTED_BYTES_MAX;
+        let held = std::mem::take(&mut exchange.held);
+        if end {
+            shared.response.clear();
+            shared.body.clear();
+            shared.head_only = false;
+            shared.body.append(&mut exchange.outgoing);
+        }
+        if let Some(codec) = &mut self.codec {
+            codec.release(stream, held, &mut self.out);
+            if too_long {
+                codec.reset(stream, ErrorCode::CANCEL, &mut self.out);
+                self.forget(tag);
+                return;
+            }
+        }
+        if end {
+            self.finish_exchange(stream, tag);
+            self.reply(stream, 200, OCTETS, shared);
+        }
     }
 
     /// Sends as much of an exchange's answer as flow control and `out` allow.

@@ -208,6 +208,36 @@ fn bodies_larger_than_every_window_come_and_go() {
     assert_eq!(echo.fields.get(Known::ContentType), Some(&b"text/x-letters"[..]));
 }
 
+#[test]
+fn a_body_that_is_collected_is_answered_when_it_is_whole() {
+    let origin = origin();
+    let body: Vec<u8> = (0..300_000u32).map(|place| place as u8).collect();
+    let mut request = head("PUT", "/collect");
+    request.body = BodyLength::Known(body.len() as u64);
+    let reply = ask(&origin, &[(request, body.clone())]).remove(0);
+    assert!(reply.body == body, "{} bytes", reply.body.len());
+    let begun = "PUT /collect HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhel";
+    // Not even a head before the end, so that a client can tell: the answer to the next request is first.
+    let mut stream = connect(&origin);
+    stream.write_all(begun.as_bytes()).unwrap();
+    assert!(
+        http1(&origin, "GET /status/200 HTTP/1.1\r\nhost: a\r\n\r\n", "status 200").contains("200")
+    );
+    stream.set_nonblocking(true).unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    stream.set_nonblocking(false).unwrap();
+    stream.write_all(b"lo").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\nhello") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    let empty =
+        http1(&origin, "PUT /collect HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n", "\r\n\r\n");
+    assert!(empty.contains("content-length: 0"), "{empty}");
+}
+
 /// Sends text and reads until the origin closes, or until `enough`.
 fn http1(origin: &Origin, text: &str, enough: &str) -> String {
     let mut stream = connect(origin);

@@ -1,6 +1,6 @@
 //! Field blocks → fields.
 
-use bulkhead_message::{is_field_value, is_token};
+use bulkhead_message::{all_bytes, is_field_value, is_token};
 
 use super::table::{ENTRY_OVERHEAD_BYTES, Found, Table};
 use super::{HpackError, Name, huffman, integer, static_table};
@@ -82,6 +82,7 @@ impl Meter {
         !self.exceeded()
     }
 
+    #[inline]
     const fn exceeded(&self) -> bool {
         self.bytes > self.limits.bytes_max || self.fields > self.limits.fields_max
     }
@@ -135,18 +136,17 @@ impl Decoder {
         let mut meter = Meter { limits, bytes: 0, fields: 0 };
         while let Some((&first, tail)) = rest.split_first() {
             rest = tail;
-            if first & 0x80 != 0 {
+            let field = if first & 0x80 != 0 {
                 let index = integer::decode(first, 0x7f, &mut rest)?;
-                let field = lookup(&self.table, index)?;
-                if meter.admit(&field) {
-                    sink.field(field);
-                }
+                lookup(&self.table, index)?
             } else if first & 0xe0 == 0x20 {
                 return Err(HpackError::TableSize);
             } else {
-                self.literal(first, &mut rest, &mut meter, sink)?;
-            }
-            if meter.exceeded() && meter.is_bomb() {
+                self.literal(first, &mut rest)?
+            };
+            if meter.admit(&field) {
+                sink.field(field);
+            } else if meter.is_bomb() {
                 return Err(HpackError::Bomb);
             }
         }
@@ -175,14 +175,13 @@ impl Decoder {
         Ok(block)
     }
 
+    /// A literal field, which has entered the table if it is to.
     #[inline]
-    fn literal<S: Sink>(
-        &mut self,
+    fn literal<'a, 'b: 'a>(
+        &'a mut self,
         first: u8,
-        rest: &mut &[u8],
-        meter: &mut Meter,
-        sink: &mut S,
-    ) -> Result<(), HpackError> {
+        rest: &mut &'b [u8],
+    ) -> Result<Field<'a>, HpackError> {
         let indexed = first & 0x40 != 0;
         let index = integer::decode(first, if indexed { 0x3f } else { 0x0f }, rest)?;
         let (name, text) = if index == 0 {
@@ -199,14 +198,10 @@ impl Decoder {
         };
         let value = string(rest, &mut self.value)?;
         let valid = is_value_of(name, value);
-        let field = Field { name, text, value, valid, sensitive: first & 0xf0 == 0x10 };
-        if meter.admit(&field) {
-            sink.field(field);
-        }
         if indexed {
             self.table.insert(name, text, value, valid);
         }
-        Ok(())
+        Ok(Field { name, text, value, valid, sensitive: first & 0xf0 == 0x10 })
     }
 }
 
@@ -259,18 +254,10 @@ fn is_value_of(name: Name, value: &[u8]) -> bool {
     }
 }
 
-/// Whether `plain` holds for all bytes, in blocks that the compiler turns into vector instructions.
-#[inline]
-fn all(value: &[u8], plain: impl Fn(u8) -> bool + Copy) -> bool {
-    let (blocks, rest) = value.as_chunks::<16>();
-    let join = move |ok: bool, &byte: &u8| ok & plain(byte);
-    blocks.iter().all(|block| block.iter().fold(true, join)) && rest.iter().all(|&b| plain(b))
-}
-
 /// [`is_field_value`], fast in the common case: printable, and no space at the ends.
 #[inline]
 fn is_value(value: &[u8]) -> bool {
-    if !all(value, |byte| (byte >= 0x20) & (byte != 0x7f)) {
+    if !all_bytes(value, |byte| (byte >= 0x20) & (byte != 0x7f)) {
         return is_field_value(value);
     }
     value.first() != Some(&b' ') && value.last() != Some(&b' ')
@@ -280,7 +267,7 @@ fn is_value(value: &[u8]) -> bool {
 #[inline]
 fn is_target(value: &[u8]) -> bool {
     match value.first() {
-        Some(b'/') => all(value, |byte| (byte > 0x20) & (byte != 0x7f) & (byte != b'#')),
+        Some(b'/') => all_bytes(value, |byte| (byte > 0x20) & (byte != 0x7f) & (byte != b'#')),
         _ => value == b"*",
     }
 }

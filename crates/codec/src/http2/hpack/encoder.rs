@@ -52,6 +52,10 @@ struct Slot {
 enum Policy {
     /// Enters the dynamic table when it repeats.
     Repeats,
+    /// As `Repeats`; one value stands in the static table.
+    AcceptEncoding,
+    /// As `Repeats`; only `trailers` may be said (RFC 9113 §8.2.2).
+    Te,
     /// Literal: repeats too rarely, or must not be guessed by probing the table.
     Literal,
     /// Literal that no intermediary may index (RFC 7541 §7.1.3).
@@ -62,6 +66,8 @@ enum Policy {
 
 const fn policy(known: Known) -> Policy {
     match known {
+        Known::AcceptEncoding => Policy::AcceptEncoding,
+        Known::Te => Policy::Te,
         Known::Authorization | Known::ProxyAuthorization => Policy::Secret,
         Known::Connection
         | Known::Host
@@ -198,25 +204,20 @@ impl Encoder {
 
     #[inline]
     fn field(&mut self, field: FieldRef<'_>, out: &mut Vec<u8>) {
-        let index = static_table::index_of(field.known);
-        let policy = if field.sensitive && policy(field.known) != Policy::Dropped {
-            Policy::Secret
-        } else {
-            policy(field.known)
-        };
-        match policy {
+        let FieldRef { known, name, value, sensitive } = field;
+        let index = static_table::index_of(known);
+        match policy(known) {
             Policy::Dropped => {}
-            Policy::Secret => self.literal(0x10, index, field.name, field.value, out),
-            Policy::Literal => self.literal(0, index, field.name, field.value, out),
-            Policy::Repeats => match field.known {
-                Known::Te if field.value != b"trailers" => {}
-                Known::AcceptEncoding if field.value == b"gzip, deflate" => {
-                    out.push(0x80 | static_table::ACCEPT_ENCODING as u8);
-                }
-                known => {
-                    self.repeating(Name::Field(known), index, field.name, field.value, out);
-                }
-            },
+            Policy::Te if value != b"trailers" => {}
+            _ if sensitive => self.literal(0x10, index, name, value, out),
+            Policy::AcceptEncoding if value == b"gzip, deflate" => {
+                out.push(0x80 | static_table::ACCEPT_ENCODING as u8);
+            }
+            Policy::Repeats | Policy::Te | Policy::AcceptEncoding => {
+                self.repeating(Name::Field(known), index, name, value, out);
+            }
+            Policy::Secret => self.literal(0x10, index, name, value, out),
+            Policy::Literal => self.literal(0, index, name, value, out),
         }
     }
 
@@ -230,12 +231,17 @@ impl Encoder {
         value: &[u8],
         out: &mut Vec<u8>,
     ) {
+        match self.recent_age(name, value) {
+            Some(age) => integer::encode(static_table::LEN + 1 + age, 0x7f, 0x80, out),
+            None => self.changed(name, index, text, value, out),
+        }
+    }
+
+    /// A field that has another value than the last one of its name, or a name without a number.
+    fn changed(&mut self, name: Name, index: usize, text: &[u8], value: &[u8], out: &mut Vec<u8>) {
         let cost = text.len() + value.len() + ENTRY_OVERHEAD_BYTES;
         if value.len() > INDEXED_BYTES_MAX || cost * 4 > self.table.size_max() {
             return self.literal(0, index, text, value, out);
-        }
-        if let Some(age) = self.recent_age(name, value) {
-            return integer::encode(static_table::LEN + 1 + age, 0x7f, 0x80, out);
         }
         let hash = hash(name, text, value);
         let tag = (hash >> 32) as u32;
@@ -280,8 +286,8 @@ impl Encoder {
     fn recent_age(&self, name: Name, value: &[u8]) -> Option<usize> {
         let &serial = self.recent.get(number(name)?)?;
         let age = self.table.inserted().wrapping_sub(serial) as usize;
-        let found = self.table.get(age)?;
-        (serial != 0 && found.value == value && found.name == name).then_some(age)
+        // Its name is this one: no other has the same number.
+        (serial != 0 && self.table.value(age)? == value).then_some(age)
     }
 
     /// A literal; `flags` 0x40 with indexing, 0x10 never indexed, 0 neither.

@@ -121,6 +121,53 @@ static RANKS: [Rank; CODE_BITS_MAX + 1] = {
     ranks
 };
 
+/// The bits that come next, the first of them on top; behind the last ones of all there are zeros.
+struct Window {
+    word: u64,
+    bits: u32,
+}
+
+impl Window {
+    /// Takes bytes off `source`, as many as fit.
+    #[inline]
+    fn refill(&mut self, source: &mut &[u8]) {
+        if let Some(word) = source.first_chunk::<8>() {
+            self.word |= u64::from_be_bytes(*word) >> self.bits;
+            let taken = (63 - self.bits) >> 3;
+            *source = &source[taken as usize..];
+            self.bits += taken * 8;
+            return;
+        }
+        while self.bits <= 56
+            && let Some((&byte, rest)) = source.split_first()
+        {
+            self.word |= u64::from(byte) << (56 - self.bits);
+            self.bits += 8;
+            *source = rest;
+        }
+    }
+
+    /// Length of the code that comes next, and its byte; `None` if it is nobody's.
+    #[inline]
+    fn code(&self) -> Option<(u32, u8)> {
+        match SHORT[(self.word >> (64 - LOOKUP_BITS)) as usize] {
+            (0, _) => decode_long((self.word >> 32) as u32),
+            (length, byte) => Some((u32::from(length), byte)),
+        }
+    }
+
+    #[inline]
+    const fn skip(&mut self, bits: u32) {
+        self.word <<= bits;
+        self.bits -= bits;
+    }
+
+    /// Whether what is left may stand at the end.
+    const fn is_padding(&self) -> bool {
+        self.bits <= 7 && self.word.leading_ones() >= self.bits
+    }
+}
+
 /// Appends the text that `source` encodes.
 ///
 /// # Errors
@@ -131,61 +178,41 @@ pub(crate) fn decode(mut source: &[u8], text: &mut Vec<u8>) -> Result<(), HpackE
     text.resize(start + source.len() * 8 / 5 + 1, 0);
     let mut free = text[start..].iter_mut();
     let capacity = free.len();
-    let mut window: u64 = 0;
-    let mut bits: u32 = 0;
-    'refill: loop {
-        if let Some(word) = source.first_chunk::<8>() {
-            window |= u64::from_be_bytes(*word) >> bits;
-            let taken = (63 - bits) >> 3;
-            source = &source[taken as usize..];
-            bits += taken * 8;
-        } else {
-            while bits <= 56
-                && let Some((&byte, rest)) = source.split_first()
-            {
-                window |= u64::from(byte) << (56 - bits);
-                bits += 8;
-                source = rest;
-            }
-        }
-        loop {
-            let (mut length, mut byte) = SHORT[(window >> (64 - LOOKUP_BITS)) as usize];
-            if length == 0 {
-                (length, byte) = decode_long((window >> 32) as u32).unwrap_or((u8::MAX, 0));
-            }
-            let length = u32::from(length);
-            if length > bits {
-                // What is left is padding, unless there is more input to come.
-                if !source.is_empty() && bits < CODE_BITS_MAX as u32 {
-                    continue 'refill;
-                }
-                let ones = window.leading_ones();
-                if bits > 7 || ones < bits {
-                    return Err(HpackError::Huffman);
-                }
-                let written = capacity - free.len();
-                text.truncate(start + written);
-                return Ok(());
-            }
-            window <<= length;
-            bits -= length;
+    let mut window = Window { word: 0, bits: 0 };
+    while !source.is_empty() {
+        window.refill(&mut source);
+        // Whatever code comes, all of it is there.
+        while window.bits >= CODE_BITS_MAX as u32 {
+            let (length, byte) = window.code().ok_or(HpackError::Huffman)?;
+            window.skip(length);
             if let Some(slot) = free.next() {
                 *slot = byte;
             }
-            if bits < 32 && !source.is_empty() {
-                continue 'refill;
-            }
         }
     }
+    while let Some((length, byte)) = window.code()
+        && length <= window.bits
+    {
+        window.skip(length);
+        if let Some(slot) = free.next() {
+            *slot = byte;
+        }
+    }
+    if !window.is_padding() {
+        return Err(HpackError::Huffman);
+    }
+    let written = capacity - free.len();
+    text.truncate(start + written);
+    Ok(())
 }
 
 #[cold]
-fn decode_long(window: u32) -> Option<(u8, u8)> {
+fn decode_long(window: u32) -> Option<(u32, u8)> {
     for (length, rank) in RANKS.iter().enumerate().skip(LOOKUP_BITS as usize + 1) {
         if u64::from(window) < rank.end && window >= rank.first {
             let nth = (window - rank.first) >> (32 - length as u32);
             let at = usize::from(rank.at) + nth as usize;
-            return BYTES.get(at).map(|&byte| (length as u8, byte));
+            return BYTES.get(at).map(|&byte| (length as u32, byte));
         }
     }
     None

@@ -83,6 +83,15 @@ impl Table {
         Some(Found { name: entry.name, text, value, valid: entry.valid })
     }
 
+    /// The value of the entry at `index`.
+    #[inline]
+    pub(super) fn value(&self, index: usize) -> Option<&[u8]> {
+        let at = self.entries.len().checked_sub(index + 1)?;
+        let entry = self.entries.get(at)?;
+        let start = entry.start.wrapping_sub(self.base) as usize + entry.name_len as usize;
+        self.text.get(start..start + entry.value_len as usize)
+    }
+
     /// Changes the size; evicts what no longer fits.
     pub(super) fn set_size_max(&mut self, size_max: usize) {
         self.size_max = size_max;

@@ -1,0 +1,219 @@
+mod laws;
+
+use std::time::Duration;
+
+use super::{COPIES_MAX, HELD_PACKETS_MAX, Impairment, Lane, Released, STAGES_MAX};
+use crate::fault::ReorderPolicy;
+use crate::link::{DnsAct, Jitter, JitterLaw, LossLaw, PacketKind, Reply};
+
+const LENGTH: usize = 1_000;
+const FOREVER: Duration = Duration::MAX;
+
+pub(super) fn lane(impairments: &[Impairment], seed: u64) -> Lane {
+    let mut lane = Lane::new();
+    for (key, impairment) in impairments.iter().enumerate() {
+        lane.add(key as u128, impairment, seed + key as u64, FOREVER).unwrap();
+    }
+    lane
+}
+
+pub(super) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+const fn delay(base: Duration) -> Impairment {
+    Impairment::Delay { base, jitter: None, reorder: ReorderPolicy::Preserve }
+}
+
+fn slots(lane: &mut Lane, now: Duration) -> Vec<u32> {
+    std::iter::from_fn(|| lane.pop(now)).map(|released| released.slot).collect()
+}
+
+#[test]
+fn a_lane_without_faults_passes_at_once() {
+    let mut lane = Lane::new();
+    assert_eq!(lane.push(ms(5), LENGTH, 3, PacketKind::Other).copies, 1);
+    let released = lane.pop(ms(5)).unwrap();
+    assert_eq!(released, Released { slot: 3, length: LENGTH, flip: None, due: ms(5) });
+    assert_eq!((lane.pop(ms(5)), lane.next_event()), (None, None));
+    assert_eq!((lane.counts().delivered, lane.counts().delayed), (1, 0));
+}
+
+#[test]
+fn a_delay_keeps_a_packet_until_its_time() {
+    let mut lane = lane(&[delay(ms(40))], 1);
+    lane.push(ms(10), LENGTH, 0, PacketKind::Other);
+    assert_eq!(lane.next_event(), Some(ms(50)));
+    assert_eq!(lane.pop(ms(50) - Duration::from_nanos(1)), None);
+    assert_eq!(lane.pop(ms(51)).unwrap().due, ms(50));
+    assert_eq!(lane.counts().delay_total, ms(40));
+}
+
+#[test]
+fn faults_compose() {
+    let nth = Impairment::Loss(LossLaw::Nth { every: 2 });
+    let mut lane = lane(&[delay(ms(40)), nth, delay(ms(2))], 1);
+    for slot in 0..4 {
+        lane.push(ms(0), LENGTH, slot, PacketKind::Other);
+    }
+    assert_eq!(slots(&mut lane, ms(41)), [] as [u32; 0]);
+    assert_eq!(slots(&mut lane, ms(42)), [0, 2]);
+    let counts: Vec<_> = lane.stages().map(|stage| (stage.seen, stage.struck)).collect();
+    assert_eq!(counts, [(4, 4), (4, 2), (2, 2)]);
+}
+
+#[test]
+fn order_is_kept_or_not_as_is_asked() {
+    let jitter = Jitter { law: JitterLaw::Uniform, spread: ms(40), hold: Duration::ZERO };
+    for (reorder, kept) in [(ReorderPolicy::Preserve, true), (ReorderPolicy::Allow, false)] {
+        let delay = Impairment::Delay { base: ms(40), jitter: Some(jitter), reorder };
+        let mut lane = lane(&[delay], 7);
+        for slot in 0..1_000 {
+            lane.push(
+                Duration::from_micros(u64::from(slot) * 100),
+                LENGTH,
+                slot,
+                PacketKind::Other,
+            );
+        }
+        let left = slots(&mut lane, ms(1_000));
+        assert_eq!(left.is_sorted(), kept);
+        assert_eq!(lane.counts().reordered == 0, kept);
+        assert_eq!(left.len(), 1_000);
+    }
+}
+
+#[test]
+fn a_drawn_delay_can_last() {
+    let jitter = Jitter { law: JitterLaw::Uniform, spread: ms(40), hold: ms(10) };
+    let delay =
+        Impairment::Delay { base: ms(40), jitter: Some(jitter), reorder: ReorderPolicy::Allow };
+    let mut lane = lane(&[delay], 7);
+    let mut delays = Vec::new();
+    for at in 0..40 {
+        lane.push(ms(at), LENGTH, 0, PacketKind::Other);
+        while let Some(released) = lane.pop(ms(1_000)) {
+            delays.push(released.due - ms(at));
+        }
+    }
+    for tenth in delays.chunks(10) {
+        assert!(tenth.iter().all(|&delay| delay == tenth[0]), "{tenth:?}");
+    }
+    assert_ne!(delays[0], delays[10]);
+}
+
+#[test]
+fn a_partition_lets_nothing_pass_until_it_expires() {
+    let mut lane = Lane::new();
+    lane.add(1, &Impairment::Partition, 1, ms(100)).unwrap();
+    assert_eq!(lane.next_event(), Some(ms(100)));
+    lane.expire(ms(99));
+    assert_eq!(lane.push(ms(99), LENGTH, 0, PacketKind::Other).copies, 0);
+    lane.expire(ms(100));
+    assert_eq!(lane.push(ms(100), LENGTH, 0, PacketKind::Other).copies, 1);
+    assert_eq!((lane.counts().cut, lane.is_free()), (1, true));
+}
+
+#[test]
+fn what_waits_leaves_at_once_when_the_last_fault_is_taken_back() {
+    let mut lane = lane(&[delay(ms(40)), delay(ms(2))], 1);
+    lane.push(ms(0), LENGTH, 0, PacketKind::Other);
+    lane.remove(1);
+    assert_eq!(lane.pop(ms(1)), None);
+    // The order holds although the later one has less delay.
+    lane.push(ms(1), LENGTH, 1, PacketKind::Other);
+    lane.remove(0);
+    assert_eq!(slots(&mut lane, ms(2)), [0, 1]);
+    lane.push(ms(3), LENGTH, 2, PacketKind::Other);
+    assert_eq!(slots(&mut lane, ms(3)), [2]);
+}
+
+#[test]
+fn a_bandwidth_spaces_packets_and_drops_what_does_not_fit() {
+    let bandwidth = Impairment::Bandwidth {
+        bytes_per_second: 1e6,
+        burst_bytes: 0,
+        queue_bytes: 3 * LENGTH as u32,
+    };
+    let mut lane = lane(&[bandwidth], 1);
+    let copies: Vec<usize> =
+        (0..5).map(|slot| lane.push(ms(0), LENGTH, slot, PacketKind::Other).copies).collect();
+    assert_eq!(copies, [1, 1, 1, 0, 0]);
+    let due: Vec<_> = std::iter::from_fn(|| lane.pop(ms(9))).map(|it| it.due).collect();
+    assert_eq!(due, [ms(1), ms(2), ms(3)]);
+    assert_eq!((lane.counts().overflowed, lane.counts().lost), (2, 0));
+}
+
+#[test]
+fn a_burst_passes_after_a_pause() {
+    let bandwidth = Impairment::Bandwidth {
+        bytes_per_second: 1e6,
+        burst_bytes: 2 * LENGTH as u32,
+        queue_bytes: 100_000,
+    };
+    let mut lane = lane(&[bandwidth], 1);
+    for slot in 0..4 {
+        lane.push(ms(100), LENGTH, slot, PacketKind::Other);
+    }
+    let due: Vec<_> = std::iter::from_fn(|| lane.pop(ms(999))).map(|it| it.due).collect();
+    assert_eq!(due, [ms(100), ms(100), ms(101), ms(102)]);
+}
+
+#[test]
+fn copies_and_waiting_packets_are_bounded() {
+    let twice = Impairment::Duplicate { share: 1.0 };
+    let mut many = lane(&[twice; 5], 1);
+    assert_eq!(many.push(ms(0), LENGTH, 0, PacketKind::Other).copies, COPIES_MAX);
+
+    let mut full = lane(&[delay(ms(40))], 1);
+    let memory = full.held.capacity();
+    for slot in 0..HELD_PACKETS_MAX as u32 {
+        assert_eq!(full.push(ms(0), LENGTH, slot, PacketKind::Other).copies, 1);
+    }
+    assert_eq!(full.push(ms(0), LENGTH, 0, PacketKind::Other).copies, 0);
+    assert_eq!((full.counts().overflowed, full.held.capacity()), (1, memory));
+
+    for key in 5..STAGES_MAX as u128 {
+        many.add(key, &twice, 1, FOREVER).unwrap();
+    }
+    assert!(many.add(99, &twice, 1, FOREVER).is_err());
+    assert!(many.add(0, &twice, 1, FOREVER).is_ok(), "the same key takes its own place");
+}
+
+#[test]
+fn a_reset_strikes_data_of_tcp_alone() {
+    let mut lane = lane(&[Impairment::Reset { share: 1.0 }], 1);
+    for kind in [PacketKind::Other, PacketKind::DnsQuery] {
+        assert_eq!(lane.push(ms(0), LENGTH, 0, kind).copies, 1);
+    }
+    let pushed = lane.push(ms(0), LENGTH, 1, PacketKind::TcpData);
+    assert_eq!((pushed.reply, pushed.copies), (Some(Reply::Reset), 0));
+    assert_eq!(lane.counts().replied, 1);
+}
+
+#[test]
+fn queries_of_dns_are_answered_dropped_or_held_back() {
+    let act = |act| {
+        let mut lane = lane(&[Impairment::Dns { share: 1.0, act }], 1);
+        let others = [PacketKind::Other, PacketKind::TcpData];
+        assert!(others.iter().all(|&kind| lane.push(ms(0), LENGTH, 0, kind).copies == 1));
+        let pushed = lane.push(ms(0), LENGTH, 1, PacketKind::DnsQuery);
+        (pushed.reply, pushed.copies, slots(&mut lane, ms(5)).len(), lane.counts().lost)
+    };
+    let code = 3;
+    assert_eq!(act(DnsAct::Answer { code }), (Some(Reply::Dns { code }), 0, 2, 0));
+    assert_eq!(act(DnsAct::Drop), (None, 0, 2, 1));
+    assert_eq!(act(DnsAct::HoldBack { by: ms(6) }), (None, 1, 2, 0));
+    assert_eq!(act(DnsAct::HoldBack { by: ms(5) }), (None, 1, 3, 0));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_packets() {
+    let lost = |seed| {
+        let law = LossLaw::Bernoulli { share: 0.5 };
+        let mut lane = lane(&[Impairment::Loss(law)], seed);
+        (0..64).map(|_| lane.push(ms(0), LENGTH, 0, PacketKind::Other).copies).collect::<Vec<_>>()
+    };
+    assert_eq!(lost(1), lost(1));
+    assert_ne!(lost(1), lost(2));
+}

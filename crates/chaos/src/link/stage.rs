@@ -1,0 +1,142 @@
+//! One impairment at work: what it does to the next packet.
+
+use std::time::Duration;
+
+use super::jitter::JitterState;
+use super::loss::LossState;
+use super::rate::Rate;
+use super::{DnsAct, Impairment, PacketKind, Reply};
+use crate::Random;
+use crate::fault::ReorderPolicy;
+
+/// An impairment with its chances and its memory.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    work: Work,
+    random: Random,
+    /// Packets that came.
+    pub(super) seen: u64,
+    /// Packets that it did something to.
+    pub(super) struck: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Work {
+    Partition,
+    Loss(LossState),
+    Delay { base: Duration, jitter: Option<JitterState>, loose: bool },
+    Reorder { share: f64, hold_back: Duration },
+    Duplicate { share: f64 },
+    Corrupt { share: f64 },
+    Bandwidth(Rate),
+    Reset { share: f64 },
+    Dns { share: f64, act: DnsAct },
+}
+
+/// A packet between two stages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passing {
+    /// When it goes on.
+    pub(super) at: Duration,
+    /// Others may overtake it, and it others.
+    pub(super) loose: bool,
+    /// The bit that is turned.
+    pub(super) flip: Option<u32>,
+}
+
+/// What a stage does with a packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fate {
+    Passes(Passing),
+    PassesTwice(Passing),
+    Lost,
+    Cut,
+    Overflows,
+    Replies(Reply),
+}
+
+impl Stage {
+    pub(super) fn new(impairment: &Impairment, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let work = match *impairment {
+            Impairment::Partition => Work::Partition,
+            Impairment::Loss(law) => Work::Loss(LossState::new(law, &mut random)),
+            Impairment::Delay { base, jitter, reorder } => Work::Delay {
+                base,
+                jitter: jitter.map(JitterState::new),
+                loose: reorder == ReorderPolicy::Allow,
+            },
+            Impairment::Reorder { share, hold_back } => Work::Reorder { share, hold_back },
+            Impairment::Duplicate { share } => Work::Duplicate { share },
+            Impairment::Corrupt { share } => Work::Corrupt { share },
+            Impairment::Bandwidth { bytes_per_second, burst_bytes, queue_bytes } => {
+                Work::Bandwidth(Rate::new(bytes_per_second, burst_bytes, queue_bytes))
+            }
+            Impairment::Reset { share } => Work::Reset { share },
+            Impairment::Dns { share, act } => Work::Dns { share, act },
+        };
+        Self { work, random, seen: 0, struck: 0 }
+    }
+
+    pub(super) fn pass(&mut self, packet: Passing, length: usize, kind: PacketKind) -> Fate {
+        self.seen += 1;
+        let random = &mut self.random;
+        let fate = match &mut self.work {
+            Work::Partition => Fate::Cut,
+            Work::Loss(loss) => {
+                if !loss.strikes(random) {
+                    return Fate::Passes(packet);
+                }
+                Fate::Lost
+            }
+            Work::Delay { base, jitter, loose } => {
+                let delay = match jitter {
+                    Some(jitter) => jitter.apply(*base, packet.at, random),
+                    None => *base,
+                };
+                Fate::Passes(Passing {
+                    at: packet.at + delay,
+                    loose: packet.loose | *loose,
+                    ..packet
+                })
+            }
+            Work::Reorder { share, hold_back } if random.unit() < *share => {
+                Fate::Passes(Passing { at: packet.at + *hold_back, loose: true, ..packet })
+            }
+            Work::Duplicate { share } if random.unit() < *share => Fate::PassesTwice(packet),
+            Work::Corrupt { share } if random.unit() < *share => {
+                let bit = random.below(8 * length as u64) as u32;
+                Fate::Passes(Passing { flip: Some(bit), ..packet })
+            }
+            Work::Bandwidth(rate) => match rate.pass(packet.at, length) {
+                Some(at) => Fate::Passes(Passing { at, ..packet }),
+                None => Fate::Overflows,
+            },
+            Work::Reset { share } if kind == PacketKind::TcpData && random.unit() < *share => {
+                Fate::Replies(Reply::Reset)
+            }
+            Work::Dns { share, act } if kind == PacketKind::DnsQuery && random.unit() < *share => {
+                act.fate(packet)
+            }
+            Work::Reorder { .. }
+            | Work::Duplicate { .. }
+            | Work::Corrupt { .. }
+            | Work::Reset { .. }
+            | Work::Dns { .. } => return Fate::Passes(packet),
+        };
+        self.struck += 1;
+        fate
+    }
+}
+
+impl DnsAct {
+    fn fate(self, packet: Passing) -> Fate {
+        match self {
+            Self::Answer { code } => Fate::Replies(Reply::Dns { code }),
+            Self::Drop => Fate::Lost,
+            Self::HoldBack { by } => {
+                Fate::Passes(Passing { at: packet.at + by, loose: true, ..packet })
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A network namespace that lasts as long as this value, or a thread or socket in it.
+
+use std::fs::{self, File};
+use std::os::fd::AsFd as _;
+use std::panic::resume_unwind;
+use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::{NetworkError, interface};
+
+const OWN: &str = "/proc/thread-self/ns/net";
+const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
+
+/// A network namespace, held by a descriptor. It has no name and no mount, so nothing of it can be left
+/// behind.
+#[derive(Debug)]
+pub struct Namespace {
+    descriptor: File,
+}
+
+impl Namespace {
+    /// A new one, with nothing in it but a loopback interface that is up.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_SYS_ADMIN`; `ENOSPC` when there are too many.
+    pub fn new() -> Result<Self, NetworkError> {
+        // A thread of its own, so that the caller stays where it is.
+        on_thread(|| {
+            bulkhead_transport::unshare_network()
+                .map_err(NetworkError::at("make a network namespace"))?;
+            interface::up_loopback().map_err(NetworkError::at("bring its loopback up"))?;
+            Self::current()
+        })
+    }
+
+    /// The one in which the calling thread is.
+    ///
+    /// # Errors
+    /// `/proc` is not there.
+    pub fn current() -> Result<Self, NetworkError> {
+        let descriptor = File::open(OWN).map_err(NetworkError::at("open the own namespace"))?;
+        Ok(Self { descriptor })
+    }
+
+    /// Runs `work` on a thread in the namespace. Sockets that it makes stay there wherever they are
+    /// used, and threads and processes that it starts are born there. The thread ends with the call, and
+    /// with it children that asked to die with their parent (`PR_SET_PDEATHSIG` means the thread).
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_SYS_ADMIN`.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, NetworkError> {
+        on_thread(|| {
+            move_into_link_name_space(self.descriptor.as_fd(), Some(LinkNameSpaceType::Network))
+                .map_err(NetworkError::errno("enter a network namespace"))?;
+            Ok(work())
+        })
+    }
+
+    /// The congestion control that TCP sockets in it begin with.
+    ///
+    /// # Errors
+    /// It cannot be entered or has no TCP.
+    pub fn congestion_control(&self) -> Result<String, NetworkError> {
+        self.enter(|| fs::read_to_string(CONGESTION_CONTROL))?
+            .map(|text| text.trim_end().to_owned())
+            .map_err(NetworkError::at("read the congestion control"))
+    }
+}
+
+fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panic| resume_unwind(panic))
+}

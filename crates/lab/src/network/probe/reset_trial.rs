@@ -1,0 +1,79 @@
+//! A connection of TCP over a link, to see whether it is reset.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::network::Link;
+
+/// What became of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResetTrial {
+    /// It was reset after so many packets with data had passed.
+    ResetAfter(u32),
+    /// All of them passed.
+    Open,
+}
+
+/// Sends packets with a byte of data upstream (0) or downstream (1) on a new connection, each when the
+/// one before has arrived.
+///
+/// # Errors
+/// There was no connection by the deadline, or it ended in another way.
+pub(crate) fn reset_trial(
+    link: &Link,
+    lane: usize,
+    chunks: u32,
+    deadline: Instant,
+) -> io::Result<ResetTrial> {
+    let (client, server) = connect(link, deadline)?;
+    let (mut from, mut to) = if lane == 0 { (client, server) } else { (server, client) };
+    for passed in 0..chunks {
+        to.set_read_timeout(Some(left(deadline)?))?;
+        let sent = from.write_all(&[0]);
+        match sent.and_then(|()| to.read_exact(&mut [0])) {
+            Ok(()) => {}
+            Err(error) if is_reset(&error) => return Ok(ResetTrial::ResetAfter(passed)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(ResetTrial::Open)
+}
+
+/// The ends of a new connection from the client's to the server's end.
+fn connect(link: &Link, deadline: Instant) -> io::Result<(TcpStream, TcpStream)> {
+    let (client, server) = (link.client(), link.server());
+    let listener = server.namespace.enter(|| TcpListener::bind((server.v4, 0)));
+    let listener = listener.map_err(io::Error::other)??;
+    let address: SocketAddr = listener.local_addr()?;
+    let wait = left(deadline)?;
+    let connected = client.namespace.enter(|| TcpStream::connect_timeout(&address, wait));
+    let connected = connected.map_err(io::Error::other)??;
+    // The handshake is over for the client; its last packet may be lost on the way, and then the
+    // first data brings it.
+    connected.set_nodelay(true)?;
+    listener.set_nonblocking(true)?;
+    loop {
+        match listener.accept() {
+            Ok((accepted, _)) => {
+                accepted.set_nonblocking(false)?;
+                accepted.set_nodelay(true)?;
+                return Ok((connected, accepted));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                left(deadline)?;
+                std::thread::sleep(super::PAUSE);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,8 @@
+//! The lab against the world: namespaces, devices, processes.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
+
+mod link;
+mod storm;
+mod support;
+mod unprivileged;
