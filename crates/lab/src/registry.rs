@@ -3,6 +3,7 @@
 use bulkhead_chaos::Fault;
 
 use crate::Injector;
+use crate::inert::Inert;
 
 /// Injectors, of which the first that takes a fault carries it out.
 #[derive(Default)]
@@ -19,6 +20,13 @@ impl Registry {
     pub fn with(mut self, injector: impl Injector + 'static) -> Self {
         self.0.push(Box::new(injector));
         self
+    }
+
+    /// With the same injectors, none of which injects anything, though they say so: every injection
+    /// must then come out as not effective. The lab's check of itself.
+    #[must_use]
+    pub fn inert(self) -> Self {
+        Self(self.0.into_iter().map(|it| Box::new(Inert(it)) as Box<dyn Injector>).collect())
     }
 
     pub(crate) fn find(&self, fault: &Fault) -> Option<&dyn Injector> {

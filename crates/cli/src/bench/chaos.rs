@@ -157,7 +157,7 @@ fn once(lab: &Lab, kind: &Kind) -> anyhow::Result<Sample> {
     let settled = lab.wait(&ordered.ids, Until::Settled, PATIENCE);
     let settled = settled.first().context("the lab forgot an injection")?;
     let succeeded = settled.state == State::Active;
-    let seen = succeeded && target.is_struck();
+    let seen = succeeded && target.is_struck(settled.id);
     lab.stop(&caller, settled.id, "measured")?;
     let ended = lab.wait(&ordered.ids, Until::Ended, PATIENCE);
     let ended = ended.first().context("the lab forgot an injection")?;
@@ -175,6 +175,6 @@ fn once(lab: &Lab, kind: &Kind) -> anyhow::Result<Sample> {
         to_revert: ended.attempts > 0,
         reverted: ended.state.is_terminal(),
         revert_ms: ended.revert_ms,
-        left_behind: target.is_left_behind(),
+        left_behind: target.is_left_behind(ended.id),
     })
 }

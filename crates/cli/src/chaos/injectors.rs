@@ -3,16 +3,27 @@
 use std::ffi::OsString;
 
 use anyhow::Context;
-use bulkhead_lab::{GuardianCommand, KillProcess, Registry, StopProcess};
+use bulkhead_lab::{
+    GuardianCommand, HostInjector, KillProcess, Registry, RestartProcess, StopProcess,
+};
 
 /// All faults that `bulkhead chaos serve` can inject. One line for each injector.
 pub(crate) fn registry() -> anyhow::Result<Registry> {
-    Ok(Registry::new().with(StopProcess::new(guardian_command()?)).with(KillProcess))
+    Ok(Registry::new()
+        .with(StopProcess::new(guardian_command()?))
+        .with(KillProcess)
+        .with(RestartProcess)
+        .with(HostInjector::new(role("carry")?)))
 }
 
 /// This binary as the guardian of stopped processes.
 pub(crate) fn guardian_command() -> anyhow::Result<GuardianCommand> {
+    role("guardian")
+}
+
+/// This binary in another role.
+fn role(name: &str) -> anyhow::Result<GuardianCommand> {
     let program = std::env::current_exe().context("find this executable")?.into_os_string();
-    let arguments = ["chaos", "guardian"].map(OsString::from).to_vec();
+    let arguments = ["chaos", name].map(OsString::from).to_vec();
     Ok(GuardianCommand { program, arguments })
 }

@@ -51,6 +51,10 @@ pub(super) struct ServeArgs {
     /// Budget of injections that are alive at a time; overrides the file's
     #[arg(long, value_name = "N")]
     concurrent: Option<usize>,
+    /// Inject nothing, though the injectors say so: a check of the lab itself, in which every injection
+    /// must come out as not effective
+    #[arg(long)]
+    inert: bool,
     /// How changes of state are logged to standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Plain)]
     log_format: LogFormat,
@@ -67,7 +71,8 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         None => Endpoint::Unix(socket_path(&directory)),
     };
     let seed = u64::from(std::process::id());
-    let lab = Lab::open(LabOptions { directory, engine, policy, seed }, registry()?)?;
+    let registry = if args.inert { registry()?.inert() } else { registry()? };
+    let lab = Lab::open(LabOptions { directory, engine, policy, seed }, registry)?;
     let lab = Arc::new(lab);
     log(&lab, args.log_format);
     let ready = |endpoint: &Endpoint| {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bulkhead_chaos::{
-    Caller, EngineOptions, Fault, InjectRequest, NetworkFault, Policy, Role, Target,
+    Caller, EngineOptions, Fault, InjectRequest, NetworkFault, Partition, Policy, Role, Target,
 };
 use bulkhead_lab::{Lab, LabOptions, Registry};
 
@@ -55,7 +55,10 @@ impl Drop for Directory {
 
 pub(crate) fn request() -> InjectRequest {
     let target = Target::Link { name: "client".to_owned() };
-    InjectRequest::new(Fault::Network(NetworkFault::Partition), target)
+    InjectRequest::new(
+        Fault::Network(NetworkFault::Partition(Partition { direction: None })),
+        target,
+    )
 }
 
 pub(crate) fn ann() -> Caller {
