@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz-smoke`: each fuzz target for a short while, to see that it still builds and
-//! finds nothing at once. Long runs are for a machine of their own.
+//! `cargo xtask fuzz-smoke [SECONDS] [TARGET…]`: each fuzz target, or those that are named, for a short
+//! while or as long as one likes. Tells how much was tried.
 
 use std::fs;
 use std::process::Command;
@@ -10,12 +10,11 @@ use crate::command::{find_program, output, root, run as run_command};
 
 const SECONDS: u32 = 20;
 
-/// Runs every target of `fuzz/`. Says so and does nothing where nightly Rust or cargo-fuzz is missing.
+/// Says so and does nothing where nightly Rust or cargo-fuzz is missing.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    let seconds: u32 = match arguments {
-        [] => SECONDS,
-        [number] => number.parse().context("read the number of seconds")?,
-        other => bail!("unknown arguments `{}`", other.join(" ")),
+    let (seconds, wanted): (u32, &[&str]) = match arguments {
+        [] => (SECONDS, &[]),
+        [number, wanted @ ..] => (number.parse().context("read the number of seconds")?, wanted),
     };
     let targets = root().join("fuzz/fuzz_targets");
     if !targets.is_dir() {
@@ -35,13 +34,18 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         .filter_map(|entry| entry.ok()?.path().file_stem()?.to_str().map(str::to_owned))
         .collect();
     names.sort();
+    if let Some(unknown) = wanted.iter().find(|wanted| !names.iter().any(|name| name == *wanted)) {
+        bail!("no fuzz target is called `{unknown}`: {}", names.join(", "));
+    }
+    names.retain(|name| wanted.is_empty() || wanted.contains(&name.as_str()));
     for name in names {
         println!("── {name}, {seconds} s");
         run_command(
             Command::new("cargo")
                 .current_dir(root())
                 .args(["+nightly", "fuzz", "run", &name, "--"])
-                .arg(format!("-max_total_time={seconds}")),
+                .arg(format!("-max_total_time={seconds}"))
+                .arg("-print_final_stats=1"),
         )?;
     }
     Ok(())

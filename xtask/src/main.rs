@@ -5,6 +5,7 @@
 
 mod acme;
 mod bench;
+mod chaostoolkit;
 mod check;
 mod command;
 mod conformance;
@@ -13,6 +14,7 @@ mod docs;
 mod fuzz_smoke;
 mod gateway;
 mod go;
+mod simulate;
 mod soak;
 mod tidy;
 
@@ -49,14 +51,18 @@ cargo xtask COMMAND
                           clients, toxiproxy; all unless named
       --bulkhead PROGRAM  first: this program, in place of one built for release
   acme                    certificates from pebble, by each kind of challenge
+  chaostoolkit            experiments through Chaos Toolkit and through ours; writes docs/chaos-formats.md
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
+  simulate [SECONDS] [SEED]
+                          the data plane on a simulated clock and network, seed after seed (60)
   soak [OPTIONS]          mixed load while files, certificates, endpoints and workers come and go
       --minutes N         how long (1); or --seconds N
       --seed N            everything random is drawn from it (from the clock)
       --rate N            requests per second (300)
       --binary FILE       this bulkhead, not one that is built for release first
       --json FILE         the result, with the memory of each second
-  fuzz-smoke [SECONDS]    each fuzz target for a short while (20)
+  fuzz-smoke [SECONDS] [TARGET…]
+                          each fuzz target, or these, for so long (20)
   docs                    regenerate docs/config.md and the JSON Schema
 ";
 
@@ -85,9 +91,11 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", "link", rest @ ..] => bench::link::run(rest),
         ["acme"] => acme::run(),
         ["conformance", suites @ ..] => conformance::run(suites),
+        ["chaostoolkit"] => chaostoolkit::run(),
         // What `connectconformance` starts as its client or server; nobody else would.
         ["stand-in", rest @ ..] => conformance::stand_in(rest),
         ["differential"] => differential::run(),
+        ["simulate", rest @ ..] => simulate::run(rest),
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["soak", rest @ ..] => soak::run(rest),
         ["docs", rest @ ..] => docs::run(rest),

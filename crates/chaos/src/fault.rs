@@ -3,9 +3,9 @@
 //! A declaration says everything that changes its meaning (direction, base delay, distribution, unit);
 //! what is ambiguous is refused when it is read, not guessed when it is carried out.
 
-mod gateway;
+pub mod gateway;
 mod host;
-mod http;
+pub mod http;
 mod network;
 mod process;
 

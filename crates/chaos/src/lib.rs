@@ -14,7 +14,9 @@ mod life_cycle;
 mod link;
 mod order;
 mod random;
+mod report;
 mod request;
+mod rule;
 mod safety;
 mod statistics;
 mod verdict;
@@ -31,7 +33,7 @@ pub use engine::{
 pub use fault::{
     Amount, Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Fault, GatewayFault,
     HostFault, HostFaultError, HttpFault, Loss, LossModel, NetworkFault, NetworkFaultError,
-    Partition, Per, ProcessFault, Reorder, ReorderPolicy, Reset, Share,
+    Partition, Per, ProcessFault, Reorder, ReorderPolicy, Reset, Share, gateway, http,
 };
 pub use id::{ChaosId, ChaosIdError};
 pub use journal::{DamagedJournal, Record, Recovered, Remembered};
@@ -44,7 +46,9 @@ pub use link::{
 };
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;
+pub use report::{FaultRefusal, FaultReport, FaultState, GroupReport, GroupReports, Placed};
 pub use request::{InjectRequest, Plan, RequestError, TimeToLive};
+pub use rule::{FaultRule, FaultRuleError, RULE_ID_BYTES_MAX};
 pub use safety::{
     ABORT_SAMPLE_INTERVAL, APPROVAL_MS_MAX, APPROVALS_MAX, AbortCondition, AbortWatch, Actor,
     Approval, Approvals, Caller, Comparison, ENVIRONMENT_LABEL, Forbidden, Policy, Role, Sample,

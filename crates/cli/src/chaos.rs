@@ -2,6 +2,8 @@
 
 mod audit;
 mod client;
+mod experiment;
+mod import;
 mod inject;
 mod injectors;
 mod lever;
@@ -34,6 +36,7 @@ Examples:
   bulkhead chaos serve                              The lab, on a socket of its own
   bulkhead chaos inject process.stop --pid 4711 --ttl 30s
   bulkhead chaos revert --all                       Also works when no lab runs
+  bulkhead chaos run experiment.yaml                An experiment in Chaos Toolkit's format
   bulkhead chaos toxiproxy                          TCP proxies, driven by Toxiproxy's clients")]
 pub(crate) struct ChaosArgs {
     #[command(subcommand)]
@@ -43,6 +46,10 @@ pub(crate) struct ChaosArgs {
 /// Help of each stands with its arguments.
 #[derive(Debug, clap::Subcommand)]
 enum ChaosCommand {
+    Run(Box<experiment::ExperimentArgs>),
+    Check(experiment::CheckArgs),
+    Schema(experiment::SchemaArgs),
+    Import(import::ImportArgs),
     Serve(serve::ServeArgs),
     Inject(Box<inject::InjectArgs>),
     Revert(revert::RevertArgs),
@@ -60,6 +67,10 @@ enum ChaosCommand {
 
 pub(crate) fn execute(args: &ChaosArgs) -> anyhow::Result<ExitCode> {
     let result = match &args.command {
+        ChaosCommand::Run(args) => return experiment::run(args),
+        ChaosCommand::Check(args) => return experiment::check(args),
+        ChaosCommand::Schema(args) => return experiment::schema(args),
+        ChaosCommand::Import(args) => return import::execute(args),
         ChaosCommand::Serve(args) => serve::execute(args),
         ChaosCommand::Inject(args) => inject::execute(args),
         ChaosCommand::Revert(args) => revert::execute(args),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use bulkhead_chaos::{FaultRefusal, FaultReport, FaultRule, Placed};
 use bulkhead_config::Config;
 use bulkhead_config::model::{Discovery, Endpoint};
 use bulkhead_control::{
@@ -72,6 +73,26 @@ impl Plane for GatewayPlane {
             connections_lost: report.connections_lost as u64,
             duration: report.duration,
         })
+    }
+
+    fn put_fault(&self, id: &str, rule: FaultRule) -> Result<Placed, FaultRefusal> {
+        self.gateway.put_fault(id, rule)
+    }
+
+    fn faults(&self) -> Vec<FaultReport> {
+        self.gateway.faults()
+    }
+
+    fn fault(&self, id: &str) -> Option<FaultReport> {
+        self.gateway.fault(id)
+    }
+
+    fn remove_fault(&self, id: &str) -> Result<FaultReport, FaultRefusal> {
+        self.gateway.remove_fault(id)
+    }
+
+    fn remove_faults(&self) -> usize {
+        self.gateway.remove_faults()
     }
 
     fn resize_workers(&self, workers: usize) -> Result<usize, String> {

@@ -5,6 +5,7 @@ mod balance;
 mod cluster;
 pub(crate) mod discovery;
 mod edge;
+mod fault;
 mod jwt;
 mod keep_alive;
 mod layer4;

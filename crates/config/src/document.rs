@@ -47,6 +47,28 @@ pub fn read<T>(
     }
 }
 
+/// Parses YAML or JSON of a format that is not declared here, and lets `build` make of it what it is
+/// for. Everything else is as in [`read`].
+///
+/// # Errors
+/// Everything found wrong, in the order of the file, up to 100.
+pub fn read_tree<T>(
+    text: &str,
+    file: &str,
+    needed: &str,
+    build: impl FnOnce(&Node, &mut Report<'_>) -> T,
+) -> Result<(T, Vec<Diagnostic>), Diagnostics> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut report = Report::new(file, text);
+    let tree = yaml::read(text, needed, &mut report);
+    let built = tree.as_ref().map(|tree| build(tree, &mut report));
+    let (errors, warnings) = report.finish(tree.as_ref());
+    match built {
+        Some(built) if errors.is_empty() => Ok((built, warnings)),
+        _ => Err(Diagnostics(errors)),
+    }
+}
+
 /// Parses YAML or JSON of a format that is not ours.
 ///
 /// Limits: as [`crate::parse`].

@@ -6,6 +6,7 @@ pub(crate) mod balance;
 pub(crate) mod browsers;
 pub(crate) mod discovery;
 pub(crate) mod edge;
+pub(crate) mod fault;
 pub(crate) mod frontends;
 pub(crate) mod keep_alive;
 pub(crate) mod layer4;

@@ -10,6 +10,7 @@ mod balance;
 mod cluster;
 mod discovery;
 mod edge;
+mod fault;
 mod filter;
 mod jwt;
 mod keep_alive;
@@ -30,6 +31,7 @@ pub use balance::{AffinityCookie, Balance, HashSource, Locality, Maglev, RingHas
 pub use cluster::{Cluster, Endpoint, EndpointAddress};
 pub use discovery::{Discovery, Dns};
 pub use edge::{ForwardedHeader, ForwardedSource, Forwarding, IdTrust, RequestId, Untrusted};
+pub use fault::{FaultAbort, FaultFilter, FaultShare};
 pub use filter::{
     Cors, Filter, FixedResponse, HeaderChanges, JwtFilter, Mirror, PathRewrite, Redirect, Rewrite,
 };

@@ -1,8 +1,9 @@
 //! The admin server: HTTP/1.1 on an address of its own, loopback unless said otherwise.
 //!
-//! It tells, carries out operations and, if faults are allowed, kills workers; it never changes the
+//! It tells, carries out operations and, if faults are allowed, injects them; it never changes the
 //! configuration, and never shows a secret.
 
+mod faults;
 mod operations;
 mod pages;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -42,7 +43,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct AdminOptions {
     /// Address; port 0 asks the system for one.
     pub address: SocketAddr,
-    /// Whether `POST /workers/{index}/kill` is there.
+    /// Whether `POST /workers/{index}/kill` and `/faults` are there.
     pub faults: bool,
     /// Clusters without which the gateway is not ready: each must have a healthy endpoint.
     pub readiness_clusters: Vec<String>,
@@ -68,7 +69,7 @@ pub(crate) async fn serve(listener: TcpListener, pages: Arc<Pages>) {
 async fn serve_connection(stream: TcpStream, pages: Arc<Pages>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let pages = Arc::clone(&pages);
-        async move { Ok::<_, Infallible>(respond(&request, pages).await) }
+        async move { Ok::<_, Infallible>(respond(request, pages).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -80,14 +81,21 @@ async fn serve_connection(stream: TcpStream, pages: Arc<Pages>) {
     let _ = tokio::time::timeout(ADMIN_CONNECTION_LIFETIME, connection).await;
 }
 
-/// Bodies of requests are never read: hyper closes the connection if there is much of one.
-async fn respond(request: &Request<Incoming>, pages: Arc<Pages>) -> Response<Full<Bytes>> {
+/// Bodies of requests are read only where they say which fault is meant: else hyper closes the connection
+/// if there is much of one.
+async fn respond(request: Request<Incoming>, pages: Arc<Pages>) -> Response<Full<Bytes>> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let question = Question {
+    let mut question = Question {
         from_browser: request.headers().contains_key("origin")
             || request.headers().contains_key("sec-fetch-site"),
         ..Question::new(request.method().as_str(), target)
     };
+    if pages.faults && question.method == "PUT" && faults::is_for_faults(&question.path) {
+        let Some(body) = body_of(request).await else {
+            return response_of(Answer::text(413, "A fault has at most 64 KiB.\n"));
+        };
+        question.body = body;
+    }
     let answer = if question.may_block() {
         tokio::task::spawn_blocking(move || pages.answer(&question))
             .await
@@ -95,6 +103,17 @@ async fn respond(request: &Request<Incoming>, pages: Arc<Pages>) -> Response<Ful
     } else {
         pages.answer(&question)
     };
+    response_of(answer)
+}
+
+/// `None`: it is too long, too slow or broken off.
+async fn body_of(request: Request<Incoming>) -> Option<Vec<u8>> {
+    let body = Limited::new(request.into_body(), faults::FAULT_BYTES_MAX).collect();
+    let body = tokio::time::timeout(ADMIN_HEAD_TIMEOUT, body).await.ok()?.ok()?;
+    Some(body.to_bytes().to_vec())
+}
+
+fn response_of(answer: Answer) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() =
         hyper::StatusCode::from_u16(answer.status).unwrap_or(hyper::StatusCode::OK);

@@ -47,6 +47,27 @@ pub enum Event {
         /// Everything that is wrong, readable as it is.
         reason: String,
     },
+    /// A fault was put in force.
+    FaultPut {
+        /// Its name.
+        id: String,
+        /// Its family and kind.
+        kind: &'static str,
+        /// How long it lasts, unless it is taken back.
+        ttl: Duration,
+    },
+    /// A fault was taken back.
+    FaultRemoved {
+        /// Its name.
+        id: String,
+        /// How often it has struck.
+        hits: u64,
+    },
+    /// All faults were taken back.
+    FaultsRemoved {
+        /// How many there were.
+        count: usize,
+    },
     /// Applying a configuration panicked: the file is not watched any more.
     WatchEnded,
     /// A configuration took effect but for this, which is read at start only.
@@ -160,8 +181,11 @@ impl Event {
             | Self::WorkersResized { .. }
             | Self::EndpointHealthy { .. }
             | Self::EndpointsFound { .. }
+            | Self::FaultRemoved { .. }
+            | Self::FaultsRemoved { .. }
             | Self::WorkerKilled { .. } => Level::Info,
-            Self::NeedsRestart { .. }
+            Self::FaultPut { .. }
+            | Self::NeedsRestart { .. }
             | Self::NameFailed { .. }
             | Self::DiscoveryFailed { .. }
             | Self::EndpointUnhealthy { .. }
@@ -233,11 +257,10 @@ impl fmt::Display for Event {
                 "cluster `{cluster}`: no endpoints from `{source}`, its last ones stay: {}",
                 reason.trim_end()
             ),
-            Self::WorkerKilled { worker, connections_moved, connections_lost } => write!(
-                formatter,
-                "worker {worker} killed on request: {connections_moved} connections moved, \
-                 {connections_lost} lost"
-            ),
+            Self::FaultPut { .. }
+            | Self::FaultRemoved { .. }
+            | Self::FaultsRemoved { .. }
+            | Self::WorkerKilled { .. } => self.tell_of_faults(formatter),
             Self::CertificateProblem(_)
             | Self::AcmeObtained { .. }
             | Self::AcmeFailed { .. }
@@ -247,6 +270,26 @@ impl fmt::Display for Event {
 }
 
 impl Event {
+    fn tell_of_faults(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FaultPut { id, kind, ttl } => {
+                write!(formatter, "fault {id} injected on request: {kind}, for {ttl:?} at most")
+            }
+            Self::FaultRemoved { id, hits } => {
+                write!(formatter, "fault {id} taken back on request: it struck {hits} times")
+            }
+            Self::FaultsRemoved { count } => {
+                write!(formatter, "all faults taken back on request: {count}")
+            }
+            Self::WorkerKilled { worker, connections_moved, connections_lost } => write!(
+                formatter,
+                "worker {worker} killed on request: {connections_moved} connections moved, \
+                 {connections_lost} lost"
+            ),
+            _ => Ok(()),
+        }
+    }
+
     fn tell_of_certificates(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CertificateProblem(CertificateProblem { file, reason, kept }) => {

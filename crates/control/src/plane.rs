@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bulkhead_chaos::{FaultRefusal, FaultReport, FaultRule, Placed};
 use bulkhead_config::Config;
 use bulkhead_config::model::{Discovery, Endpoint};
 use bulkhead_message::Address;
@@ -24,6 +25,27 @@ pub trait Plane: Send + Sync + 'static {
     /// # Errors
     /// Text that says why it was not done.
     fn kill_worker(&self, worker: usize) -> Result<WorkerKilled, String>;
+
+    /// Puts a fault in force, until its time is over or it is taken back. A name is used once.
+    ///
+    /// # Errors
+    /// [`FaultRefusal`]; nothing has changed.
+    fn put_fault(&self, id: &str, rule: FaultRule) -> Result<Placed, FaultRefusal>;
+
+    /// All faults in force, and those that have ended, as far as they are known.
+    fn faults(&self) -> Vec<FaultReport>;
+
+    /// One of them.
+    fn fault(&self, id: &str) -> Option<FaultReport>;
+
+    /// Takes a fault back. It waits for no worker. One that was never there will not come.
+    ///
+    /// # Errors
+    /// The id cannot be one.
+    fn remove_fault(&self, id: &str) -> Result<FaultReport, FaultRefusal>;
+
+    /// Takes all faults back. Gives how many there were.
+    fn remove_faults(&self) -> usize;
 
     /// Makes it so many workers, and gives how many there were. Nothing is lost by it.
     ///

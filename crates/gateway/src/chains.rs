@@ -98,7 +98,9 @@ fn step(
     providers: &Providers,
 ) -> Result<Option<Arc<dyn Filter>>, FilterError> {
     Ok(Some(match filter {
-        model::Filter::Mirror(_) | model::Filter::GrpcWeb => return Ok(None),
+        model::Filter::Mirror(_) | model::Filter::GrpcWeb | model::Filter::Fault(_) => {
+            return Ok(None);
+        }
         model::Filter::Cors(spec) => Arc::new(Cors::new(&CorsSpec {
             allow_origins: spec.allow_origins.clone(),
             allow_methods: spec.allow_methods.clone(),

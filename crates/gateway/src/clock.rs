@@ -5,11 +5,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Monotonic time.
 pub(crate) fn now() -> Instant {
+    #[cfg(test)]
+    if let Some(simulated) = crate::simulation::now() {
+        return simulated;
+    }
     Instant::now()
 }
 
 /// Time since 1970-01-01T00:00:00Z.
 pub(crate) fn unix() -> Duration {
+    #[cfg(test)]
+    if let Some(simulated) = crate::simulation::unix() {
+        return simulated;
+    }
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 

@@ -129,6 +129,8 @@ pub(crate) struct Connection {
     pub(crate) half_closed: bool,
     /// Close when `out` is flushed.
     pub(crate) closing: bool,
+    /// Close it with a reset: a fault.
+    pub(crate) abort: bool,
     /// Our sending half is closed; input is thrown away until the peer closes too, so that the last
     /// answer is not destroyed by a reset.
     pub(crate) lingering: bool,
@@ -165,6 +167,7 @@ impl Connection {
             spoke: false,
             half_closed: false,
             closing: false,
+            abort: false,
             lingering: false,
             life: Life::default(),
             timer: TimerId::NONE,

@@ -19,7 +19,7 @@
 mod absorb;
 mod parts;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -124,7 +124,8 @@ impl Worker {
                 parts.join(node, Node::Exchange(other));
             }
         }
-        let mut parcels: HashMap<Node, Parcel> = HashMap::new();
+        // In an order that is the same whenever the same worker dies again: see `simulation`.
+        let mut parcels: BTreeMap<Node, Parcel> = BTreeMap::new();
         for key in connection_keys {
             let Some(mut connection) = self.connections.remove(key) else { continue };
             connection.timer = TimerId::NONE;
@@ -185,6 +186,14 @@ impl Worker {
         drain_queues(&self.shared, &self.slot, &siblings);
     }
 
+    /// A fault: what it served ends here, but each exchange in its record.
+    fn crash(&mut self) {
+        self.keep_parcels();
+        self.lose_the_rest();
+        let siblings = self.shared.siblings(self.slot.index);
+        drain_queues(&self.shared, &self.slot, &siblings);
+    }
+
     /// What an evacuation that went wrong has left behind is lost.
     fn lose_the_rest(&mut self) {
         for parcel in std::mem::take(&mut self.parcels) {
@@ -239,7 +248,10 @@ fn empty(mut worker: Worker) -> KillReport {
     let slot = worker.slot.clone();
     slot.close();
     let mut report = KillReport::default();
-    let moved = AssertUnwindSafe(|| worker.move_out(&mut report));
+    let moved = AssertUnwindSafe(|| match slot.crashed.load(Ordering::Relaxed) {
+        true => worker.crash(),
+        false => worker.move_out(&mut report),
+    });
     if catch_unwind(moved).is_err() {
         // A bug in the evacuation itself: what it had not sent is lost, the worker is not.
         let _ = catch_unwind(AssertUnwindSafe(|| worker.lose_the_rest()));

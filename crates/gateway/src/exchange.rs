@@ -25,6 +25,7 @@ use crate::worker::Worker;
 
 mod affinity;
 mod backend;
+mod befall;
 mod body_rate;
 mod ending;
 mod failing;
@@ -40,6 +41,7 @@ mod tunnel;
 
 pub(crate) use affinity::{Affinity, hash_of_ip};
 use backend::{choose_backend, observe_latency, pick_endpoint};
+use befall::Befallen;
 pub(crate) use body_rate::BodyRate;
 use ending::fresh;
 pub(crate) use handshake::Tunnel;
@@ -151,11 +153,23 @@ impl Worker {
         let Self { exchanges, snapshot, rng, breakers, shard, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(route) = exchange.route.map(|route| snapshot.route(route)) else { return Ok(()) };
-        let mirrors = route.mirror.is_some();
         exchange
             .passes
             .enter_route(route.guard.as_ref(), Gate { breakers, shard, now: self.now })?;
         choose_backend(exchange, route, rng)?;
+        match self.befall_request(key) {
+            Befallen::Spared => self.send_on(key),
+            Befallen::Taken => Ok(()),
+        }
+    }
+
+    /// To the backend that is chosen.
+    fn send_on(&mut self, key: Key) -> Result<(), Failure> {
+        let Some(exchange) = self.exchanges.get(key) else { return Ok(()) };
+        let Some(route) = exchange.route.map(|route| exchange.snapshot.route(route)) else {
+            return Ok(());
+        };
+        let mirrors = route.mirror.is_some();
         if exchange.expects_continue {
             // The gateway buffers and retries, so it answers for the upstream (RFC 9110 §10.1.1).
             self.send_interim(key, &ResponseHead::new(100));
@@ -191,6 +205,9 @@ impl Worker {
             cluster.pool.budget().record_request(self.now);
         }
         self.set_exchange_timer(key);
+        if self.befall_attempt(key)? {
+            return Ok(());
+        }
         self.acquire(key)
     }
 
@@ -264,6 +281,10 @@ impl Worker {
             Phase::Responding if exchange.tunnel.is_some() => {}
             _ => {
                 exchange.expects_continue = false;
+                let bytes = match &mut exchange.fault {
+                    Some(fault) => fault.request.alter(bytes),
+                    None => bytes,
+                };
                 body.push(&bytes, keep_max);
                 body.owed += flow;
                 self.in_hand.flow_bytes = 0;
@@ -343,12 +364,15 @@ impl Worker {
         }
         let Self { exchanges, heads, clusters, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
-        let head = &mut heads.response;
+        exchange.attempt_outcome = AttemptOutcome::of_status(heads.response.status);
+        observe_latency(exchange, clusters, self.now);
+        self.befall_response(key);
+        let Self { exchanges, heads, .. } = self;
+        let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(route) = exchange.route.map(|route| exchange.snapshot.route(route)) else {
             return Ok(());
         };
-        exchange.attempt_outcome = AttemptOutcome::of_status(head.status);
-        observe_latency(exchange, clusters, self.now);
+        let head = &mut heads.response;
         strip_hop_by_hop(&mut head.fields);
         route.chain.on_response(&exchange.request, head);
         exchange.affinity.set_cookie(route.backend(exchange.backend), exchange.secure, head);
@@ -376,6 +400,11 @@ impl Worker {
     fn send_head(&mut self, key: Key, end: bool) {
         if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge != Key::NONE) {
             self.drop_hedge(key);
+        }
+        if self.exchanges.get(key).is_some_and(|exchange| exchange.fault.is_some())
+            && self.keep_head(key, end)
+        {
+            return;
         }
         let Self { exchanges, connections, heads, spare_buffers, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return };

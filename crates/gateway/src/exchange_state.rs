@@ -12,6 +12,7 @@ use bulkhead_upstream::{AttemptOutcome, EndpointId, Tried};
 use crate::arena::Key;
 use crate::breakers::Passes;
 use crate::exchange::{Affinity, BodyRate, Tunnel};
+use crate::faulted::Faulted;
 use crate::grpc_messages::GrpcMessages;
 use crate::pipe::Pipe;
 use crate::snapshot::{ClusterId, Snapshot};
@@ -36,6 +37,9 @@ pub(crate) enum Phase {
     /// Not routed yet.
     #[default]
     Begun,
+    /// Held by an injected delay until `retry_at`: before it goes upstream, or, with an attempt that is
+    /// open, before that fails.
+    Held,
     /// In the queue for an upstream connection.
     Waiting,
     /// A failed attempt is followed by another at `retry_at`.
@@ -126,6 +130,8 @@ pub(crate) struct Exchange {
     /// A call of gRPC-Web that is translated.
     pub(crate) grpc_web: Option<Call>,
     pub(crate) body_rate: BodyRate,
+    /// What injected faults do to it, if any do.
+    pub(crate) fault: Option<Box<Faulted>>,
     /// Bytes of the request's body that had come when the answer was over.
     pub(crate) discarded_from: u64,
     pub(crate) started: Instant,
@@ -188,6 +194,7 @@ impl Exchange {
             response_ended: false,
             grpc_web: None,
             body_rate: BodyRate::default(),
+            fault: None,
             discarded_from: 0,
             started: now,
             attempt_started: now,
@@ -239,6 +246,7 @@ impl Exchange {
         self.response_ended = false;
         self.grpc_web = None;
         self.body_rate = BodyRate::default();
+        self.fault = None;
         self.discarded_from = 0;
         self.started = now;
         self.attempt_started = now;
@@ -269,6 +277,7 @@ impl Exchange {
     /// Takes over the attempt of an exchange that carries the same request. Its own must be over.
     pub(crate) fn take_leg(&mut self, other: &mut Self) {
         self.phase = other.phase;
+        self.retry_at = None;
         self.endpoint = other.endpoint;
         self.upstream = other.upstream.take();
         self.sent_from = other.sent_from;

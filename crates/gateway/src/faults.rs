@@ -52,6 +52,16 @@ impl Faults {
         self.0[fault as usize].0.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// The fault is not to happen any more.
+    pub(crate) fn clear(&self, fault: Fault) {
+        self.0[fault as usize].0.store(0, Ordering::Relaxed);
+    }
+
+    /// How often it is still to happen.
+    pub(crate) fn left(&self, fault: Fault) -> u32 {
+        self.0[fault as usize].0.load(Ordering::Relaxed)
+    }
+
     /// Whether it is to happen now.
     #[inline]
     pub(crate) fn take(&self, fault: Fault) -> bool {

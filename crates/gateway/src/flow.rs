@@ -11,6 +11,10 @@ use crate::exchange_state::{Leg, Phase};
 use crate::faults::Fault;
 use crate::worker::Worker;
 
+mod shaped;
+
+pub(crate) use shaped::Room;
+
 /// Which body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -32,6 +36,9 @@ impl Worker {
     ) -> bool {
         let Self { exchanges, connections, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return false };
+        if exchange.fault.is_some() {
+            return self.pass_on_shaped(key, bytes, flow, end);
+        }
         let body = &mut exchange.response_body;
         body.total += bytes.len() as u64;
         body.ended |= end;
@@ -74,6 +81,8 @@ impl Worker {
         if direction == Direction::Request && exchange.awaits_tunnel() {
             return;
         }
+        let faulty = exchange.fault.is_some();
+        let room = if faulty { Room::of(exchange, direction, self.now) } else { Room::ALL };
         let (body, to, from) = match direction {
             Direction::Request => {
                 (&mut exchange.request_body, exchange.upstream, exchange.downstream)
@@ -91,31 +100,20 @@ impl Worker {
             && !body.end_sent
         {
             let out = &mut connection.out;
-            let end = body.ended && !body.has_trailers;
-            if out.len() >= OUT_BYTES_MAX {
-                if !connection.stalled.contains(&key) {
-                    connection.stalled.push(key);
-                }
-            } else if before > 0 || end {
-                match codec.send_data(to.stream, body.waiting(), end, &mut out.bytes) {
-                    Ok(taken) => {
-                        body.advance(taken);
-                        body.end_sent = end && taken == before;
-                    }
-                    Err(error) => refused = Some(error),
-                }
+            let full = out.len() >= OUT_BYTES_MAX;
+            if full && !connection.stalled.contains(&key) {
+                connection.stalled.push(key);
             }
-            // Not whatever has ended: an end that the full outbox kept back is no trailers.
-            if refused.is_none() && body.is_drained() && body.has_trailers && !body.end_sent {
-                refused = codec.send_trailers(to.stream, &body.trailers, &mut out.bytes).err();
-                body.end_sent = true;
-            }
+            refused = body.pass_on(codec, to.stream, full, room, &mut out.bytes).err();
             if !connection.dirty && !connection.out.is_empty() {
                 connection.dirty = true;
                 dirty.push(to.connection);
             }
         }
         let left = body.waiting().len();
+        if faulty && let Some(fault) = &mut exchange.fault {
+            fault.shaping(direction).passed(before - left, before.min(room.bytes));
+        }
         if left > 0 && direction == Direction::Request {
             exchange.body_rate.hold();
         }
@@ -128,6 +126,9 @@ impl Worker {
         body.paused = (body.paused || pause) && !resume;
         if let Some(from) = from {
             self.grant(from, grant, hold, resume);
+        }
+        if faulty && refused.is_none() {
+            self.flushed_shaped(key, direction, left);
         }
         match (refused, direction) {
             (None, Direction::Request) if !in_tunnel => {}

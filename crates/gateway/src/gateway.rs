@@ -29,6 +29,7 @@ use crate::shared::Shared;
 use crate::snapshot::{ApplyError, BuiltClients, ClusterEntry, ClusterIds, Compiler, Snapshot};
 
 mod endpoints;
+mod injecting;
 
 pub(crate) use endpoints::WorkerReport;
 
@@ -365,6 +366,18 @@ impl Gateway {
     /// # Errors
     /// [`KillError`].
     pub fn kill_worker(&self, index: usize) -> Result<KillReport, KillError> {
+        self.end_worker(index, false)
+    }
+
+    /// Kills a worker, and with it all that it serves. Comes back when its successor has started.
+    ///
+    /// # Errors
+    /// [`KillError`].
+    pub fn crash_worker(&self, index: usize) -> Result<KillReport, KillError> {
+        self.end_worker(index, true)
+    }
+
+    fn end_worker(&self, index: usize, crash: bool) -> Result<KillReport, KillError> {
         let (reporter, report) = sync_channel(1);
         let slot = {
             let state = self.shared.state();
@@ -378,6 +391,7 @@ impl Gateway {
             return Err(KillError::Dying(index));
         }
         self.shared.await_evacuation(&slot, reporter);
+        slot.crashed.store(crash, Ordering::Relaxed);
         slot.kill();
         report.recv_timeout(KILL_TIMEOUT).map_err(|_| KillError::Timeout(index))
     }

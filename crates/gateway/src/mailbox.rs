@@ -22,6 +22,8 @@ const MESSAGES_MAX: usize = 4096;
 pub(crate) enum Message {
     /// A new configuration.
     Snapshot(Arc<Snapshot>),
+    /// There are other rules for faults.
+    Rules,
     /// Listen on these from now on, and on no others.
     Listeners(Vec<WorkerListener>),
     /// Accept what waits in a killed sibling's queues.
@@ -50,6 +52,8 @@ pub(crate) struct Slot {
     pub(crate) generation: u64,
     /// The kill fault: the loop ends at its next event.
     pub(crate) killed: AtomicBool,
+    /// A worse one: when the loop ends, what it served ends with it.
+    pub(crate) crashed: AtomicBool,
     /// `None`: no message is taken any more, and the waker's descriptor is given back.
     door: Mutex<Option<Door>>,
     /// Kernel thread id; 0 until the thread runs.
@@ -58,6 +62,8 @@ pub(crate) struct Slot {
     pub(crate) exchanges: AtomicUsize,
     /// Goes up once a second while the loop turns.
     pub(crate) beats: AtomicU64,
+    /// Version of the rules for faults that are in force there.
+    pub(crate) rules_version: AtomicU64,
 }
 
 /// Where messages are left.
@@ -86,11 +92,13 @@ impl Slot {
             index,
             generation,
             killed: AtomicBool::new(false),
+            crashed: AtomicBool::new(false),
             door: Mutex::new(Some(door)),
             thread_id: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             exchanges: AtomicUsize::new(0),
             beats: AtomicU64::new(0),
+            rules_version: AtomicU64::new(0),
         };
         Ok((Arc::new(slot), inbox))
     }

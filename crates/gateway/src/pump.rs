@@ -443,6 +443,10 @@ impl Worker {
         if connection.lingering {
             return;
         }
+        if connection.abort {
+            connection.channel.reset_on_close();
+            return self.connection_lost(key);
+        }
         if connection.input_closed || !connection.is_downstream() {
             // Whoever has ended its half does not send what a reset could answer.
             return self.connection_lost(key);

@@ -49,6 +49,11 @@ impl Worker {
                 Some(ids) => ids.of(&exchange.request.fields),
                 None => exchange.request.fields.get(Known::XRequestId),
             },
+            fault: exchange.fault.as_ref().and_then(|fault| fault.kind),
+            fault_group: exchange
+                .fault
+                .as_ref()
+                .and_then(|fault| self.record_faults(exchange, fault)),
             tls: exchange.tls.as_ref().and_then(|tls| tls.record()),
         };
         let series = match (route, exchange.cluster) {

@@ -18,6 +18,9 @@ impl Worker {
         // They hold the snapshot of their last exchange, with all its routes and keys.
         self.spare.clear();
         self.adopt_clusters();
+        if !self.injected.pools.is_empty() {
+            self.limit_pools();
+        }
         self.apply_verdicts();
         self.relieve();
     }

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::connection::Connection;
 use crate::evacuation::{self, KillReport, Parcel};
 use crate::faults::Faults;
+use crate::injection::Injections;
 use crate::listening::ListeningSet;
 use crate::mailbox::{Message, Slot};
 use crate::names::{Names, has_names};
@@ -70,6 +71,14 @@ impl State {
             .collect()
     }
 
+    /// Puts a new worker's slot in its place.
+    fn seat(&mut self, slot: Arc<Slot>) {
+        match self.slots.get_mut(slot.index) {
+            Some(place) => *place = slot,
+            None => self.slots.push(slot),
+        }
+    }
+
     /// Another handle of each socket that a worker listens on.
     pub(crate) fn share(
         &self,
@@ -91,6 +100,7 @@ impl State {
 pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) faults: Arc<Faults>,
+    pub(crate) injections: Injections,
     pub(crate) challenges: Arc<HttpChallenges>,
     /// The access log tells of TLS.
     pub(crate) logs_tls: bool,
@@ -115,9 +125,14 @@ impl Shared {
         logs_tls: bool,
         placement: Placement,
     ) -> Self {
+        let mut injections = Injections::default();
+        if let Some(log) = &access_log {
+            injections.levers.log_delay_ms = log.delay_ms();
+        }
         Self {
             registry,
-            faults: Arc::default(),
+            faults: injections.levers.faults.clone(),
+            injections,
             challenges: Arc::default(),
             logs_tls,
             totals: Totals::default(),
@@ -299,17 +314,20 @@ impl Shared {
         }
         let _fresh = slot.send(Message::Listeners(listeners));
         let (shared, own) = (self.clone(), slot.clone());
+        #[cfg(test)]
+        if crate::simulation::is_on() {
+            state.seat(slot);
+            drop(state);
+            crate::simulation::enlist(Worker::new(own, inbox, poll, snapshot, shared));
+            return Ok(());
+        }
         let thread =
             std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 // Before it allocates: memory comes from where it is first touched.
                 shared.placement.pin(index);
                 live(Worker::new(own, inbox, poll, snapshot, shared));
             })?;
-        if state.slots.len() <= index {
-            state.slots.push(slot);
-        } else {
-            state.slots[index] = slot;
-        }
+        state.seat(slot);
         state.threads.retain(|thread| !thread.is_finished());
         state.threads.push(thread);
         Ok(())

@@ -23,12 +23,14 @@ use crate::breakers::{BreakerIds, Guard};
 use crate::certificates::{Certificates, Loading};
 use crate::chains::{self, BuiltProviders};
 use crate::clock;
+use crate::injection::Rule;
 use crate::intake::Intake;
 use crate::names::Names;
 use crate::overload::memory_ceiling;
 
 mod apply_error;
 mod backend;
+mod fault;
 mod mirror;
 mod relay_route;
 mod retry;
@@ -155,6 +157,8 @@ pub(crate) struct RouteEntry {
     /// How long the first attempt may take before there is a second one; `None`: there is none.
     pub(crate) hedge_delay: Option<Duration>,
     pub(crate) guard: Option<Guard>,
+    /// What its filter injects.
+    pub(crate) faults: Box<[Arc<Rule>]>,
     /// Series of exchanges that reached no cluster.
     pub(crate) unserved: ExchangeSeries,
     backends: Vec<BackendEntry>,
@@ -308,6 +312,7 @@ fn route_entry(
         marks_attempts: route.retry.as_ref().is_some_and(|policy| policy.attempt_count_header),
         mirror: mirror::compile(route, &compiler.ids),
         hedge_delay: route.hedge.as_ref().map(|hedge| hedge.delay),
+        faults: fault::rules(route),
         unserved: compiler.registry.series(&route.name, ""),
         backends,
         prefixes,

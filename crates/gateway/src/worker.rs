@@ -7,6 +7,7 @@
 
 mod accepting;
 mod listeners;
+mod rules;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,6 +35,7 @@ use crate::evacuation::Parcel;
 use crate::exchange_state::{Exchange, Phase};
 use crate::faults::{Fault, Faults};
 use crate::guard::InHand;
+use crate::injection::FaultTable;
 use crate::mailbox::{Message, Slot};
 use crate::outbox::SpareBuffers;
 use crate::pressure::Pressure;
@@ -115,6 +117,8 @@ pub(crate) struct Worker {
     pub(crate) caches: Caches,
     pub(crate) shard: Arc<Shard>,
     pub(crate) faults: Arc<Faults>,
+    /// The rules of run time that befall exchanges.
+    pub(crate) injected: FaultTable,
     pub(crate) challenges: Arc<HttpChallenges>,
     pub(crate) access_log: Option<AccessLogWriter>,
     pub(crate) balance: Balance,
@@ -142,6 +146,7 @@ impl Worker {
         let shard = shared.registry.shard(slot.index);
         let mut worker = Self {
             faults: shared.faults.clone(),
+            injected: FaultTable::default(),
             challenges: shared.challenges.clone(),
             access_log: shared.log_writer(),
             slot,
@@ -171,7 +176,7 @@ impl Worker {
             lost: 0,
             in_hand: InHand::NOTHING,
             now,
-            unix_s: clock::unix().as_secs(),
+            unix_s: 0,
             date: DateCache::default(),
             next_housekeeping: now,
             verdicts_seen: 0,
@@ -187,8 +192,9 @@ impl Worker {
             beginners: Vec::new(),
             idle_until: now,
         };
-        worker.date.update(clock::unix());
+        worker.tell_time();
         worker.adopt_clusters();
+        worker.take_rules();
         worker
     }
 
@@ -198,14 +204,15 @@ impl Worker {
         // What was parked before this worker was there to be woken.
         self.read_mail();
         loop {
-            if let Some(exit) = self.turn(&mut events) {
+            let timeout = self.wait();
+            if let Some(exit) = self.turn(&mut events, timeout) {
                 return exit;
             }
         }
     }
 
-    fn turn(&mut self, events: &mut Events) -> Option<Exit> {
-        let timeout = self.wait();
+    /// One turn of the loop, which waits for something to happen no longer than `timeout`.
+    pub(crate) fn turn(&mut self, events: &mut Events, timeout: Option<Duration>) -> Option<Exit> {
         if let Err(cause) = self.poll.poll(events, timeout)
             && cause.kind() != std::io::ErrorKind::Interrupted
         {
@@ -246,7 +253,8 @@ impl Worker {
         self.finished_draining()
     }
 
-    fn wait(&self) -> Option<Duration> {
+    /// How long nothing has to be done if nothing happens.
+    pub(crate) fn wait(&self) -> Option<Duration> {
         let relays_wait = !self.relays_again.is_empty();
         if relays_wait
             || !self.again.is_empty()
@@ -390,13 +398,12 @@ impl Worker {
             return;
         }
         self.next_housekeeping = self.now + HOUSEKEEPING;
-        let unix = clock::unix();
-        self.unix_s = unix.as_secs();
-        self.date.update(unix);
+        self.tell_time();
         self.expire_idle();
         self.retire_leftovers();
         self.spare_buffers.trim();
         self.preconnect();
+        self.sweep_rules();
         self.accept_again();
         self.count_endpoints();
         self.count_breakers();
@@ -417,11 +424,12 @@ impl Worker {
 
     // === Mail ===
 
-    fn read_mail(&mut self) {
+    pub(crate) fn read_mail(&mut self) {
         self.parcels.extend(self.shared.take_parked());
         while let Ok(message) = self.inbox.try_recv() {
             match message {
                 Message::Snapshot(snapshot) => self.install(snapshot),
+                Message::Rules => self.take_rules(),
                 Message::Listeners(listeners) => self.listen_on(listeners),
                 Message::AcceptQueue(queues) => self.drain_queues(&queues),
                 Message::Parcels(parcels) => self.parcels.extend(parcels),

@@ -9,6 +9,7 @@ mod clock;
 mod directory;
 mod events;
 mod failure;
+mod gateway;
 mod host;
 mod inert;
 mod injector;
@@ -26,6 +27,7 @@ mod writer;
 pub use directory::{RecordError, audit_path, lever_path, recorded, socket_path};
 pub use events::{EVENTS_KEPT_MAX, EVENTS_WAITING_MAX, Subscription};
 pub use failure::{Denied, LabError};
+pub use gateway::GatewayInjector;
 pub use host::{HostInjector, carry};
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 pub use network::{

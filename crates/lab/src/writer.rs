@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{AuditHead, Number, Record};
 use serde_json::Value;
@@ -15,6 +16,10 @@ use crate::journal::Journal;
 
 /// Lines that may wait for the disk; beyond, nothing new is accepted.
 pub(crate) const WRITES_MAX: usize = 8_192;
+
+/// How often the audit log is synchronised, at most. What a lab that is killed has written is safe all
+/// the same; a machine that dies may lose the lines of so long.
+const AUDIT_SYNC_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Something to be written.
 #[derive(Debug)]
@@ -92,6 +97,7 @@ impl Files {
         written: impl Fn(Number, Result<(), String>),
     ) {
         waiting.lock().head = self.audit.head().clone();
+        let mut synced = Instant::now();
         while let Some(lines) = waiting.take() {
             let mut text = String::new();
             let mut answers = Vec::new();
@@ -116,13 +122,18 @@ impl Files {
             for number in answers {
                 written(number, result.clone());
             }
-            self.after(waiting, audited);
+            if synced.elapsed() >= AUDIT_SYNC_INTERVAL {
+                synced = Instant::now();
+                audited = audited.and_then(|()| self.audit.sync());
+            }
+            self.after(waiting, &audited);
         }
+        let synced = self.audit.sync();
+        self.after(waiting, &synced);
     }
 
     /// What nobody waits for.
-    fn after(&mut self, waiting: &Waiting, audited: io::Result<()>) {
-        let audited = audited.and_then(|()| self.audit.sync());
+    fn after(&mut self, waiting: &Waiting, audited: &io::Result<()>) {
         let mut queue = waiting.lock();
         queue.head = self.audit.head().clone();
         queue.audit_errors += u64::from(audited.is_err());

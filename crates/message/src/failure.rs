@@ -50,6 +50,8 @@ pub enum FailureKind {
     ClientAborted,
     /// The client did not send its request in time.
     RequestTimeout,
+    /// A fault that was injected on purpose.
+    Injected,
     /// A panic or a broken invariant inside the gateway.
     Internal,
 }
@@ -81,6 +83,7 @@ impl FailureKind {
             Self::IdleTimeout => "idle_timeout",
             Self::ClientAborted => "client_aborted",
             Self::RequestTimeout => "request_timeout",
+            Self::Injected => "injected",
             Self::Internal => "internal",
         }
     }
@@ -160,6 +163,7 @@ impl Failure {
             FailureKind::NoEndpoint
             | FailureKind::CircuitOpen
             | FailureKind::Overloaded
+            | FailureKind::Injected
             | FailureKind::UpstreamRefused => 503,
             FailureKind::HeadTimeout | FailureKind::DeadlineExceeded | FailureKind::IdleTimeout => {
                 504

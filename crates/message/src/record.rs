@@ -71,6 +71,10 @@ pub struct ExchangeRecord<'a> {
     pub revision: u64,
     /// Id for correlation, if the request carries `x-request-id`.
     pub request_id: Option<&'a [u8]>,
+    /// What was injected into it first, if anything was.
+    pub fault: Option<&'static str>,
+    /// `experiment` or `control`, if it is one of two groups that are compared.
+    pub fault_group: Option<&'static str>,
     /// Facts of the client's TLS session, if they are to be told.
     pub tls: Option<TlsRecord<'a>>,
 }

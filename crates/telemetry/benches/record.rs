@@ -28,6 +28,8 @@ fn exchange() -> ExchangeRecord<'static> {
         duration: Duration::from_micros(830),
         revision: 1,
         request_id: None,
+        fault: None,
+        fault_group: None,
         tls: None,
     }
 }

@@ -15,6 +15,7 @@ mod breaker;
 mod certificates;
 mod counter;
 mod exposition;
+mod faults;
 mod histogram;
 mod process;
 mod reasons;

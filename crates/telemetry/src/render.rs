@@ -8,6 +8,7 @@ mod clusters;
 mod connections;
 mod exchanges;
 mod failures;
+mod faults;
 mod process;
 mod relays;
 
@@ -56,6 +57,7 @@ pub(crate) fn render(registry: &Registry) -> String {
     clusters::endpoints(&mut out, &view);
     breakers::breakers(&mut out, &view);
     failures::overload(&mut out, &view);
+    faults::faults(&mut out, &view);
     process::workers(&mut out, &view);
     process::gateway(&mut out, &view);
     registry.certificates().render(&mut out);

@@ -6,6 +6,7 @@ use bulkhead_message::{ExchangeRecord, Outcome, Side, Version};
 
 use crate::breaker::{BreakerCells, BreakerSeries};
 use crate::counter::Counter;
+use crate::faults::FaultCells;
 use crate::histogram::{FineHistogram, micros};
 use crate::reasons::Reasons;
 use crate::relay::RelayCells;
@@ -62,6 +63,7 @@ pub struct Shard {
     pub(crate) handshakes_failed: Reasons,
     pub(crate) shed: Reasons,
     pub(crate) accept_pauses: Counter,
+    pub(crate) faults: FaultCells,
     /// A gauge: step of the pressure, 0 to 3.
     pub(crate) pressure: Counter,
 }

@@ -278,6 +278,11 @@ impl Channel {
     /// Ends the connection at once, in both directions, with a TCP reset and without waiting for
     /// what was written: for peers that abuse it.
     pub fn abort(self) {
+        self.reset_on_close();
+    }
+
+    /// Makes the end of the connection a TCP reset, as [`Channel::abort`] does at once.
+    pub fn reset_on_close(&self) {
         // Without the option the drop ends the connection in the ordinary way.
         let _best_effort = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
     }

@@ -20,6 +20,7 @@ const SHELL: &[&str] = &[
     "crates/load/",
     "crates/origin/",
     "crates/control/",
+    "crates/lab/",
     "crates/cli/",
     "crates/telemetry/",
     "crates/testkit/",

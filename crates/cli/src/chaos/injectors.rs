@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use anyhow::Context;
 use bulkhead_lab::{
-    GuardianCommand, HostInjector, KillProcess, Registry, RestartProcess, StopProcess,
+    GatewayInjector, GuardianCommand, HostInjector, KillProcess, Registry, RestartProcess,
+    StopProcess,
 };
 
 /// All faults that `bulkhead chaos serve` can inject. One line for each injector.
@@ -13,7 +14,8 @@ pub(crate) fn registry() -> anyhow::Result<Registry> {
         .with(StopProcess::new(guardian_command()?))
         .with(KillProcess)
         .with(RestartProcess)
-        .with(HostInjector::new(role("carry")?)))
+        .with(HostInjector::new(role("carry")?))
+        .with(GatewayInjector))
 }
 
 /// This binary as the guardian of stopped processes.

@@ -4,6 +4,8 @@
 mod activation;
 mod chaos;
 mod commands;
+mod experiments;
+mod faults;
 mod prove;
 mod run;
 mod running;

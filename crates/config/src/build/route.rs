@@ -1,5 +1,6 @@
 //! Routes, their matches, filters and backends.
 
+use super::fault::fault;
 use super::mirror::mirror;
 use super::retry::{hedge, retry};
 use super::{Names, Unique, balance, overload, resilience, tunnel};
@@ -124,6 +125,7 @@ fn filters(
             "request_mirror" => Filter::Mirror(mirror(inner, table, &filters, names, report)),
             "cors" => Filter::Cors(cors(table)),
             "grpc_web" => Filter::GrpcWeb,
+            "fault" => Filter::Fault(fault(inner, table, &filters, names, report)),
             _ => Filter::Respond(respond(table, report)),
         });
     }

@@ -2,6 +2,7 @@
 
 use super::balance::{HASH_ON, LABELS};
 use super::browsers::{CORS, GRPC_WEB};
+use super::fault::FAULT;
 use super::mirror::MIRROR;
 use super::overload::PRIORITY;
 use super::resilience::{CIRCUIT_BREAKER_KEY, REQUESTS_MAX};
@@ -212,6 +213,7 @@ static FILTER: Table = Table {
         optional("direct_response", Shape::Table(&RESPONSE), "Answer with a fixed response."),
         optional("cors", Shape::Table(&CORS), "Let scripts of other origins read answers (CORS)."),
         optional("grpc_web", Shape::Table(&GRPC_WEB), "Translate gRPC-Web to gRPC."),
+        optional("fault", Shape::Table(&FAULT), "Inject faults on purpose."),
     ],
     rules: &[Rule::ExactlyOne(&[
         "jwt",
@@ -223,6 +225,7 @@ static FILTER: Table = Table {
         "direct_response",
         "cors",
         "grpc_web",
+        "fault",
     ])],
     hints: &[
         ("type", "write the kind as the key: `- jwt: {…}`"),
@@ -230,6 +233,8 @@ static FILTER: Table = Table {
         ("rewrite", "it is called `url_rewrite`"),
         ("respond", "it is called `direct_response`"),
         ("mirror", "it is called `request_mirror`"),
+        ("http_fault", "it is called `fault`"),
+        ("fault_injection", "it is called `fault`"),
     ],
 };
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::FaultFilter;
+
 /// A built-in filter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
@@ -24,6 +26,8 @@ pub enum Filter {
     Cors(Cors),
     /// Translate gRPC-Web to gRPC.
     GrpcWeb,
+    /// Inject faults; at most one of a route's filters.
+    Fault(FaultFilter),
 }
 
 /// A copy of requests to another cluster.

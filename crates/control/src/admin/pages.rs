@@ -22,6 +22,8 @@ pub(crate) struct Question {
     pub(crate) query: String,
     /// It carries a field that only browsers send.
     pub(crate) from_browser: bool,
+    /// Its body, where it may have one.
+    pub(crate) body: Vec<u8>,
 }
 
 impl Question {
@@ -29,12 +31,12 @@ impl Question {
     pub(crate) fn new(method: &str, target: &str) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (method, path, query) = (method.to_owned(), path.to_owned(), query.to_owned());
-        Self { method, path, query, from_browser: false }
+        Self { method, path, query, from_browser: false, body: Vec::new() }
     }
 
     /// Whether answering may take longer than a moment.
     pub(crate) fn may_block(&self) -> bool {
-        self.method == "POST" || self.path == "/endpoints"
+        !matches!(self.method.as_str(), "GET" | "HEAD") || self.path == "/endpoints"
     }
 }
 
@@ -81,7 +83,7 @@ impl Pages {
         if let Some(worker) = kill_target(&question.path) {
             return self.kill(question, worker);
         }
-        if let Some(answer) = self.operate(question) {
+        if let Some(answer) = self.operate(question).or_else(|| self.inject(question)) {
             return answer;
         }
         let page: fn(&Self) -> Answer = match question.path.as_str() {
@@ -112,7 +114,11 @@ impl Pages {
             /upgrade   POST starts the executable anew in place of this process; nothing is lost\n"
             .to_owned();
         if self.faults {
-            text.push_str("/workers/{index}/kill   POST kills a worker; its connections move\n");
+            text.push_str(
+                "/workers/{index}/kill   POST kills a worker; its connections move\n\
+                 /faults    faults in force, and those that have ended; DELETE takes all back\n\
+                 /faults/{id}   PUT puts a fault in force for a time, DELETE takes it back\n",
+            );
         }
         Answer::new(200, PLAIN, text)
     }

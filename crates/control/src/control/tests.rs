@@ -70,6 +70,32 @@ fn admin_server_answers_until_stopped() {
 }
 
 #[test]
+fn a_fault_may_have_a_body_of_so_many_bytes() {
+    let (plane, _told) = FakePlane::new();
+    let control = Control::start(admin(), applied(None), plane, |_| {}).unwrap();
+    let address = control.admin_address().unwrap();
+    let put = |body: &str| {
+        let mut client = RawClient::connect(address, PATIENCE);
+        let length = body.len();
+        client.send(format!(
+            "PUT /faults/a HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\
+             content-length: {length}\r\n\r\n"
+        ));
+        // The server may have answered, and closed, before all of it has left.
+        let _ = client.try_send(body);
+        String::from_utf8(client.read_until(b"\r\n\r\n")).unwrap()
+    };
+    let fault = r#"{"fault": {"http": {"goaway": {}, "percent": 1}}}"#;
+    assert!(put(fault).starts_with("HTTP/1.1 201 "));
+    // The same with blanks in front, up to the limit and beyond it.
+    for (bytes, status) in [(64 * 1024, "200"), (64 * 1024 + 1, "413")] {
+        let answer = put(&format!("{}{fault}", " ".repeat(bytes - fault.len())));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{bytes}: {answer}");
+    }
+    assert!(get(address, "GET /faults/a").contains("\"state\": \"active\""));
+}
+
+#[test]
 fn the_admin_socket_goes_from_one_to_the_next() {
     let (plane, _told) = FakePlane::new();
     let old = Control::start(admin(), applied(None), plane, |_| {}).unwrap();

@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 
+use bulkhead_chaos::FaultState;
+
 use super::*;
 
 /// What a test can see.
@@ -22,6 +24,7 @@ pub(crate) struct FakePlane {
     pub(crate) certificates: Mutex<CertificateStatus>,
     pub(crate) checked: Mutex<Vec<CheckedEndpoint>>,
     pub(crate) availability: Mutex<Vec<ClusterAvailability>>,
+    pub(crate) injected: Mutex<Vec<FaultReport>>,
     revision: Mutex<u64>,
     told: Mutex<Sender<Told>>,
 }
@@ -36,6 +39,7 @@ impl FakePlane {
             certificates: Mutex::default(),
             checked: Mutex::default(),
             availability: Mutex::default(),
+            injected: Mutex::default(),
             revision: Mutex::new(1),
             told: Mutex::new(sender),
         };
@@ -74,6 +78,47 @@ impl Plane for FakePlane {
             connections_lost: 0,
             duration: Duration::from_micros(1_250),
         })
+    }
+
+    fn put_fault(&self, id: &str, rule: FaultRule) -> Result<Placed, FaultRefusal> {
+        FaultRule::check_id(id).map_err(|error| FaultRefusal::Invalid(error.to_string()))?;
+        if let Some(report) = self.fault(id) {
+            return Ok(Placed::Unchanged(report));
+        }
+        let report = FaultReport {
+            id: id.to_owned(),
+            state: FaultState::Active,
+            ttl_left_ms: rule.ttl_ms,
+            rule: Some(rule),
+            hits: 0,
+            seen: 0,
+            active: 0,
+            in_force: true,
+            done: None,
+            groups: None,
+        };
+        self.injected.lock().unwrap().push(report.clone());
+        Ok(Placed::Created(report))
+    }
+
+    fn faults(&self) -> Vec<FaultReport> {
+        self.injected.lock().unwrap().clone()
+    }
+
+    fn fault(&self, id: &str) -> Option<FaultReport> {
+        self.faults().into_iter().find(|report| report.id == id)
+    }
+
+    fn remove_fault(&self, id: &str) -> Result<FaultReport, FaultRefusal> {
+        let Some(report) = self.fault(id) else {
+            return Err(FaultRefusal::Invalid("there is none".to_owned()));
+        };
+        self.injected.lock().unwrap().retain(|report| report.id != id);
+        Ok(FaultReport { state: FaultState::Removed, ..report })
+    }
+
+    fn remove_faults(&self) -> usize {
+        std::mem::take(&mut *self.injected.lock().unwrap()).len()
     }
 
     fn resize_workers(&self, workers: usize) -> Result<usize, String> {

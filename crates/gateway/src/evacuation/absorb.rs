@@ -173,6 +173,8 @@ impl Worker {
     }
 
     fn absorb_exchange(&mut self, key: Key) {
+        // A fault may have been taken back while the exchange was on its way.
+        self.lift_fault(key);
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let begun = exchange.phase == Phase::Begun;
         if exchange.phase == Phase::Waiting || (begun && exchange.route.is_some()) {

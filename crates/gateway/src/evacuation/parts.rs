@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::arena::Key;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Node {
     Connection(Key),
     Exchange(Key),

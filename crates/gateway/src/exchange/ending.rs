@@ -131,6 +131,7 @@ impl Worker {
     pub(super) fn recycle(&mut self, mut exchange: Box<Exchange>) {
         self.timers.cancel(exchange.timer);
         exchange.timer = TimerId::NONE;
+        exchange.fault = None;
         // One of an old snapshot would keep that in memory.
         if self.spare.len() < SPARE_MAX && Arc::ptr_eq(&exchange.snapshot, &self.snapshot) {
             self.spare.push(exchange);

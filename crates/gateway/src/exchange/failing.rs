@@ -58,6 +58,12 @@ impl Worker {
         if exchange.downstream.is_none() {
             return self.finish(key);
         }
+        if exchange.fault.is_some() {
+            self.drop_kept_head(key);
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        // Its pause, or a delay, is over as well: the timer must not come for it.
+        exchange.retry_at = None;
         let phase = exchange.phase;
         if exchange.has_responded() {
             if self.end_grpc_call(key, &failure) {

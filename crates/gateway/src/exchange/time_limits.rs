@@ -9,6 +9,7 @@ use super::body_rate::is_too_slow;
 use crate::arena::Key;
 use crate::exchange_state::{Exchange, Phase};
 use crate::faults::Fault;
+use crate::pipe::Pipe;
 use crate::timer::{Owner, TimerId};
 use crate::worker::Worker;
 
@@ -25,6 +26,8 @@ impl Worker {
             exchange.retry_at = None;
             let attempted = self.attempt(key);
             self.settle(key, attempted);
+        } else if exchange.retry_at.is_some_and(|at| at <= now) && exchange.phase == Phase::Held {
+            self.release_held(key);
         } else if let Some(failure) = overdue(exchange, now) {
             self.exchange_failed(key, failure);
         } else if slow {
@@ -36,6 +39,8 @@ impl Worker {
             self.exchange_failed(key, Failure::upstream(kind, Retry::IfIdempotent, detail));
         } else if exchange.hedge_at.is_some_and(|at| at <= now) {
             self.hedge(key);
+        } else if exchange.fault.as_ref().is_some_and(|fault| fault.may_go_on(now)) {
+            self.fault_due(key);
         } else if idle_deadline(exchange).is_some_and(|at| at <= now) {
             let side = awaited(exchange);
             let (kind, detail) = if side == Side::Downstream && !exchange.has_responded() {
@@ -60,6 +65,7 @@ impl Worker {
             exchange.hedge_at,
             head_deadline(exchange),
             exchange.body_rate.due(),
+            fault_due(exchange),
         ] {
             if let Some(at) = other
                 && due.is_none_or(|due| at < due)
@@ -105,7 +111,7 @@ pub(super) fn deadline(
 fn awaited(exchange: &Exchange) -> Side {
     let request = &exchange.request_body;
     match exchange.phase {
-        Phase::Begun => Side::Gateway,
+        Phase::Begun | Phase::Held => Side::Gateway,
         // What came of the answer waits for the client to take it.
         _ if !exchange.response_body.is_drained() => Side::Downstream,
         Phase::Waiting | Phase::Pausing => Side::Upstream,
@@ -121,8 +127,19 @@ fn idle_deadline(exchange: &Exchange) -> Option<Instant> {
     exchange.progressed.checked_add(exchange.idle_timeout?)
 }
 
+fn fault_due(exchange: &Exchange) -> Option<Instant> {
+    let fault = exchange.fault.as_ref()?;
+    let waits = |body: &Pipe| !body.is_drained();
+    let request = exchange.upstream.is_some() && waits(&exchange.request_body);
+    fault.due(request, waits(&exchange.response_body))
+}
+
 fn head_deadline(exchange: &Exchange) -> Option<Instant> {
-    let waits = matches!(exchange.phase, Phase::Waiting | Phase::Sent);
+    let waits = match exchange.phase {
+        Phase::Waiting | Phase::Sent => true,
+        Phase::Held => exchange.attempt_open,
+        _ => false,
+    };
     let route = exchange.route.filter(|_| waits)?;
     let timeouts = &exchange.snapshot.route(route).timeouts;
     let of_grpc = timeouts.request.filter(|_| exchange.is_grpc && exchange.deadline.is_none());

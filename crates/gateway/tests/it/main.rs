@@ -14,6 +14,7 @@ mod hedging;
 mod http1;
 mod http10;
 mod http2;
+mod injection;
 mod interim;
 mod keep_alive;
 mod layer4;

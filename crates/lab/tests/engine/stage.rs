@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bulkhead_chaos::{
-    Caller, EngineOptions, Fault, InjectRequest, NetworkFault, Partition, Policy, Role, Target,
+    Caller, Direction, EngineOptions, Fault, InjectRequest, NetworkFault, Partition, Policy, Role,
+    Target,
 };
 use bulkhead_lab::{Lab, LabOptions, Registry};
 
@@ -54,11 +55,9 @@ impl Drop for Directory {
 }
 
 pub(crate) fn request() -> InjectRequest {
+    let partition = Partition { direction: Some(Direction::Both) };
     let target = Target::Link { name: "client".to_owned() };
-    InjectRequest::new(
-        Fault::Network(NetworkFault::Partition(Partition { direction: None })),
-        target,
-    )
+    InjectRequest::new(Fault::Network(NetworkFault::Partition(partition)), target)
 }
 
 pub(crate) fn ann() -> Caller {

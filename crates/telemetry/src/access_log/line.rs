@@ -81,6 +81,12 @@ pub(super) fn write(
     if let Some(id) = record.request_id {
         text(out, "request_id", id);
     }
+    if let Some(fault) = record.fault {
+        text(out, "fault", fault.as_bytes());
+    }
+    if let Some(group) = record.fault_group {
+        text(out, "fault_group", group.as_bytes());
+    }
     if let Some(tls) = &record.tls {
         tls_facts(out, tls);
     }

@@ -24,6 +24,8 @@ fn record() -> ExchangeRecord<'static> {
         duration: Duration::ZERO,
         revision: 1,
         request_id: None,
+        fault: None,
+        fault_group: None,
         tls: None,
     }
 }
@@ -111,6 +113,29 @@ fn full_queue_drops_and_counts() {
     writer.write(&record(), Duration::ZERO);
     writer.flush();
     assert_eq!(writer.dropped(), 5, "and a closed log takes none");
+}
+
+#[test]
+fn a_slow_log_drops_what_finds_no_room_and_is_fast_again_at_once() {
+    let scratch = Scratch::new("slow");
+    let path = scratch.0.join("access.log");
+    let options =
+        AccessLogOptions { target: AccessLogTarget::File(path.clone()), with_query: false };
+    let log = AccessLog::start(options).unwrap();
+    let delay_ms = log.delay_ms();
+    delay_ms.store(600_000, Relaxed);
+    let mut writer = log.writer();
+    let batches = ACCESS_LOG_QUEUE_BATCHES + 50;
+    for _ in 0..batches {
+        writer.write(&record(), Duration::ZERO);
+        writer.flush();
+    }
+    // One is with the thread, at most.
+    let dropped = writer.dropped();
+    assert!((49..=50).contains(&dropped), "{dropped}");
+    delay_ms.store(0, Relaxed);
+    log.close();
+    assert_eq!(lines(&path) + dropped as usize, batches);
 }
 
 #[test]

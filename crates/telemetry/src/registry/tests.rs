@@ -24,6 +24,8 @@ fn record(status: u16, version: Version, micros: u64) -> ExchangeRecord<'static>
         duration: Duration::from_micros(micros),
         revision: 1,
         request_id: None,
+        fault: None,
+        fault_group: None,
         tls: None,
     }
 }

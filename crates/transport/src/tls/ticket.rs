@@ -53,6 +53,15 @@ impl Ticketer {
         Ok(Self(Keys::Files(Arc::new(KeyRing(keys?)))))
     }
 
+    /// Changes the random keys ahead of time; tickets that the key before has sealed are still opened.
+    /// False: the keys are in files, or the system gives no random numbers.
+    pub fn rotate(&self) -> bool {
+        match &self.0 {
+            Keys::Random(keys) => keys.renew(UnixTime::now().as_secs()),
+            Keys::Files(_) => false,
+        }
+    }
+
     /// The random keys, for a process that goes on in place of this one; empty: they are in files,
     /// where it finds them itself. They are secret: whoever has them reads the resumed sessions of
     /// TLS 1.2.

@@ -115,6 +115,15 @@ impl TicketKeys {
         keys.next().is_none().then_some(Self(RwLock::new(Ring { current, previous })))
     }
 
+    /// Changes keys now. False: the system gives no random numbers.
+    pub(super) fn renew(&self, now: u64) -> bool {
+        let Ok(fresh) = TicketKey::fresh(now) else { return false };
+        let mut ring = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut ring.current, fresh);
+        ring.previous = Some(old);
+        true
+    }
+
     /// Changes keys where it is time: most often a comparison under the lock of readers.
     fn rotate(&self, now: u64) {
         let due = |ring: &Ring| now.saturating_sub(ring.current.since) >= ROTATION_S;

@@ -25,6 +25,8 @@ fn record<'a>() -> ExchangeRecord<'a> {
         duration: Duration::from_micros(12_034),
         revision: 3,
         request_id: Some(b"abc"),
+        fault: None,
+        fault_group: None,
         tls: None,
     }
 }
@@ -79,6 +81,8 @@ fn failed_grpc_exchange() {
         tunnel: None,
         outcome: Outcome::Failed { kind: FailureKind::NoEndpoint, side: Side::Gateway },
         request_id: None,
+        fault: None,
+        fault_group: None,
         tls: None,
         target: b"/svc/Method",
         ..record()

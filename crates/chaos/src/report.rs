@@ -1,0 +1,96 @@
+//! What a gateway tells of the faults that it was given.
+
+use serde::{Deserialize, Serialize};
+
+use crate::FaultRule;
+
+/// What has become of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultState {
+    /// In force.
+    Active,
+    /// It was over at once.
+    Done,
+    /// Its time is over.
+    Expired,
+    /// It was taken back, or will never be put in force because it was taken back first.
+    Removed,
+}
+
+/// One rule, as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultReport {
+    /// Its name.
+    pub id: String,
+    /// What has become of it.
+    pub state: FaultState,
+    /// What was asked for; `None`: it was taken back before it came.
+    pub rule: Option<FaultRule>,
+    /// How often it has struck.
+    pub hits: u64,
+    /// Exchanges for which its conditions held, whether it struck or not.
+    pub seen: u64,
+    /// Exchanges that it befalls now.
+    pub active: u32,
+    /// Until it ends by itself, in milliseconds; 0: it has ended.
+    pub ttl_left_ms: u64,
+    /// All workers have it. A busy one may take a moment.
+    pub in_force: bool,
+    /// What a fault of the gateway itself has done, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<String>,
+    /// The two groups, if it has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<GroupReports>,
+}
+
+/// What became of the exchanges of two groups.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupReports {
+    /// Those that the fault befell.
+    pub experiment: GroupReport,
+    /// As many that it spared.
+    pub control: GroupReport,
+}
+
+/// What became of the exchanges of one group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// Exchanges that have ended.
+    pub requests: u64,
+    /// Those of them that failed: without an answer, or with one of 5xx, or its like of gRPC.
+    pub failures: u64,
+    /// Mean of their durations, in milliseconds.
+    pub mean_ms: f64,
+    /// Durations: upper boundary in microseconds, and how many are at most that and above the one
+    /// before. Empty ones are left out; a boundary is at most 25 % above the one before.
+    pub durations_us: Vec<(u64, u64)>,
+}
+
+/// What became of a wish for a fault.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Placed {
+    /// It is new.
+    Created(FaultReport),
+    /// It was there, and is the same.
+    Unchanged(FaultReport),
+}
+
+/// Why a fault was not put in force. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FaultRefusal {
+    /// It makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is another one of this name, or one was and has ended.
+    #[error("{0}")]
+    Conflict(String),
+    /// There are as many as there may be.
+    #[error("{0}")]
+    Full(String),
+    /// It cannot be done here, now.
+    #[error("{0}")]
+    Impossible(String),
+}

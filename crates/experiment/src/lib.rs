@@ -1,0 +1,38 @@
+//! Experiments as they are written down: Chaos Toolkit's format, and Chaos Mesh's objects as far as they
+//! have an equivalent.
+//!
+//! Pure: text goes in, decisions come out. What an experiment calls (processes, servers, the lab), what
+//! time it is and what the environment holds comes from whoever runs it.
+
+mod call;
+mod chaos_mesh;
+mod document;
+mod duration;
+mod extension;
+mod journal;
+mod json_path;
+mod model;
+mod native;
+mod python;
+mod runner;
+mod schema;
+mod substitution;
+mod tolerance;
+mod validate;
+mod variables;
+mod verdict;
+
+pub use call::{Arguments, Call, HttpCall, HttpReply, Outcome, ProcessCall, ProcessReply};
+pub use chaos_mesh::{Imported, LeftOut, import};
+pub use document::Syntax;
+pub use extension::{Abort, Extension};
+pub use journal::{Host, Status};
+pub use model::{Dry, Experiment, HypothesisStrategy, RollbackStrategy};
+pub use native::{Injection, LabCall, Target, Wanted};
+pub use runner::{CallId, Event, Next, Note, Options, Runner};
+pub use schema::schema;
+pub use substitution::Variables;
+pub use tolerance::within_tolerance;
+pub use validate::{Environment, parse};
+pub use variables::{Given, VariableError};
+pub use verdict::{Answer, Verdict};

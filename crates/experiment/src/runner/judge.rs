@@ -1,0 +1,123 @@
+//! The verdict on a run.
+
+use super::Context;
+use crate::journal::{Record, Status, SteadyState};
+use crate::model::Dry;
+use crate::verdict::{Answer, Verdict};
+
+pub(super) fn verdict(context: &Context) -> Verdict {
+    let mut reasons = Vec::new();
+    let infrastructure = infrastructure(context, &mut reasons);
+    let injection = injection(context, &mut reasons);
+    let hypothesis = hypothesis(context, &mut reasons);
+    let revert = revert(context, &mut reasons);
+    Verdict { hypothesis, injection, revert, infrastructure, reasons }
+}
+
+fn name(record: &Record) -> &str {
+    record.activity.get("name").and_then(serde_json::Value::as_str).unwrap_or("unnamed")
+}
+
+fn is_action(record: &Record) -> bool {
+    record.activity.get("type").and_then(serde_json::Value::as_str) == Some("action")
+}
+
+fn answer(held: bool) -> Answer {
+    if held { Answer::Held } else { Answer::Deviated }
+}
+
+fn infrastructure(context: &Context, reasons: &mut Vec<String>) -> Answer {
+    let first = reasons.len();
+    reasons.extend(context.troubles.iter().cloned());
+    if context.journal.status == Some(Status::Interrupted) {
+        reasons.push("the run was interrupted".to_owned());
+    }
+    let probes = context.journal.run.iter().filter(|record| !is_action(record));
+    for record in probes.filter(|record| !record.succeeded()) {
+        reasons.push(format!("probe {} did not answer", name(record)));
+    }
+    answer(reasons.len() == first)
+}
+
+fn injection(context: &Context, reasons: &mut Vec<String>) -> Answer {
+    let actions: Vec<&Record> =
+        context.journal.run.iter().filter(|record| is_action(record)).collect();
+    if matches!(context.options.dry, Some(Dry::Actions | Dry::Activities)) || actions.is_empty() {
+        return Answer::NotAsked;
+    }
+    let aborted = context.journal.status == Some(Status::Aborted);
+    let failed: Vec<&&Record> = actions.iter().filter(|record| !record.succeeded()).collect();
+    for record in &failed {
+        let reason = record.failure.as_deref().unwrap_or("it did not end");
+        reasons.push(format!("action {}: {reason}", name(record)));
+    }
+    // An action that was cut short by what the faults did was effective enough.
+    answer(failed.is_empty() || aborted)
+}
+
+fn hypothesis(context: &Context, reasons: &mut Vec<String>) -> Answer {
+    let journal = &context.journal;
+    if !context.hypothesis_asked() {
+        return Answer::NotAsked;
+    }
+    let broken = |state: &SteadyState| state.met == Some(false);
+    let first = reasons.len();
+    if journal.before.as_ref().is_some_and(broken) {
+        reasons.push("the hypothesis did not hold before the method".to_owned());
+    }
+    let missed = journal.during.iter().filter(|state| broken(state)).count();
+    if missed > 0 {
+        let looks = journal.during.len();
+        reasons.push(format!(
+            "the hypothesis did not hold {missed} of {looks} times during the method"
+        ));
+    }
+    if let Some(aborted) = &journal.aborted {
+        reasons.push(format!("probe {} ended the method", aborted.probe));
+    }
+    if journal.after.as_ref().is_some_and(broken) {
+        reasons.push("the hypothesis did not hold after the method".to_owned());
+    }
+    if journal.after_revert.as_ref().is_some_and(broken) {
+        reasons
+            .push("the hypothesis did not hold again after everything was taken back".to_owned());
+    }
+    if reasons.len() > first {
+        return Answer::Deviated;
+    }
+    let seen = [&journal.before, &journal.after, &journal.after_revert];
+    if seen.iter().all(|state| state.is_none()) && journal.during.is_empty() {
+        return Answer::TooLittleData;
+    }
+    Answer::Held
+}
+
+fn revert(context: &Context, reasons: &mut Vec<String>) -> Answer {
+    let journal = &context.journal;
+    if journal.rollbacks.is_empty() && journal.lab.is_empty() {
+        return Answer::NotAsked;
+    }
+    let first = reasons.len();
+    for record in journal.rollbacks.iter().filter(|record| !record.succeeded()) {
+        let reason = record.failure.as_deref().unwrap_or("it did not end");
+        reasons.push(format!("roll-back {}: {reason}", name(record)));
+    }
+    for record in &journal.lab {
+        if matches!(record.state.as_str(), "unknown" | "active" | "revert_failed" | "reverting") {
+            reasons.push(format!(
+                "the fault {} of {} may be in force: it is {}",
+                record.id, record.activity, record.state
+            ));
+        }
+    }
+    answer(reasons.len() == first)
+}
+
+impl Context {
+    /// Whether the hypothesis was to be looked at, and not in vain.
+    fn hypothesis_asked(&self) -> bool {
+        let strategy = self.hypothesis_strategy();
+        let dry = matches!(self.options.dry, Some(Dry::Probes | Dry::Activities));
+        !dry && (strategy.before() || strategy.during() || strategy.after())
+    }
+}

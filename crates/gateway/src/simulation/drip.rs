@@ -1,0 +1,102 @@
+//! One end of a connection whose bytes come late and in pieces.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use bulkhead_upstream::Rng;
+
+/// Largest piece that comes at once.
+const PIECE_BYTES_MAX: u64 = 5_000;
+/// One in so many pieces is very short, to split whatever can be split.
+const SHORT_ONE_IN: u64 = 4;
+
+/// What a read gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    Bytes(usize),
+    Nothing,
+    Ended,
+}
+
+/// A socket, and what is on its way to it.
+#[derive(Debug)]
+pub(super) struct Drip {
+    socket: UnixStream,
+    /// Longest time that a piece takes.
+    latency: Duration,
+    /// Bytes that are read in a millisecond; so whoever writes is held up.
+    bytes_per_ms: u64,
+    /// Nothing is read until then.
+    reads: Duration,
+    /// Pieces, each with its time of arrival, which never goes down.
+    held: VecDeque<(Duration, Vec<u8>)>,
+    arrives: Duration,
+}
+
+impl Drip {
+    pub(super) fn new(socket: UnixStream, latency: Duration, random: &mut Rng) -> Self {
+        socket.set_nonblocking(true).unwrap();
+        let bytes_per_ms = [1_000, 10_000, 1_000_000][random.below(3) as usize];
+        let (held, arrives, reads) = (VecDeque::new(), Duration::ZERO, Duration::ZERO);
+        Self { socket, latency, bytes_per_ms, reads, held, arrives }
+    }
+
+    /// Sends bytes on their way.
+    pub(super) fn send(&mut self, now: Duration, bytes: &mut Vec<u8>, random: &mut Rng) {
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let bound = if random.below(SHORT_ONE_IN) == 0 { 8 } else { PIECE_BYTES_MAX };
+            let (piece, after) = rest.split_at(rest.len().min(1 + random.below(bound) as usize));
+            let takes = self.latency.mul_f64(random.below(1_000) as f64 / 1e3);
+            self.arrives = self.arrives.max(now + takes);
+            self.held.push_back((self.arrives, piece.to_vec()));
+            rest = after;
+        }
+        bytes.clear();
+    }
+
+    /// Lets arrive what is due. False: the other end is gone.
+    pub(super) fn deliver(&mut self, now: Duration) -> bool {
+        while let Some((arrives, piece)) = self.held.front_mut()
+            && *arrives <= now
+        {
+            match self.socket.write(piece) {
+                Ok(count) if count == piece.len() => drop(self.held.pop_front()),
+                Ok(count) => drop(piece.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// When the next piece arrives, or is read.
+    pub(super) fn next(&self, now: Duration) -> Option<Duration> {
+        let arrival = self.held.front().map(|(arrives, _)| *arrives);
+        arrival.into_iter().chain([self.reads]).filter(|&time| time > now).min()
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Reads a piece of any size.
+    pub(super) fn read(&mut self, now: Duration, buffer: &mut [u8], random: &mut Rng) -> Input {
+        if now < self.reads {
+            return Input::Nothing;
+        }
+        let most = 1 + random.below(buffer.len() as u64) as usize;
+        match (&self.socket).read(&mut buffer[..most]) {
+            Ok(0) => Input::Ended,
+            Ok(count) => {
+                self.reads = now + Duration::from_micros(1_000 * count as u64 / self.bytes_per_ms);
+                Input::Bytes(count)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Input::Nothing,
+            Err(_) => Input::Ended,
+        }
+    }
+}

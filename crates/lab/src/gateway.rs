@@ -1,0 +1,200 @@
+//! Faults that a gateway carries out itself, in the exchanges that it passes on and in its own process.
+//!
+//! The gateway holds the time after which a fault ends, so it ends although nobody comes back. It is asked by
+//! its admin server, over a connection of its own for each question: no path that a fault may strike.
+
+mod admin;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bulkhead_chaos::{Fault, FaultReport, FaultRule, FaultState, GatewayFault, Order, Target};
+use serde_json::{Value, json};
+
+use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
+use admin::{Admin, AdminError, Reply};
+
+/// Carries out faults of the families `http` and `gateway`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GatewayInjector;
+
+impl Injector for GatewayInjector {
+    fn takes(&self, fault: &Fault) -> bool {
+        matches!(fault, Fault::Http(_) | Fault::Gateway(_))
+    }
+
+    fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal> {
+        let address = address(order).map_err(|reason| Refusal {
+            reason,
+            remedy: "name a gateway by the address of its admin server".to_owned(),
+        })?;
+        let admin = Admin::new(address, around.deadline);
+        let unreachable = |error: AdminError| Refusal {
+            reason: format!("the gateway's admin server at {address} does not answer: {error}"),
+            remedy: "start it with `admin` in its configuration, or with `--admin`".to_owned(),
+        };
+        let faults = admin.ask("GET", "/faults", None).map_err(unreachable)?;
+        if faults.status != 200 {
+            return Err(Refusal {
+                reason: format!("the gateway at {address} allows no faults"),
+                remedy: "start it with `--allow-faults`".to_owned(),
+            });
+        }
+        let Some(index) = worker_of(&order.fault) else { return Ok(json!({ "admin": address })) };
+        let workers = admin.ask("GET", "/workers", None).map_err(unreachable)?;
+        let Some(worker) = worker(&workers, index) else {
+            return Err(Refusal {
+                reason: format!("the gateway at {address} has no worker {index}"),
+                remedy: "its workers are numbered from 0".to_owned(),
+            });
+        };
+        Ok(json!({ "admin": address, "generation": worker["generation"] }))
+    }
+
+    fn inject(&self, order: &Order, _: &Handle, around: Surroundings) -> Result<(), InjectError> {
+        let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(around.unix);
+        let rule = FaultRule { seed: order.seed, ..FaultRule::new(order.fault.clone(), left) };
+        rule.check().map_err(|error| InjectError::Permanent(error.to_string()))?;
+        let body =
+            serde_json::to_vec(&rule).map_err(|error| InjectError::Permanent(error.to_string()))?;
+        let reply = admin(order, around)?.ask("PUT", &path(order), Some(&body))?;
+        match reply.status {
+            200 | 201 => Ok(()),
+            429 => Err(InjectError::Transient(reply.reason())),
+            400..=499 => Err(InjectError::Permanent(reply.reason())),
+            _ => Err(InjectError::Unknown(reply.reason())),
+        }
+    }
+
+    fn verify(
+        &self,
+        order: &Order,
+        handle: &Handle,
+        around: Surroundings,
+    ) -> Result<Evidence, InjectError> {
+        let admin = admin(order, around)?;
+        let report = report(&admin, order)?;
+        if let Fault::Gateway(
+            GatewayFault::KillWorker { worker: index }
+            | GatewayFault::CrashWorker { worker: index },
+        ) = order.fault
+        {
+            let workers = admin.ask("GET", "/workers", None)?;
+            let now = worker(&workers, index).and_then(|worker| worker["generation"].as_u64());
+            let before = handle["generation"].as_u64();
+            let seen = format!("worker {index} is of generation {now:?}, and was of {before:?}");
+            return Ok(Evidence { holds: now > before, seen });
+        }
+        let Some(report) = report else {
+            return Ok(no("the gateway does not know the fault"));
+        };
+        let seen = tell(&report);
+        let momentary = matches!(&order.fault, Fault::Gateway(fault) if fault.is_momentary());
+        let holds = match &order.fault {
+            _ if momentary => report.state == FaultState::Done,
+            // Its worker has begun to hang, which only itself can say.
+            Fault::Gateway(GatewayFault::StallWorker { .. }) => {
+                report.state == FaultState::Active && report.hits > 0
+            }
+            _ => report.state == FaultState::Active && report.in_force,
+        };
+        Ok(Evidence { holds, seen })
+    }
+
+    fn revert(&self, order: &Order, _: &Handle, around: Surroundings) -> Result<(), InjectError> {
+        let reply = admin(order, around)?.ask("DELETE", &path(order), None)?;
+        match reply.status {
+            200 | 404 => Ok(()),
+            _ => Err(InjectError::Unknown(reply.reason())),
+        }
+    }
+
+    fn verify_reverted(
+        &self,
+        order: &Order,
+        _: &Handle,
+        around: Surroundings,
+    ) -> Result<Evidence, InjectError> {
+        let admin = admin(order, around)?;
+        if let Some(report) = report(&admin, order)?
+            && (report.state == FaultState::Active || report.active > 0)
+        {
+            // Those that it has befallen go through with it, but it is not gone before.
+            return Ok(no(&tell(&report)));
+        }
+        let Some(index) = worker_of(&order.fault) else {
+            return Ok(Evidence { holds: true, seen: "the fault is not in force".to_owned() });
+        };
+        let workers = admin.ask("GET", "/workers", None)?;
+        let alive = worker(&workers, index).is_some_and(|worker| worker["alive"] == json!(true));
+        let seen = format!("worker {index} is {}alive", if alive { "" } else { "not " });
+        Ok(Evidence { holds: alive, seen })
+    }
+}
+
+fn no(seen: &str) -> Evidence {
+    Evidence { holds: false, seen: seen.to_owned() }
+}
+
+fn tell(report: &FaultReport) -> String {
+    let done = report.done.as_deref().unwrap_or("");
+    format!(
+        "{:?}, in force at all workers: {}, struck {} of {}, befalls {} now {done}",
+        report.state, report.in_force, report.hits, report.seen, report.active
+    )
+}
+
+fn address(order: &Order) -> Result<SocketAddr, String> {
+    match &order.target {
+        Target::Gateway { admin } => Ok(*admin),
+        other => Err(format!("{other:?} is no gateway")),
+    }
+}
+
+fn admin(order: &Order, around: Surroundings) -> Result<Admin, InjectError> {
+    let address = address(order).map_err(InjectError::Permanent)?;
+    Ok(Admin::new(address, around.deadline))
+}
+
+fn path(order: &Order) -> String {
+    format!("/faults/{}", order.id)
+}
+
+/// `None`: the gateway does not know it.
+fn report(admin: &Admin, order: &Order) -> Result<Option<FaultReport>, InjectError> {
+    let reply = admin.ask("GET", &path(order), None)?;
+    match reply.status {
+        404 => Ok(None),
+        200 => serde_json::from_slice(&reply.body)
+            .map(Some)
+            .map_err(|error| InjectError::Transient(error.to_string())),
+        _ => Err(InjectError::Transient(reply.reason())),
+    }
+}
+
+const fn worker_of(fault: &Fault) -> Option<usize> {
+    match fault {
+        Fault::Gateway(
+            GatewayFault::KillWorker { worker }
+            | GatewayFault::CrashWorker { worker }
+            | GatewayFault::StallWorker { worker },
+        ) => Some(*worker),
+        _ => None,
+    }
+}
+
+/// What `/workers` says of one of them.
+fn worker(reply: &Reply, index: usize) -> Option<Value> {
+    let document: Value = serde_json::from_slice(&reply.body).ok()?;
+    let workers = document["workers"].as_array()?;
+    workers.iter().find(|worker| worker["index"] == json!(index)).cloned()
+}
+
+impl From<AdminError> for InjectError {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Unsent(_) => Self::Transient(error.to_string()),
+            AdminError::Lost(_) => Self::Unknown(error.to_string()),
+        }
+    }
+}

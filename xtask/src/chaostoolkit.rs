@@ -1,0 +1,103 @@
+//! `cargo xtask chaostoolkit`: the same tolerances, substitutions and experiments through Chaos Toolkit and
+//! through ours, and whether they say the same. The result goes into `docs/chaos-formats.md`.
+
+mod compare;
+mod ours;
+mod page;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::command::{cargo, find_program, output, root, run as run_command, target_directory};
+use crate::gateway::Guard;
+
+use compare::Difference;
+
+const DRIVER: &str = include_str!("chaostoolkit/drive.py");
+const SERVER: &str = include_str!("chaostoolkit/server.py");
+/// Where experiments of the corpus look for their server.
+const PORT: u16 = 18_474;
+const PACKAGES: [&str; 3] = ["chaostoolkit<1.20", "chaostoolkit-lib==1.44.*", "jsonpath2"];
+
+/// What a class of the corpus showed.
+pub(crate) struct Class {
+    pub(crate) name: &'static str,
+    pub(crate) cases: usize,
+    pub(crate) differences: Vec<Difference>,
+}
+
+pub(crate) fn run() -> Result<()> {
+    let scratch = target_directory().join("chaostoolkit");
+    fs::create_dir_all(&scratch)?;
+    let python = match environment(&scratch) {
+        Ok(python) => python,
+        Err(reason) => {
+            println!("chaostoolkit: skipped, the real one cannot be installed: {reason:#}");
+            return Ok(());
+        }
+    };
+    run_command(cargo().args(["build", "-q", "-p", "bulkhead-cli"]))?;
+    let bulkhead = target_directory().join("debug/bulkhead");
+    let server = scratch.join("server.py");
+    fs::write(&server, SERVER)?;
+    let mut command = Command::new(&python);
+    command.arg(&server).arg(PORT.to_string());
+    let guard = Guard::start(&command, PORT, &scratch.join("server.log"))?;
+    let corpus = root().join("xtask/corpus/chaostoolkit");
+    let fixtures = root().join("crates/experiment/tests/data");
+    let theirs = theirs(&python, &scratch, &corpus, &fixtures)?;
+    let classes = compare::all(&theirs, &bulkhead, &scratch, &corpus, &fixtures)?;
+    drop(guard);
+    let versions = versions(&python)?;
+    page::write(&versions, &classes)?;
+    for class in &classes {
+        println!("{}: {} cases, {} differ", class.name, class.cases, class.differences.len());
+        for difference in &class.differences {
+            println!("  {}: {}", difference.case, difference.what);
+        }
+    }
+    if classes.iter().any(|class| !class.differences.is_empty()) {
+        bail!("Chaos Toolkit and ours do not agree");
+    }
+    Ok(())
+}
+
+/// Python with the packages, in a virtual environment of its own.
+fn environment(scratch: &Path) -> Result<PathBuf> {
+    let directory = scratch.join("venv");
+    let python = directory.join("bin/python");
+    if !python.exists() {
+        let system = find_program("python3").context("there is no python3")?;
+        run_command(Command::new(system).args(["-m", "venv"]).arg(&directory))?;
+    }
+    let installed = Command::new(&python).args(["-c", "import chaostoolkit, jsonpath2"]).output();
+    if !installed.is_ok_and(|output| output.status.success()) {
+        let mut pip = Command::new(&python);
+        run_command(pip.args(["-m", "pip", "install", "-q"]).args(PACKAGES))?;
+    }
+    Ok(python)
+}
+
+fn theirs(python: &Path, scratch: &Path, corpus: &Path, fixtures: &Path) -> Result<Value> {
+    let driver = scratch.join("drive.py");
+    fs::write(&driver, DRIVER)?;
+    let runs = scratch.join("theirs");
+    // A journal of before is no answer.
+    let _nothing_there = fs::remove_dir_all(&runs);
+    fs::create_dir_all(&runs)?;
+    let mut command = Command::new(python);
+    command.arg(&driver).arg(corpus).arg(fixtures).arg(&runs).env("TZ", "UTC");
+    let text = output(&mut command)?;
+    let document = text.lines().last().context("the driver says nothing")?;
+    serde_json::from_str(document).context("read the driver's answer")
+}
+
+fn versions(python: &Path) -> Result<String> {
+    let script = "from importlib.metadata import version as v; \
+                  print(', '.join(f'`{p}` {v(p)}' for p in ('chaostoolkit', 'chaostoolkit-lib', 'jsonpath2')))";
+    Ok(output(Command::new(python).args(["-c", script]))?.trim().to_owned())
+}
