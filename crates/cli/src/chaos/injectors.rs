@@ -8,12 +8,13 @@ use bulkhead_lab::{
     StopProcess,
 };
 
-/// All faults that `bulkhead chaos serve` can inject. One line for each injector.
-pub(crate) fn registry() -> anyhow::Result<Registry> {
+/// All faults that `bulkhead chaos serve` can inject. One line for each injector. Commands that faults
+/// name are run only if that is allowed, or what was killed for them is to be there again.
+pub(crate) fn registry(allow_commands: bool) -> anyhow::Result<Registry> {
     Ok(Registry::new()
         .with(StopProcess::new(guardian_command()?))
         .with(KillProcess)
-        .with(RestartProcess)
+        .with(RestartProcess::new(allow_commands))
         .with(HostInjector::new(role("carry")?))
         .with(GatewayInjector))
 }

@@ -51,6 +51,10 @@ pub(super) struct ServeArgs {
     /// Budget of injections that are alive at a time; overrides the file's
     #[arg(long, value_name = "N")]
     concurrent: Option<usize>,
+    /// Let process.restart run the command of its order: whoever may order it may then do whatever the
+    /// lab's user may
+    #[arg(long)]
+    allow_commands: bool,
     /// Inject nothing, though the injectors say so: a check of the lab itself, in which every injection
     /// must come out as not effective
     #[arg(long)]
@@ -71,7 +75,10 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         None => Endpoint::Unix(socket_path(&directory)),
     };
     let seed = u64::from(std::process::id());
-    let registry = if args.inert { registry()?.inert() } else { registry()? };
+    let mut registry = registry(args.allow_commands)?;
+    if args.inert {
+        registry = registry.inert();
+    }
     let lab = Lab::open(LabOptions { directory, engine, policy, seed }, registry)?;
     let lab = Arc::new(lab);
     log(&lab, args.log_format);

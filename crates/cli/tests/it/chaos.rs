@@ -99,6 +99,9 @@ fn a_process_is_stopped_and_continued_by_command() {
     assert_eq!(status["live"][0]["id"], json(&injected)["ids"][0]);
     let again = chaos(&state, &["inject", "process.stop", "--pid", &pid]);
     assert_eq!(again.status.code(), Some(2), "refused: {again:?}");
+    let restart = r#"{"process": {"restart": {"command": ["true"]}}}"#;
+    let command = chaos(&state, &["inject", restart, "--pid", &pid]);
+    assert!(String::from_utf8_lossy(&command.stdout).contains("--allow-commands"), "{command:?}");
     let id = json(&injected)["ids"][0].as_str().unwrap().to_owned();
     let reverted = chaos(&state, &["revert", &id]);
     assert_eq!(reverted.status.code(), Some(0), "{reverted:?}");
@@ -182,7 +185,7 @@ fn what_had_no_effect_is_told() {
     let state = path(&scratch);
     // One look is enough for what will never be there.
     let engine = r#"{"overall_ms": 20000, "attempt_ms": 2000, "retries": 0}"#;
-    let _lab = serve_with(&scratch, &state, engine, &["--inert"]);
+    let _lab = serve_with(&scratch, &state, engine, &["--inert", "--allow-commands"]);
     let pid = sleeper.pid();
     for fault in [
         "process.stop",

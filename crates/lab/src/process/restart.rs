@@ -18,8 +18,18 @@ use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 const ID_VARIABLE: &str = "BULKHEAD_CHAOS_RESTARTED_BY";
 
 /// Kills a process, and starts it again by the command that the fault names.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RestartProcess;
+#[derive(Clone, Copy, Debug)]
+pub struct RestartProcess {
+    may_run_commands: bool,
+}
+
+impl RestartProcess {
+    /// Whoever may order faults of a lab that may run commands may do anything that its user may; a lab
+    /// that may not takes such faults back all the same.
+    pub const fn new(may_run_commands: bool) -> Self {
+        Self { may_run_commands }
+    }
+}
 
 fn command(order: &Order) -> &[String] {
     match &order.fault {
@@ -38,6 +48,9 @@ impl Injector for RestartProcess {
     }
 
     fn prepare(&self, order: &Order, _: Surroundings) -> Result<Handle, Refusal> {
+        if !self.may_run_commands {
+            return Err(refuse("this lab runs no commands", "start it with --allow-commands"));
+        }
         let stat = prepare(order)?;
         let Some(program) = command(order).first() else {
             return Err(refuse(

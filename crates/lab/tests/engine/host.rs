@@ -84,8 +84,9 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let directory = Directory::new();
-        let registry =
-            Registry::new().with(HostInjector::new(carry_command())).with(RestartProcess);
+        let registry = Registry::new()
+            .with(HostInjector::new(carry_command()))
+            .with(RestartProcess::new(true));
         let lab = Lab::open(directory.options(), registry).unwrap();
         Self { directory, lab }
     }

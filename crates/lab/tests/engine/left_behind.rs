@@ -30,7 +30,7 @@ fn open(directory: PathBuf) -> Lab {
     let registry = Registry::new()
         .with(StopProcess::new(guardian_command()))
         .with(KillProcess)
-        .with(RestartProcess)
+        .with(RestartProcess::new(true))
         .with(HostInjector::new(carry_command()));
     let engine = bulkhead_chaos::EngineOptions { overall_ms: 20_000, ..Default::default() };
     Lab::open(LabOptions { directory, engine, policy: Default::default(), seed: 1 }, registry)
