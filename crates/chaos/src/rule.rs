@@ -94,7 +94,7 @@ mod tests {
             assert_eq!(rule.check().is_ok(), fits, "{ttl_ms}");
         }
         let other = FaultRule { fault: Fault::Host(crate::HostFault::Cpu { threads: 1 }), ..rule };
-        assert_eq!(other.check(), Err(FaultRuleError::Family("network.partition")));
+        assert_eq!(other.check(), Err(FaultRuleError::Family("host.cpu")));
     }
 
     #[test]
