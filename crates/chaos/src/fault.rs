@@ -10,7 +10,7 @@ mod network;
 mod process;
 
 pub use gateway::GatewayFault;
-pub use host::HostFault;
+pub use host::{Amount, HostFault, HostFaultError};
 pub use http::HttpFault;
 pub use network::{
     Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Loss, LossModel, NetworkFault,

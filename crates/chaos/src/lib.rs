@@ -31,9 +31,9 @@ pub use engine::{
     Submitted,
 };
 pub use fault::{
-    Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Fault, GatewayFault, HostFault,
-    HttpFault, Loss, LossModel, NetworkFault, NetworkFaultError, Partition, Per, ProcessFault,
-    Reorder, ReorderPolicy, Reset, Share, gateway, http,
+    Amount, Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Fault, GatewayFault,
+    HostFault, HostFaultError, HttpFault, Loss, LossModel, NetworkFault, NetworkFaultError,
+    Partition, Per, ProcessFault, Reorder, ReorderPolicy, Reset, Share, gateway, http,
 };
 pub use id::{ChaosId, ChaosIdError};
 pub use journal::{DamagedJournal, Record, Recovered, Remembered};

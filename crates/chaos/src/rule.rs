@@ -93,7 +93,10 @@ mod tests {
             let rule = FaultRule { ttl_ms, ..rule.clone() };
             assert_eq!(rule.check().is_ok(), fits, "{ttl_ms}");
         }
-        let other = FaultRule { fault: Fault::Host(crate::HostFault::Cpu { threads: 1 }), ..rule };
+        let other = FaultRule {
+            fault: Fault::Host(crate::HostFault::Cpu { threads: 1, percent: 100.0 }),
+            ..rule
+        };
         assert_eq!(other.check(), Err(FaultRuleError::Family("host.cpu")));
     }
 

@@ -60,6 +60,9 @@ enum ChaosCommand {
     /// Look after stopped processes; started by the lab itself
     #[command(hide = true)]
     Guardian,
+    /// Carry out a fault of the host; started by the lab itself
+    #[command(hide = true)]
+    Carry,
 }
 
 pub(crate) fn execute(args: &ChaosArgs) -> anyhow::Result<ExitCode> {
@@ -75,6 +78,9 @@ pub(crate) fn execute(args: &ChaosArgs) -> anyhow::Result<ExitCode> {
         ChaosCommand::Lever(args) => lever::execute(args),
         ChaosCommand::Audit(args) => audit::execute(args),
         ChaosCommand::Toxiproxy(args) => return toxiproxy::execute(args),
+        ChaosCommand::Carry => {
+            bulkhead_lab::carry().map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
         ChaosCommand::Guardian => {
             bulkhead_lab::guard().map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }

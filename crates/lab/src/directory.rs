@@ -4,10 +4,18 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{DamagedJournal, Recovered};
 
 use crate::LabError;
+
+/// How long another lab may keep the lock. One that was killed while it started a child keeps it until
+/// the child has become another program.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Between two tries.
+const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A directory that this process alone uses as long as this value lives; also the kernel lets go of
 /// it when the process dies.
@@ -23,10 +31,18 @@ impl Directory {
         let failed = |source: io::Error| LabError::Directory { path: path.to_owned(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         let lock = private_file().open(path.join("lock")).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(LabError::InUse { path: path.to_owned() }),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+        let until = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: lock }),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                    thread::sleep(LOCK_INTERVAL);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(LabError::InUse { path: path.to_owned() });
+                }
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
         }
     }
 

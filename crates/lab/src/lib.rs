@@ -10,7 +10,8 @@ mod directory;
 mod events;
 mod failure;
 mod gateway;
-mod idle;
+mod host;
+mod inert;
 mod injector;
 mod journal;
 mod metrics;
@@ -27,12 +28,15 @@ pub use directory::{RecordError, audit_path, lever_path, recorded, socket_path};
 pub use events::{EVENTS_KEPT_MAX, EVENTS_WAITING_MAX, Subscription};
 pub use failure::{Denied, LabError};
 pub use gateway::GatewayInjector;
+pub use host::{HostInjector, carry};
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 pub use network::{
     CommandError, End, LINK_MTU, LaneReport, Link, LinkError, LinkInjector, LinkOptions,
     LinkReport, Links, Namespace, NetworkError,
 };
-pub use process::{GuardianCommand, KillProcess, StopProcess, guard, process_target};
+pub use process::{
+    GuardianCommand, KillProcess, RestartProcess, StopProcess, guard, process_target,
+};
 pub use registry::Registry;
 pub use runtime::{DryRun, Lab, LabOptions, Ordered, Status, Until};
 pub use server::{CONNECTIONS_MAX, Endpoint, ServeError, serve};

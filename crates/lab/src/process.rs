@@ -8,6 +8,7 @@
 
 mod guardian;
 mod proc;
+mod restart;
 
 use std::collections::HashMap;
 use std::io;
@@ -22,12 +23,13 @@ use serde_json::json;
 
 use guardian::Guardian;
 pub use guardian::{GuardianCommand, guard};
-use proc::Stat;
+pub(crate) use proc::Stat;
+pub use restart::RestartProcess;
 
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
 /// Pause between two looks at a process whose state is about to change.
-const LOOK_INTERVAL: Duration = Duration::from_micros(500);
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_micros(500);
 
 /// The process with this number, as it is now.
 ///
@@ -39,13 +41,13 @@ pub fn process_target(pid: u32) -> io::Result<Target> {
 }
 
 /// A process, held.
-struct Held {
+pub(crate) struct Held {
     pidfd: OwnedFd,
 }
 
 impl Held {
     /// Nothing if it is gone, or another one has its number.
-    fn open(pid: u32, start_time: u64) -> io::Result<Option<Self>> {
+    pub(crate) fn open(pid: u32, start_time: u64) -> io::Result<Option<Self>> {
         let Some(number) = Pid::from_raw(pid.cast_signed()) else { return Ok(None) };
         let pidfd = match pidfd_open(number, PidfdFlags::empty()) {
             Ok(pidfd) => pidfd,
@@ -58,7 +60,7 @@ impl Held {
     }
 
     /// One that is gone meanwhile is no error: whether it is so.
-    fn signal(&self, signal: Signal) -> io::Result<bool> {
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<bool> {
         match pidfd_send_signal(&self.pidfd, signal) {
             Ok(()) => Ok(true),
             Err(rustix::io::Errno::SRCH) => Ok(false),
@@ -80,18 +82,21 @@ const fn process(order: &Order) -> Option<(u32, u64)> {
     }
 }
 
-/// Looks until it is so, or the time is over.
-fn look_until(deadline: Instant, mut is_so: impl FnMut() -> Evidence) -> Evidence {
+/// Looks until it is so, or three quarters of the time are over: that nothing was seen is an answer too,
+/// and one that comes after the deadline is taken for none.
+pub(crate) fn look_until(deadline: Instant, mut is_so: impl FnMut() -> Evidence) -> Evidence {
+    let begin = Instant::now();
+    let until = begin + deadline.saturating_duration_since(begin) * 3 / 4;
     loop {
         let evidence = is_so();
-        if evidence.holds || Instant::now() + LOOK_INTERVAL >= deadline {
+        if evidence.holds || Instant::now() + LOOK_INTERVAL >= until {
             return evidence;
         }
         thread::sleep(LOOK_INTERVAL);
     }
 }
 
-fn refuse(reason: impl Into<String>, remedy: &str) -> Refusal {
+pub(crate) fn refuse(reason: impl Into<String>, remedy: &str) -> Refusal {
     Refusal { reason: reason.into(), remedy: remedy.to_owned() }
 }
 
@@ -201,15 +206,12 @@ impl Injector for StopProcess {
         _: &Handle,
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
-        if !process(order).is_some_and(|(pid, start_time)| self.guardian.holds(pid, start_time)) {
-            let evidence = seen(order, Stat::is_stopped);
-            if evidence.holds {
-                return Err(InjectError::Unknown("the guardian is gone".to_owned()));
-            }
-            // Nobody guards it and it runs: nothing was done to it.
-            return Ok(evidence);
+        let evidence = look_until(around.deadline, || seen(order, Stat::is_stopped));
+        let is_held = |(pid, start_time)| self.guardian.holds(pid, start_time);
+        if evidence.holds && !process(order).is_some_and(is_held) {
+            return Err(InjectError::Unknown("the guardian is gone".to_owned()));
         }
-        Ok(look_until(around.deadline, || seen(order, Stat::is_stopped)))
+        Ok(evidence)
     }
 
     fn revert(&self, order: &Order, _: &Handle, _: Surroundings) -> Result<(), InjectError> {
@@ -258,13 +260,7 @@ impl Injector for KillProcess {
     }
 
     fn inject(&self, order: &Order, _: &Handle, _: Surroundings) -> Result<(), InjectError> {
-        let Some((pid, start_time)) = process(order) else { return Ok(()) };
-        let held = Held::open(pid, start_time).map_err(|error| permanent(&error))?;
-        // One that is gone was killed by an attempt before, or ended by itself: as good.
-        if let Some(held) = held {
-            held.signal(Signal::KILL).map_err(|error| permanent(&error))?;
-        }
-        Ok(())
+        kill(order)
     }
 
     fn verify(
@@ -273,10 +269,7 @@ impl Injector for KillProcess {
         _: &Handle,
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
-        Ok(look_until(around.deadline, || match look(order) {
-            None => Evidence { holds: true, seen: "the process is gone".to_owned() },
-            Some(_) => seen(order, Stat::is_dead),
-        }))
+        Ok(look_until(around.deadline, || see_dead(order)))
     }
 
     fn revert(&self, _: &Order, _: &Handle, _: Surroundings) -> Result<(), InjectError> {
@@ -291,6 +284,23 @@ impl Injector for KillProcess {
     ) -> Result<Evidence, InjectError> {
         let seen = "a process that was killed leaves nothing to take back".to_owned();
         Ok(Evidence { holds: true, seen })
+    }
+}
+
+/// One that is gone was killed by an attempt before, or ended by itself: as good.
+fn kill(order: &Order) -> Result<(), InjectError> {
+    let Some((pid, start_time)) = process(order) else { return Ok(()) };
+    let held = Held::open(pid, start_time).map_err(|error| permanent(&error))?;
+    if let Some(held) = held {
+        held.signal(Signal::KILL).map_err(|error| permanent(&error))?;
+    }
+    Ok(())
+}
+
+fn see_dead(order: &Order) -> Evidence {
+    match look(order) {
+        None => Evidence { holds: true, seen: "the process is gone".to_owned() },
+        Some(_) => seen(order, Stat::is_dead),
     }
 }
 

@@ -3,7 +3,7 @@
 use bulkhead_chaos::Fault;
 
 use crate::Injector;
-use crate::idle::Idle;
+use crate::inert::Inert;
 
 /// Injectors, of which the first that takes a fault carries it out.
 #[derive(Default)]
@@ -22,12 +22,11 @@ impl Registry {
         self
     }
 
-    /// The same, none of which does anything when it is told to inject: a lab that verifies finds each of
-    /// its injections not effective. The lab's own mutation check.
+    /// With the same injectors, none of which injects anything, though they say so: every injection
+    /// must then come out as not effective. The lab's check of itself.
     #[must_use]
-    pub fn injecting_nothing(self) -> Self {
-        let idle = |injector| Box::new(Idle(injector)) as Box<dyn Injector>;
-        Self(self.0.into_iter().map(idle).collect())
+    pub fn inert(self) -> Self {
+        Self(self.0.into_iter().map(|it| Box::new(Inert(it)) as Box<dyn Injector>).collect())
     }
 
     pub(crate) fn find(&self, fault: &Fault) -> Option<&dyn Injector> {

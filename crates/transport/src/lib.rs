@@ -19,7 +19,9 @@ pub use listener::{BindError, Listener, ListenerOptions};
 /// TLS configurations that [`Channel`] takes, and the name of an endpoint as TLS checks it.
 pub use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 /// What the chaos lab makes its networks of.
-pub use sys::{attach_tun, run_in_real_time, start_in_user_namespace, unshare_network};
+pub use sys::{
+    attach_tun, end_process_after, run_in_real_time, start_in_user_namespace, unshare_network,
+};
 pub use tls::{
     ACME_TLS_ALPN, AlpnChallenges, Certificate, CertificateError, CertificatePem, ClientAuth,
     ClientAuthOptions, ClientTls, ClientTlsOptions, KeyLogFile, NameMatch, PeerIdentity, ServerTls,

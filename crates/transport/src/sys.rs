@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code, reason = "the one place for it")]
 
+mod alarm;
 mod fast_open;
 mod inherited;
 mod namespace;
@@ -10,6 +11,7 @@ mod option;
 mod schedule;
 mod tun;
 
+pub use alarm::end_process_after;
 #[cfg(test)]
 pub(crate) use fast_open::{fast_open_connect, fast_open_queue};
 pub(crate) use fast_open::{set_fast_open_connect, set_fast_open_queue};

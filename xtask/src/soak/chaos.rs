@@ -67,9 +67,11 @@ pub(super) fn apply(site: &Site, storm: &Storm, variant: &Variant, hang_up: bool
     Ok(())
 }
 
-/// Writes a configuration that must be refused and change nothing, and then `last` again.
+/// Writes a configuration that must be refused and change nothing. No two are the same: a file that is
+/// just what it was is not looked at again.
 fn refuse(site: &Site, storm: &Storm, last: &Variant, kind: u64, hang_up: bool) -> Result<()> {
     let (what, text) = configuration::invalid(&last.render(&site.ports), kind);
+    let text = format!("{text}\n# {kind}\n");
     storm.chose(format_args!("an invalid configuration: {what}"));
     let rejected = || site.sum("bulkhead_configs_rejected_total", |_| true);
     let before = rejected()?;

@@ -12,6 +12,12 @@ pub enum ProcessFault {
     Stop,
     /// It is killed (`SIGKILL`). Nothing brings it back but whoever supervises it.
     Kill,
+    /// It is killed (`SIGKILL`) and missing for as long as the fault lives; then it is started again.
+    Restart {
+        /// Program and arguments; of a program without a slash, the lab's `PATH` is searched. It gets
+        /// the lab's environment, directory and user, and no standard input or output.
+        command: Vec<String>,
+    },
 }
 
 impl ProcessFault {
@@ -19,6 +25,7 @@ impl ProcessFault {
         match self {
             Self::Stop => "process.stop",
             Self::Kill => "process.kill",
+            Self::Restart { .. } => "process.restart",
         }
     }
 }

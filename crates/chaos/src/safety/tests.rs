@@ -61,7 +61,7 @@ fn kinds_and_windows_bound_what_may_be_injected() {
     let stop = Fault::Process(ProcessFault::Stop);
     assert_eq!(rules.permits(&stop, TUESDAY_0424), Ok(()));
     assert_eq!(rules.permits(&stop, TUESDAY_0424 + HOUR_MS), Err(Forbidden::Window));
-    let other = Fault::Host(crate::HostFault::Cpu { threads: 1 });
+    let other = Fault::Host(crate::HostFault::Cpu { threads: 1, percent: 100.0 });
     assert!(matches!(rules.permits(&other, TUESDAY_0424), Err(Forbidden::Kind(_))));
 }
 

@@ -3,17 +3,30 @@
 use std::ffi::OsString;
 
 use anyhow::Context;
-use bulkhead_lab::{GatewayInjector, GuardianCommand, KillProcess, Registry, StopProcess};
+use bulkhead_lab::{
+    GatewayInjector, GuardianCommand, HostInjector, KillProcess, Registry, RestartProcess,
+    StopProcess,
+};
 
-/// All faults that `bulkhead chaos serve` can inject. One line for each injector.
-pub(crate) fn registry() -> anyhow::Result<Registry> {
-    let stop = StopProcess::new(guardian_command()?);
-    Ok(Registry::new().with(stop).with(KillProcess).with(GatewayInjector))
+/// All faults that `bulkhead chaos serve` can inject. One line for each injector. Commands that faults
+/// name are run only if that is allowed, or what was killed for them is to be there again.
+pub(crate) fn registry(allow_commands: bool) -> anyhow::Result<Registry> {
+    Ok(Registry::new()
+        .with(StopProcess::new(guardian_command()?))
+        .with(KillProcess)
+        .with(RestartProcess::new(allow_commands))
+        .with(HostInjector::new(role("carry")?))
+        .with(GatewayInjector))
 }
 
 /// This binary as the guardian of stopped processes.
 pub(crate) fn guardian_command() -> anyhow::Result<GuardianCommand> {
+    role("guardian")
+}
+
+/// This binary in another role.
+fn role(name: &str) -> anyhow::Result<GuardianCommand> {
     let program = std::env::current_exe().context("find this executable")?.into_os_string();
-    let arguments = ["chaos", "guardian"].map(OsString::from).to_vec();
+    let arguments = ["chaos", name].map(OsString::from).to_vec();
     Ok(GuardianCommand { program, arguments })
 }

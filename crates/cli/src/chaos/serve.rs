@@ -51,12 +51,17 @@ pub(super) struct ServeArgs {
     /// Budget of injections that are alive at a time; overrides the file's
     #[arg(long, value_name = "N")]
     concurrent: Option<usize>,
+    /// Let process.restart run the command of its order: whoever may order it may then do whatever the
+    /// lab's user may
+    #[arg(long)]
+    allow_commands: bool,
+    /// Inject nothing, though the injectors say so: a check of the lab itself, in which every injection
+    /// must come out as not effective
+    #[arg(long)]
+    inert: bool,
     /// How changes of state are logged to standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Plain)]
     log_format: LogFormat,
-    /// Injectors do nothing: each injection must be found not effective
-    #[arg(long, hide = true)]
-    inject_nothing: bool,
 }
 
 pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -70,11 +75,12 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         None => Endpoint::Unix(socket_path(&directory)),
     };
     let seed = u64::from(std::process::id());
-    let mut registry = registry()?;
-    if args.inject_nothing {
-        registry = registry.injecting_nothing();
+    let mut registry = registry(args.allow_commands)?;
+    if args.inert {
+        registry = registry.inert();
     }
-    let lab = Arc::new(Lab::open(LabOptions { directory, engine, policy, seed }, registry)?);
+    let lab = Lab::open(LabOptions { directory, engine, policy, seed }, registry)?;
+    let lab = Arc::new(lab);
     log(&lab, args.log_format);
     let ready = |endpoint: &Endpoint| {
         let place = match endpoint {

@@ -49,10 +49,15 @@ impl Process {
 
 /// A lab that listens by the time this returns. Machines are busy: the attempts have time.
 fn serve(scratch: &Scratch, state: &str) -> Process {
-    let engine = scratch.write("engine.json", r#"{"overall_ms": 20000}"#);
+    serve_with(scratch, state, r#"{"overall_ms": 20000}"#, &[])
+}
+
+fn serve_with(scratch: &Scratch, state: &str, engine: &str, arguments: &[&str]) -> Process {
+    let engine = scratch.write("engine.json", engine);
     let mut child = bulkhead()
         .args(["chaos", "serve", "--state", state, "--engine"])
         .arg(engine)
+        .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -94,6 +99,9 @@ fn a_process_is_stopped_and_continued_by_command() {
     assert_eq!(status["live"][0]["id"], json(&injected)["ids"][0]);
     let again = chaos(&state, &["inject", "process.stop", "--pid", &pid]);
     assert_eq!(again.status.code(), Some(2), "refused: {again:?}");
+    let restart = r#"{"process": {"restart": {"command": ["true"]}}}"#;
+    let command = chaos(&state, &["inject", restart, "--pid", &pid]);
+    assert!(String::from_utf8_lossy(&command.stdout).contains("--allow-commands"), "{command:?}");
     let id = json(&injected)["ids"][0].as_str().unwrap().to_owned();
     let reverted = chaos(&state, &["revert", &id]);
     assert_eq!(reverted.status.code(), Some(0), "{reverted:?}");
@@ -156,12 +164,12 @@ fn the_lab_is_measured() {
     let scratch = Scratch::new();
     let file = scratch.path().join("chaos.json");
     let output = bulkhead()
-        .args(["bench", "chaos", "--injections", "12", "--json"])
+        .args(["bench", "chaos", "--injections", "26", "--json"])
         .arg(&file)
         .output()
         .unwrap();
     let report: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    assert_eq!(report["injections"], 12, "{output:?}");
+    assert_eq!(report["injections"], 26, "{output:?}");
     // On a machine that is too busy an injection may run out of time, but is taken back all the same.
     assert_eq!(report["left_behind"], 0, "{report:#}");
     assert_eq!(report["reverts"]["success_rate"], 1.0, "{report:#}");
@@ -169,4 +177,27 @@ fn the_lab_is_measured() {
     assert!(report["latency_ms"]["mean"].as_f64().unwrap() > 0.0);
     assert_eq!(report["kinds"]["process.kill"]["injections"], 2);
     assert_eq!(report["kinds"]["gateway.stall_worker"]["injections"], 2);
+}
+
+/// The lab's check of itself: an injector that does nothing and says that it did.
+#[test]
+fn what_had_no_effect_is_told() {
+    let (scratch, sleeper) = (Scratch::new(), Process::sleeper());
+    let state = path(&scratch);
+    // One look is enough for what will never be there.
+    let engine = r#"{"overall_ms": 20000, "attempt_ms": 2000, "retries": 0}"#;
+    let _lab = serve_with(&scratch, &state, engine, &["--inert", "--allow-commands"]);
+    let pid = sleeper.pid();
+    for fault in [
+        "process.stop",
+        "process.kill",
+        r#"{"process": {"restart": {"command": ["sleep", "600"]}}}"#,
+        r#"{"host": {"descriptors": {"limit": 9}}}"#,
+        r#"{"host": {"cpu": {"threads": 1}}}"#,
+    ] {
+        let answer = chaos(&state, &["inject", fault, "--pid", &pid, "--json"]);
+        assert_eq!(answer.status.code(), Some(2), "{fault}: {answer:?}");
+        assert_eq!(json(&answer)["injections"][0]["state"], "not_effective", "{fault}: {answer:?}");
+    }
+    assert_eq!(sleeper.state(), 'S');
 }

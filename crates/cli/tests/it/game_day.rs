@@ -132,7 +132,7 @@ fn a_hypothesis_is_held_or_not_under_faults_that_are_taken_back() {
 #[test]
 fn injectors_that_do_nothing_are_found_out() {
     let day = GameDay::begin();
-    let (output, journal) = day.run(EXPERIMENT, &["--inject-nothing"]);
+    let (output, journal) = day.run(EXPERIMENT, &["--inert"]);
     assert_eq!(output.status.code(), Some(2), "{output:?} {journal:#}");
     assert_eq!(states(&journal), ["not_effective", "not_effective"]);
     assert_eq!(journal["bulkhead"]["outcome"], "not_effective");

@@ -31,7 +31,8 @@ const END_TIMEOUT: Duration = Duration::from_millis(200);
 /// Bytes of a line.
 const LINE_BYTES_MAX: usize = 256;
 
-/// How to start a process that does nothing but call [`guard`].
+/// How to start this program, or another one, in a role of the lab: as a process that does nothing but
+/// call [`guard`], or [`carry`](crate::carry).
 #[derive(Clone, Debug)]
 pub struct GuardianCommand {
     /// The program; in `bulkhead` it is `bulkhead` itself.

@@ -5,17 +5,17 @@ use std::io;
 
 /// From `/proc/PID/stat`; see proc_pid_stat(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
+pub(crate) struct Stat {
     /// Name of the executable, shortened by the kernel.
-    pub(super) command: String,
+    pub(crate) command: String,
     /// `R`, `S`, `T`, `Z`, ….
-    pub(super) state: char,
+    pub(crate) state: char,
     /// Clock ticks since boot.
-    pub(super) start_time: u64,
+    pub(crate) start_time: u64,
 }
 
 impl Stat {
-    pub(super) fn read(pid: u32) -> io::Result<Self> {
+    pub(crate) fn read(pid: u32) -> io::Result<Self> {
         // The name may be any bytes.
         let bytes = fs::read(format!("/proc/{pid}/stat"))?;
         let text = String::from_utf8_lossy(&bytes);
@@ -34,12 +34,12 @@ impl Stat {
     }
 
     /// By a signal or by a tracer.
-    pub(super) const fn is_stopped(&self) -> bool {
+    pub(crate) const fn is_stopped(&self) -> bool {
         matches!(self.state, 'T' | 't')
     }
 
     /// Only its parent has not noticed yet.
-    pub(super) const fn is_dead(&self) -> bool {
+    pub(crate) const fn is_dead(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')
     }
 }

@@ -38,14 +38,17 @@ fn role_lab() {
     }
 }
 
-fn lab(directory: std::path::PathBuf) -> Lab {
-    let guardian = GuardianCommand {
+pub(crate) fn guardian_command() -> GuardianCommand {
+    GuardianCommand {
         program: std::env::current_exe().unwrap().into(),
         arguments: ["--exact", "process::role_guardian", "--ignored", "--nocapture"]
             .map(Into::into)
             .to_vec(),
-    };
-    let registry = Registry::new().with(StopProcess::new(guardian)).with(KillProcess);
+    }
+}
+
+fn lab(directory: std::path::PathBuf) -> Lab {
+    let registry = Registry::new().with(StopProcess::new(guardian_command())).with(KillProcess);
     let engine = bulkhead_chaos::EngineOptions { overall_ms: 20_000, ..Default::default() };
     Lab::open(LabOptions { directory, engine, policy: Default::default(), seed: 1 }, registry)
         .unwrap()

@@ -1,6 +1,7 @@
 //! What is injected into what, and how it is seen without asking the lab. One entry for each kind.
 
 mod gateway;
+mod host;
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -37,7 +38,26 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { name: "http.delay", stage: gateway::delay },
     Kind { name: "gateway.stall_worker", stage: gateway::stall_worker },
     Kind { name: "gateway.kill_worker", stage: gateway::kill_worker },
+    Kind { name: "process.restart", stage: Process::stage_restart },
+    Kind { name: "host.cpu", stage: host::cpu },
+    Kind { name: "host.memory", stage: host::memory },
+    Kind { name: "host.io", stage: host::io },
+    Kind { name: "host.disk_full", stage: host::disk_full },
+    Kind { name: "host.descriptors", stage: host::descriptors },
+    Kind { name: "host.memory_limit", stage: host::memory_limit },
 ];
+
+/// A guardian that nobody tells anything is as idle as a process can be. It ends with us.
+fn idle() -> anyhow::Result<Child> {
+    let idle = guardian_command()?;
+    Command::new(idle.program)
+        .args(idle.arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("start a process to strike")
+}
 
 /// A child that waits for the end of its standard input, so that it ends with us.
 struct Process {
@@ -47,16 +67,14 @@ struct Process {
 
 impl Process {
     fn stage(fault: ProcessFault) -> anyhow::Result<Box<dyn Staged>> {
-        // A guardian that nobody tells anything is as idle as a process can be.
-        let idle = guardian_command()?;
-        let child = Command::new(idle.program)
-            .args(idle.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("start a process to strike")?;
-        Ok(Box::new(Self { child, fault }))
+        Ok(Box::new(Self { child: idle()?, fault }))
+    }
+
+    /// What is started again has no standard input, and so ends at once: what is looked for is that it
+    /// was started, so it is told to wait a little.
+    fn stage_restart() -> anyhow::Result<Box<dyn Staged>> {
+        let command = ["sleep", "10"].map(str::to_owned).to_vec();
+        Self::stage(ProcessFault::Restart { command })
     }
 
     /// From `/proc/PID/status`, where the lab reads `/proc/PID/stat`.

@@ -1,14 +1,15 @@
-//! The lab's own mutation check: an injector that says it has injected, and has done nothing. Whoever believes
-//! what such an injector says does not verify.
+//! The lab's check of itself: injectors that do everything but inject. Whoever then reports success has
+//! not looked.
 
 use bulkhead_chaos::{Fault, Order};
 
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
-/// Another injector, which looks and takes back as ever, but injects nothing.
-pub(crate) struct Idle(pub(crate) Box<dyn Injector>);
+/// An injector of which `inject` does nothing and says that it did. Every injection must come out as
+/// not effective.
+pub(crate) struct Inert(pub(crate) Box<dyn Injector>);
 
-impl Injector for Idle {
+impl Injector for Inert {
     fn takes(&self, fault: &Fault) -> bool {
         self.0.takes(fault)
     }
