@@ -74,7 +74,7 @@ pub(crate) struct RunArgs {
     /// Address of the admin server (/metrics, /readyz, …); overrides the file's
     #[arg(long, value_name = "ADDR")]
     pub(crate) admin: Option<SocketAddr>,
-    /// Let the admin server kill workers (POST /workers/{index}/kill)
+    /// Let the admin server inject faults (/faults) and kill workers (POST /workers/{index}/kill)
     #[arg(long)]
     pub(crate) allow_faults: bool,
     /// Write the secrets of TLS sessions to FILE, for Wireshark: whoever reads it reads all traffic

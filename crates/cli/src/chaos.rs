@@ -29,8 +29,8 @@ const EXIT_INFRASTRUCTURE: u8 = 4;
 /// The chaos lab: faults that are real, verified and always taken back
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit status: 0 done; 2 an injection came to nothing; 3 something could not be taken back; 4 the lab failed
-or could not be asked.
+Exit status: 0 done; 2 an injection came to nothing; 3 something could not be taken back;
+4 the lab failed or could not be asked. Of `run`: 0 held; 1 deviated.
 
 Examples:
   bulkhead chaos serve                              The lab, on a socket of its own

@@ -18,8 +18,8 @@ use super::place::PlaceArgs;
 /// order of its own, with a choice of targets and a blast radius, comes from a file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit status: 0 it is in force (with --dry-run: it could be); 2 it came to nothing; 4 the lab could not be
-asked.
+Exit status: 0 it is in force (with --dry-run: it could be); 2 it came to nothing;
+4 the lab could not be asked.
 
 Examples:
   bulkhead chaos inject process.stop --pid 4711 --ttl 30s
