@@ -40,6 +40,11 @@ pub enum Event {
         /// What is odd in it.
         warnings: Vec<String>,
     },
+    /// Files of the configuration in force were read again, while a text that is wrong stands beside them.
+    FilesRenewed {
+        /// Its number from now on.
+        revision: u64,
+    },
     /// A configuration was refused; the one before it stays in force.
     ConfigRejected {
         /// Its file.
@@ -182,6 +187,7 @@ impl Event {
             | Self::EndpointHealthy { .. }
             | Self::EndpointsFound { .. }
             | Self::FaultRemoved { .. }
+            | Self::FilesRenewed { .. }
             | Self::FaultsRemoved { .. }
             | Self::WorkerKilled { .. } => Level::Info,
             Self::FaultPut { .. }
@@ -205,16 +211,15 @@ impl fmt::Display for Event {
             Self::AdminListening { address } => {
                 write!(formatter, "admin server listens on http://{address}/")
             }
+            Self::FilesRenewed { revision } => {
+                write!(formatter, "changed files read again, as revision {revision}")
+            }
             Self::ConfigApplied { revision, path, warnings } => {
-                write!(
-                    formatter,
-                    "configuration `{}` applied as revision {revision}",
-                    path.display()
-                )?;
-                for warning in warnings {
-                    write!(formatter, "\n{}", warning.trim_end())?;
-                }
-                Ok(())
+                let path = path.display();
+                write!(formatter, "configuration `{path}` applied as revision {revision}")?;
+                warnings
+                    .iter()
+                    .try_for_each(|warning| write!(formatter, "\n{}", warning.trim_end()))
             }
             Self::ConfigRejected { path, reason } => write!(
                 formatter,

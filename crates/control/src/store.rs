@@ -94,6 +94,8 @@ pub(crate) struct Store {
     /// middle of writing it.
     unsettled: Option<Seen>,
     in_force: Config,
+    /// What its files looked like when it was applied last.
+    files_in_force: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 impl Store {
@@ -108,7 +110,19 @@ impl Store {
     ) -> Self {
         let watched = referenced(&config);
         let handled = Seen { text: Ok(text), files: stamps(&watched) };
-        Self { source, plane, status, events, watched, handled, unsettled: None, in_force: config }
+        let files_in_force = handled.files.clone();
+        let (unsettled, in_force) = (None, config);
+        Self {
+            source,
+            plane,
+            status,
+            events,
+            watched,
+            handled,
+            unsettled,
+            in_force,
+            files_in_force,
+        }
     }
 
     /// Looks at the files and applies what has changed. `forced`: applies them in any case, and
@@ -136,14 +150,33 @@ impl Store {
             Ok(parsed) => self.apply(parsed),
             Err(reason) => {
                 self.plane.config_rejected();
+                self.renew();
                 self.reject(reason)
             }
         }
     }
 
+    /// Applies the configuration in force again if files that it refers to have changed: a text that is
+    /// wrong must not keep a certificate from being renewed.
+    fn renew(&mut self) {
+        let files = stamps(&referenced(&self.in_force));
+        if files == self.files_in_force {
+            return;
+        }
+        self.files_in_force = files;
+        // Refused: what was read from the files before stays in force, and is tried with the next change.
+        if let Ok(revision) = self.plane.apply(self.in_force.clone()) {
+            self.status.applied(revision, &self.in_force, Vec::new());
+            (self.events)(Event::FilesRenewed { revision });
+        }
+    }
+
     fn apply(&mut self, parsed: Parsed) -> Outcome {
-        // Also if it is refused: a file that is missing may be all that is wrong.
+        // Its files too if it is refused: one that is missing may be all that is wrong.
         self.watched = referenced(&parsed.config);
+        self.watched.extend(referenced(&self.in_force));
+        self.watched.sort();
+        self.watched.dedup();
         self.handled.files = stamps(&self.watched);
         match self.plane.apply(parsed.config.clone()) {
             Ok(revision) => {
@@ -152,9 +185,15 @@ impl Store {
                 (self.events)(Event::ConfigApplied { revision, path, warnings: parsed.warnings });
                 self.tell_what_needs_restart(&parsed.config);
                 self.in_force = parsed.config;
+                self.watched = referenced(&self.in_force);
+                self.handled.files.retain(|(path, _)| self.watched.contains(path));
+                self.files_in_force = self.handled.files.clone();
                 Outcome::Applied(Box::new(self.in_force.clone()))
             }
-            Err(reasons) => self.reject(reasons.join("\n")),
+            Err(reasons) => {
+                self.renew();
+                self.reject(reasons.join("\n"))
+            }
         }
     }
 

@@ -138,6 +138,24 @@ fn bad_file_is_told_once_and_changes_nothing() {
 }
 
 #[test]
+fn a_text_that_is_wrong_keeps_no_file_from_being_renewed() {
+    let scratch = Scratch::new();
+    let keys = scratch.write("keys.jwks", "one");
+    let mut fixture = fixture(&format!("jwks:{}", keys.display()));
+    fixture.scratch.write("gateway.yaml", "nonsense");
+    assert_eq!((fixture.poll(), fixture.poll()), ("unsettled", "rejected"));
+    assert!(fixture.told.try_recv().is_err(), "no file has changed");
+
+    scratch.write("keys.jwks", "another");
+    assert_eq!((fixture.poll(), fixture.poll()), ("unsettled", "rejected"));
+    let renewed = fixture.told.try_recv();
+    assert!(matches!(renewed, Ok(Told::Applied(config)) if config.jwt_providers.contains_key("p")));
+    assert!(fixture.told.try_recv().is_err(), "once");
+    assert!(!fixture.store.status.to_json()["last_error"].is_null());
+    assert_eq!(fixture.poll(), "unchanged");
+}
+
+#[test]
 fn force_applies_what_has_not_changed() {
     let mut fixture = fixture("4");
     assert_eq!(fixture.force(), "applied");
