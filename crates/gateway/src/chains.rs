@@ -13,18 +13,18 @@ use bulkhead_filter::{
 
 use crate::snapshot::{ApplyError, read_file, read_secret};
 
-/// Token issuers by name.
-pub(crate) type Providers = BTreeMap<String, Arc<JwtProvider>>;
+/// Token issuers by name, and what they were built from.
+pub(crate) type Providers = BTreeMap<String, (JwtProviderSpec, Arc<JwtProvider>)>;
 
-/// The token issuers that were built last, so that unchanged ones are carried over: each build has a
-/// revision of its own, and a new revision makes all cached tokens count for nothing.
+/// The token issuers in force, so that unchanged ones are carried over: each build has a revision of
+/// its own, and a new revision makes all cached tokens count for nothing.
 #[derive(Debug, Default)]
-pub(crate) struct BuiltProviders(Mutex<BTreeMap<String, (JwtProviderSpec, Arc<JwtProvider>)>>);
+pub(crate) struct BuiltProviders(Mutex<Providers>);
 
 impl BuiltProviders {
     /// The issuers of a configuration, built or carried over.
     pub(crate) fn of(&self, config: &Config) -> Result<Providers, ApplyError> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = BTreeMap::new();
         for provider in config.jwt_providers.values() {
             let spec = provider_spec(provider)?;
@@ -37,10 +37,12 @@ impl BuiltProviders {
             };
             next.insert(provider.name.clone(), (spec, built));
         }
-        let providers = next.iter().map(|(name, (_, built))| (name.clone(), built.clone()));
-        let providers = providers.collect();
-        *last = next;
-        Ok(providers)
+        Ok(next)
+    }
+
+    /// These are in force.
+    pub(crate) fn keep(&self, providers: Providers) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = providers;
     }
 }
 
@@ -110,8 +112,8 @@ fn step(
             max_age_s: spec.max_age.as_secs(),
         })?),
         model::Filter::Jwt(jwt) => {
-            let named = jwt.providers.iter().filter_map(|name| providers.get(name).cloned());
-            let providers = named.collect();
+            let named = jwt.providers.iter().filter_map(|name| providers.get(name));
+            let providers = named.map(|(_, built)| built.clone()).collect();
             let claims = &jwt.claims_to_headers;
             Arc::new(JwtFilter::new(providers, jwt.optional, claims, jwt.forward_token)?)
         }

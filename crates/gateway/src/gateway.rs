@@ -11,13 +11,9 @@ use bulkhead_config::Config;
 use bulkhead_config::model::{Discovery, Endpoint, EndpointAddress};
 use bulkhead_message::Address;
 use bulkhead_telemetry::{AccessLog, AccessLogOptions, AccessLogTarget, Registry};
-use bulkhead_transport::{
-    AlpnChallenges, Certificate, CertificateError, CertificatePem, KeyLogFile, Ticketer,
-};
+use bulkhead_transport::{Certificate, CertificateError, CertificatePem, KeyLogFile, Ticketer};
 
-use crate::breakers::BreakerIds;
-use crate::certificates::{CertificateReport, Certificates};
-use crate::chains::BuiltProviders;
+use crate::certificates::CertificateReport;
 use crate::clock;
 use crate::evacuation::KillReport;
 use crate::faults::Fault;
@@ -26,7 +22,7 @@ use crate::mailbox::Message;
 use crate::names::{self, Names};
 use crate::placement::Placement;
 use crate::shared::Shared;
-use crate::snapshot::{ApplyError, BuiltClients, ClusterEntry, ClusterIds, Compiler, Snapshot};
+use crate::snapshot::{ApplyError, ClusterEntry, Compiler, Snapshot};
 
 mod endpoints;
 mod injecting;
@@ -107,7 +103,7 @@ pub struct EvacuationTotals {
 #[derive(Debug)]
 pub struct Gateway {
     pub(crate) shared: Arc<Shared>,
-    compiler: Compiler,
+    pub(crate) compiler: Compiler,
     revision: AtomicU64,
     /// Names of sockets that were given and not wanted.
     unclaimed: Vec<String>,
@@ -133,17 +129,7 @@ impl Gateway {
             .map_or_else(Ticketer::new, Ok)
             .map_err(|source| ApplyError::Tls { owner: "session tickets".to_owned(), source })?;
         let key_log = options.tls_key_log.as_deref().map(open_key_log).transpose()?;
-        let compiler = Compiler {
-            ids: ClusterIds::default(),
-            breakers: BreakerIds::default(),
-            ticketer,
-            registry: registry.clone(),
-            providers: BuiltProviders::default(),
-            certificates: Certificates::default(),
-            clients: BuiltClients::default(),
-            challenges: AlpnChallenges::default(),
-            key_log,
-        };
+        let compiler = Compiler::new(registry.clone(), ticketer, key_log);
         let access_log = config.access_log.as_ref().map(open_log).transpose()?;
         let logs_tls = config.access_log_tls;
         let shared = Arc::new(Shared::new(registry, seed, access_log, logs_tls, placement));
@@ -203,11 +189,18 @@ impl Gateway {
             false => Vec::new(),
         };
         let names = Names::of(config, &known, look_up, names::read_endpoints);
-        let applied = Snapshot::compile(config, revision, &names, &self.compiler)
-            .and_then(|snapshot| self.install(Arc::new(snapshot), names, sockets));
-        if let Err(error) = applied {
-            self.shared.registry.config_rejected();
-            return Err(error);
+        let applied = Snapshot::compile(config, revision, &names, &self.compiler).and_then(
+            |(snapshot, made)| {
+                self.install(Arc::new(snapshot), names, sockets)?;
+                Ok(made)
+            },
+        );
+        match applied {
+            Ok(made) => made.keep(),
+            Err(error) => {
+                self.shared.registry.config_rejected();
+                return Err(error);
+            }
         }
         self.revision.store(revision, Ordering::Relaxed);
         self.shared.registry.config_applied(revision);

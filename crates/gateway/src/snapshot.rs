@@ -13,16 +13,12 @@ use bulkhead_config::model::{
 use bulkhead_filter::Chain;
 use bulkhead_message::{Address, Priority};
 use bulkhead_router::{MatchSpec, PathSpec, RouteSpec, RouteTable, TextSpec, ValueSpec};
-use bulkhead_telemetry::{BreakerScope, ClusterSeries, ExchangeSeries, Registry};
-use bulkhead_transport::{
-    AlpnChallenges, ClientConfig, KeyLogFile, ServerConfig, ServerName, Ticketer, TlsTarget,
-};
+use bulkhead_telemetry::{BreakerScope, ClusterSeries, ExchangeSeries};
+use bulkhead_transport::{ClientConfig, ServerConfig, ServerName, TlsTarget};
 use bulkhead_upstream::{ClusterSettings, EndpointSpec, RetryPolicy};
 
-use crate::breakers::{BreakerIds, Guard};
-use crate::certificates::{Certificates, Loading};
-use crate::chains::{self, BuiltProviders};
-use crate::clock;
+use crate::breakers::Guard;
+use crate::chains;
 use crate::injection::Rule;
 use crate::intake::Intake;
 use crate::names::Names;
@@ -31,6 +27,7 @@ use crate::overload::memory_ceiling;
 mod apply_error;
 mod backend;
 mod fault;
+mod making;
 mod mirror;
 mod relay_route;
 mod retry;
@@ -39,9 +36,9 @@ mod upstream;
 
 pub use apply_error::ApplyError;
 pub(crate) use backend::BackendEntry;
+pub(crate) use making::{Compiler, Making};
 pub(crate) use mirror::Mirror;
 pub(crate) use relay_route::{RelayRoute, Relaying};
-pub(crate) use tls::BuiltClients;
 
 /// Stable number of a cluster name, the same in all snapshots of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,20 +60,6 @@ impl ClusterIds {
         let next = ClusterId(ids.len() as u32);
         *ids.entry(name.to_owned()).or_insert(next)
     }
-}
-
-/// What compiling needs beyond the configuration.
-#[derive(Debug)]
-pub(crate) struct Compiler {
-    pub(crate) ids: ClusterIds,
-    pub(crate) breakers: BreakerIds,
-    pub(crate) ticketer: Ticketer,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) providers: BuiltProviders,
-    pub(crate) certificates: Certificates,
-    pub(crate) clients: BuiltClients,
-    pub(crate) challenges: AlpnChallenges,
-    pub(crate) key_log: Option<KeyLogFile>,
 }
 
 /// A compiled listener.
@@ -229,13 +212,14 @@ impl Snapshot {
         clusters.any(|entry| entry.id == id && entry.config.health_check.is_some())
     }
 
-    /// Compiles a configuration: all or nothing.
-    pub(crate) fn compile(
+    /// Compiles a configuration: all or nothing. What it is made of is to be kept once it is in
+    /// force.
+    pub(crate) fn compile<'a>(
         config: &Config,
         revision: u64,
         names: &Names,
-        compiler: &Compiler,
-    ) -> Result<Self, ApplyError> {
+        compiler: &'a Compiler,
+    ) -> Result<(Self, Making<'a>), ApplyError> {
         let specs: Vec<RouteSpec> = config.routes.iter().map(route_spec).collect();
         let table = RouteTable::compile(&specs)?;
         let providers = compiler.providers.of(config)?;
@@ -248,23 +232,21 @@ impl Snapshot {
                 Ok(route_entry(route, chain, &config.clusters, compiler))
             })
             .collect::<Result<Vec<_>, ApplyError>>()?;
-        let mut loading = compiler.certificates.begin(clock::unix().as_secs());
+        let mut making = Making::new(compiler, providers);
         let listeners = config
             .listeners
             .iter()
             .map(|listener| {
                 let relaying = Relaying::of(listener, config, revision, compiler)?;
-                Ok(Arc::new(listener_entry(listener, relaying, &mut loading, compiler)?))
+                Ok(Arc::new(listener_entry(listener, relaying, &mut making)?))
             })
             .collect::<Result<Vec<_>, ApplyError>>()?;
         let clusters = config
             .clusters
             .values()
-            .map(|cluster| Ok(Arc::new(cluster_entry(cluster, names, &mut loading, compiler)?)))
+            .map(|cluster| Ok(Arc::new(cluster_entry(cluster, names, &mut making)?)))
             .collect::<Result<Vec<_>, ApplyError>>()?;
-        loading.commit(&compiler.registry);
-        compiler.clients.retain(|name| config.clusters.contains_key(name));
-        Ok(Self {
+        let snapshot = Self {
             revision,
             table,
             limits: config.limits.clone(),
@@ -280,7 +262,8 @@ impl Snapshot {
                 .iter()
                 .any(|route| route.tunnels.allows(WEBSOCKET.as_bytes())),
             routes,
-        })
+        };
+        Ok((snapshot, making))
     }
 }
 
@@ -356,15 +339,14 @@ fn speaks(listener: &model::Listener, protocol: Protocol) -> bool {
 fn listener_entry(
     listener: &model::Listener,
     relaying: Relaying,
-    loading: &mut Loading<'_>,
-    compiler: &Compiler,
+    making: &mut Making<'_>,
 ) -> Result<ListenerEntry, ApplyError> {
     let tls = listener.tls.as_ref();
     Ok(ListenerEntry {
         name: listener.name.clone(),
         address: listener.address.clone(),
         socket_mode: listener.socket_mode,
-        tls: tls.map(|tls| tls::listener(listener, tls, loading, compiler)).transpose()?,
+        tls: tls.map(|tls| tls::listener(listener, tls, making)).transpose()?,
         sni_match: tls.is_some_and(|tls| tls.require_sni_match),
         http1: speaks(listener, Protocol::Http1),
         http2: speaks(listener, Protocol::Http2),
@@ -376,12 +358,10 @@ fn listener_entry(
 fn cluster_entry(
     cluster: &model::Cluster,
     names: &Names,
-    loading: &mut Loading<'_>,
-    compiler: &Compiler,
+    making: &mut Making<'_>,
 ) -> Result<ClusterEntry, ApplyError> {
-    let built = cluster.tls.as_ref();
-    let built =
-        built.map(|tls| compiler.clients.of(cluster, tls, loading, compiler)).transpose()?;
+    let built = cluster.tls.as_ref().map(|tls| making.client(cluster, tls)).transpose()?;
+    let compiler = making.compiler;
     let (tls, relay_tls) = built.map(|built| (built.http, built.relay)).unzip();
     let (scope, registry) = (BreakerScope::Cluster, &compiler.registry);
     Ok(ClusterEntry {

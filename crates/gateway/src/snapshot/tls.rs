@@ -5,23 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_config::model::{self, Protocol};
 use bulkhead_transport::{
-    ClientAuth, ClientAuthOptions, ClientConfig, ClientTls, ClientTlsOptions, NameMatch,
-    ServerConfig, ServerName, ServerTls, ServerTlsOptions, Ticketer, TlsError, TlsPolicy,
-    TlsVersion,
+    Certificate, ClientAuth, ClientAuthOptions, ClientConfig, ClientTls, ClientTlsOptions,
+    NameMatch, ServerConfig, ServerName, ServerTls, ServerTlsOptions, Ticketer, TlsError,
+    TlsPolicy, TlsVersion,
 };
 
-use super::{ApplyError, Compiler, read_file, speaks};
-use crate::certificates::Loading;
+use super::{ApplyError, Making, read_file, speaks};
 
 /// TLS of a listener.
 pub(super) fn listener(
     listener: &model::Listener,
     tls: &model::ListenerTls,
-    loading: &mut Loading<'_>,
-    compiler: &Compiler,
+    making: &mut Making<'_>,
 ) -> Result<Arc<ServerConfig>, ApplyError> {
     let failed =
         |source| ApplyError::Tls { owner: format!("listener `{}`", listener.name), source };
+    let Making { compiler, loading, .. } = making;
     let mut certificates = Vec::new();
     for certificate in &tls.certificates {
         certificates.push(loading.named(certificate)?);
@@ -122,35 +121,59 @@ pub(super) struct BuiltClient {
     pub(super) relay: Arc<ClientConfig>,
 }
 
-/// TLS towards each cluster as it was built last. What did not change is carried over: its sessions
-/// can be resumed, and its connections stay in use.
+/// TLS towards clusters by name, and what it was built from.
 #[derive(Debug, Default)]
-pub(crate) struct BuiltClients(Mutex<HashMap<String, (ClientMaterial, BuiltClient)>>);
+pub(super) struct Clients(HashMap<String, (ClientMaterial, BuiltClient)>);
+
+/// TLS towards each cluster as it is in force. What did not change is carried over: its sessions can
+/// be resumed, and its connections stay in use.
+#[derive(Debug, Default)]
+pub(super) struct BuiltClients(Mutex<Clients>);
 
 impl BuiltClients {
+    /// TLS towards this cluster, if it is made of this material.
+    fn same(&self, cluster: &str, material: &ClientMaterial) -> Option<BuiltClient> {
+        let Clients(built) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        built.get(cluster).filter(|(same, _)| same == material).map(|(_, client)| client.clone())
+    }
+
+    /// These are in force.
+    pub(super) fn keep(&self, clients: Clients) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = clients;
+    }
+}
+
+impl Making<'_> {
     /// TLS towards a cluster, built or carried over.
-    pub(super) fn of(
-        &self,
+    pub(super) fn client(
+        &mut self,
         cluster: &model::Cluster,
         tls: &model::UpstreamTls,
-        loading: &mut Loading<'_>,
-        compiler: &Compiler,
     ) -> Result<BuiltClient, ApplyError> {
         let ca_pem = tls.ca_file.as_ref().map(|path| read_file("CA file", path)).transpose()?;
         let certificate =
-            tls.client_certificate.as_ref().map(|own| loading.named(own)).transpose()?;
+            tls.client_certificate.as_ref().map(|own| self.loading.named(own)).transpose()?;
         let material = ClientMaterial {
             tls: tls.clone(),
             protocol: cluster.protocol,
             ca_pem,
             certificate: certificate.as_ref().map(|own| own.der().to_vec()),
         };
-        let mut built = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((same, client)) = built.get(&cluster.name)
-            && *same == material
-        {
-            return Ok(client.clone());
-        }
+        let client = match self.compiler.clients.same(&cluster.name, &material) {
+            Some(client) => client,
+            None => self.build(cluster, &material, certificate.as_ref())?,
+        };
+        self.clients.0.insert(cluster.name.clone(), (material, client.clone()));
+        Ok(client)
+    }
+
+    fn build(
+        &self,
+        cluster: &model::Cluster,
+        material: &ClientMaterial,
+        certificate: Option<&Certificate>,
+    ) -> Result<BuiltClient, ApplyError> {
+        let tls = &material.tls;
         let alpn: &[u8] = match cluster.protocol {
             Protocol::Http1 => b"http/1.1",
             Protocol::Http2 => b"h2",
@@ -162,22 +185,14 @@ impl BuiltClients {
                 names: &names(&tls.subject_alt_names),
                 min_version: version(tls.min_version),
                 alpn,
-                certificate: certificate.as_ref(),
-                key_log: compiler.key_log.as_ref(),
+                certificate,
+                key_log: self.compiler.key_log.as_ref(),
                 ..ClientTlsOptions::default()
             });
             let owner = || format!("cluster `{}`", cluster.name);
             config.map_err(|source| ApplyError::Tls { owner: owner(), source })
         };
-        let client = BuiltClient { http: build(&[alpn])?, relay: build(&[])? };
-        built.insert(cluster.name.clone(), (material, client.clone()));
-        Ok(client)
-    }
-
-    /// Forgets clusters that are gone.
-    pub(super) fn retain(&self, is_there: impl Fn(&str) -> bool) {
-        let mut built = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        built.retain(|name, _| is_there(name));
+        Ok(BuiltClient { http: build(&[alpn])?, relay: build(&[])? })
     }
 }
 
