@@ -24,6 +24,7 @@ use crate::overload::shed_under;
 use crate::worker::Worker;
 
 mod affinity;
+mod answering;
 mod backend;
 mod befall;
 mod body_rate;
@@ -396,52 +397,6 @@ impl Worker {
         Ok(())
     }
 
-    /// Passes `heads.response` on as the final head.
-    fn send_head(&mut self, key: Key, end: bool) {
-        if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge != Key::NONE) {
-            self.drop_hedge(key);
-        }
-        if self.exchanges.get(key).is_some_and(|exchange| exchange.fault.is_some())
-            && self.keep_head(key, end)
-        {
-            return;
-        }
-        let Self { exchanges, connections, heads, spare_buffers, .. } = self;
-        let Some(exchange) = exchanges.get_mut(key) else { return };
-        exchange.hedge_at = None;
-        exchange.phase = Phase::Responding;
-        exchange.status = heads.response.status;
-        if let Some(ids) = &exchange.snapshot.intake.request_ids {
-            ids.tell(&exchange.request.fields, &mut heads.response.fields);
-        }
-        let Some(leg) = exchange.downstream else { return };
-        let Some(connection) = connections.get_mut(leg.connection) else { return };
-        let Some(codec) = connection.codec.as_mut() else { return };
-        let out = connection.out.buffer(spare_buffers);
-        let sent = codec.respond(leg.stream, &heads.response, end, out);
-        if end {
-            exchange.response_body.ended = true;
-            exchange.response_body.end_sent = true;
-        }
-        self.touch(leg.connection);
-        if sent.is_err() {
-            let detail = "the response cannot be expressed in the client's protocol";
-            let failure = Failure::upstream(FailureKind::UpstreamProtocol, Retry::Never, detail);
-            self.exchange_failed(key, failure);
-        }
-    }
-
-    fn send_interim(&mut self, key: Key, head: &ResponseHead) {
-        let Self { exchanges, connections, .. } = self;
-        let Some(leg) = exchanges.get(key).and_then(|exchange| exchange.downstream) else { return };
-        let Some(connection) = connections.get_mut(leg.connection) else { return };
-        if let Some(codec) = connection.codec.as_mut() {
-            // An interim head that cannot be sent is no loss.
-            let _ = codec.respond(leg.stream, head, false, &mut connection.out.bytes);
-        }
-        self.touch(leg.connection);
-    }
-
     /// A piece of response body. True: its flow-control bytes are kept back until it was passed on.
     pub(crate) fn response_data(&mut self, key: Key, bytes: &[u8], flow: u32, end: bool) -> bool {
         self.faults.strike(Fault::ResponseDataPanic);
@@ -474,34 +429,6 @@ impl Worker {
         grpc_web::end_in_trailers(exchange.grpc_web.as_ref(), body, trailers);
         self.flush_pipe(key, Direction::Response);
         self.upstream_ended(key);
-        self.response_sent(key);
-    }
-
-    /// Answers from the gateway itself.
-    pub(crate) fn respond(&mut self, key: Key, head: &ResponseHead, body: &[u8]) {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        let head_only = body.is_empty() || exchange.is_head;
-        self.heads.response.clear();
-        self.heads.response.status = head.status;
-        self.heads.response.fields.clone_from(&head.fields);
-        let length = if body.is_empty() && head.body == BodyLength::None {
-            BodyLength::None
-        } else {
-            BodyLength::Known(body.len() as u64)
-        };
-        self.heads.response.body = length;
-        if let Some(exchange) = self.exchanges.get_mut(key) {
-            exchange.response_ended = true;
-            if !head_only {
-                exchange.response_body.push(body, 0);
-                exchange.response_body.total = body.len() as u64;
-                exchange.response_body.ended = true;
-            }
-        }
-        self.send_head(key, head_only);
-        if !head_only {
-            self.flush_pipe(key, Direction::Response);
-        }
         self.response_sent(key);
     }
 }

@@ -11,6 +11,7 @@ use bulkhead_message::Address;
 
 use super::Gateway;
 use crate::clock;
+use crate::faults;
 use crate::mailbox::Message;
 
 /// How long a new rule is waited for to be in force at all workers. A busy one gets it later.
@@ -128,6 +129,21 @@ impl Gateway {
         let count = self.shared.injections.remove_all(clock::now());
         self.tell_rules();
         count
+    }
+
+    /// The next `count` exchanges panic while they are routed: a fault, for the chaos lab and tests.
+    pub fn panic_exchanges(&self, count: u32) {
+        self.inject(faults::Fault::RoutePanic, count);
+    }
+
+    /// The next `count` connections that have something to say panic while it is handled: a fault.
+    pub fn panic_connections(&self, count: u32) {
+        self.inject(faults::Fault::InputPanic, count);
+    }
+
+    /// This fault strikes the next `count` times that a worker comes by its place: for tests.
+    pub fn inject(&self, fault: faults::Fault, count: u32) {
+        self.shared.faults.add(fault, count);
     }
 
     fn tell_rules(&self) {
