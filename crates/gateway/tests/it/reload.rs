@@ -177,12 +177,21 @@ fn weights_split_traffic() {
     assert_eq!(other.stats().requests_total(), share + 1);
 }
 
+/// Puts the configuration in force with its cluster under another name: the old one is gone.
+fn apply_with_another_cluster(gateway: &Gateway, mut config: Config) {
+    let mut cluster = config.clusters.remove("origin").expect("the cluster");
+    cluster.name = "other".to_owned();
+    config.clusters.insert("other".to_owned(), cluster);
+    config.routes[0].backends = vec![Backend::new("other", 1)];
+    gateway.apply(config).expect("apply");
+}
+
 /// Connections of a cluster that is gone are closed, at once or after what they carry, and no longer
 /// counted as open.
 #[test]
 fn a_cluster_that_is_gone_has_no_open_connections() {
     let origin = origin();
-    let mut first = config(origin.addr(), Protocol::Http1, 1);
+    let first = config(origin.addr(), Protocol::Http1, 1);
     let gateway = start(first.clone());
     let (mut idle, mut busy) = (client(&gateway), client(&gateway));
     idle.send("GET /api/v1/1/feed HTTP/1.1\r\nhost: a\r\n\r\n");
@@ -191,11 +200,7 @@ fn a_cluster_that_is_gone_has_no_open_connections() {
     let open = "http_client_open_connections{cluster=\"origin\"}";
     wait_for_value(&gateway, open, 2.0);
 
-    let mut cluster = first.clusters.remove("origin").expect("the cluster");
-    cluster.name = "other".to_owned();
-    first.clusters = [("other".to_owned(), cluster)].into();
-    first.routes[0].backends = vec![Backend::new("other", 1)];
-    gateway.apply(first).expect("apply");
+    apply_with_another_cluster(&gateway, first);
     wait_for_value(&gateway, open, 1.0);
     busy.send("lo");
     assert_eq!(read_response(&mut busy).1, b"hello");
@@ -221,11 +226,7 @@ fn who_waits_for_a_connection_is_served_though_the_cluster_is_gone() {
     let origin = origin();
     let mut first = config(origin.addr(), Protocol::Http1, 1);
     let (gateway, mut busy, mut waiting) = with_a_waiting_client(&mut first);
-    let mut cluster = first.clusters.remove("origin").expect("the cluster");
-    cluster.name = "other".to_owned();
-    first.clusters = [("other".to_owned(), cluster)].into();
-    first.routes[0].backends = vec![Backend::new("other", 1)];
-    gateway.apply(first).expect("apply");
+    apply_with_another_cluster(&gateway, first);
     // The new configuration is in force on the one worker: the other client did not wait for it in vain.
     let mut next = client(&gateway);
     next.send("GET /api/v1/3/feed HTTP/1.1\r\nhost: a\r\n\r\n");
@@ -242,11 +243,7 @@ fn who_waits_for_a_connection_of_a_removed_cluster_outlives_the_worker() {
     let origin = origin();
     let mut first = config(origin.addr(), Protocol::Http1, 1);
     let (gateway, mut busy, mut waiting) = with_a_waiting_client(&mut first);
-    let mut cluster = first.clusters.remove("origin").expect("the cluster");
-    cluster.name = "other".to_owned();
-    first.clusters = [("other".to_owned(), cluster)].into();
-    first.routes[0].backends = vec![Backend::new("other", 1)];
-    gateway.apply(first).expect("apply");
+    apply_with_another_cluster(&gateway, first);
     for _ in 0..3 {
         gateway.kill_worker(0).expect("kill");
     }
