@@ -1,7 +1,7 @@
 //! Faults that are put in force and taken back at run time.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bulkhead_chaos::gateway::{BadConfig, GatewayFault};
 use bulkhead_chaos::{Fault, FaultRefusal, FaultReport, FaultRule, Placed};
@@ -118,8 +118,7 @@ impl Gateway {
     /// # Errors
     /// The id cannot be one.
     pub fn remove_fault(&self, id: &str) -> Result<FaultReport, FaultRefusal> {
-        let now: Instant = clock::now();
-        let removed = self.shared.injections.remove(id, now);
+        let removed = self.shared.injections.remove(id, clock::now());
         self.tell_rules();
         removed
     }

@@ -348,7 +348,12 @@ impl Injections {
 
     /// One of them.
     pub(crate) fn report(&self, id: &str, now: Instant, version: u64) -> Option<FaultReport> {
-        self.reports(now, version).into_iter().find(|report| report.id == id)
+        self.sweep(now);
+        let state = self.state();
+        if let Some(live) = state.live.iter().find(|live| live.id == id) {
+            return Some(live.report(FaultState::Active, now, version, &self.levers));
+        }
+        state.ended.iter().rev().find(|ended| ended.report.id == id).map(Ended::report)
     }
 }
 
