@@ -11,7 +11,10 @@ use bulkhead_message::{
 /// field.
 pub(crate) fn of(failure: &Failure, call: Option<&[u8]>, date: &str) -> (ResponseHead, String) {
     match call {
-        Some(content_type) => (grpc(failure, content_type, date), String::new()),
+        Some(content_type) => {
+            let status = grpc_status(failure).as_str();
+            (trailers_only(content_type, status, public_text(failure), date), String::new())
+        }
         None => http(failure, date),
     }
 }
@@ -72,10 +75,17 @@ pub(crate) fn call_type(request: &Fields) -> &[u8] {
     name.unwrap_or(b"application/grpc")
 }
 
-fn grpc(failure: &Failure, content_type: &[u8], date: &str) -> ResponseHead {
+/// The answer to a gRPC call that is all head: no message, and what trailers would say.
+pub(crate) fn trailers_only(
+    content_type: &[u8],
+    status: &str,
+    message: &str,
+    date: &str,
+) -> ResponseHead {
     let mut head = ResponseHead::new(200);
     head.fields.push_known(Known::ContentType, content_type);
-    push_grpc_status(failure, &mut head.fields);
+    head.fields.push_known(Known::GrpcStatus, status.as_bytes());
+    head.fields.push_known(Known::GrpcMessage, message.as_bytes());
     head.fields.push_known(Known::Date, date.as_bytes());
     head
 }
@@ -83,17 +93,16 @@ fn grpc(failure: &Failure, content_type: &[u8], date: &str) -> ResponseHead {
 /// Makes these the trailers of a gRPC call whose answer has begun.
 pub(crate) fn grpc_trailers(failure: &Failure, trailers: &mut Fields) {
     trailers.clear();
-    push_grpc_status(failure, trailers);
+    trailers.push_known(Known::GrpcStatus, grpc_status(failure).as_str().as_bytes());
+    trailers.push_known(Known::GrpcMessage, public_text(failure).as_bytes());
 }
 
-fn push_grpc_status(failure: &Failure, fields: &mut Fields) {
-    let status = match failure.kind {
+const fn grpc_status(failure: &Failure) -> GrpcStatus {
+    match failure.kind {
         FailureKind::Overloaded => GrpcStatus::ResourceExhausted,
         FailureKind::BadRequest => GrpcStatus::Internal,
         _ => GrpcStatus::from_http(failure.status()),
-    };
-    fields.push_known(Known::GrpcStatus, status.as_str().as_bytes());
-    fields.push_known(Known::GrpcMessage, public_text(failure).as_bytes());
+    }
 }
 
 #[cfg(test)]

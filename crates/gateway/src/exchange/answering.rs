@@ -1,7 +1,8 @@
 //! What the client is told: the final head, interim ones, and answers of the gateway itself.
 
-use bulkhead_message::{BodyLength, Failure, FailureKind, ResponseHead, Retry};
+use bulkhead_message::{BodyLength, Failure, FailureKind, Known, ResponseHead, Retry};
 
+use super::{grpc_status, grpc_web};
 use crate::arena::Key;
 use crate::exchange_state::Phase;
 use crate::flow::Direction;
@@ -52,6 +53,18 @@ impl Worker {
             let _ = codec.respond(leg.stream, head, false, &mut connection.out.bytes);
         }
         self.touch(leg.connection);
+    }
+
+    /// Answers from the gateway itself, in place of an upstream: in the terms of gRPC-Web, and with what
+    /// the route's filters add to any answer.
+    pub(super) fn answer_instead(&mut self, key: Key, mut head: ResponseHead, body: &[u8]) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
+        grpc_web::response_head(&mut exchange.grpc_web, &mut head);
+        if let Some(route) = exchange.route {
+            exchange.snapshot.route(route).chain.on_failure(&exchange.request, &mut head);
+        }
+        self.respond(key, &head, body);
     }
 
     /// Answers from the gateway itself.

@@ -8,9 +8,9 @@ use bulkhead_codec::ErrorCode;
 use bulkhead_message::{BodyLength, Failure, FailureKind, GrpcStatus, Known, ResponseHead, Retry};
 use bulkhead_upstream::AttemptOutcome;
 
-use super::grpc_web;
 use crate::arena::Key;
 use crate::exchange_state::{Exchange, Phase, Role};
+use crate::failure_response;
 use crate::faulted::{Cut, Faulted, Shaping};
 use crate::flow::Direction;
 use crate::injection::{Active, Asked, Drawn, Group, Point};
@@ -103,13 +103,9 @@ impl Worker {
         let Some(exchange) = self.exchanges.get_mut(key) else { return Befallen::Taken };
         let abort = exchange.fault.as_mut().and_then(|fault| fault.abort.take());
         let Some(with) = abort else { return Befallen::Spared };
-        let (mut head, body) = answer(with, exchange.is_grpc, self.date.text());
-        exchange.grpc_status = super::grpc_status(head.fields.get(Known::GrpcStatus));
-        grpc_web::response_head(&mut exchange.grpc_web, &mut head);
-        if let Some(route) = exchange.route {
-            exchange.snapshot.route(route).chain.on_failure(&exchange.request, &mut head);
-        }
-        self.respond(key, &head, body.as_bytes());
+        let call = exchange.is_grpc.then(|| failure_response::call_type(&exchange.request.fields));
+        let (head, body) = answer(with, call, self.date.text());
+        self.answer_instead(key, head, body.as_bytes());
         Befallen::Taken
     }
 
@@ -329,19 +325,15 @@ const fn as_failure(failure: UpstreamFailure) -> Failure {
     }
 }
 
-/// The answer to an aborted request, in its client's terms.
-fn answer(with: AbortWith, is_grpc: bool, date: &str) -> (ResponseHead, &'static str) {
-    if is_grpc {
+/// The answer to an aborted request, in its client's terms. `call`: the content type of a gRPC call.
+fn answer(with: AbortWith, call: Option<&[u8]>, date: &str) -> (ResponseHead, &'static str) {
+    if let Some(content_type) = call {
         let status = match with {
             AbortWith::GrpcStatus(status) => status,
             AbortWith::Status(status) => GrpcStatus::from_http(status) as u8,
         };
-        let mut head = ResponseHead::new(200);
-        head.fields.push_known(Known::ContentType, b"application/grpc");
-        head.fields.push_known(Known::GrpcStatus, status.to_string().as_bytes());
-        head.fields.push_known(Known::GrpcMessage, ABORTED.as_bytes());
-        head.fields.push_known(Known::Date, date.as_bytes());
-        return (head, "");
+        let status = status.to_string();
+        return (failure_response::trailers_only(content_type, &status, ABORTED, date), "");
     }
     let status = match with {
         AbortWith::Status(status) => status,

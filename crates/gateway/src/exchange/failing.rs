@@ -82,12 +82,7 @@ impl Worker {
         if let Some(after) = exchange.passes.retry_after {
             failure_response::set_retry_after(&mut head, after);
         }
-        exchange.grpc_status = grpc_status(head.fields.get(Known::GrpcStatus));
-        grpc_web::response_head(&mut exchange.grpc_web, &mut head);
-        if let Some(route) = exchange.route {
-            exchange.snapshot.route(route).chain.on_failure(&exchange.request, &mut head);
-        }
-        self.respond(key, &head, body.as_bytes());
+        self.answer_instead(key, head, body.as_bytes());
     }
 
     /// Ends a gRPC call, whose answer has begun, in trailers that say what happened. False: its client

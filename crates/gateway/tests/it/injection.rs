@@ -101,8 +101,14 @@ fn a_status_of_grpc_is_told_to_calls_and_translated_for_others() {
         let gateway = start(config(origin.addr(), Protocol::Http2, 1));
         put(&gateway, "a", json!({"abort": {"grpc_status": 7}, "percent": 100}));
         let client = connect(address(&gateway)).await;
-        let call = exchange(&client, grpc("/feed.v1.Feed/Get"), Some(Default::default()));
-        assert_eq!(call.await.expect("an answer").0.headers()["grpc-status"], "7");
+        for content_type in ["application/grpc", "application/grpc+json"] {
+            let mut call = grpc("/feed.v1.Feed/Get");
+            call.headers_mut().insert("content-type", content_type.parse().expect("a value"));
+            let call = exchange(&client, call, Some(Default::default()));
+            let (head, ..) = call.await.expect("an answer");
+            assert_eq!(head.headers()["grpc-status"], "7");
+            assert_eq!(head.headers()["content-type"], content_type);
+        }
         assert_eq!(ask(&gateway, "/api/v1/7/feed").0, 403);
     });
 }
