@@ -1,5 +1,8 @@
 //! A small seeded generator (SplitMix64). Never for secrets.
 
+/// Between two states: 2⁶⁴ over the golden ratio.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// SplitMix64: one 64-bit word of state, passes `BigCrush`, the same sequence everywhere.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
@@ -10,9 +13,14 @@ impl Random {
         Self(seed)
     }
 
+    /// The generator of this seed, behind the first `count` numbers of its sequence.
+    pub const fn at(seed: u64, count: u64) -> Self {
+        Self(seed.wrapping_add(count.wrapping_mul(STEP)))
+    }
+
     /// The next 64 bits.
     pub const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(STEP);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -47,6 +55,7 @@ mod tests {
         ] {
             assert_eq!(random.next(), expected);
         }
+        assert_eq!(Random::at(1_234_567, 3).next(), 4_593_380_528_125_082_431);
     }
 
     #[test]

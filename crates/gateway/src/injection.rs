@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(crate) use groups::Group;
 pub(crate) use own::{PoolLimit, Stall};
 pub(crate) use registry::Injections;
-pub(crate) use rule::{Active, Asked, Drawn, HeaderFault, Point, Rule, Strike, hash};
+pub(crate) use rule::{Active, Asked, Drawn, HeaderFault, Point, Rule, Strike};
 
 /// Rules in force at a time.
 pub(crate) const RULES_MAX: usize = 64;

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use bulkhead_chaos::{
     Fault, FaultRefusal, FaultReport, FaultRule, FaultRuleError, FaultState, Placed,
 };
+use bulkhead_upstream::stable_hash;
 
 use super::own::{Levers, Own};
-use super::rule::hash;
 use super::{FaultTable, RULES_MAX, Rule};
 
 /// Rules that have ended and are still known, so that asking for one again does not bring it back.
@@ -92,7 +92,7 @@ impl Carrier {
             Fault::Http(fault) => {
                 fault.check().map_err(|error| invalid(&error))?;
                 // Without a seed, rules that are put at once do not all decide the same.
-                let seed = if rule.seed == 0 { hash(id.as_bytes()) } else { rule.seed };
+                let seed = if rule.seed == 0 { stable_hash(id.as_bytes()) } else { rule.seed };
                 let rule = Rule::new(fault, seed, Some(deadline)).map_err(FaultRefusal::Invalid)?;
                 Ok(Self::Exchanges(Arc::new(rule)))
             }

@@ -7,13 +7,11 @@ use std::time::{Duration, Instant};
 use bulkhead_chaos::Random;
 use bulkhead_chaos::http::{AbortWith, BodyDirection, HttpEffect, HttpFault, HttpScope, Sticky};
 use bulkhead_message::{Address, RequestHead};
+use bulkhead_upstream::stable_hash;
 
 use crate::connection::Connection;
 
 use super::groups::{Group, GroupCounts};
-
-/// Between two states of SplitMix64: 2⁶⁴ over the golden ratio.
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Where in its life an exchange meets a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,15 +248,17 @@ impl Rule {
 
     /// Where in `[0, 1)` the exchange stands.
     fn place(&self, asked: &Asked<'_>, index: u64) -> Option<f64> {
-        let state = match &self.scope.control_group {
-            None | Some(Sticky::Request) => self.seed.wrapping_add(index.wrapping_mul(STEP)),
+        let mut random = match &self.scope.control_group {
+            None | Some(Sticky::Request) => Random::at(self.seed, index),
             Some(Sticky::Connection) => {
                 let address = asked.client?.channel.peer_addr().ok()?;
-                self.seed ^ hash(address.to_string().as_bytes())
+                Random::new(self.seed ^ stable_hash(address.to_string().as_bytes()))
             }
-            Some(Sticky::Header(name)) => self.seed ^ hash(header(asked.request, name)?),
+            Some(Sticky::Header(name)) => {
+                Random::new(self.seed ^ stable_hash(header(asked.request, name)?))
+            }
         };
-        Some(Random::new(state).unit())
+        Some(random.unit())
     }
 
     /// What it does to this request, and to what share of such.
@@ -313,13 +313,6 @@ fn header<'a>(request: &'a RequestHead, name: &str) -> Option<&'a [u8]> {
 fn number(value: &[u8]) -> Option<u64> {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()
-}
-
-/// FNV-1a: the same on every machine, unlike the hash of a map.
-pub(crate) fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bulkhead_chaos::http::{AbortWith, BodyDirection, HeaderCondition, HttpEffect, HttpScope};
 use bulkhead_config::model::{self, FaultAbort, FaultFilter};
+use bulkhead_upstream::stable_hash;
 
-use crate::injection::{HeaderFault, Rule, Strike, hash};
+use crate::injection::{HeaderFault, Rule, Strike};
 
 pub(super) fn rules(route: &model::Route) -> Box<[Arc<Rule>]> {
     let filter = route.filters.iter().find_map(|filter| match filter {
@@ -19,7 +20,7 @@ pub(super) fn rules(route: &model::Route) -> Box<[Arc<Rule>]> {
         rules
             .filter_map(|((strike, percentage), number)| {
                 // The same for the same route, so that a reload does not draw anew.
-                let seed = hash(route.name.as_bytes()).wrapping_add(number);
+                let seed = stable_hash(route.name.as_bytes()).wrapping_add(number);
                 Rule::with(strike, scope(filter, percentage), seed, None).ok().map(Arc::new)
             })
             .collect()
