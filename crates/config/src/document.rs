@@ -33,18 +33,10 @@ pub fn read<T>(
     needed: &str,
     build: impl FnOnce(&Item, &mut Report<'_>) -> T,
 ) -> Result<(T, Vec<Diagnostic>), Diagnostics> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut report = Report::new(file, text);
-    let tree = yaml::read(text, needed, &mut report);
-    let built = tree.as_ref().map(|tree| {
-        let item = check::check(tree, table, &mut report);
-        build(&item, &mut report)
-    });
-    let (errors, warnings) = report.finish(tree.as_ref());
-    match built {
-        Some(built) if errors.is_empty() => Ok((built, warnings)),
-        _ => Err(Diagnostics(errors)),
-    }
+    read_tree(text, file, needed, |tree, report| {
+        let item = check::check(tree, table, report);
+        build(&item, report)
+    })
 }
 
 /// Parses YAML or JSON of a format that is not declared here, and lets `build` make of it what it is
