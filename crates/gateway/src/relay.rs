@@ -268,11 +268,15 @@ impl Worker {
 
     /// Relays that have more to do than fits one turn.
     pub(crate) fn relays_waiting(&mut self) {
-        for key in std::mem::take(&mut self.relays_again) {
+        let mut waiting = std::mem::take(&mut self.relays_again);
+        for key in waiting.drain(..) {
             let Some(relay) = self.relays.get_mut(key) else { continue };
             relay.again = false;
             self.guard_relay(key, |worker| worker.relay_turn(key));
         }
+        // As with connections: no new memory in each turn.
+        waiting.append(&mut self.relays_again);
+        self.relays_again = waiting;
     }
 
     /// Something may be due for a relay.

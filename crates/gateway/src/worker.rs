@@ -295,7 +295,8 @@ impl Worker {
     }
 
     fn pump_waiting(&mut self) {
-        for key in std::mem::take(&mut self.again) {
+        let mut waiting = std::mem::take(&mut self.again);
+        for key in waiting.drain(..) {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.again = false;
             self.guard_connection(key, |worker| {
@@ -304,6 +305,9 @@ impl Worker {
                 worker.touch_blocked(key);
             });
         }
+        // Those that ask once more have their turn in the next round, in the same memory.
+        waiting.append(&mut self.again);
+        self.again = waiting;
     }
 
     /// Its load: connections, a relay counted as one.
