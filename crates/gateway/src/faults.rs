@@ -52,9 +52,11 @@ impl Faults {
         self.0[fault as usize].0.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// The fault is not to happen any more.
-    pub(crate) fn clear(&self, fault: Fault) {
-        self.0[fault as usize].0.store(0, Ordering::Relaxed);
+    /// The fault is not to happen so many of the times that are left.
+    pub(crate) fn take_back(&self, fault: Fault, count: u32) {
+        let fewer = |left: u32| Some(left.saturating_sub(count));
+        // Never an error: there is always a number.
+        let _ = self.0[fault as usize].0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
     }
 
     /// How often it is still to happen.

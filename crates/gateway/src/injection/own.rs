@@ -111,7 +111,8 @@ impl Own {
     pub(super) fn end(&self, levers: &Levers) {
         match self {
             Self::Stall(stall) => stall.ended.store(true, Ordering::Relaxed),
-            Self::Panics { place, .. } => levers.faults.clear(*place),
+            // Those of another rule for this place are still to come.
+            Self::Panics { place, count } => levers.faults.take_back(*place, *count),
             Self::Clock(offset_s) => {
                 levers.clock_offset_s.fetch_sub(*offset_s, Ordering::Relaxed);
             }

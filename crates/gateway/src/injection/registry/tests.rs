@@ -1,5 +1,5 @@
 use bulkhead_chaos::http::{AbortWith, HttpEffect, HttpFault};
-use bulkhead_chaos::{Direction, NetworkFault, Partition};
+use bulkhead_chaos::{Direction, GatewayFault, NetworkFault, Partition};
 
 use super::*;
 
@@ -70,4 +70,21 @@ fn what_a_gateway_cannot_do_is_refused() {
         assert!(matches!(injections.put(id, rule, now), Err(FaultRefusal::Invalid(_))), "{id}");
     }
     assert!(injections.remove("a/b", now).is_err());
+}
+
+#[test]
+fn panics_of_another_rule_are_not_taken_back() {
+    let (injections, now) = (Injections::default(), Instant::now());
+    let panics = |count| {
+        let fault = Fault::Gateway(GatewayFault::PanicExchanges { count });
+        FaultRule::new(fault, MINUTE)
+    };
+    injections.put("a", panics(3), now).expect("a fault");
+    injections.put("b", panics(2), now).expect("a fault");
+    let left = || injections.levers.faults.left(crate::faults::Fault::RoutePanic);
+    assert_eq!(left(), 5);
+    injections.remove("a", now).expect("a fault");
+    assert_eq!(left(), 2);
+    injections.remove("b", now).expect("a fault");
+    assert_eq!(left(), 0);
 }
