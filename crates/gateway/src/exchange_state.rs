@@ -291,6 +291,15 @@ impl Exchange {
         self.request_body.go_on_as(&mut other.request_body);
     }
 
+    /// Whether an attempt goes on that has no response head yet.
+    pub(crate) const fn awaits_head(&self) -> bool {
+        match self.phase {
+            Phase::Waiting | Phase::Sent => true,
+            Phase::Held => self.attempt_open,
+            _ => false,
+        }
+    }
+
     /// Whether a final response head was sent downstream.
     pub(crate) const fn has_responded(&self) -> bool {
         matches!(self.phase, Phase::Responding | Phase::Tunnel | Phase::Discarding)

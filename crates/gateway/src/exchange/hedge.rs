@@ -217,11 +217,7 @@ impl Worker {
 /// Whether two attempts may be made at once: the body is at hand, and a repetition does no harm or
 /// is what the route wants.
 fn may_be_hedged(exchange: &Exchange) -> bool {
-    let waits = match exchange.phase {
-        Phase::Waiting | Phase::Sent => true,
-        Phase::Held => exchange.attempt_open,
-        _ => false,
-    };
+    let waits = exchange.awaits_head();
     let body = &exchange.request_body;
     let Some(route) = exchange.route.filter(|_| waits && exchange.hedge == Key::NONE) else {
         return false;

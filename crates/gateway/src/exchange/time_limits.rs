@@ -135,12 +135,7 @@ fn fault_due(exchange: &Exchange) -> Option<Instant> {
 }
 
 fn head_deadline(exchange: &Exchange) -> Option<Instant> {
-    let waits = match exchange.phase {
-        Phase::Waiting | Phase::Sent => true,
-        Phase::Held => exchange.attempt_open,
-        _ => false,
-    };
-    let route = exchange.route.filter(|_| waits)?;
+    let route = exchange.route.filter(|_| exchange.awaits_head())?;
     let timeouts = &exchange.snapshot.route(route).timeouts;
     let of_grpc = timeouts.request.filter(|_| exchange.is_grpc && exchange.deadline.is_none());
     exchange.attempt_started.checked_add(timeouts.backend_request.or(of_grpc)?)
