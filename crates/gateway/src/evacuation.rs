@@ -33,7 +33,7 @@ use crate::arena::Key;
 use crate::connection::Connection;
 use crate::exchange_state::Exchange;
 use crate::mailbox::{Message, Slot};
-use crate::relay::PackedRelay;
+use crate::relay::Relay;
 use crate::shared::Shared;
 use crate::timer::TimerId;
 use crate::worker::Worker;
@@ -45,11 +45,12 @@ pub(crate) struct Parcel {
     connections: Vec<(Key, Box<Connection>, Option<ConnectionFacts>)>,
     exchanges: Vec<(Key, Box<Exchange>, Option<Address>)>,
     /// Each hangs together with nothing else.
-    relays: Vec<PackedRelay>,
+    #[expect(clippy::vec_box, reason = "the arena holds boxes: a move moves a pointer")]
+    relays: Vec<Box<Relay>>,
 }
 
 impl Parcel {
-    pub(crate) fn of_relay(relay: PackedRelay) -> Self {
+    pub(crate) fn of_relay(relay: Box<Relay>) -> Self {
         Self { relays: vec![relay], ..Self::default() }
     }
 

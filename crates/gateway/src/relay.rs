@@ -29,7 +29,6 @@ use crate::snapshot::{ClusterId, ListenerEntry, RelayRoute, Relaying};
 use crate::timer::{Owner, TimerId};
 use crate::worker::Worker;
 use flow::{Flow, Flowed, SideFailed, shake_hands};
-pub(crate) use survive::PackedRelay;
 
 /// Marks the token of a relay's client. No arena has so many slots.
 const CLIENT_BIT: usize = 1 << 31;

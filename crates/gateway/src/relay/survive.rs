@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bulkhead_message::{Address, Failure, FailureKind};
+use bulkhead_message::{Failure, FailureKind};
 
 use super::Relay;
 use crate::arena::Key;
@@ -12,10 +12,6 @@ use crate::faults::Fault;
 use crate::guard::InHand;
 use crate::timer::TimerId;
 use crate::worker::Worker;
-
-/// A relay on its way to a sibling: its endpoint goes by another id there.
-#[derive(Debug)]
-pub(crate) struct PackedRelay(Box<Relay>, Option<Address>);
 
 impl Worker {
     /// Runs a step of a relay. A panic ends this relay only.
@@ -77,17 +73,16 @@ impl Worker {
             let Some(mut relay) = self.relays.remove(key) else { continue };
             relay.timer = TimerId::NONE;
             relay.again = false;
-            let address = relay.address.clone();
-            self.parcels.push_back(Parcel::of_relay(PackedRelay(relay, address)));
+            self.parcels.push_back(Parcel::of_relay(relay));
         }
     }
 
     /// Takes over a relay of a killed sibling.
-    pub(crate) fn absorb_relay(&mut self, packed: PackedRelay) {
-        let PackedRelay(mut relay, address) = packed;
+    pub(crate) fn absorb_relay(&mut self, mut relay: Box<Relay>) {
         let state = relay.cluster.and_then(|id| self.clusters.get_mut(id));
+        // It goes by another id here.
         relay.endpoint = state.and_then(|state| {
-            let endpoint = state.pool.endpoint_at(address?)?;
+            let endpoint = state.pool.endpoint_at(relay.address.clone()?)?;
             if relay.attempt_open {
                 state.pool.started(endpoint);
             }
