@@ -3,16 +3,14 @@
 //! The gateway holds the time after which a fault ends, so it ends although nobody comes back. It is asked by
 //! its admin server, over a connection of its own for each question: no path that a fault may strike.
 
-mod admin;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bulkhead_chaos::{Fault, FaultReport, FaultRule, FaultState, GatewayFault, Order, Target};
 use serde_json::{Value, json};
 
+use crate::admin::{Admin, AdminError, Reply};
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
-use admin::{Admin, AdminError, Reply};
 
 /// Carries out faults of the families `http` and `gateway`.
 #[derive(Clone, Copy, Debug, Default)]

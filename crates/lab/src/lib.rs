@@ -4,6 +4,7 @@
 //! sockets, packets, files. Each fault has an [`Injector`] in a file of its own; a [`Lab`] carries out
 //! what the engine wants.
 
+mod admin;
 mod audit;
 mod clock;
 mod directory;
