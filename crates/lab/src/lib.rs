@@ -6,6 +6,7 @@
 
 mod admin;
 mod audit;
+mod browser;
 mod clock;
 mod directory;
 mod events;
