@@ -40,6 +40,6 @@ pub use process::{
     GuardianCommand, KillProcess, RestartProcess, StopProcess, guard, process_target,
 };
 pub use registry::Registry;
-pub use runtime::{DryRun, Lab, LabOptions, Ordered, Status, Until};
+pub use runtime::{DryRun, Lab, LabOptions, Ordered, Status, Until, set_lever_file};
 pub use server::{CONNECTIONS_MAX, Endpoint, ServeError, serve};
 pub use toxiproxy::{Toxiproxy, ToxiproxyOptions};

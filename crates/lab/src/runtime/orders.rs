@@ -128,8 +128,8 @@ impl Lab {
     /// it. It holds over restarts.
     ///
     /// # Errors
-    /// [`Denied`]; the outer error if the lever's file could not be changed: it is in force in this
-    /// process, then.
+    /// [`Denied`]; the inner error if the lever's file could not be changed: one that was to be engaged is
+    /// so in this process alone, then.
     pub fn set_lever(
         &self,
         caller: &Caller,
@@ -138,13 +138,7 @@ impl Lab {
         caller.require(if engaged { Role::Operator } else { Role::Approver })?;
         let shared = &self.shared;
         // Under the lock, or the clock's thread would see the old file and undo it.
-        let mut core = shared.core();
-        let file = shared.set_lever_file(engaged);
-        if engaged || file.is_ok() {
-            core.engine.set_lever(shared.clock.now(), engaged, "the safety lever was engaged");
-            shared.obey(&mut core);
-        }
-        drop(core);
+        let file = shared.set_lever(&mut shared.core(), engaged);
         shared.audit(&caller.name, "lever", json!({"engaged": engaged}));
         Ok(file.map_err(|source| LabError::Lever { path: shared.lever.clone(), source }))
     }
