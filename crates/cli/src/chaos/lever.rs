@@ -50,9 +50,6 @@ pub(super) fn execute(args: &LeverArgs) -> anyhow::Result<ExitCode> {
     };
     let engaged = match client.ask(method, "/v1/lever", &body)? {
         Some(answer) => answer.document()?["engaged"] == true,
-        None if args.place.is_remote() => {
-            client.must_ask(method, "/v1/lever", &body)?.document()?["engaged"] == true
-        }
         None => by_file(args)?,
     };
     let text = match (args.json, engaged) {
