@@ -105,7 +105,7 @@ pub struct Status {
     pub remembered: usize,
     /// End of the audit log's chain: kept elsewhere, it shows whether lines were cut off.
     pub audit: AuditHead,
-    /// Entries of the audit log that could not be written.
+    /// Entries of the audit log that could not be written, and failures to bring it to the disk.
     pub audit_errors: u64,
 }
 
