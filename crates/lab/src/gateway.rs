@@ -71,7 +71,6 @@ impl Injector for GatewayInjector {
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         let admin = admin(order, around)?;
-        let report = report(&admin, order)?;
         if let Fault::Gateway(
             GatewayFault::KillWorker { worker: index }
             | GatewayFault::CrashWorker { worker: index },
@@ -83,7 +82,7 @@ impl Injector for GatewayInjector {
             let seen = format!("worker {index} is of generation {now:?}, and was of {before:?}");
             return Ok(Evidence { holds: now > before, seen });
         }
-        let Some(report) = report else {
+        let Some(report) = report(&admin, order)? else {
             return Ok(no("the gateway does not know the fault"));
         };
         let seen = tell(&report);
