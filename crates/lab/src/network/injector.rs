@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::mover::{CommandError, LaneReport, LinkReport};
 use super::{Link, LinkError};
+use crate::process::Stat;
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
 /// Probes that must all arrive, without delay, on a link that was healed.
@@ -307,12 +308,9 @@ fn gone(handle: &Handle) -> Result<Evidence, InjectError> {
     }
 }
 
-/// Field 22 of `/proc/PID/stat`; `None` when there is no such process.
+/// `None` when there is no such process.
 fn start_time(process: u32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name, in parentheses, may hold anything; fields are counted after it.
-    let fields = text.rsplit_once(") ")?.1;
-    fields.split(' ').nth(19)?.parse().ok()
+    Some(Stat::read(process).ok()?.start_time)
 }
 
 impl From<CommandError> for InjectError {
