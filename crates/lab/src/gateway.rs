@@ -22,29 +22,30 @@ impl Injector for GatewayInjector {
     }
 
     fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal> {
-        let address = address(order).map_err(|reason| Refusal {
-            reason,
-            remedy: "name a gateway by the address of its admin server".to_owned(),
+        let address = address(order).map_err(|reason| {
+            Refusal::new(reason, "name a gateway by the address of its admin server")
         })?;
         let admin = Admin::new(address, around.deadline);
-        let unreachable = |error: AdminError| Refusal {
-            reason: format!("the gateway's admin server at {address} does not answer: {error}"),
-            remedy: "start it with `admin` in its configuration, or with `--admin`".to_owned(),
+        let unreachable = |error: AdminError| {
+            Refusal::new(
+                format!("the gateway's admin server at {address} does not answer: {error}"),
+                "start it with `admin` in its configuration, or with `--admin`",
+            )
         };
         let faults = admin.ask("GET", "/faults", None).map_err(unreachable)?;
         if faults.status != 200 {
-            return Err(Refusal {
-                reason: format!("the gateway at {address} allows no faults"),
-                remedy: "start it with `--allow-faults`".to_owned(),
-            });
+            return Err(Refusal::new(
+                format!("the gateway at {address} allows no faults"),
+                "start it with `--allow-faults`",
+            ));
         }
         let Some(index) = worker_of(&order.fault) else { return Ok(json!({ "admin": address })) };
         let workers = admin.ask("GET", "/workers", None).map_err(unreachable)?;
         let Some(worker) = worker(&workers, index) else {
-            return Err(Refusal {
-                reason: format!("the gateway at {address} has no worker {index}"),
-                remedy: "its workers are numbered from 0".to_owned(),
-            });
+            return Err(Refusal::new(
+                format!("the gateway at {address} has no worker {index}"),
+                "its workers are numbered from 0",
+            ));
         };
         Ok(json!({ "admin": address, "generation": worker["generation"] }))
     }

@@ -76,21 +76,19 @@ impl Injector for LinkInjector {
     }
 
     fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal> {
-        let refusal = |reason: String, remedy: &str| Refusal { reason, remedy: remedy.to_owned() };
-        let fault = network(order).ok_or_else(|| {
-            refusal("this is no network fault".to_owned(), "choose another injector")
-        })?;
+        let fault = network(order)
+            .ok_or_else(|| Refusal::new("this is no network fault", "choose another injector"))?;
         let checked = fault
             .check()
-            .map_err(|error| refusal(error.to_string(), "see docs/chaos-network.md"))?;
+            .map_err(|error| Refusal::new(error.to_string(), "see docs/chaos-network.md"))?;
         let link = self.link(order).ok_or_else(|| {
-            refusal(
+            Refusal::new(
                 format!("there is no such link in this process: {:?}", order.target),
                 "name a link that the lab has made",
             )
         })?;
         link.report(around.deadline).map_err(|error| {
-            refusal(error.to_string(), "make the link anew, or wait until its box answers")
+            Refusal::new(error.to_string(), "make the link anew, or wait until its box answers")
         })?;
         Ok(json!({
             "link": link.name(),

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{
-    APPROVAL_MS_MAX, Answer, Approval, Caller, Candidate, ChaosId, InjectRequest, Plan, Role,
-    Submission, Victims,
+    APPROVAL_MS_MAX, Approval, Caller, Candidate, ChaosId, InjectRequest, Plan, Role, Submission,
+    Victims,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -232,18 +232,10 @@ impl Shared {
         let order = submission.order(self.clock.now());
         let deadline = Instant::now() + DRY_RUN_CALL;
         let around = Surroundings { deadline, unix: self.clock.now() };
-        let answer = match self.registry.find(&order.fault) {
-            Some(injector) => match injector.prepare(&order, around) {
-                Ok(handle) => Answer::Prepared(handle),
-                Err(refusal) => Answer::Refused(refusal.to_string()),
-            },
-            None => Answer::Refused(format!("this lab cannot inject {}", order.fault.kind())),
-        };
         let id = submission.id;
-        match answer {
-            Answer::Prepared(rules) => DryRunRule { id, rules: Some(rules), refused: None },
-            Answer::Refused(why) => DryRunRule { id, rules: None, refused: Some(why) },
-            _ => DryRunRule { id, rules: None, refused: None },
+        match self.registry.prepare(&order, around) {
+            Ok(rules) => DryRunRule { id, rules: Some(rules), refused: None },
+            Err(refusal) => DryRunRule { id, rules: None, refused: Some(refusal.to_string()) },
         }
     }
 }
