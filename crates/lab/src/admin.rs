@@ -83,7 +83,11 @@ impl Admin {
         let mut buffer = [0; 16 * 1024];
         loop {
             socket.set_read_timeout(Some(self.left()?))?;
-            let count = socket.read(&mut buffer)?;
+            let count = match socket.read(&mut buffer) {
+                // With a timeout the kernel does not go on by itself after a signal.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
             answer.extend_from_slice(&buffer[..count]);
             if answer.len() as u64 > REPLY_BYTES_MAX {
                 return Err(io::Error::other("the answer is longer than 8 MiB"));
