@@ -324,12 +324,14 @@ impl Engine {
     /// What came of a call.
     pub fn returned(&mut self, now: Duration, number: Number, answer: Answer) {
         let Some((id, call)) = self.calls.remove(&number) else { return };
+        *self.calls_out(call) -= 1;
+        if let Some(injection) = self.injections.get_mut(&id) {
+            injection.out(call).take_if(|(out, _)| *out == number);
+        }
         if call.is_backward() {
-            self.backward_out -= 1;
-            self.returned_backward(now, id, number, call, answer);
+            self.returned_backward(now, id, call, answer);
         } else {
-            self.forward_out -= 1;
-            self.returned_forward(now, id, number, call, answer);
+            self.returned_forward(now, id, call, answer);
         }
         self.dispatch(now);
     }
@@ -381,11 +383,7 @@ impl Engine {
         let Some(injection) = self.injections.get_mut(&id) else { return };
         injection.call_deadline = Some(deadline);
         injection.retry = None;
-        let place =
-            if call.is_backward() { &mut injection.backward } else { &mut injection.forward };
-        *place = Some((number, call));
-        let out = if call.is_backward() { &mut self.backward_out } else { &mut self.forward_out };
-        *out += 1;
+        *injection.out(call) = Some((number, call));
         self.calls.insert(number, (id, call));
         self.commands.push(Command::Call {
             number,
@@ -394,6 +392,12 @@ impl Engine {
             handle: injection.handle.clone().unwrap_or_default(),
             deadline,
         });
+        *self.calls_out(call) += 1;
+    }
+
+    /// How many calls of this direction are out.
+    const fn calls_out(&mut self, call: Call) -> &mut usize {
+        if call.is_backward() { &mut self.backward_out } else { &mut self.forward_out }
     }
 
     fn write_and_wait(&mut self, id: ChaosId, record: Record) {

@@ -22,7 +22,7 @@ pub struct Proportion {
     pub trials: u64,
 }
 
-/// An interval of 95 %.
+/// An interval; of 95 % unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Lower end.
@@ -37,14 +37,22 @@ impl Proportion {
         (self.trials > 0).then(|| self.successes as f64 / self.trials as f64)
     }
 
-    /// Wilson's interval for the share (1927, without correction for continuity). Wilson's, because
-    /// it stays honest for all of few. Without trials nothing is known: 0 to 1.
+    /// The interval of 95 % for the share; see [`Proportion::interval_of`].
     pub fn interval(self) -> Interval {
+        self.interval_of(Z)
+    }
+
+    /// Wilson's interval for the share (1927, without correction for continuity), so many standard
+    /// deviations to each side. Wilson's, because it stays honest for all of few. Without trials nothing
+    /// is known: 0 to 1.
+    pub fn interval_of(self, deviations: f64) -> Interval {
         let Some(share) = self.share() else { return Interval { low: 0.0, high: 1.0 } };
         let n = self.trials as f64;
-        let whole = 1.0 + Z * Z / n;
-        let centre = (share + Z * Z / (2.0 * n)) / whole;
-        let half = Z / whole * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+        let square = deviations * deviations;
+        let whole = 1.0 + square / n;
+        let centre = (share + square / (2.0 * n)) / whole;
+        let spread = (share * (1.0 - share) / n + square / (4.0 * n * n)).sqrt();
+        let half = deviations / whole * spread;
         Interval { low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
     }
 }

@@ -3,16 +3,14 @@
 //! The gateway holds the time after which a fault ends, so it ends although nobody comes back. It is asked by
 //! its admin server, over a connection of its own for each question: no path that a fault may strike.
 
-mod admin;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bulkhead_chaos::{Fault, FaultReport, FaultRule, FaultState, GatewayFault, Order, Target};
 use serde_json::{Value, json};
 
+use crate::admin::{Admin, AdminError, Reply};
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
-use admin::{Admin, AdminError, Reply};
 
 /// Carries out faults of the families `http` and `gateway`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,29 +22,30 @@ impl Injector for GatewayInjector {
     }
 
     fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal> {
-        let address = address(order).map_err(|reason| Refusal {
-            reason,
-            remedy: "name a gateway by the address of its admin server".to_owned(),
+        let address = address(order).map_err(|reason| {
+            Refusal::new(reason, "name a gateway by the address of its admin server")
         })?;
         let admin = Admin::new(address, around.deadline);
-        let unreachable = |error: AdminError| Refusal {
-            reason: format!("the gateway's admin server at {address} does not answer: {error}"),
-            remedy: "start it with `admin` in its configuration, or with `--admin`".to_owned(),
+        let unreachable = |error: AdminError| {
+            Refusal::new(
+                format!("the gateway's admin server at {address} does not answer: {error}"),
+                "start it with `admin` in its configuration, or with `--admin`",
+            )
         };
         let faults = admin.ask("GET", "/faults", None).map_err(unreachable)?;
         if faults.status != 200 {
-            return Err(Refusal {
-                reason: format!("the gateway at {address} allows no faults"),
-                remedy: "start it with `--allow-faults`".to_owned(),
-            });
+            return Err(Refusal::new(
+                format!("the gateway at {address} allows no faults"),
+                "start it with `--allow-faults`",
+            ));
         }
         let Some(index) = worker_of(&order.fault) else { return Ok(json!({ "admin": address })) };
         let workers = admin.ask("GET", "/workers", None).map_err(unreachable)?;
         let Some(worker) = worker(&workers, index) else {
-            return Err(Refusal {
-                reason: format!("the gateway at {address} has no worker {index}"),
-                remedy: "its workers are numbered from 0".to_owned(),
-            });
+            return Err(Refusal::new(
+                format!("the gateway at {address} has no worker {index}"),
+                "its workers are numbered from 0",
+            ));
         };
         Ok(json!({ "admin": address, "generation": worker["generation"] }))
     }
@@ -73,7 +72,6 @@ impl Injector for GatewayInjector {
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         let admin = admin(order, around)?;
-        let report = report(&admin, order)?;
         if let Fault::Gateway(
             GatewayFault::KillWorker { worker: index }
             | GatewayFault::CrashWorker { worker: index },
@@ -85,7 +83,7 @@ impl Injector for GatewayInjector {
             let seen = format!("worker {index} is of generation {now:?}, and was of {before:?}");
             return Ok(Evidence { holds: now > before, seen });
         }
-        let Some(report) = report else {
+        let Some(report) = report(&admin, order)? else {
             return Ok(no("the gateway does not know the fault"));
         };
         let seen = tell(&report);

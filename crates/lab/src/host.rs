@@ -24,7 +24,7 @@ use std::time::Duration;
 use bulkhead_chaos::{ChaosId, Fault, HostFault, Order};
 use serde_json::json;
 
-use crate::process::{look_until, refuse};
+use crate::process::look_until;
 use crate::{Evidence, GuardianCommand, Handle, InjectError, Injector, Refusal, Surroundings};
 pub use carry::carry;
 use children::Children;
@@ -75,11 +75,14 @@ impl Injector for HostInjector {
 
     fn prepare(&self, order: &Order, _: Surroundings) -> Result<Handle, Refusal> {
         let fault =
-            fault(order).ok_or_else(|| refuse("this is no fault of a host", "choose one"))?;
-        fault.check().map_err(|error| refuse(error.to_string(), "see docs/chaos.md"))?;
+            fault(order).ok_or_else(|| Refusal::new("this is no fault of a host", "choose one"))?;
+        fault.check().map_err(|error| Refusal::new(error.to_string(), "see docs/chaos.md"))?;
         let (task, note) = Task::prepare(fault, &order.target)?;
         if let Some(rival) = self.rival(order.id, &task) {
-            return Err(refuse(format!("{rival} has lowered this limit"), "take that back first"));
+            return Err(Refusal::new(
+                format!("{rival} has lowered this limit"),
+                "take that back first",
+            ));
         }
         Ok(json!({"task": task, "carrier": "child process", "note": note}))
     }

@@ -99,6 +99,13 @@ pub struct Refusal {
     pub remedy: String,
 }
 
+impl Refusal {
+    /// With a reason and what to do about it.
+    pub fn new(reason: impl Into<String>, remedy: &str) -> Self {
+        Self { reason: reason.into(), remedy: remedy.to_owned() }
+    }
+}
+
 /// Why a step did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

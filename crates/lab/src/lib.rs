@@ -4,7 +4,9 @@
 //! sockets, packets, files. Each fault has an [`Injector`] in a file of its own; a [`Lab`] carries out
 //! what the engine wants.
 
+mod admin;
 mod audit;
+mod browser;
 mod clock;
 mod directory;
 mod events;
@@ -38,6 +40,6 @@ pub use process::{
     GuardianCommand, KillProcess, RestartProcess, StopProcess, guard, process_target,
 };
 pub use registry::Registry;
-pub use runtime::{DryRun, Lab, LabOptions, Ordered, Status, Until};
+pub use runtime::{DryRun, Lab, LabOptions, Ordered, Status, Until, set_lever_file};
 pub use server::{CONNECTIONS_MAX, Endpoint, ServeError, serve};
 pub use toxiproxy::{Toxiproxy, ToxiproxyOptions};

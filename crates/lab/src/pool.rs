@@ -11,7 +11,7 @@ use bulkhead_chaos::{Answer, Call, Number, Order};
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::{Evidence, InjectError, Injector, LabError, Registry, Surroundings};
+use crate::{Evidence, InjectError, LabError, Registry, Surroundings};
 
 /// A call that is to be made.
 #[derive(Debug)]
@@ -76,34 +76,34 @@ fn work(
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { break };
         let around = Surroundings { deadline: job.deadline, unix: clock.now() };
-        let answer = match registry.find(&job.order.fault) {
-            // A panic of an injector costs one call.
-            Some(injector) => catch_unwind(AssertUnwindSafe(|| make(injector, &job, around)))
-                .unwrap_or_else(|_| Answer::Unknown("the injector panicked".to_owned())),
-            None => missing(&job),
-        };
+        // A panic of an injector costs one call.
+        let answer = catch_unwind(AssertUnwindSafe(|| make(registry, &job, around)))
+            .unwrap_or_else(|_| Answer::Unknown("the injector panicked".to_owned()));
         done(job.number, answer);
     }
 }
 
-fn make(injector: &dyn Injector, job: &Job, around: Surroundings) -> Answer {
+fn make(registry: &Registry, job: &Job, around: Surroundings) -> Answer {
     let (order, handle) = (&job.order, &job.handle);
-    match job.call {
-        Call::Prepare => match injector.prepare(order, around) {
+    match (job.call, registry.find(&order.fault)) {
+        (Call::Prepare, _) => match registry.prepare(order, around) {
             Ok(handle) => Answer::Prepared(handle),
             Err(refusal) => Answer::Refused(refusal.to_string()),
         },
-        Call::Inject => done(injector.inject(order, handle, around)),
-        Call::Verify => seen(injector.verify(order, handle, around)),
-        Call::Revert => done(injector.revert(order, handle, around)),
-        Call::VerifyReverted => seen(injector.verify_reverted(order, handle, around)),
+        // Of an order in the journal.
+        (_, None) => {
+            let kind = order.fault.kind();
+            Answer::Permanent(format!(
+                "this lab has no injector for {kind}; use the version that injected it"
+            ))
+        }
+        (Call::Inject, Some(injector)) => done(injector.inject(order, handle, around)),
+        (Call::Verify, Some(injector)) => seen(injector.verify(order, handle, around)),
+        (Call::Revert, Some(injector)) => done(injector.revert(order, handle, around)),
+        (Call::VerifyReverted, Some(injector)) => {
+            seen(injector.verify_reverted(order, handle, around))
+        }
     }
-}
-
-fn missing(job: &Job) -> Answer {
-    let kind = job.order.fault.kind();
-    let why = format!("this lab has no injector for {kind}; use the version that injected it");
-    if job.call == Call::Prepare { Answer::Refused(why) } else { Answer::Permanent(why) }
 }
 
 fn done(result: Result<(), InjectError>) -> Answer {

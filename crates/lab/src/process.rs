@@ -96,10 +96,6 @@ pub(crate) fn look_until(deadline: Instant, mut is_so: impl FnMut() -> Evidence)
     }
 }
 
-pub(crate) fn refuse(reason: impl Into<String>, remedy: &str) -> Refusal {
-    Refusal { reason: reason.into(), remedy: remedy.to_owned() }
-}
-
 fn permanent(error: &io::Error) -> InjectError {
     InjectError::Permanent(error.to_string())
 }
@@ -107,29 +103,32 @@ fn permanent(error: &io::Error) -> InjectError {
 /// What both faults ask of a process.
 fn prepare(order: &Order) -> Result<Stat, Refusal> {
     let Some((pid, _)) = process(order) else {
-        return Err(refuse("the target is no process", "name a process by `pid` and `start_time`"));
+        return Err(Refusal::new(
+            "the target is no process",
+            "name a process by `pid` and `start_time`",
+        ));
     };
     if pid <= 1 || pid == std::process::id() {
-        return Err(refuse(
+        return Err(Refusal::new(
             format!("process {pid} is init or the lab itself"),
             "choose another process",
         ));
     }
     let Some(stat) = look(order) else {
-        return Err(refuse(
+        return Err(Refusal::new(
             format!("process {pid} is gone, or another one has its number"),
             "look its number and start time up again",
         ));
     };
     let allowed = Pid::from_raw(pid.cast_signed()).map(test_kill_process);
     if let Some(Err(error)) = allowed {
-        return Err(refuse(
+        return Err(Refusal::new(
             format!("process {pid} may not be signalled: {error}"),
             "run the lab as the same user",
         ));
     }
     if stat.is_dead() {
-        return Err(refuse(format!("process {pid} has ended"), "choose one that is alive"));
+        return Err(Refusal::new(format!("process {pid} has ended"), "choose one that is alive"));
     }
     Ok(stat)
 }
@@ -168,13 +167,16 @@ impl Injector for StopProcess {
     fn prepare(&self, order: &Order, _: Surroundings) -> Result<Handle, Refusal> {
         let stat = prepare(order)?;
         if stat.is_stopped() {
-            return Err(refuse(
+            return Err(Refusal::new(
                 "the process is stopped or traced already",
                 "continue it first; taking back would continue it",
             ));
         }
         self.guardian.wake().map_err(|error| {
-            refuse(format!("no guardian can be started: {error}"), "check the lab's executable")
+            Refusal::new(
+                format!("no guardian can be started: {error}"),
+                "check the lab's executable",
+            )
         })?;
         Ok(json!({"signal": "SIGSTOP", "revert": "SIGCONT", "command": stat.command}))
     }

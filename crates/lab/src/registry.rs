@@ -1,9 +1,9 @@
 //! The injectors that there are.
 
-use bulkhead_chaos::Fault;
+use bulkhead_chaos::{Fault, Order};
 
-use crate::Injector;
 use crate::inert::Inert;
+use crate::{Handle, Injector, Refusal, Surroundings};
 
 /// Injectors, of which the first that takes a fault carries it out.
 #[derive(Default)]
@@ -27,6 +27,17 @@ impl Registry {
     #[must_use]
     pub fn inert(self) -> Self {
         Self(self.0.into_iter().map(|it| Box::new(Inert(it)) as Box<dyn Injector>).collect())
+    }
+
+    /// As [`Injector::prepare`], of whichever there is for this order.
+    pub(crate) fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal> {
+        match self.find(&order.fault) {
+            Some(injector) => injector.prepare(order, around),
+            None => Err(Refusal::new(
+                format!("this lab cannot inject {}", order.fault.kind()),
+                "choose one of the kinds in docs/chaos.md",
+            )),
+        }
     }
 
     pub(crate) fn find(&self, fault: &Fault) -> Option<&dyn Injector> {

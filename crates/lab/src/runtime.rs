@@ -2,11 +2,10 @@
 //! takes no longer than giving lines and calls to other threads; nothing waits under the lock.
 
 mod abort;
+mod lever;
 mod orders;
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -19,6 +18,7 @@ use bulkhead_chaos::{
 use serde::Serialize;
 use serde_json::json;
 
+pub use lever::set_lever_file;
 pub use orders::{DryRun, Ordered};
 
 use crate::audit::AuditLog;
@@ -83,6 +83,8 @@ struct Core {
     random: Random,
     approvals: Approvals,
     watches: Vec<abort::Watched>,
+    /// Whether the lever's file was there when it was last looked for.
+    lever_file: bool,
     pool: Option<Pool>,
 }
 
@@ -103,7 +105,7 @@ pub struct Status {
     pub remembered: usize,
     /// End of the audit log's chain: kept elsewhere, it shows whether lines were cut off.
     pub audit: AuditHead,
-    /// Entries of the audit log that could not be written.
+    /// Entries of the audit log that could not be written, and failures to bring it to the disk.
     pub audit_errors: u64,
 }
 
@@ -139,7 +141,8 @@ impl Lab {
         let audit = AuditLog::open(&audit_path)
             .map_err(|source| LabError::Audit { path: audit_path, source })?;
         let lever = directory.lever();
-        engine.set_lever(clock.now(), lever.exists(), "the lever is engaged");
+        let lever_file = lever.exists();
+        engine.set_lever(clock.now(), lever_file, "the lever is engaged");
         let calls = (engine.options().forward_calls_max, engine.options().backward_calls_max);
         let shared = Arc::new(Shared {
             core: Mutex::new(Core {
@@ -148,6 +151,7 @@ impl Lab {
                 random: Random::new(options.seed ^ clock.now().as_nanos() as u64),
                 approvals: Approvals::default(),
                 watches: Vec::new(),
+                lever_file,
                 pool: None,
             }),
             changed: Condvar::new(),
@@ -371,11 +375,7 @@ impl Shared {
             let now = self.clock.now();
             if now >= lever_due {
                 lever_due = now + LEVER_INTERVAL;
-                let engaged = self.lever.exists();
-                if engaged != core.engine.lever() {
-                    core.engine.set_lever(now, engaged, "the safety lever was engaged");
-                    self.audit(LAB, "lever", json!({"engaged": engaged, "by": "file"}));
-                }
+                self.follow_lever(&mut core, now);
             }
             core.engine.tick(now);
             self.obey(&mut core);
@@ -400,21 +400,5 @@ impl Shared {
                 core = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
-    }
-
-    /// Pulls or releases the lever for good: by its file.
-    fn set_lever_file(&self, engaged: bool) -> io::Result<()> {
-        set_lever_file(&self.lever, engaged)
-    }
-}
-
-/// Engages or releases the lever of a lab by its file, whether one runs or not.
-fn set_lever_file(path: &Path, engaged: bool) -> io::Result<()> {
-    if engaged {
-        return fs::write(path, "While this file is there, the chaos lab injects nothing.\n");
-    }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }

@@ -1,7 +1,5 @@
 //! The lab's API: HTTP/1.1 on a Unix socket or a loopback address. It is a network of its own, so to
 //! speak: no fault of the lab strikes it.
-//!
-//! Browsers are refused: a web page must not be able to break the machine it is looked at from.
 
 mod answer;
 mod routes;
@@ -19,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderMap, ORIGIN, USER_AGENT};
+use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
@@ -29,6 +27,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 
 use crate::Lab;
+use crate::browser::is_from_browser;
 use answer::{Answer, ResponseBody};
 
 /// Connections at a time; more are closed at once.
@@ -217,14 +216,6 @@ async fn respond(request: Request<Incoming>, lab: Arc<Lab>, local: &str) -> Resp
         .await
         .unwrap_or_else(|_| Answer::error(500, "the request could not be carried out"))
         .into()
-}
-
-/// Old browsers say at least what they are.
-fn is_from_browser(headers: &HeaderMap) -> bool {
-    let agent = headers.get(USER_AGENT).map(|agent| agent.as_bytes());
-    headers.contains_key(ORIGIN)
-        || headers.contains_key("sec-fetch-site")
-        || agent.is_some_and(|agent| agent.starts_with(b"Mozilla/"))
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {

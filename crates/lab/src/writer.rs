@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::io;
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -101,7 +100,7 @@ impl Files {
         while let Some(lines) = waiting.take() {
             let mut text = String::new();
             let mut answers = Vec::new();
-            let mut audited = Ok(());
+            let mut audit_errors = 0;
             for line in lines {
                 match line {
                     Line::Journal { record, answer } => {
@@ -113,7 +112,7 @@ impl Files {
                     }
                     Line::Audit { unix_ms, actor, action, detail } => {
                         let result = self.audit.append(unix_ms, &actor, action, detail);
-                        audited = audited.and(result);
+                        audit_errors += u64::from(result.is_err());
                     }
                 }
             }
@@ -124,19 +123,19 @@ impl Files {
             }
             if synced.elapsed() >= AUDIT_SYNC_INTERVAL {
                 synced = Instant::now();
-                audited = audited.and_then(|()| self.audit.sync());
+                audit_errors += u64::from(self.audit.sync().is_err());
             }
-            self.after(waiting, &audited);
+            self.after(waiting, audit_errors);
         }
-        let synced = self.audit.sync();
-        self.after(waiting, &synced);
+        let audit_errors = u64::from(self.audit.sync().is_err());
+        self.after(waiting, audit_errors);
     }
 
     /// What nobody waits for.
-    fn after(&mut self, waiting: &Waiting, audited: &io::Result<()>) {
+    fn after(&mut self, waiting: &Waiting, audit_errors: u64) {
         let mut queue = waiting.lock();
         queue.head = self.audit.head().clone();
-        queue.audit_errors += u64::from(audited.is_err());
+        queue.audit_errors += audit_errors;
         drop(queue);
         // If it cannot be rewritten it grows on, which is better than to stop.
         let _ = self.journal.keep_small(self.ended_max);

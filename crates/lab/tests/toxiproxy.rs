@@ -211,8 +211,10 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     let (status, error) = refused("POST", "/proxies/echo/toxics", lossy);
     assert_eq!(status, 400);
     assert!(error["error"].as_str().unwrap().contains("acknowledged"), "{error}");
-    let (status, text) = ask_as(&server, "GET", "/proxies", "", "Mozilla/5.0 (X11)");
-    assert_eq!((status, text.as_str()), (403, "User agent not allowed\n"));
+    for browser in ["Mozilla/5.0 (X11)", "x\r\norigin: http://a", "x\r\nsec-fetch-site: none"] {
+        let (status, text) = ask_as(&server, "GET", "/proxies", "", browser);
+        assert_eq!((status, text.as_str()), (403, "User agent not allowed\n"), "{browser}");
+    }
     let long = format!("[{}]", " ".repeat(2 << 20));
     assert_eq!(ask_as(&server, "GET", "/version", &long, "test").0, 413);
     round_trip(&mut connect(&address));

@@ -20,7 +20,6 @@ const SHELL: &[&str] = &[
     "crates/load/",
     "crates/origin/",
     "crates/control/",
-    "crates/lab/",
     "crates/cli/",
     "crates/telemetry/",
     "crates/testkit/",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Engine;
-use super::command::{Answer, Call, Number};
+use super::command::{Answer, Call};
 use super::injection::Ending;
 use crate::{ChaosId, State};
 
@@ -21,14 +21,10 @@ impl Engine {
         &mut self,
         now: Duration,
         id: ChaosId,
-        number: Number,
         call: Call,
         answer: Answer,
     ) {
-        let Some(injection) = self.injections.get_mut(&id) else { return };
-        if injection.backward.is_some_and(|(out, _)| out == number) {
-            injection.backward = None;
-        }
+        let Some(injection) = self.injections.get(&id) else { return };
         match (injection.state, call, answer) {
             (State::Reverting, Call::Revert, Answer::Done) => {
                 self.enter(now, id, State::VerifyingRevert, None);

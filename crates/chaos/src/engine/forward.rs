@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Engine;
-use super::command::{Answer, Call, Number};
+use super::command::{Answer, Call};
 use super::injection::Ending;
 use crate::{ChaosId, Record, State};
 
@@ -38,14 +38,10 @@ impl Engine {
         &mut self,
         now: Duration,
         id: ChaosId,
-        number: Number,
         call: Call,
         answer: Answer,
     ) {
-        let Some(injection) = self.injections.get_mut(&id) else { return };
-        if injection.forward.is_some_and(|(out, _)| out == number) {
-            injection.forward = None;
-        }
+        let Some(injection) = self.injections.get(&id) else { return };
         // The deadline of the attempt holds for verify too, which goes on with what is left of it.
         let deadline = injection.call_deadline;
         match (injection.state, call) {

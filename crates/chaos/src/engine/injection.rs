@@ -151,6 +151,11 @@ impl Injection {
             && self.time_to_live == submission.time_to_live
     }
 
+    /// The call that is out in the direction of this one.
+    pub(super) const fn out(&mut self, call: Call) -> &mut Option<(Number, Call)> {
+        if call.is_backward() { &mut self.backward } else { &mut self.forward }
+    }
+
     /// An inject is out of which nobody knows when it takes hold.
     pub(super) const fn inject_is_out(&self) -> bool {
         matches!(self.forward, Some((_, Call::Inject)))

@@ -37,10 +37,19 @@ fn the_interval_of_a_difference_is_newcombes() {
 }
 
 #[test]
+fn the_interval_of_a_share_is_wilsons() {
+    // 99 %, by hand.
+    let seen = Proportion { successes: 120, trials: 1_000 }.interval_of(2.576);
+    near(seen.low, 0.0961, 1e-3);
+    near(seen.high, 0.1489, 1e-3);
+}
+
+#[test]
 fn without_trials_nothing_is_known() {
     let none = Proportion::default();
     assert_eq!(none.share(), None);
     assert_eq!(none.interval(), Interval { low: 0.0, high: 1.0 });
+    assert_eq!(none.interval_of(2.576), Interval { low: 0.0, high: 1.0 });
     assert_eq!(compare_shares(none, Proportion { successes: 1, trials: 1 }), None);
     assert_eq!(compare_latencies(&[0, 0], &[1, 0]), None);
     assert_eq!(compare_latencies(&[1], &[1, 0]), None);

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use bulkhead_lab::Endpoint;
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ const ANSWER_BYTES_MAX: u64 = 64 << 20;
 pub(super) struct Client {
     endpoint: Endpoint,
     token: Option<String>,
+    /// The lab was named, so that nothing is known here of its directory.
+    is_remote: bool,
 }
 
 /// What it said.
@@ -49,11 +51,11 @@ trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 impl Client {
-    pub(super) const fn new(endpoint: Endpoint, token: Option<String>) -> Self {
-        Self { endpoint, token }
+    pub(super) const fn new(endpoint: Endpoint, token: Option<String>, is_remote: bool) -> Self {
+        Self { endpoint, token, is_remote }
     }
 
-    /// Nothing if no lab listens there.
+    /// Nothing if no lab runs on the directory, which can be looked at then; one that was named must answer.
     pub(super) fn ask(
         &self,
         method: &str,
@@ -68,7 +70,7 @@ impl Client {
                     io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
                 ) =>
             {
-                return Ok(None);
+                return if self.is_remote { Err(self.nobody_listens()) } else { Ok(None) };
             }
             Err(error) => return Err(error).context("connect to the lab"),
         };
@@ -89,14 +91,15 @@ impl Client {
 
     /// As [`Client::ask`], where nothing can be done without a lab.
     pub(super) fn must_ask(&self, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
-        let answer = self.ask(method, path, body)?;
+        self.ask(method, path, body)?.ok_or_else(|| self.nobody_listens())
+    }
+
+    fn nobody_listens(&self) -> anyhow::Error {
         let place = match &self.endpoint {
             Endpoint::Unix(path) => path.display().to_string(),
             Endpoint::Tcp(address) => address.to_string(),
         };
-        answer.with_context(|| {
-            format!("no lab listens on {place}; start one with `bulkhead chaos serve`")
-        })
+        anyhow!("no lab listens on {place}; start one with `bulkhead chaos serve`")
     }
 
     fn connect(&self) -> io::Result<Box<dyn Stream>> {

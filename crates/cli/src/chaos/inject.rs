@@ -40,7 +40,7 @@ pub(super) struct InjectArgs {
     /// Target: a gateway, by the address of its admin server
     #[arg(long, value_name = "ADDR")]
     gateway: Option<SocketAddr>,
-    /// Target: a link of the lab
+    /// Target: a link, of a lab that has made one (`chaos serve` makes none)
     #[arg(long, value_name = "NAME")]
     link: Option<String>,
     /// Target: this machine

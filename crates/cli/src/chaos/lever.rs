@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bulkhead_lab::{lever_path, set_lever_file};
 use clap::ValueEnum;
 use serde_json::json;
 
@@ -49,9 +50,6 @@ pub(super) fn execute(args: &LeverArgs) -> anyhow::Result<ExitCode> {
     };
     let engaged = match client.ask(method, "/v1/lever", &body)? {
         Some(answer) => answer.document()?["engaged"] == true,
-        None if args.place.is_remote() => {
-            client.must_ask(method, "/v1/lever", &body)?.document()?["engaged"] == true
-        }
         None => by_file(args)?,
     };
     let text = match (args.json, engaged) {
@@ -65,21 +63,15 @@ pub(super) fn execute(args: &LeverArgs) -> anyhow::Result<ExitCode> {
 
 fn by_file(args: &LeverArgs) -> anyhow::Result<bool> {
     let directory = args.place.directory()?;
-    let path = bulkhead_lab::lever_path(&directory);
+    let path = lever_path(&directory);
     let what = || format!("change `{}`", path.display());
     match args.what {
         What::Show => {}
         What::Engage => {
             fs::create_dir_all(&directory).with_context(what)?;
-            fs::write(&path, "While this file is there, the chaos lab injects nothing.\n")
-                .with_context(what)?;
+            set_lever_file(&path, true).with_context(what)?;
         }
-        What::Release => match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(error).with_context(what);
-            }
-            _ => {}
-        },
+        What::Release => set_lever_file(&path, false).with_context(what)?,
     }
     Ok(path.exists())
 }

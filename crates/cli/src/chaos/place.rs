@@ -29,11 +29,6 @@ impl PlaceArgs {
         state_directory(self.state.clone())
     }
 
-    /// Whether a lab elsewhere is meant, of whose directory nothing is known here.
-    pub(super) const fn is_remote(&self) -> bool {
-        self.lab.is_some()
-    }
-
     pub(super) fn client(&self) -> anyhow::Result<Client> {
         let endpoint = match &self.lab {
             Some(url) => endpoint(url)?,
@@ -47,7 +42,7 @@ impl PlaceArgs {
             }
             None => None,
         };
-        Ok(Client::new(endpoint, token))
+        Ok(Client::new(endpoint, token, self.lab.is_some()))
     }
 }
 

@@ -55,7 +55,6 @@ pub(super) fn execute(args: &RevertArgs) -> anyhow::Result<ExitCode> {
         // Some left is an answer too.
         Some(answer) if answer.document["left"].is_array() => answer.document,
         Some(answer) => answer.document()?,
-        None if args.place.is_remote() => client.must_ask("POST", "/v1/revert", "")?.document()?,
         None => from_journal(&args.place)?,
     };
     let left = document["left"].as_array().map_or(0, Vec::len);

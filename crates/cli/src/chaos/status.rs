@@ -32,7 +32,6 @@ pub(super) fn execute(args: &StatusArgs) -> anyhow::Result<ExitCode> {
             let live = client.must_ask("GET", "/v1/injections?state=live", "")?.document()?;
             json!({"running": true, "lab": answer.document()?, "live": live})
         }
-        None if args.place.is_remote() => client.must_ask("GET", "/v1/status", "")?.document()?,
         None => from_journal(&args.place)?,
     };
     let mut stdout = std::io::stdout().lock();

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use bulkhead_chaos::{Interval, Proportion};
 use bulkhead_lab::LaneReport;
 
 use super::floor::Floor;
@@ -135,7 +136,8 @@ impl LaneSeen {
         let lost = after.lost - before.lost;
         let delayed = (after.delayed - before.delayed).max(1);
         let delay = after.delay_total.saturating_sub(before.delay_total);
-        let [low, high] = interval(lost, packets);
+        let seen = Proportion { successes: lost, trials: packets };
+        let Interval { low, high } = seen.interval_of(SIGMAS_TOLD);
         Self {
             packets,
             bytes: after.received_bytes - before.received_bytes,
@@ -146,19 +148,6 @@ impl LaneSeen {
             delay_mean_ms: milliseconds(delay) / delayed as f64,
         }
     }
-}
-
-/// Wilson's interval of a share.
-fn interval(hits: u64, of: u64) -> [f64; 2] {
-    if of == 0 {
-        return [0.0, 1.0];
-    }
-    let (count, square) = (of as f64, SIGMAS_TOLD * SIGMAS_TOLD);
-    let share = hits as f64 / count;
-    let middle = (share + square / (2.0 * count)) / (1.0 + square / count);
-    let spread = (share * (1.0 - share) / count + square / (4.0 * count * count)).sqrt();
-    let half = SIGMAS_TOLD * spread / (1.0 + square / count);
-    [(middle - half).max(0.0), (middle + half).min(1.0)]
 }
 
 #[cfg(test)]
@@ -213,12 +202,5 @@ pub(crate) mod tests {
         }
         let few = LaneSeen { packets: 999, ..right.upstream };
         assert!(!LinkSeen { upstream: few, ..right }.has_data());
-    }
-
-    #[test]
-    fn the_interval_is_wilsons() {
-        let [low, high] = interval(120, 1_000);
-        assert!((low - 0.0961).abs() < 1e-3 && (high - 0.1489).abs() < 1e-3, "{low} {high}");
-        assert_eq!(interval(0, 0), [0.0, 1.0]);
     }
 }

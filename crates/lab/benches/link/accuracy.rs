@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use bulkhead_testkit::{largest_distance, normal_within_three, pareto_within_twenty};
+
 use crate::traffic::{Arrival, Traffic};
 
 const PACKETS: usize = 100_000;
@@ -66,29 +68,15 @@ fn delay(distribution: &str, base: u64, jitter: u64) -> [String; 4] {
     ));
     let mut delays: Vec<f64> =
         traffic.arrivals.iter().map(|arrival| 1e3 * arrival.delay.as_secs_f64()).collect();
-    delays.sort_by(f64::total_cmp);
     let mean = delays.iter().sum::<f64>() / delays.len() as f64;
     let (base, jitter) = (base as f64, jitter as f64);
     let law = |ms: f64| match distribution {
         "uniform" => ((ms - base + jitter) / (2.0 * jitter)).clamp(0.0, 1.0),
-        "normal" => {
-            let outside = normal(-3.0);
-            ((normal((ms - base) / jitter) - outside) / (1.0 - 2.0 * outside)).clamp(0.0, 1.0)
-        }
-        _ => {
-            let scales = ((ms - base) / jitter).max(0.0);
-            if scales >= 20.0 { 1.0 } else { 1.0 - (1.0 + scales).powi(-3) }
-        }
+        "normal" => normal_within_three((ms - base) / jitter),
+        _ => pareto_within_twenty((ms - base) / jitter),
     };
     let count = delays.len() as f64;
-    let distance = delays
-        .iter()
-        .enumerate()
-        .map(|(place, &ms)| {
-            let (below, above) = (place as f64 / count, (place + 1) as f64 / count);
-            (law(ms) - below).abs().max((law(ms) - above).abs())
-        })
-        .fold(0.0, f64::max);
+    let distance = largest_distance(&mut delays, law);
     let asked = base + if distribution == "pareto" { 0.498_866 * jitter } else { 0.0 };
     [
         format!("delay, {distribution}"),
@@ -116,17 +104,6 @@ fn share(kind: &str, percent: u32, rest: &str, struck: impl Fn(&Traffic) -> usiz
         format!("{:.2} %", 100.0 * struck / PACKETS as f64),
         format!("χ² {statistic:.1}; 0.999 quantile with 1 degree of freedom 10.8"),
     ]
-}
-
-/// Φ by Abramowitz and Stegun 7.1.26.
-fn normal(z: f64) -> f64 {
-    let x = z.abs() / std::f64::consts::SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * x);
-    let sum = t
-        * (0.254_829_592
-            + t * (-0.284_496_736
-                + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
-    0.5 * (1.0 + z.signum() * (1.0 - sum * (-x * x).exp()))
 }
 
 impl Traffic {

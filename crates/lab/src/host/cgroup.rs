@@ -10,7 +10,7 @@ use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
-use crate::process::{Stat, refuse};
+use crate::process::Stat;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Group {
@@ -64,13 +64,13 @@ fn mounted(mounts: &str, version: u8, controller: &str) -> Option<PathBuf> {
 /// The group of a process that is a target.
 pub(super) fn of_process(pid: u32, start_time: u64, controller: &str) -> Result<Group, Refusal> {
     if !Stat::read(pid).is_ok_and(|stat| stat.start_time == start_time && !stat.is_dead()) {
-        return Err(refuse(format!("process {pid} is gone"), "choose one that is alive"));
+        return Err(Refusal::new(format!("process {pid} is gone"), "choose one that is alive"));
     }
     let found = find(pid, controller).map_err(|error| {
-        refuse(format!("the control group of process {pid}: {error}"), "check /proc")
+        Refusal::new(format!("the control group of process {pid}: {error}"), "check /proc")
     })?;
     found.ok_or_else(|| {
-        refuse(
+        Refusal::new(
             format!("process {pid} is in no control group with the {controller} controller"),
             "mount one, or start the target in one",
         )

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde::{Deserialize, Serialize};
 
 use super::task::{Kept, Look, Work};
-use crate::process::{Stat, refuse};
+use crate::process::Stat;
 use crate::{Evidence, Refusal};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,20 +24,23 @@ pub(super) struct Descriptors {
 impl Descriptors {
     pub(super) fn prepare(limit: u64, target: &Target) -> Result<Self, Refusal> {
         let Target::Process { pid, start_time } = *target else {
-            return Err(refuse("the target is no process", "name one by `pid` and `start_time`"));
+            return Err(Refusal::new(
+                "the target is no process",
+                "name one by `pid` and `start_time`",
+            ));
         };
         if pid <= 1 || pid == std::process::id() {
-            return Err(refuse("this is init or the lab itself", "choose another process"));
+            return Err(Refusal::new("this is init or the lab itself", "choose another process"));
         }
         let work = Self { pid, start_time, limit, before: 0 };
         let Some((before, _)) = work.limits().map_err(|error| {
-            refuse(format!("process {pid}: {error}"), "run the lab as the same user")
+            Refusal::new(format!("process {pid}: {error}"), "run the lab as the same user")
         })?
         else {
-            return Err(refuse(format!("process {pid} is gone"), "choose one that is alive"));
+            return Err(Refusal::new(format!("process {pid} is gone"), "choose one that is alive"));
         };
         if before <= limit {
-            return Err(refuse(format!("its limit is {before} already"), "ask for less"));
+            return Err(Refusal::new(format!("its limit is {before} already"), "ask for less"));
         }
         Ok(Self { before, ..work })
     }

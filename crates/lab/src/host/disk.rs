@@ -11,7 +11,6 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::task::{Kept, Look, Work, must_be_host};
-use crate::process::refuse;
 use crate::{Evidence, Refusal};
 
 /// What may be left over what was asked for: file systems keep books of their own.
@@ -34,9 +33,9 @@ impl Disk {
     ) -> Result<Self, Refusal> {
         must_be_host(target)?;
         let device = |path: &str| fs::metadata(path).map(|metadata| metadata.dev());
-        let cannot = |error: io::Error| refuse(error.to_string(), "choose another directory");
+        let cannot = |error: io::Error| Refusal::new(error.to_string(), "choose another directory");
         if !allow_root && device(directory).map_err(cannot)? == device("/").map_err(cannot)? {
-            return Err(refuse(
+            return Err(Refusal::new(
                 format!("`{directory}` is on the file system at `/`"),
                 "choose a file system of its own, or say `allow_root_file_system: true`",
             ));
@@ -44,7 +43,7 @@ impl Disk {
         prepare_directory(directory)?;
         let left = available(directory).map_err(cannot)?;
         if left <= free_bytes + TOLERANCE_BYTES {
-            return Err(refuse(
+            return Err(Refusal::new(
                 format!("no more than {left} bytes are left there already"),
                 "ask for less to be left, or make room",
             ));
@@ -66,7 +65,7 @@ impl Disk {
 /// Whether files without a name can be made there. The one that is made to know is gone at once.
 pub(super) fn prepare_directory(directory: &str) -> Result<(), Refusal> {
     nameless(directory).map(drop).map_err(|error| {
-        refuse(
+        Refusal::new(
             format!("no file without a name (O_TMPFILE) can be made in `{directory}`: {error}"),
             "choose a directory that the lab may write, on a file system such as ext4, xfs or tmpfs",
         )

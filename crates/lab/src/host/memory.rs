@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroup;
 use super::task::{Kept, Look, Work};
-use crate::process::refuse;
 use crate::{Evidence, Refusal};
 
 /// Bytes that are allocated at a time.
@@ -28,7 +27,7 @@ impl Memory {
             Amount::Bytes(bytes) => bytes,
             Amount::Percent(percent) => {
                 let host = total().map_err(|error| {
-                    refuse(format!("/proc/meminfo: {error}"), "give the amount in bytes")
+                    Refusal::new(format!("/proc/meminfo: {error}"), "give the amount in bytes")
                 })?;
                 let limit = group.as_ref().and_then(|group| group.memory_limit().ok());
                 let all = limit.map_or(host, |limit| limit.min(host));

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroup::{self, Group};
 use super::task::{Kept, Look, Work};
-use crate::process::refuse;
 use crate::{Evidence, Refusal};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,30 +22,33 @@ pub(super) struct MemoryLimit {
 impl MemoryLimit {
     pub(super) fn prepare(bytes: u64, target: &Target) -> Result<Self, Refusal> {
         let Target::Process { pid, start_time } = *target else {
-            return Err(refuse("the target is no process", "name one by `pid` and `start_time`"));
+            return Err(Refusal::new(
+                "the target is no process",
+                "name one by `pid` and `start_time`",
+            ));
         };
         let group = cgroup::of_process(pid, start_time, "memory")?;
         let own = cgroup::find(std::process::id(), "memory").ok().flatten();
         if own.is_some_and(|own| own.is_within(&group)) {
-            return Err(refuse(
+            return Err(Refusal::new(
                 "the lab itself is in this control group",
                 "start the target in a control group of its own",
             ));
         }
         let before = group.memory_limit().map_err(|error| {
-            refuse(
+            Refusal::new(
                 format!("the limit of {group} is unknown: {error}"),
                 "check the memory controller",
             )
         })?;
         if !group.may_limit_memory() {
-            return Err(refuse(
+            return Err(Refusal::new(
                 format!("the memory limit of {group} may not be written"),
                 "run the lab as root, or have the group delegated to its user",
             ));
         }
         if before <= bytes {
-            return Err(refuse(format!("its limit is {before} already"), "ask for less"));
+            return Err(Refusal::new(format!("its limit is {before} already"), "ask for less"));
         }
         Ok(Self { group, bytes, before })
     }

@@ -8,7 +8,6 @@ use bulkhead_chaos::{HostFault, Target};
 use serde::{Deserialize, Serialize};
 
 use super::{cpu, descriptors, disk, io as input_output, memory, memory_limit};
-use crate::process::refuse;
 use crate::{Evidence, Refusal};
 
 /// What a child holds until its end.
@@ -78,7 +77,7 @@ impl Task {
                 memory_limit::MemoryLimit::prepare(*bytes, target)
                     .map(|work| (Self::MemoryLimit(work), note))
             }
-            _ => Err(refuse("this lab does not know such a fault", "use a newer one")),
+            _ => Err(Refusal::new("this lab does not know such a fault", "use a newer one")),
         }
     }
 
@@ -127,6 +126,6 @@ impl Task {
 pub(super) fn must_be_host(target: &Target) -> Result<(), Refusal> {
     match target {
         Target::Host => Ok(()),
-        _ => Err(refuse("the target is not the host", "the target of this fault is `host`")),
+        _ => Err(Refusal::new("the target is not the host", "the target of this fault is `host`")),
     }
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::mover::{CommandError, LaneReport, LinkReport};
 use super::{Link, LinkError};
+use crate::process::Stat;
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
 /// Probes that must all arrive, without delay, on a link that was healed.
@@ -75,21 +76,19 @@ impl Injector for LinkInjector {
     }
 
     fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal> {
-        let refusal = |reason: String, remedy: &str| Refusal { reason, remedy: remedy.to_owned() };
-        let fault = network(order).ok_or_else(|| {
-            refusal("this is no network fault".to_owned(), "choose another injector")
-        })?;
+        let fault = network(order)
+            .ok_or_else(|| Refusal::new("this is no network fault", "choose another injector"))?;
         let checked = fault
             .check()
-            .map_err(|error| refusal(error.to_string(), "see docs/chaos-network.md"))?;
+            .map_err(|error| Refusal::new(error.to_string(), "see docs/chaos-network.md"))?;
         let link = self.link(order).ok_or_else(|| {
-            refusal(
+            Refusal::new(
                 format!("there is no such link in this process: {:?}", order.target),
                 "name a link that the lab has made",
             )
         })?;
         link.report(around.deadline).map_err(|error| {
-            refusal(error.to_string(), "make the link anew, or wait until its box answers")
+            Refusal::new(error.to_string(), "make the link anew, or wait until its box answers")
         })?;
         Ok(json!({
             "link": link.name(),
@@ -307,12 +306,9 @@ fn gone(handle: &Handle) -> Result<Evidence, InjectError> {
     }
 }
 
-/// Field 22 of `/proc/PID/stat`; `None` when there is no such process.
+/// `None` when there is no such process.
 fn start_time(process: u32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name, in parentheses, may hold anything; fields are counted after it.
-    let fields = text.rsplit_once(") ")?.1;
-    fields.split(' ').nth(19)?.parse().ok()
+    Some(Stat::read(process).ok()?.start_time)
 }
 
 impl From<CommandError> for InjectError {

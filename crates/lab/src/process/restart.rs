@@ -9,7 +9,7 @@ use std::thread;
 use bulkhead_chaos::{ChaosId, Fault, Order, ProcessFault};
 use serde_json::json;
 
-use super::{kill, look, look_until, prepare, refuse, see_dead};
+use super::{kill, look, look_until, prepare, see_dead};
 use crate::host::with_variable;
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
@@ -49,17 +49,23 @@ impl Injector for RestartProcess {
 
     fn prepare(&self, order: &Order, _: Surroundings) -> Result<Handle, Refusal> {
         if !self.may_run_commands {
-            return Err(refuse("this lab runs no commands", "start it with --allow-commands"));
+            return Err(Refusal::new(
+                "this lab runs no commands",
+                "start it with --allow-commands",
+            ));
         }
         let stat = prepare(order)?;
         let Some(program) = command(order).first() else {
-            return Err(refuse(
+            return Err(Refusal::new(
                 "there is no command to start it again",
                 "give program and arguments",
             ));
         };
         if program.contains('/') && !fs::metadata(program).is_ok_and(|it| it.is_file()) {
-            return Err(refuse(format!("`{program}` is no file"), "give the path of a program"));
+            return Err(Refusal::new(
+                format!("`{program}` is no file"),
+                "give the path of a program",
+            ));
         }
         Ok(json!({"signal": "SIGKILL", "revert": command(order), "command": stat.command}))
     }

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{
-    APPROVAL_MS_MAX, Answer, Approval, Caller, Candidate, ChaosId, InjectRequest, Plan, Role,
-    Submission, Victims,
+    APPROVAL_MS_MAX, Approval, Caller, Candidate, ChaosId, InjectRequest, Plan, Role, Submission,
+    Victims,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -128,8 +128,8 @@ impl Lab {
     /// it. It holds over restarts.
     ///
     /// # Errors
-    /// [`Denied`]; the outer error if the lever's file could not be changed: it is in force in this
-    /// process, then.
+    /// [`Denied`]; the inner error if the lever's file could not be changed: one that was to be engaged is
+    /// so in this process alone, then.
     pub fn set_lever(
         &self,
         caller: &Caller,
@@ -138,13 +138,7 @@ impl Lab {
         caller.require(if engaged { Role::Operator } else { Role::Approver })?;
         let shared = &self.shared;
         // Under the lock, or the clock's thread would see the old file and undo it.
-        let mut core = shared.core();
-        let file = shared.set_lever_file(engaged);
-        if engaged || file.is_ok() {
-            core.engine.set_lever(shared.clock.now(), engaged, "the safety lever was engaged");
-            shared.obey(&mut core);
-        }
-        drop(core);
+        let file = shared.set_lever(&mut shared.core(), engaged);
         shared.audit(&caller.name, "lever", json!({"engaged": engaged}));
         Ok(file.map_err(|source| LabError::Lever { path: shared.lever.clone(), source }))
     }
@@ -238,18 +232,10 @@ impl Shared {
         let order = submission.order(self.clock.now());
         let deadline = Instant::now() + DRY_RUN_CALL;
         let around = Surroundings { deadline, unix: self.clock.now() };
-        let answer = match self.registry.find(&order.fault) {
-            Some(injector) => match injector.prepare(&order, around) {
-                Ok(handle) => Answer::Prepared(handle),
-                Err(refusal) => Answer::Refused(refusal.to_string()),
-            },
-            None => Answer::Refused(format!("this lab cannot inject {}", order.fault.kind())),
-        };
         let id = submission.id;
-        match answer {
-            Answer::Prepared(rules) => DryRunRule { id, rules: Some(rules), refused: None },
-            Answer::Refused(why) => DryRunRule { id, rules: None, refused: Some(why) },
-            _ => DryRunRule { id, rules: None, refused: None },
+        match self.registry.prepare(&order, around) {
+            Ok(rules) => DryRunRule { id, rules: Some(rules), refused: None },
+            Err(refusal) => DryRunRule { id, rules: None, refused: Some(refusal.to_string()) },
         }
     }
 }

@@ -12,7 +12,7 @@ use bulkhead_chaos::TIME_TO_LIVE_MAX;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -22,6 +22,7 @@ use tokio::sync::{Mutex, Semaphore, oneshot};
 
 use super::api::{self, Answer};
 use super::collection::Collection;
+use crate::browser::is_from_browser;
 
 /// Connections to the API at a time.
 const CONNECTIONS_MAX: usize = 64;
@@ -175,7 +176,7 @@ impl Server {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Answer {
-        if is_browser(request.headers()) {
+        if is_from_browser(request.headers()) {
             return Answer::text(403, "User agent not allowed\n");
         }
         let (head, body) = request.into_parts();
@@ -186,10 +187,4 @@ impl Server {
         let mut collection = self.collection.lock().await;
         api::answer(&mut collection, method, path, &body.to_bytes(), self.life_max).await
     }
-}
-
-/// A page in a browser may send requests to loopback without being asked.
-fn is_browser(headers: &HeaderMap) -> bool {
-    let agent = headers.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
-    agent.starts_with(b"Mozilla/") || headers.contains_key(ORIGIN)
 }

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use bulkhead_testkit::{largest_distance, normal_within_three, pareto_within_twenty};
+
 use super::{lane, ms};
 use crate::fault::ReorderPolicy;
 use crate::link::{Impairment, Jitter, JitterLaw, LossLaw, PacketKind};
@@ -143,31 +145,9 @@ fn delays(law: JitterLaw, base: u64, spread: u64, seed: u64) -> Vec<f64> {
         .collect()
 }
 
-/// Largest distance between the sample's distribution and the law's, times the root of the count.
+/// The test's statistic.
 fn kolmogorov(sample: &mut [f64], law: impl Fn(f64) -> f64) -> f64 {
-    sample.sort_by(f64::total_cmp);
-    let count = sample.len() as f64;
-    let distance = sample
-        .iter()
-        .enumerate()
-        .map(|(place, &value)| {
-            let (below, above) = (place as f64 / count, (place + 1) as f64 / count);
-            (law(value) - below).abs().max((law(value) - above).abs())
-        })
-        .fold(0.0, f64::max);
-    distance * count.sqrt()
-}
-
-/// Φ by Abramowitz and Stegun 7.1.26; its error of 1.5e-7 is far below the distances of the test.
-fn normal(z: f64) -> f64 {
-    let x = z.abs() / std::f64::consts::SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * x);
-    let sum = t
-        * (0.254_829_592
-            + t * (-0.284_496_736
-                + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
-    let erf = 1.0 - sum * (-x * x).exp();
-    0.5 * (1.0 + z.signum() * erf)
+    largest_distance(sample, law) * (sample.len() as f64).sqrt()
 }
 
 #[test]
@@ -177,17 +157,11 @@ fn jitter_follows_its_law() {
     assert!(statistic < KOLMOGOROV, "uniform: {statistic}");
 
     let mut gaussian = delays(JitterLaw::Normal, 60, 20, 12);
-    let outside = normal(-3.0);
-    let statistic = kolmogorov(&mut gaussian, |ms| {
-        ((normal((ms - 60.0) / 20.0) - outside) / (1.0 - 2.0 * outside)).clamp(0.0, 1.0)
-    });
+    let statistic = kolmogorov(&mut gaussian, |ms| normal_within_three((ms - 60.0) / 20.0));
     assert!(statistic < KOLMOGOROV, "normal: {statistic}");
 
     let mut pareto = delays(JitterLaw::Pareto, 10, 20, 13);
-    let statistic = kolmogorov(&mut pareto, |ms| {
-        let spreads = (ms - 10.0) / 20.0;
-        if spreads >= 20.0 { 1.0 } else { 1.0 - (1.0 + spreads.max(0.0)).powi(-3) }
-    });
+    let statistic = kolmogorov(&mut pareto, |ms| pareto_within_twenty((ms - 10.0) / 20.0));
     assert!(statistic < KOLMOGOROV, "pareto: {statistic}");
 }
 

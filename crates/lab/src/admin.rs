@@ -1,7 +1,7 @@
 //! Questions to a gateway's admin server: one connection for each, HTTP/1.1, and nothing later than a
 //! deadline.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -10,32 +10,32 @@ const REPLY_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// An admin server, until a deadline.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Admin {
+pub(crate) struct Admin {
     address: SocketAddr,
     deadline: Instant,
 }
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AdminError {
+pub(crate) enum AdminError {
     /// The question has not left.
     #[error("connect: {0}")]
-    Unsent(#[source] std::io::Error),
+    Unsent(#[source] io::Error),
     /// The question may have arrived.
     #[error("wait for the answer: {0}")]
-    Lost(#[source] std::io::Error),
+    Lost(#[source] io::Error),
 }
 
 impl Reply {
     /// What the server gives as the reason, or the status.
-    pub(super) fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         let document: Option<serde_json::Value> = serde_json::from_slice(&self.body).ok();
         let reason = document.and_then(|document| Some(document["reason"].as_str()?.to_owned()));
         reason.unwrap_or_else(|| format!("the gateway answers {}", self.status))
@@ -43,31 +43,18 @@ impl Reply {
 }
 
 impl Admin {
-    pub(super) const fn new(address: SocketAddr, deadline: Instant) -> Self {
+    pub(crate) const fn new(address: SocketAddr, deadline: Instant) -> Self {
         Self { address, deadline }
     }
 
     /// Asks, and waits for the answer.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &self,
         method: &str,
         path: &str,
         body: Option<&[u8]>,
     ) -> Result<Reply, AdminError> {
-        let left = self.left().map_err(AdminError::Unsent)?;
-        let mut socket =
-            TcpStream::connect_timeout(&self.address, left).map_err(AdminError::Unsent)?;
-        let answer = self.exchange(&mut socket, method, path, body.unwrap_or_default());
-        answer.map_err(AdminError::Lost)
-    }
-
-    fn exchange(
-        &self,
-        socket: &mut TcpStream,
-        method: &str,
-        path: &str,
-        body: &[u8],
-    ) -> std::io::Result<Reply> {
+        let body = body.unwrap_or_default();
         let (address, length) = (self.address, body.len());
         let mut question = format!(
             "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
@@ -75,27 +62,45 @@ impl Admin {
         )
         .into_bytes();
         question.extend_from_slice(body);
+        let answer = self.converse(&question)?;
+        let reply = parse(&answer).ok_or_else(|| io::Error::other("this is no answer"));
+        reply.map_err(AdminError::Lost)
+    }
+
+    /// Says this, and hears all until the server closes the connection.
+    pub(crate) fn converse(&self, question: &[u8]) -> Result<Vec<u8>, AdminError> {
+        let left = self.left().map_err(AdminError::Unsent)?;
+        let mut socket =
+            TcpStream::connect_timeout(&self.address, left).map_err(AdminError::Unsent)?;
+        self.exchange(&mut socket, question).map_err(AdminError::Lost)
+    }
+
+    fn exchange(&self, socket: &mut TcpStream, question: &[u8]) -> io::Result<Vec<u8>> {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(self.left()?))?;
-        socket.write_all(&question)?;
+        socket.write_all(question)?;
         let mut answer = Vec::new();
         let mut buffer = [0; 16 * 1024];
         loop {
             socket.set_read_timeout(Some(self.left()?))?;
-            let count = socket.read(&mut buffer)?;
+            let count = match socket.read(&mut buffer) {
+                // With a timeout the kernel does not go on by itself after a signal.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
             answer.extend_from_slice(&buffer[..count]);
             if answer.len() as u64 > REPLY_BYTES_MAX {
-                return Err(std::io::Error::other("the answer is longer than 8 MiB"));
+                return Err(io::Error::other("the answer is longer than 8 MiB"));
             }
             if count == 0 {
-                return parse(&answer).ok_or_else(|| std::io::Error::other("this is no answer"));
+                return Ok(answer);
             }
         }
     }
 
-    fn left(&self) -> std::io::Result<Duration> {
+    fn left(&self) -> io::Result<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(std::io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
     }
 }
 
