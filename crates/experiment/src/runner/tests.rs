@@ -456,24 +456,32 @@ fn a_condition_that_hangs_does_not_hold_the_run() {
 
 #[test]
 fn each_victim_of_a_blast_radius_is_taken_back() {
-    let text = NATIVE
-        .replace("target: {gateway: {admin: '127.0.0.1:1'}}", "targets: [{target: host}]")
-        .replace("seed: 7,", "seed: 7, blast_radius: {count: 2},");
-    let mut world = World::new(|call, now| match call {
-        Call::Lab(LabCall::Inject(_)) => {
-            let victims = json!([{"id": "a", "state": "active"}, {"id": "b", "state": "active"}]);
-            let answer = json!({"id": "a", "state": "active", "injections": victims});
-            Some((5, Outcome::Lab(answer)))
-        }
-        Call::Lab(LabCall::Revert(Wanted::These(ids))) => {
-            assert_eq!(ids, &["a", "b"]);
-            let states =
-                json!([{"id": "a", "state": "reverted"}, {"id": "b", "state": "reverted"}]);
-            Some((5, Outcome::Lab(states)))
-        }
-        _ => by_path(call, now),
-    });
-    let ended = world.run(runner(&text, options()));
-    assert_eq!(ended.verdict().outcome().exit_status(), 0, "{:?}", ended.verdict());
-    assert_eq!(ended.journal()["bulkhead"]["injections"].as_array().unwrap().len(), 2);
+    let target = "target: {gateway: {admin: '127.0.0.1:1'}}";
+    let targets = "targets: [{target: host}]";
+    let of_the_extension =
+        NATIVE.replace(target, targets).replace("seed: 7,", "seed: 7, blast_radius: {count: 2},");
+    let of_the_fault = NATIVE
+        .replace(target, &format!("{targets}, blast_radius: {{count: 2}}"))
+        .replace("seed: 7,", "seed: 7, blast_radius: {percent: 50},");
+    for text in [of_the_extension, of_the_fault] {
+        let mut world = World::new(|call, now| match call {
+            Call::Lab(LabCall::Inject(injection)) => {
+                assert_eq!(injection.blast_radius, Some(json!({"count": 2})));
+                let victims =
+                    json!([{"id": "a", "state": "active"}, {"id": "b", "state": "active"}]);
+                let answer = json!({"id": "a", "state": "active", "injections": victims});
+                Some((5, Outcome::Lab(answer)))
+            }
+            Call::Lab(LabCall::Revert(Wanted::These(ids))) => {
+                assert_eq!(ids, &["a", "b"]);
+                let states =
+                    json!([{"id": "a", "state": "reverted"}, {"id": "b", "state": "reverted"}]);
+                Some((5, Outcome::Lab(states)))
+            }
+            _ => by_path(call, now),
+        });
+        let ended = world.run(runner(&text, options()));
+        assert_eq!(ended.verdict().outcome().exit_status(), 0, "{:?}", ended.verdict());
+        assert_eq!(ended.journal()["bulkhead"]["injections"].as_array().unwrap().len(), 2);
+    }
 }
