@@ -344,6 +344,21 @@ fn an_interruption_ends_what_runs_and_plays_the_roll_backs() {
     assert_eq!(ended.verdict().outcome().exit_status(), 3);
 }
 
+#[test]
+fn the_first_interruption_lets_roll_backs_end_that_are_being_played() {
+    let text =
+        hypothesis(&["ok"]) + &lists(&[action("ok")], &[action("ok-1000"), action("ok-2000")]);
+    let mut world = World::new(by_path).interrupt_at(300);
+    let journal = world.run(runner(&text, options())).journal();
+    assert_eq!(world.begun[2..], ["ok@0", "ok-1000@0", "ok-2000@1000"]);
+    assert_eq!((world.cancelled, &journal["status"]), (0, &json!("interrupted")));
+    assert_eq!(journal["rollbacks"][0]["status"], "succeeded");
+    let mut world = World::new(by_path).interrupt_at(300).interrupt_at(400);
+    world.run(runner(&text, options()));
+    assert_eq!(world.begun[2..], ["ok@0", "ok-1000@0"]);
+    assert_eq!(world.cancelled, 1);
+}
+
 const NATIVE: &str = "
 steady-state-hypothesis:
   title: h
