@@ -419,6 +419,8 @@ fn each_way_in_which_a_fault_goes_wrong_has_its_own_verdict() {
         ("refused", "reverted", 2),
         ("unknown", "reverted", 2),
         ("active", "revert_failed", 3),
+        ("active", "verifying_revert", 3),
+        ("active", "expired", 0),
         ("unknown", "unknown", 3),
     ] {
         let ended = World::new(lab(injected, reverted)).run(runner(NATIVE, options()));
