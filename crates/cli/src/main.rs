@@ -5,7 +5,6 @@ mod args;
 mod bench;
 mod chaos;
 mod check;
-mod civil_time;
 mod completions;
 mod config_file;
 mod failure;

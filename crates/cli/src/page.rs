@@ -64,9 +64,15 @@ pub(crate) fn facts(page: &mut String, title: &str, rows: &[(&str, String)]) {
     *page += "</dl></section>\n";
 }
 
-/// A number as short as it is exact to three decimals.
+/// A number to three decimals; a large one to fewer, so that no digit stands there that says nothing.
 pub(crate) fn number(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.3}") }
+    let decimals = match value.abs() {
+        _ if value.fract() == 0.0 => 0,
+        ..100.0 => 3,
+        ..1_000.0 => 2,
+        _ => 1,
+    };
+    format!("{value:.decimals$}")
 }
 
 /// A number with its thousands apart.
@@ -90,6 +96,21 @@ pub(crate) fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_as_many_digits_as_say_something() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.512, "0.512"),
+            (1.5, "1.500"),
+            (-12.3456, "-12.346"),
+            (123.456, "123.46"),
+            (1_083.391, "1083.4"),
+            (42.0, "42"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
 
     #[test]
     fn thousands_stand_apart() {

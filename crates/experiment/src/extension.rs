@@ -101,7 +101,8 @@ pub(crate) fn time_to_live(item: &Located, report: &mut Report<'_>) -> Duration 
     life
 }
 
-fn blast_radius(item: &Located, report: &mut Report<'_>) -> Option<Value> {
+/// How many of several targets are struck, as the lab reads it.
+pub(crate) fn blast_radius(item: &Located, report: &mut Report<'_>) -> Option<Value> {
     keys(item, &["percent", "count", "labels", "rounding", "min_survivors"], report);
     let (share, count) = (item.get("percent"), item.get("count"));
     if share.is_some() == count.is_some() {

@@ -72,7 +72,7 @@ const FUNCTIONS: [Function; 5] = [
         module: ACTIONS,
         name: "inject",
         needed: &["fault"],
-        optional: &["target", "targets", "ttl", "id"],
+        optional: &["target", "targets", "blast_radius", "ttl", "id"],
     },
     Function { module: ACTIONS, name: "revert", needed: &["id"], optional: &[] },
     Function { module: ACTIONS, name: "revert_all", needed: &[], optional: &[] },
@@ -116,9 +116,9 @@ fn arguments(provider: &Located, called: &Function, report: &mut Report<'_>) {
     let place = |key: &str| given.and_then(|given| given.get(key));
     if called.name == "inject" && place("target").is_some() == place("targets").is_some() {
         let span = given.map_or(provider.span, |given| given.span);
-        report.error(span, "a fault has either `target` or `targets`").remedy(
-            "with `targets`, the extension's `blast_radius` says how many of them it strikes",
-        );
+        report
+            .error(span, "a fault has either `target` or `targets`")
+            .remedy("with `targets`, `blast_radius` says how many of them it strikes");
     }
     for member in given.into_iter().flat_map(Located::members) {
         let name = member.name.as_str();
@@ -130,6 +130,9 @@ fn arguments(provider: &Located, called: &Function, report: &mut Report<'_>) {
             "fault" if !open => fault(&member.value, report),
             "ttl" if !open => {
                 extension::time_to_live(&member.value, report);
+            }
+            "blast_radius" if !open => {
+                extension::blast_radius(&member.value, report);
             }
             _ => {}
         }
@@ -205,8 +208,10 @@ fn injection(arguments: &Map<String, Value>, extension: &Extension) -> Result<In
         Some(_) => return Err("`targets` are a list".to_owned()),
         None => Target::One(get("target")),
     };
-    if matches!(target, Target::Some(_)) && extension.blast_radius.is_none() {
-        return Err("`targets` need the extension's `blast_radius`".to_owned());
+    let given = arguments.get("blast_radius").filter(|radius| !radius.is_null());
+    let blast_radius = given.or(extension.blast_radius.as_ref()).cloned();
+    if matches!(target, Target::Some(_)) && blast_radius.is_none() {
+        return Err("`targets` need a `blast_radius`".to_owned());
     }
-    Ok(Injection { id, blast_radius: extension.blast_radius.clone(), fault, target, time_to_live })
+    Ok(Injection { id, blast_radius, fault, target, time_to_live })
 }

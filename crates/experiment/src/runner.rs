@@ -15,7 +15,7 @@ mod watch;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bulkhead_chaos::{ChaosId, Random, Verdict};
+use bulkhead_chaos::{ChaosId, Random, State, Verdict};
 use serde_json::Value;
 
 use crate::call::{Call, Outcome};
@@ -202,8 +202,10 @@ impl Runner {
     fn interrupt(&mut self) {
         let context = &mut self.context;
         context.interrupts += 1;
-        context.stop = true;
         let first = context.interrupts == 1;
+        // Those that are being played are what the first interruption asks for.
+        let spared = self.line.takes_back() || (first && self.line.rolls_back());
+        context.stop = !(first && self.line.rolls_back());
         context.note(if first {
             "interrupted: roll-backs are played, interrupt again to leave them out"
         } else {
@@ -212,7 +214,7 @@ impl Runner {
         if !self.line.is_finished() {
             context.journal.status = Some(Status::Interrupted);
         }
-        if !self.line.takes_back() {
+        if !spared {
             context.cancel_all("the run was interrupted");
         }
     }
@@ -404,6 +406,11 @@ impl Context {
 /// The state of an injection, as the lab says it.
 fn state_of(answer: &Value) -> Option<&str> {
     answer.get("state").and_then(Value::as_str)
+}
+
+/// Whether an injection of this state has ended, and nothing of it is left.
+fn is_over(state: &str) -> bool {
+    State::ALL.iter().any(|known| known.is_terminal() && known.name() == state)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The HTTP vocabulary that every other crate speaks: heads, fields, methods, failures,
-//! records; and addresses.
+//! records; addresses, and moments as text.
 //!
 //! A head is *one contiguous buffer plus descriptors*, so that one parse serves every protocol on
 //! either side and a recycled head costs no allocation. This crate does no I/O, reads no clock and
 //! knows no wire format: `codec` turns bytes into these values and back.
 
 mod address;
+mod civil_time;
 mod failure;
 mod fields;
 mod forwarded;
@@ -23,6 +24,7 @@ mod syntax;
 mod upgrade;
 
 pub use address::{Address, UNIX_NAME_BYTES_MAX, UNIX_PREFIX, UnixName, UnixNameError};
+pub use civil_time::CivilTime;
 pub use failure::{Failure, FailureKind, Retry, Side};
 pub use fields::{FieldRef, Fields};
 pub use forwarded::{

@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "the one place for it")]
 
 mod alarm;
+mod child;
 mod fast_open;
 mod inherited;
 mod namespace;
@@ -12,6 +13,7 @@ mod schedule;
 mod tun;
 
 pub use alarm::end_process_after;
+pub use child::{end_with_thread, start_in_network};
 #[cfg(test)]
 pub(crate) use fast_open::{fast_open_connect, fast_open_queue};
 pub(crate) use fast_open::{set_fast_open_connect, set_fast_open_queue};

@@ -11,8 +11,8 @@ from chaoslib.exceptions import ActivityFailed
 
 __all__ = ["ask", "injected"]
 
-#: Longer than the lab takes for an injection with all its attempts.
-TIMEOUT_S = 10.0
+#: Longer than a lab can be told to take for an injection with all its attempts.
+TIMEOUT_S = 65.0
 
 #: Ids of what this process injected, in order.
 injected = []

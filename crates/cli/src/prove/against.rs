@@ -13,7 +13,7 @@ use bulkhead_load::{Load, LoadReport};
 use serde::Serialize;
 
 use super::callers;
-use super::ground::{Ground, Party};
+use super::ground::Ground;
 use super::memory::oom_kills;
 use super::plan::Plan;
 use super::progress::Progress;
@@ -122,13 +122,8 @@ fn one(
 
     let (oom_before, before) = (oom_kills(), ground.count()?);
     let mut held = callers::held(&ground, plan.held(peer.address()), tokens)?;
-    let measured = Measured::direct(
-        plan,
-        load(plan.duration)?,
-        &mut processes,
-        &mut held,
-        (&ground, interrupt),
-    )?;
+    let measured =
+        Measured::direct(plan, load(plan.duration)?, &mut processes, &mut held, interrupt)?;
     held.stop();
     let held = held.finish();
     let oom = oom_kills().zip(oom_before).map_or(0, |(after, before)| after.saturating_sub(before));
@@ -159,7 +154,7 @@ impl Measured {
         mut load: Load,
         processes: &mut Processes<'_>,
         held: &mut Load,
-        (ground, interrupt): (&Ground, &Interrupt),
+        interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
         let started = load.started();
         let mut rounds = plan.kills.iter().peekable();
@@ -176,7 +171,7 @@ impl Measured {
             }
             if let Some(round) = rounds.next_if(|kill| kill.at <= elapsed && !interrupt.is_set()) {
                 for &victim in &round.victims {
-                    ground.enter(Party::Gateway, || processes.kill(victim))?.context("kill")?;
+                    processes.kill(victim).context("kill")?;
                     killed += 1;
                 }
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::against::PeerName;
 use super::profile::Profile;
 use super::weather::Place;
+use crate::load::positive_duration;
 
 /// Kill workers under real traffic, check every answer, and give a verdict.
 #[derive(Debug, clap::Args)]
@@ -92,24 +93,11 @@ fn delay(text: &str) -> Result<Duration, String> {
     if matches!(text, "0" | "0ms" | "0s") { Ok(Duration::ZERO) } else { duration(text) }
 }
 
-/// A number with a unit: `500ms`, `20s`, `5m`, `1h`. At most a day.
+/// A number with a unit: `500ms`, `20s`, `5m`, `1h`. At most a day, in whole milliseconds.
 fn duration(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "expected a number with a unit: `500ms`, `20s`, `5m`, `1h`, at most 24h";
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| EXPECTED.to_owned())?;
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(EXPECTED.to_owned()),
-    };
-    number
-        .checked_mul(unit_ms)
-        .filter(|&ms| ms > 0 && ms <= 86_400_000)
-        .map(Duration::from_millis)
-        .ok_or_else(|| EXPECTED.to_owned())
+    let whole_ms = |time: &Duration| time.subsec_micros().is_multiple_of(1_000);
+    positive_duration(text).ok().filter(whole_ms).ok_or_else(|| EXPECTED.to_owned())
 }
 
 /// The shortest of the forms that [`duration`] reads.

@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +15,7 @@ use bulkhead_lab::{
     Evidence, Handle, InjectError, Injector as _, Link, LinkInjector, LinkOptions, LinkReport,
     Links, Namespace, Surroundings,
 };
+use rustix::process::Signal;
 
 use super::weather::{Place, Weather};
 
@@ -74,9 +75,24 @@ impl Ground {
         party: Party,
         work: impl FnOnce() -> T + Send,
     ) -> anyhow::Result<T> {
-        let Some(link) = &self.link else { return Ok(work()) };
-        let end = if self.is_before_link(party) { link.client() } else { link.server() };
-        end.namespace.enter(work).context("enter a network namespace")
+        match self.namespace(party) {
+            Some(namespace) => namespace.enter(work).context("enter a network namespace"),
+            None => Ok(work()),
+        }
+    }
+
+    /// Starts a process where that party is. It ends with the thread that calls this, by `signal`.
+    pub(crate) fn spawn(
+        &self,
+        party: Party,
+        mut command: Command,
+        signal: Signal,
+    ) -> anyhow::Result<Child> {
+        if let Some(namespace) = self.namespace(party) {
+            namespace.start_in(&mut command)?;
+        }
+        bulkhead_transport::end_with_thread(&mut command, signal.as_raw());
+        command.spawn().context("start a process")
     }
 
     /// Where that party listens, for those who are to reach it.
@@ -86,6 +102,13 @@ impl Ground {
             | (Some(link), Place::Upstream, Party::Upstreams) => link.server().v4,
             _ => Ipv4Addr::LOCALHOST,
         }
+    }
+
+    /// `None`: the one that we are in.
+    fn namespace(&self, party: Party) -> Option<&Namespace> {
+        let link = self.link.as_ref()?;
+        let end = if self.is_before_link(party) { link.client() } else { link.server() };
+        Some(&end.namespace)
     }
 
     fn is_before_link(&self, party: Party) -> bool {

@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use crate::civil_time::CivilTime;
+use bulkhead_message::CivilTime;
+
 use crate::page::{self, Frame, escape, figure, grouped, number};
 
 use super::document::Document;

@@ -10,7 +10,7 @@ use super::ground::{Counted, Probed};
 use super::weather::{Weather, milliseconds};
 
 /// Fewer packets in a direction say too little about its loss.
-const PACKETS_MIN: u64 = 1_000;
+pub(crate) const PACKETS_MIN: u64 = 1_000;
 /// Standard deviations by which a true share may be off: once in 100,000 runs it is more.
 const SIGMAS: f64 = 4.5;
 /// Those of the interval that is told: 99 %.

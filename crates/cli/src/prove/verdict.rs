@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::link::PACKETS_MIN;
 use super::plan::Plan;
 use super::preflight::Preflight;
 use super::storm::Storm;
@@ -73,7 +74,7 @@ pub(crate) fn checks(storm: &Storm, preflight: &Preflight, plan: &Plan) -> Vec<C
                 name: "link_packets",
                 pass: false,
                 value: 0.0,
-                limit: "≥ 1000".to_owned(),
+                limit: format!("≥ {PACKETS_MIN}"),
                 meaning: "what the link did was not measured",
             }),
         }

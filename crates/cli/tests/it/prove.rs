@@ -1,7 +1,9 @@
 //! `bulkhead prove` as a user runs it: exit status, documents, Ctrl-C.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use bulkhead_testkit::Scratch;
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,6 +13,9 @@ use crate::bulkhead;
 
 const SMALL: [&str; 8] =
     ["prove", "--rate", "200", "--workers", "3", "--connections", "6", "--kill-interval"];
+
+/// For a whole small run on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn gives_a_verdict_with_every_figure_it_promises() {
@@ -87,6 +92,46 @@ fn ends_early_with_a_partial_report() {
     // No worker was killed yet, so nothing was shown; a late generator would be graver.
     assert_eq!(document["verdict"], "fail");
     assert!(matches!(status.code(), Some(2 | 4)), "{status}");
+}
+
+/// The peer is a program that only writes down its number: what matters is what becomes of it.
+#[test]
+fn a_run_that_is_killed_leaves_no_peer_behind() {
+    let scratch = Scratch::new();
+    let number = scratch.path().join("number");
+    let script =
+        format!("#!/bin/sh\necho $$ > {0}.new\nmv {0}.new {0}\nexec sleep 600\n", number.display());
+    let program = scratch.write("haproxy", script);
+    std::fs::set_permissions(program, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", scratch.path().display(), std::env::var("PATH").unwrap());
+    let mut run = bulkhead()
+        .args(SMALL)
+        .args(["1s", "--duration", "3s", "--no-report", "--against", "haproxy"])
+        .env("PATH", path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    let peer = loop {
+        if let Ok(number) = std::fs::read_to_string(&number) {
+            break number.trim().to_owned();
+        }
+        assert_eq!(run.try_wait().unwrap(), None, "the run ended before the peer was there");
+        assert!(began.elapsed() < PATIENCE, "the peer was not started");
+        std::thread::yield_now();
+    };
+    run.kill().unwrap();
+    run.wait().unwrap();
+    // Gone, or waiting to be collected by whoever adopted it.
+    let lives = || {
+        let state = std::fs::read_to_string(format!("/proc/{peer}/stat"));
+        state.is_ok_and(|state| !state.contains(") Z "))
+    };
+    while lives() {
+        assert!(began.elapsed() < PATIENCE, "the peer lives on");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

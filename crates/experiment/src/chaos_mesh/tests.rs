@@ -220,6 +220,11 @@ spec:
     leaves_out(&scheduled, 6, "spec.podChaos.mode", "no pods");
     let circle = "kind: Workflow\nspec:\n  entry: a\n  templates:\n  - {name: a, templateType: Serial, children: [p, a]}\n  - {name: p, templateType: PodChaos, deadline: 1s, podChaos: {action: pod-kill}}\n";
     assert!(faults(&imported(circle)).len() <= 32);
+    let doubled = circle.replace("children: [p, a]", "children: [p, a, a]");
+    let doubled = imported(&doubled);
+    assert!(faults(&doubled).len() <= 1_000);
+    let left = doubled.left_out.iter().filter(|left| left.reason.contains("too many templates"));
+    assert_eq!(left.count(), 1);
     let error = import("kind: IOChaos\nspec: {duration: 1s}\n", "mesh.yaml").unwrap_err();
     assert!(error.to_string().contains("nothing in this file"), "{error}");
 }

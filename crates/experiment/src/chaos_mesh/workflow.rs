@@ -12,6 +12,8 @@ use crate::document::Located;
 
 /// Templates within each other at most.
 const DEPTH_MAX: usize = 32;
+/// Visits of templates at most: one that is named by several, each time, doubles with each level.
+const VISITS_MAX: usize = 1_000;
 
 /// The kinds that a template or a schedule may hold, and the fields that they stand in.
 const KINDS: [(&str, &str); 4] = [
@@ -66,7 +68,7 @@ pub(super) fn workflow(mut spec: Fields<'_>, import: &mut Import) {
         })
         .collect();
     let line = spec.line();
-    let mut visit = Visit { templates, import };
+    let mut visit = Visit { templates, import, visits: 0 };
     visit.template(&entry, line, 0);
     spec.finish(import);
 }
@@ -74,10 +76,20 @@ pub(super) fn workflow(mut spec: Fields<'_>, import: &mut Import) {
 struct Visit<'v, 'l> {
     templates: HashMap<String, Template<'l>>,
     import: &'v mut Import,
+    visits: usize,
 }
 
 impl<'l> Visit<'_, 'l> {
     fn template(&mut self, name: &str, line: usize, depth: usize) {
+        self.visits += 1;
+        if self.visits > VISITS_MAX {
+            // What is beyond is told once.
+            if self.visits == VISITS_MAX + 1 {
+                let reason = format!("too many templates: the first {VISITS_MAX} are kept");
+                self.import.leave_out(line, name, reason);
+            }
+            return;
+        }
         let found = self.fields(name).filter(|_| depth < DEPTH_MAX);
         let Some(mut fields) = found else {
             self.import.leave_out(

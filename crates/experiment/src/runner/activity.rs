@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{CallId, Context};
+use super::{CallId, Context, is_over};
 use crate::call::Call;
 use crate::journal::Record;
 use crate::model::{Activity, Dry};
@@ -144,18 +144,14 @@ impl Course {
 fn refuse_failed_injection(activity: &Activity, output: Value) -> Result<Value, String> {
     let function = activity.provider.get("func").and_then(Value::as_str);
     let is_lab = activity.provider.get("type").and_then(Value::as_str) == Some("python");
-    let wanted: &[&str] = match function.filter(|_| is_lab) {
-        Some("inject") => &["active", "reverted", "expired"],
-        Some("revert" | "revert_all") => {
-            &["reverted", "expired", "refused", "failed", "not_effective"]
-        }
+    let wanted: fn(&str) -> bool = match function.filter(|_| is_lab) {
+        Some("inject") => |state| matches!(state, "active" | "reverted" | "expired"),
+        Some("revert" | "revert_all") => is_over,
         _ => return Ok(output),
     };
     let one = std::slice::from_ref(&output);
     let answers = output.as_array().map_or(one, Vec::as_slice);
-    let wrong = answers
-        .iter()
-        .find(|answer| !super::state_of(answer).is_some_and(|state| wanted.contains(&state)));
+    let wrong = answers.iter().find(|answer| !super::state_of(answer).is_some_and(wanted));
     match wrong {
         Some(answer) if super::state_of(answer) == Some("not_effective") => {
             Err(format!("injection not effective: the lab says {}", show(answer)))

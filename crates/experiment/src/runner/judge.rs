@@ -2,7 +2,7 @@
 
 use bulkhead_chaos::{Answered, Verdict};
 
-use super::Context;
+use super::{Context, is_over};
 use crate::journal::{Record, Status, SteadyState};
 use crate::model::Dry;
 
@@ -103,13 +103,11 @@ fn revert(context: &Context, reasons: &mut Vec<String>) -> Answered {
         let reason = record.failure.as_deref().unwrap_or("it did not end");
         reasons.push(format!("roll-back {}: {reason}", name(record)));
     }
-    for record in &journal.lab {
-        if matches!(record.state.as_str(), "unknown" | "active" | "revert_failed" | "reverting") {
-            reasons.push(format!(
-                "the fault {} of {} may be in force: it is {}",
-                record.id, record.activity, record.state
-            ));
-        }
+    for record in journal.lab.iter().filter(|record| !is_over(&record.state)) {
+        reasons.push(format!(
+            "the fault {} of {} may be in force: it is {}",
+            record.id, record.activity, record.state
+        ));
     }
     answer(reasons.len() == first)
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::hypothesis::Look;
 use super::sequence::Sequence;
-use super::{CallId, Context};
+use super::{CallId, Context, is_over};
 use crate::call::{Call, Outcome};
 use crate::journal::{Status, SteadyState};
 use crate::model::RollbackStrategy;
@@ -62,6 +62,10 @@ impl Line {
     /// Whether faults are being taken back, which nothing may interrupt.
     pub(super) fn takes_back(&self) -> bool {
         matches!(self.phase, Phase::TakeBack(_))
+    }
+
+    pub(super) fn rolls_back(&self) -> bool {
+        matches!(self.phase, Phase::Rollbacks(_))
     }
 
     /// Whether it moved.
@@ -233,14 +237,11 @@ fn rollbacks(context: &mut Context) -> Phase {
 
 /// Whatever the strategy of roll-backs is, no fault of the lab outlives the run.
 fn take_back(context: &mut Context) -> Phase {
-    let gone = |state: &str| {
-        matches!(state, "reverted" | "expired" | "refused" | "failed" | "not_effective")
-    };
     let left: Vec<String> = context
         .journal
         .lab
         .iter()
-        .filter(|record| !gone(&record.state))
+        .filter(|record| !is_over(&record.state))
         .map(|record| record.id.clone())
         .collect();
     if left.is_empty() {

@@ -344,6 +344,21 @@ fn an_interruption_ends_what_runs_and_plays_the_roll_backs() {
     assert_eq!(ended.verdict().outcome().exit_status(), 3);
 }
 
+#[test]
+fn the_first_interruption_lets_roll_backs_end_that_are_being_played() {
+    let text =
+        hypothesis(&["ok"]) + &lists(&[action("ok")], &[action("ok-1000"), action("ok-2000")]);
+    let mut world = World::new(by_path).interrupt_at(300);
+    let journal = world.run(runner(&text, options())).journal();
+    assert_eq!(world.begun[2..], ["ok@0", "ok-1000@0", "ok-2000@1000"]);
+    assert_eq!((world.cancelled, &journal["status"]), (0, &json!("interrupted")));
+    assert_eq!(journal["rollbacks"][0]["status"], "succeeded");
+    let mut world = World::new(by_path).interrupt_at(300).interrupt_at(400);
+    world.run(runner(&text, options()));
+    assert_eq!(world.begun[2..], ["ok@0", "ok-1000@0"]);
+    assert_eq!(world.cancelled, 1);
+}
+
 const NATIVE: &str = "
 steady-state-hypothesis:
   title: h
@@ -404,6 +419,8 @@ fn each_way_in_which_a_fault_goes_wrong_has_its_own_verdict() {
         ("refused", "reverted", 2),
         ("unknown", "reverted", 2),
         ("active", "revert_failed", 3),
+        ("active", "verifying_revert", 3),
+        ("active", "expired", 0),
         ("unknown", "unknown", 3),
     ] {
         let ended = World::new(lab(injected, reverted)).run(runner(NATIVE, options()));
@@ -456,24 +473,32 @@ fn a_condition_that_hangs_does_not_hold_the_run() {
 
 #[test]
 fn each_victim_of_a_blast_radius_is_taken_back() {
-    let text = NATIVE
-        .replace("target: {gateway: {admin: '127.0.0.1:1'}}", "targets: [{target: host}]")
-        .replace("seed: 7,", "seed: 7, blast_radius: {count: 2},");
-    let mut world = World::new(|call, now| match call {
-        Call::Lab(LabCall::Inject(_)) => {
-            let victims = json!([{"id": "a", "state": "active"}, {"id": "b", "state": "active"}]);
-            let answer = json!({"id": "a", "state": "active", "injections": victims});
-            Some((5, Outcome::Lab(answer)))
-        }
-        Call::Lab(LabCall::Revert(Wanted::These(ids))) => {
-            assert_eq!(ids, &["a", "b"]);
-            let states =
-                json!([{"id": "a", "state": "reverted"}, {"id": "b", "state": "reverted"}]);
-            Some((5, Outcome::Lab(states)))
-        }
-        _ => by_path(call, now),
-    });
-    let ended = world.run(runner(&text, options()));
-    assert_eq!(ended.verdict().outcome().exit_status(), 0, "{:?}", ended.verdict());
-    assert_eq!(ended.journal()["bulkhead"]["injections"].as_array().unwrap().len(), 2);
+    let target = "target: {gateway: {admin: '127.0.0.1:1'}}";
+    let targets = "targets: [{target: host}]";
+    let of_the_extension =
+        NATIVE.replace(target, targets).replace("seed: 7,", "seed: 7, blast_radius: {count: 2},");
+    let of_the_fault = NATIVE
+        .replace(target, &format!("{targets}, blast_radius: {{count: 2}}"))
+        .replace("seed: 7,", "seed: 7, blast_radius: {percent: 50},");
+    for text in [of_the_extension, of_the_fault] {
+        let mut world = World::new(|call, now| match call {
+            Call::Lab(LabCall::Inject(injection)) => {
+                assert_eq!(injection.blast_radius, Some(json!({"count": 2})));
+                let victims =
+                    json!([{"id": "a", "state": "active"}, {"id": "b", "state": "active"}]);
+                let answer = json!({"id": "a", "state": "active", "injections": victims});
+                Some((5, Outcome::Lab(answer)))
+            }
+            Call::Lab(LabCall::Revert(Wanted::These(ids))) => {
+                assert_eq!(ids, &["a", "b"]);
+                let states =
+                    json!([{"id": "a", "state": "reverted"}, {"id": "b", "state": "reverted"}]);
+                Some((5, Outcome::Lab(states)))
+            }
+            _ => by_path(call, now),
+        });
+        let ended = world.run(runner(&text, options()));
+        assert_eq!(ended.verdict().outcome().exit_status(), 0, "{:?}", ended.verdict());
+        assert_eq!(ended.journal()["bulkhead"]["injections"].as_array().unwrap().len(), 2);
+    }
 }

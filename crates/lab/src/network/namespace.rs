@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::fd::AsFd as _;
 use std::panic::resume_unwind;
+use std::process::Command;
 use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -55,6 +56,18 @@ impl Namespace {
                 .map_err(NetworkError::errno("enter a network namespace"))?;
             Ok(work())
         })
+    }
+
+    /// Lets the process that `command` starts be born in the namespace. The thread that starts it stays
+    /// where it is, so that the child may be bound to its life.
+    ///
+    /// # Errors
+    /// There are too many descriptors.
+    pub fn start_in(&self, command: &mut Command) -> Result<(), NetworkError> {
+        let descriptor = self.descriptor.try_clone();
+        let descriptor = descriptor.map_err(NetworkError::at("hold a network namespace"))?;
+        bulkhead_transport::start_in_network(command, descriptor.into());
+        Ok(())
     }
 
     /// The congestion control that TCP sockets in it begin with.

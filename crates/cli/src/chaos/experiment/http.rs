@@ -16,6 +16,10 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::drive::Cancelled;
 
+mod redirect;
+
+use redirect::redirect;
+
 /// Longest body that is read.
 const BODY_BYTES_MAX: usize = 16 << 20;
 /// Redirections that are followed.
@@ -77,34 +81,9 @@ async fn follow(call: &HttpCall, peer: &Peer<'_>) -> Result<HttpReply, String> {
         else {
             return Ok(reply);
         };
-        call.url = resolve(&call.url, &location)?;
-        if !matches!(reply.status, 307 | 308) {
-            // What was sent was for the first server only.
-            call.body.clear();
-            call.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
-            let to_get = matches!(reply.status, 302 | 303) || call.method == "POST";
-            if to_get && call.method != "HEAD" {
-                call.method = "GET".to_owned();
-            }
-        }
+        redirect(&mut call, &reply, &location)?;
     }
     Err(format!("redirected more than {REDIRECTIONS_MAX} times"))
-}
-
-/// An absolute URL from one that may be relative to another's root.
-fn resolve(base: &str, location: &str) -> Result<String, String> {
-    if location.starts_with("http://") || location.starts_with("https://") {
-        return Ok(location.to_owned());
-    }
-    let uri = parse(base)?;
-    let (scheme, authority) = (uri.scheme_str(), uri.authority());
-    let root = format!(
-        "{}://{}",
-        scheme.unwrap_or("http"),
-        authority.map_or("", |authority| authority.as_str())
-    );
-    let separator = if location.starts_with('/') { "" } else { "/" };
-    Ok(format!("{root}{separator}{location}"))
 }
 
 fn parse(url: &str) -> Result<Uri, String> {

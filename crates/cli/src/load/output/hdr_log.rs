@@ -6,10 +6,9 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use bulkhead_load::{Latencies, Row};
+use bulkhead_message::CivilTime;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
-
-use crate::civil_time::CivilTime;
 
 /// Values are microseconds; the column of maxima is in milliseconds, as is usual.
 const MAX_DIVISOR: f64 = 1_000.0;

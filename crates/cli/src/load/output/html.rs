@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use bulkhead_load::LoadReport;
+use bulkhead_message::CivilTime;
 
-use crate::civil_time::CivilTime;
 use crate::page::{self, Frame, escape, figure, grouped, number};
 
 use super::{Document, Provenance};

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use bulkhead_message::CivilTime;
+
 use super::super::summary;
 use super::{Document, Provenance};
-use crate::civil_time::CivilTime;
 
 const SUITE: &str = "bulkhead.load";
 

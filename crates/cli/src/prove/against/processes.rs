@@ -18,25 +18,24 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Running processes. They end with this value.
+/// Running processes. They end with this value, or with the thread that started them.
 #[derive(Debug)]
 pub(super) struct Processes<'a> {
     peer: &'a Peer,
+    ground: &'a Ground,
     /// One, if it starts its workers itself.
     children: Vec<Child>,
 }
 
 impl<'a> Processes<'a> {
     /// Starts them on the gateway's ground and waits until all of them run and one answers.
-    pub(super) fn start(peer: &'a Peer, ground: &Ground) -> anyhow::Result<Self> {
+    pub(super) fn start(peer: &'a Peer, ground: &'a Ground) -> anyhow::Result<Self> {
         let count = if peer.has_master() { 1 } else { peer.workers() };
-        let mut processes = Self { peer, children: Vec::with_capacity(count) };
-        ground.enter(Party::Gateway, || {
-            for _ in 0..count {
-                processes.children.push(peer.command().spawn().context("start it")?);
-            }
-            processes.await_start()
-        })??;
+        let mut processes = Self { peer, ground, children: Vec::with_capacity(count) };
+        for _ in 0..count {
+            processes.children.push(spawn(peer, ground)?);
+        }
+        ground.enter(Party::Gateway, || processes.await_start())??;
         Ok(processes)
     }
 
@@ -69,7 +68,7 @@ impl<'a> Processes<'a> {
         }
         let child = self.children.get_mut(worker).context("there is no such worker")?;
         end(child).context("end a process")?;
-        *child = self.peer.command().spawn().context("start it again")?;
+        *child = spawn(self.peer, self.ground).context("start it again")?;
         Ok(())
     }
 
@@ -93,6 +92,12 @@ impl<'a> Processes<'a> {
             _ => self.children.iter().map(Child::id).collect(),
         }
     }
+}
+
+/// If we are killed it ends as well: by a signal on which a master takes its workers along.
+fn spawn(peer: &Peer, ground: &Ground) -> anyhow::Result<Child> {
+    let signal = if peer.has_master() { Signal::TERM } else { Signal::KILL };
+    ground.spawn(Party::Gateway, peer.command(), signal)
 }
 
 fn end(child: &mut Child) -> io::Result<()> {

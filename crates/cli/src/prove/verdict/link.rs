@@ -1,6 +1,6 @@
 //! Whether the link did what it was asked to, and nothing else.
 
-use super::super::link::LinkSeen;
+use super::super::link::{LinkSeen, PACKETS_MIN};
 use super::{Aspect, Check};
 
 /// Share of the packets that may be dropped because the box was too slow, or its memory full.
@@ -22,7 +22,7 @@ pub(super) fn checks(seen: &LinkSeen, p50_ms: f64) -> Vec<Check> {
             name: "link_packets",
             pass: seen.has_data(),
             value: packets as f64,
-            limit: "≥ 1000".to_owned(),
+            limit: format!("≥ {PACKETS_MIN}"),
             meaning: "packets in the quieter direction of the link: enough to tell its loss",
         },
         Check {
