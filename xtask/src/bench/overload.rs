@@ -8,12 +8,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::install::{self, Programs};
+use super::install;
 use super::load::scratch;
+use super::markers;
 use super::options::Options;
 use super::peers::Peer;
 use super::process::{Running, beside_the_load};
-use super::{machine, markers};
+use super::record::Record;
 use crate::command::{output, root, target_directory};
 use crate::gateway::{Guard, build_release, ending_with_us, free_port};
 
@@ -60,6 +61,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let programs = install::locate(&options)?;
     fs::create_dir_all(target_directory().join("bench/run")).context("create the directory")?;
     let bulkhead = build_release()?;
+    let record = Record::begin(&options, &programs, "cargo xtask bench overload", seconds)?;
     let mut rows = Vec::new();
     for (name, peer, template) in GATEWAYS.into_iter().filter(|it| options.wants_peer(it.1)) {
         let Some(peer) = Peer::with_template(peer, template, &programs) else { continue };
@@ -73,10 +75,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         }
         rows.push(row);
     }
-    let text = table(&rows);
+    let text = table(&rows, record.date());
     println!("{text}");
+    record.write("overload", document(&rows))?;
     if options.is_whole() {
-        record(&rows, &programs, seconds)?;
         markers::write(&root().join("docs/overload.md"), "overload", &text)?;
     }
     let Some(ours) = rows.iter().find(|row| row.name == GATEWAYS[0].0) else { return Ok(()) };
@@ -120,12 +122,11 @@ fn measure(peer: &Peer, bulkhead: &Path, load: f64, seconds: u32) -> Result<(f64
     Ok((good / f64::from(seconds), p99))
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Row], date: &str) -> String {
     let mut text = format!(
-        "`cargo xtask bench overload`, {}: answers within {TIMEOUT} per second (P99 of all answers, ms), \
+        "`cargo xtask bench overload`, {date}: answers within {TIMEOUT} per second (P99 of all answers, ms), \
          by offered\nload; the upstream can do {CAPACITY} a second.\n\n\
-         | | 0.8 × | 1 × | 2 × | 5 × | kept of the peak |\n|---|---|---|---|---|---|\n",
-        machine::date()
+         | | 0.8 × | 1 × | 2 × | 5 × | kept of the peak |\n|---|---|---|---|---|---|\n"
     );
     for row in rows {
         let cells: Vec<String> = row
@@ -147,7 +148,7 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
-fn record(rows: &[Row], programs: &Programs, seconds: u32) -> Result<()> {
+fn document(rows: &[Row]) -> Value {
     let rows: Vec<Value> = rows
         .iter()
         .map(|row| {
@@ -159,18 +160,6 @@ fn record(rows: &[Row], programs: &Programs, seconds: u32) -> Result<()> {
             })
         })
         .collect();
-    let document = json!({
-        "command": "cargo xtask bench overload",
-        "date": machine::date(),
-        "commit": machine::commit(),
-        "machine": machine::describe(),
-        "versions": programs.versions(),
-        "seconds": seconds,
-        "capacity_per_second": CAPACITY,
-        "loads": LOADS,
-        "rows": rows,
-    });
-    let path = root().join(format!("bench/results/{}-overload.json", machine::date()));
-    let text = serde_json::to_string_pretty(&document)?;
-    fs::write(path, format!("{text}\n")).context("write the results")
+    // Each is measured once.
+    json!({ "rounds": 1, "capacity_per_second": CAPACITY, "loads": LOADS, "rows": rows })
 }

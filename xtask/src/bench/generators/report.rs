@@ -44,7 +44,7 @@ pub(crate) struct Report(Record);
 impl Report {
     /// Begins the record.
     pub(crate) fn new(options: &Options, programs: &Programs) -> Result<Self> {
-        Record::begin(options, programs, "cargo xtask bench load").map(Self)
+        Record::begin(options, programs, "cargo xtask bench load", options.seconds).map(Self)
     }
 
     /// Prints each scenario's table and writes its file.
@@ -60,7 +60,7 @@ impl Report {
             peers.extend(
                 left_out.iter().map(|(name, reason)| json!({ "peer": name, "left_out": reason })),
             );
-            self.0.write(scenario.name, scenario, peers)?;
+            self.0.write_scenario(scenario, peers)?;
         }
         Ok(())
     }
