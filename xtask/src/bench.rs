@@ -25,6 +25,7 @@ mod report;
 mod scenarios;
 mod spread;
 pub(crate) mod stall;
+mod svg;
 mod tokens;
 
 pub(crate) use process_tree::resident_memory;
