@@ -13,7 +13,6 @@ mod install;
 pub(crate) mod link;
 mod load;
 mod machine;
-mod markers;
 mod options;
 pub(crate) mod overload;
 mod packages;

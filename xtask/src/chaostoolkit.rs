@@ -3,7 +3,6 @@
 
 mod compare;
 mod ours;
-mod page;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use serde_json::Value;
 
 use crate::command::{cargo, find_program, output, root, run as run_command, target_directory};
 use crate::gateway::Guard;
+use crate::markers;
 
 use compare::Difference;
 
@@ -53,7 +53,11 @@ pub(crate) fn run() -> Result<()> {
     let classes = compare::all(&theirs, &bulkhead, &scratch, &corpus, &fixtures)?;
     drop(guard);
     let versions = versions(&python)?;
-    page::write(&versions, &classes)?;
+    markers::write(
+        &root().join("docs/chaos-formats.md"),
+        "chaostoolkit",
+        &table(&versions, &classes),
+    )?;
     for class in &classes {
         println!("{}: {} cases, {} differ", class.name, class.cases, class.differences.len());
         for difference in &class.differences {
@@ -64,6 +68,14 @@ pub(crate) fn run() -> Result<()> {
         bail!("Chaos Toolkit and ours do not agree");
     }
     Ok(())
+}
+
+fn table(versions: &str, classes: &[Class]) -> String {
+    let mut text = format!("Against {versions}.\n\n| what | cases | differ |\n|---|---|---|\n");
+    for Class { name, cases, differences } in classes {
+        text.push_str(&format!("| {name} | {cases} | {} |\n", differences.len()));
+    }
+    text
 }
 
 /// Python with the packages, in a virtual environment of its own.

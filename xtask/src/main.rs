@@ -14,6 +14,7 @@ mod docs;
 mod fuzz_smoke;
 mod gateway;
 mod go;
+mod markers;
 mod simulate;
 mod soak;
 mod tidy;

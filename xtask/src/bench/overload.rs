@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::install;
 use super::load::scratch;
-use super::markers;
 use super::options::Options;
 use super::peers::Peer;
 use super::process::{Running, beside_the_load};
 use super::record::Record;
 use crate::command::{output, root, target_directory};
 use crate::gateway::{Guard, build_release, ending_with_us, free_port};
+use crate::markers;
 
 const SLOTS: u32 = 8;
 const WORK_MS: u32 = 10;

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::{HANDSHAKES, MANY, Row, Sample, State};
 use crate::bench::idle::clients::Latency;
-use crate::bench::markers;
 use crate::bench::record::Record;
 use crate::bench::spread::{Spread, rounded};
 use crate::command::root;
+use crate::markers;
 
 impl Row {
     fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {

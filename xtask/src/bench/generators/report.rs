@@ -4,7 +4,6 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::super::install::Programs;
-use super::super::markers;
 use super::super::options::Options;
 use super::super::record::Record;
 use super::super::spread::{Spread, rounded};
@@ -12,6 +11,7 @@ use super::measure::Sample;
 use super::scenarios::{LONG, MANY_CONNECTIONS};
 use super::{Row, Rows, figures};
 use crate::command::root;
+use crate::markers;
 
 /// CPU per request at most this share of the peer's; no peer: of the cheapest of all others.
 const BARS: [(&str, Option<&str>, f64); 6] = [

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::clients::Latency;
 use super::{FEW, KINDS, MANY, RATE, Row, Sample, plot};
-use crate::bench::markers;
 use crate::bench::record::Record;
 use crate::bench::spread::{Spread, rounded};
 use crate::command::root;
+use crate::markers;
 
 /// Memory of an idle connection in cleartext, KiB at most.
 const KIB_MAX: f64 = 8.0;
