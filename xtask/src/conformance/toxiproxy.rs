@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Outcome, Place};
-use crate::command::{cargo, find_program, output, run as run_command, target_directory};
+use crate::command::{find_program, output, run as run_command};
 use crate::gateway::Guard;
 use crate::go;
 
@@ -26,13 +26,7 @@ pub(super) fn run(place: &Place) -> Result<Outcome> {
     let Some(go) = go::find() else {
         return Ok(Outcome::Skipped("there is no Go to run Toxiproxy's tests with"));
     };
-    let mut command = Command::new(match &place.named {
-        Some(program) => program.clone(),
-        None => {
-            run_command(cargo().args(["build", "-q", "-p", "bulkhead-cli"]))?;
-            target_directory().join("debug/bulkhead")
-        }
-    });
+    let mut command = Command::new(place.bulkhead()?);
     command.args(["chaos", "toxiproxy", "--listen", &format!("127.0.0.1:{PORT}")]);
     let _server = Guard::start(&command, PORT, &scratch.join("bulkhead.log"))?;
 
@@ -69,10 +63,7 @@ fn api_tests(go: &Path, scratch: &Path) -> Result<(String, usize)> {
     run_command(&mut go(&["mod", "tidy"]))?;
     // The version is set when the program is linked; the test asks the server for the same one.
     let linked = format!("-X {MODULE}.Version={}", version.trim_start_matches('v'));
-    let mut testing = go(&["test", "-count=1", "-v", "-ldflags", &linked, "."]);
-    let told = testing.output().context("start the tests")?;
-    let text = String::from_utf8_lossy(&told.stdout);
-    ensure!(told.status.success(), "{text}\n{}", String::from_utf8_lossy(&told.stderr));
+    let text = output(&mut go(&["test", "-count=1", "-v", "-ldflags", &linked, "."]))?;
     let passed = text.lines().filter(|line| line.starts_with("--- PASS")).count();
     ensure!(passed >= CASES_MIN, "only {passed} tests ran:\n{text}");
     Ok((version.to_owned(), passed))
@@ -127,9 +118,7 @@ fn python(scratch: &Path) -> Result<String> {
 
 /// Lines that begin with `ok` of a program that must succeed.
 fn checks(command: &mut Command) -> Result<usize> {
-    let told = command.output().context("start the client")?;
-    let text = String::from_utf8_lossy(&told.stdout);
-    ensure!(told.status.success(), "{text}\n{}", String::from_utf8_lossy(&told.stderr));
+    let text = output(command)?;
     let passed = text.lines().filter(|line| line.starts_with("ok ")).count();
     ensure!(passed > 0, "the client checked nothing:\n{text}");
     Ok(passed)
