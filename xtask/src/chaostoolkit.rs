@@ -11,8 +11,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::command::{cargo, find_program, output, root, run as run_command, target_directory};
-use crate::gateway::Guard;
+use crate::command::{find_program, output, root, run as run_command, target_directory};
+use crate::gateway::{Guard, build_debug};
 use crate::markers;
 
 use compare::Difference;
@@ -40,8 +40,7 @@ pub(crate) fn run() -> Result<()> {
             return Ok(());
         }
     };
-    run_command(cargo().args(["build", "-q", "-p", "bulkhead-cli"]))?;
-    let bulkhead = target_directory().join("debug/bulkhead");
+    let bulkhead = build_debug()?;
     let server = scratch.join("server.py");
     fs::write(&server, SERVER)?;
     let mut command = Command::new(&python);
