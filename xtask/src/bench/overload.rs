@@ -9,13 +9,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::install;
-use super::load::scratch;
+use super::load::{self, scratch};
 use super::options::Options;
 use super::peers::Peer;
 use super::process::{Running, beside_the_load};
 use super::record::Record;
-use crate::command::{output, root, target_directory};
-use crate::gateway::{Guard, build_release, ending_with_us, free_port};
+use crate::command::{root, target_directory};
+use crate::gateway::{Guard, build_release, free_port};
 use crate::markers;
 
 const SLOTS: u32 = 8;
@@ -66,10 +66,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     for (name, peer, template) in GATEWAYS.into_iter().filter(|it| options.wants_peer(it.1)) {
         let Some(peer) = Peer::with_template(peer, template, &programs) else { continue };
         let mut row = Row { name, goodput: Vec::new(), p99_ms: Vec::new() };
-        for load in LOADS {
-            eprintln!("{name}: {load} times the capacity");
-            let (goodput, p99_ms) = measure(&peer, &bulkhead, load, seconds)
-                .with_context(|| format!("measure {name} at {load}"))?;
+        for times in LOADS {
+            eprintln!("{name}: {times} times the capacity");
+            let (goodput, p99_ms) = measure(&peer, &bulkhead, times, seconds)
+                .with_context(|| format!("measure {name} at {times}"))?;
             row.goodput.push(goodput);
             row.p99_ms.push(p99_ms);
         }
@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
 }
 
 /// One gateway at one load, each with an upstream of its own, whose queue begins empty.
-fn measure(peer: &Peer, bulkhead: &Path, load: f64, seconds: u32) -> Result<(f64, f64)> {
+fn measure(peer: &Peer, bulkhead: &Path, times: f64, seconds: u32) -> Result<(f64, f64)> {
     let upstream = free_port()?;
     let mut command = beside_the_load(bulkhead);
     command.args(["origin", "--listen", &format!("127.0.0.1:{upstream}")]);
@@ -100,23 +100,16 @@ fn measure(peer: &Peer, bulkhead: &Path, load: f64, seconds: u32) -> Result<(f64
     let listen = free_port()?;
     let mut gateway = Running::start(peer, listen, upstream)?;
 
-    let account = scratch("overload.json");
-    let rate = (f64::from(CAPACITY) * load).round();
-    let _absent = fs::remove_file(&account);
+    let rate = (f64::from(CAPACITY) * times).round();
     let mut command = beside_the_load(bulkhead);
     command.arg("load").arg(format!("http://127.0.0.1:{listen}/busy/{WORK_MS}"));
     command.args(["--rate", &rate.to_string(), "--timeout", TIMEOUT]);
     command.args(["--connections", &CONNECTIONS.to_string()]);
     // The limit is learnt, and a queue without a limit is full, when counting begins.
-    command.args(["--duration", &format!("{seconds}s"), "--warmup", "4s", "--json"]).arg(&account);
-    // Failed requests are what is measured: whatever its status, it has written its account.
-    let ended = output(&mut ending_with_us(&command));
+    command.args(["--duration", &format!("{seconds}s"), "--warmup", "4s"]);
+    let account = load::account(&mut command, "overload.json");
     ensure!(gateway.is_running() && origin.is_running(), "a server ended");
-    if !account.is_file() {
-        ended?;
-    }
-    let text = fs::read_to_string(&account).context("read the account")?;
-    let account: Value = serde_json::from_str(&text).context("read the account")?;
+    let account = account?;
     let good = account["requests"]["ok"].as_f64().context("find requests.ok")?;
     let p99 = account["latency_ms"]["p99"].as_f64().unwrap_or(f64::NAN);
     Ok((good / f64::from(seconds), p99))
