@@ -27,7 +27,7 @@ use anyhow::{Result, bail};
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  check [--no-test]       everything that CI runs: fmt, clippy, tidy, doc, deny, test
+  check [--no-test]       what a change must pass: fmt, tidy, clippy, doc, deny, test
   tidy                    the layout's rules alone: arrows, names, lengths, bans, links
   bench peers [OPTIONS]   CPU per request, latency and memory beside other gateways
       --quick             one short round, results kept out of the repository
