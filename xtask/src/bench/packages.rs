@@ -11,12 +11,11 @@ use crate::command::{cargo, find_program, output, run, target_directory};
 use crate::go;
 
 /// What every measurement needs beside the peers, with its Debian package.
-const TOOLS: [(&str, &str); 7] = [
+const TOOLS: [(&str, &str); 6] = [
     ("wrk", "wrk"),
     ("h2load", "nghttp2-client"),
     ("bash", "bash"),
     ("curl", "curl"),
-    ("openssl", "openssl"),
     ("taskset", "util-linux"),
     ("timeout", "coreutils"),
 ];
