@@ -5,15 +5,16 @@ mod compare;
 mod ours;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::command::{find_program, output, root, run as run_command, target_directory};
+use crate::command::{output, root, target_directory};
 use crate::gateway::{Guard, build_debug};
 use crate::markers;
+use crate::python;
 
 use compare::Difference;
 
@@ -33,7 +34,7 @@ pub(crate) struct Class {
 pub(crate) fn run() -> Result<()> {
     let scratch = target_directory().join("chaostoolkit");
     fs::create_dir_all(&scratch)?;
-    let python = match environment(&scratch) {
+    let python = match python::environment(&scratch.join("venv"), &PACKAGES) {
         Ok(python) => python,
         Err(reason) => {
             println!("chaostoolkit: skipped, the real one cannot be installed: {reason:#}");
@@ -75,22 +76,6 @@ fn table(versions: &str, classes: &[Class]) -> String {
         text.push_str(&format!("| {name} | {cases} | {} |\n", differences.len()));
     }
     text
-}
-
-/// Python with the packages, in a virtual environment of its own.
-fn environment(scratch: &Path) -> Result<PathBuf> {
-    let directory = scratch.join("venv");
-    let python = directory.join("bin/python");
-    if !python.exists() {
-        let system = find_program("python3").context("there is no python3")?;
-        run_command(Command::new(system).args(["-m", "venv"]).arg(&directory))?;
-    }
-    let installed = Command::new(&python).args(["-c", "import chaostoolkit, jsonpath2"]).output();
-    if !installed.is_ok_and(|output| output.status.success()) {
-        let mut pip = Command::new(&python);
-        run_command(pip.args(["-m", "pip", "install", "-q"]).args(PACKAGES))?;
-    }
-    Ok(python)
 }
 
 fn theirs(python: &Path, scratch: &Path, corpus: &Path, fixtures: &Path) -> Result<Value> {

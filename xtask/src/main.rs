@@ -15,6 +15,7 @@ mod fuzz_smoke;
 mod gateway;
 mod go;
 mod markers;
+mod python;
 mod simulate;
 mod soak;
 mod tidy;

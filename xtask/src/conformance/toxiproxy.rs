@@ -1,7 +1,7 @@
 //! Toxiproxy's own tests of its API, and three of its clients, against `bulkhead chaos toxiproxy`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,6 +10,7 @@ use super::{Outcome, Place};
 use crate::command::{find_program, output, run as run_command};
 use crate::gateway::Guard;
 use crate::go;
+use crate::python;
 
 const MODULE: &str = "github.com/Shopify/toxiproxy/v2";
 /// Where Toxiproxy's tests look for it.
@@ -17,6 +18,14 @@ const PORT: u16 = 8475;
 const SUPPORT: &str = include_str!("toxiproxy/support_test.go");
 const NODE: &str = include_str!("toxiproxy/node.cjs");
 const PYTHON: &str = include_str!("toxiproxy/drive.py");
+const PYTHON_PACKAGES: [&str; 5] = [
+    "toxiproxy-python",
+    "requests",
+    "future",
+    "chaostoolkit-toxiproxy",
+    // The one that runs on older versions of Python as well.
+    "chaostoolkit-lib==1.44.*",
+];
 /// Fewer than this means that the tests were not found.
 const CASES_MIN: usize = 30;
 
@@ -97,19 +106,10 @@ fn node(scratch: &Path) -> Result<String> {
 }
 
 fn python(scratch: &Path) -> Result<String> {
-    let Some(python) = find_program("python3") else {
+    if find_program("python3").is_none() {
         return Ok("skipped: no Python".to_owned());
-    };
-    let environment = scratch.join("python");
-    let program: PathBuf = environment.join("bin/python");
-    if !program.is_file() {
-        run_command(Command::new(python).args(["-m", "venv"]).arg(&environment))?;
-        let mut install = Command::new(&program);
-        install.args(["-m", "pip", "install", "-q", "--disable-pip-version-check"]);
-        // The library of Chaos Toolkit that runs on older versions of Python as well.
-        install.args(["toxiproxy-python", "requests", "future", "chaostoolkit-toxiproxy"]);
-        run_command(install.arg("chaostoolkit-lib==1.44.*"))?;
     }
+    let program = python::environment(&scratch.join("python"), &PYTHON_PACKAGES)?;
     let script = scratch.join("drive.py");
     fs::write(&script, PYTHON)?;
     let mut command = Command::new(program);
