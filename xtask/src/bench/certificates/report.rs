@@ -107,20 +107,11 @@ fn sample_json(sample: &Sample) -> Value {
             "handshake_p50_us": rounded(state.handshake_p50_us),
         })
     };
-    let latency = |latency: Latency| {
-        json!({
-            "p50_ms": rounded(latency.p50_ms),
-            "p99_ms": rounded(latency.p99_ms),
-            "p999_ms": rounded(latency.p999_ms),
-            "max_ms": rounded(latency.max_ms),
-            "generator_lag_p99_ms": rounded(latency.lag_p99_ms),
-        })
-    };
     json!({
         "one": state(&sample.one),
         "many": state(&sample.many),
-        "quiet": latency(sample.quiet),
-        "renewing": latency(sample.renewing),
+        "quiet": sample.quiet.json(),
+        "renewing": sample.renewing.json(),
         "shown_s": sample.renewals.shown_s.iter().map(|it| rounded(*it)).collect::<Vec<_>>(),
     })
 }

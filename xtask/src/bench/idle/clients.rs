@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{ACTIVE_CONNECTIONS, Kind, RATE};
 use crate::bench::load::{self, scratch};
 use crate::bench::process::beside_the_load;
+use crate::bench::spread::rounded;
 use crate::command::{cargo, output, run, target_directory};
 use crate::gateway::{build_release, ending_with_us};
 
@@ -99,6 +100,17 @@ impl Latency {
             p999_ms: milliseconds("p999")?,
             max_ms: milliseconds("max")?,
             lag_p99_ms: read(&account["generator"]["lag_ms"], "p99")?,
+        })
+    }
+
+    /// As it stands in the result files.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "p50_ms": rounded(self.p50_ms),
+            "p99_ms": rounded(self.p99_ms),
+            "p999_ms": rounded(self.p999_ms),
+            "max_ms": rounded(self.max_ms),
+            "generator_lag_p99_ms": rounded(self.lag_p99_ms),
         })
     }
 }

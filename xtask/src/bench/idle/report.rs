@@ -149,14 +149,9 @@ fn document(rows: &[Row]) -> Value {
 
 fn sample_json(sample: &Sample) -> Value {
     let state = |state: &super::State| {
-        json!({
-            "idle_cpu_ms_per_second": rounded(state.idle_cpu_ms),
-            "p50_ms": rounded(state.latency.p50_ms),
-            "p99_ms": rounded(state.latency.p99_ms),
-            "p999_ms": rounded(state.latency.p999_ms),
-            "max_ms": rounded(state.latency.max_ms),
-            "generator_lag_p99_ms": rounded(state.latency.lag_p99_ms),
-        })
+        let mut told = state.latency.json();
+        told["idle_cpu_ms_per_second"] = rounded(state.idle_cpu_ms).into();
+        told
     };
     json!({
         "resident_kib_per_connection": rounded(sample.resident_kib),
