@@ -213,7 +213,7 @@ impl Plan {
         if self.weather.is_some() { CONNECTION_LIFE_ON_LINK } else { CONNECTION_LIFE }
     }
 
-    const fn request_timeout(&self) -> Duration {
+    pub(crate) const fn request_timeout(&self) -> Duration {
         if self.weather.is_some() { REQUEST_TIMEOUT_ON_LINK } else { REQUEST_TIMEOUT }
     }
 

@@ -9,7 +9,7 @@ use anyhow::Context;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
-    JwtProvider, Listener, PathMatch, Protocol, Route, RouteMatch,
+    JwtProvider, Limits, Listener, PathMatch, Protocol, Route, RouteMatch,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions, KillReport};
 use bulkhead_load::{Arrivals, Load};
@@ -40,7 +40,7 @@ impl Stage {
         let grpc = upstream(&ground).context("start the gRPC upstream")?;
         let jwks = plan.jwt.then(|| tokens.jwks());
         let listen = ground.address(Party::Gateway);
-        let config = configuration(plan.workers, listen, [json.addr(), grpc.addr()], jwks);
+        let config = configuration(plan, listen, [json.addr(), grpc.addr()], jwks);
         let options = GatewayOptions { seed: Some(plan.seed), ..GatewayOptions::default() };
         let gateway = ground
             .enter(Party::Gateway, || Gateway::start(config, options))?
@@ -113,7 +113,7 @@ pub(crate) fn upstream(ground: &Ground) -> anyhow::Result<Origin> {
 /// One cleartext listener, three routes with the token required, two clusters. No retries beyond those
 /// of requests of which nothing was sent: what is to be shown is that none is needed.
 fn configuration(
-    workers: usize,
+    plan: &Plan,
     listen: Ipv4Addr,
     [json, grpc]: [SocketAddr; 2],
     jwks: Option<&str>,
@@ -130,7 +130,9 @@ fn configuration(
         (name.to_owned(), Cluster::new(name, vec![endpoint], Protocol::Http2))
     };
     Config {
-        workers: Some(workers),
+        workers: Some(plan.workers),
+        // A link may take as long to bring the first head as it may take for an answer.
+        limits: Limits { head_timeout: plan.request_timeout(), ..Limits::default() },
         listeners: vec![Listener::new("prove", (listen, 0))],
         routes: vec![
             route("feed-json", feed, "feed-json"),
