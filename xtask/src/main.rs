@@ -65,7 +65,7 @@ cargo xtask COMMAND
       --json FILE         the result, with the memory of each second
   fuzz-smoke [SECONDS] [TARGET…]
                           each fuzz target, or these, for so long (20)
-  docs                    regenerate docs/config.md and the JSON Schema
+  docs                    regenerate references and JSON Schemas: configuration, scenarios, experiments
 ";
 
 fn main() -> ExitCode {
