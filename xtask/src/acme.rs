@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 
-use crate::command::{cargo, find_program, output, run as run_command, target_directory};
-use crate::gateway::{Guard, free_port};
+use crate::command::{find_program, output, target_directory};
+use crate::gateway::{Guard, build_debug, free_port};
 use crate::go;
 
 const PEBBLE: &str = "github.com/letsencrypt/pebble/v2";
@@ -30,8 +30,7 @@ pub(crate) fn run() -> Result<()> {
     let scratch = target_directory().join("acme");
     fs::create_dir_all(&scratch).context("create the scratch directory")?;
     let tools = Tools::install(&go, &scratch)?;
-    run_command(cargo().args(["build", "-q", "-p", "bulkhead-cli"]))?;
-    let bulkhead = target_directory().join("debug/bulkhead");
+    let bulkhead = build_debug()?;
     for challenge in ["http-01", "tls-alpn-01", "dns-01"] {
         obtain(&tools, &bulkhead, &scratch, challenge)
             .with_context(|| format!("obtain a certificate by {challenge}"))?;

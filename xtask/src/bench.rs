@@ -13,7 +13,6 @@ mod install;
 pub(crate) mod link;
 mod load;
 mod machine;
-mod markers;
 mod options;
 pub(crate) mod overload;
 mod packages;
@@ -25,6 +24,7 @@ mod report;
 mod scenarios;
 mod spread;
 pub(crate) mod stall;
+mod svg;
 mod tokens;
 
 pub(crate) use process_tree::resident_memory;

@@ -3,17 +3,18 @@
 
 mod compare;
 mod ours;
-mod page;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::command::{cargo, find_program, output, root, run as run_command, target_directory};
-use crate::gateway::Guard;
+use crate::command::{output, root, target_directory};
+use crate::gateway::{Guard, build_debug};
+use crate::markers;
+use crate::python;
 
 use compare::Difference;
 
@@ -33,15 +34,14 @@ pub(crate) struct Class {
 pub(crate) fn run() -> Result<()> {
     let scratch = target_directory().join("chaostoolkit");
     fs::create_dir_all(&scratch)?;
-    let python = match environment(&scratch) {
+    let python = match python::environment(&scratch.join("venv"), &PACKAGES) {
         Ok(python) => python,
         Err(reason) => {
             println!("chaostoolkit: skipped, the real one cannot be installed: {reason:#}");
             return Ok(());
         }
     };
-    run_command(cargo().args(["build", "-q", "-p", "bulkhead-cli"]))?;
-    let bulkhead = target_directory().join("debug/bulkhead");
+    let bulkhead = build_debug()?;
     let server = scratch.join("server.py");
     fs::write(&server, SERVER)?;
     let mut command = Command::new(&python);
@@ -53,7 +53,11 @@ pub(crate) fn run() -> Result<()> {
     let classes = compare::all(&theirs, &bulkhead, &scratch, &corpus, &fixtures)?;
     drop(guard);
     let versions = versions(&python)?;
-    page::write(&versions, &classes)?;
+    markers::write(
+        &root().join("docs/chaos-formats.md"),
+        "chaostoolkit",
+        &table(&versions, &classes),
+    )?;
     for class in &classes {
         println!("{}: {} cases, {} differ", class.name, class.cases, class.differences.len());
         for difference in &class.differences {
@@ -66,20 +70,12 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Python with the packages, in a virtual environment of its own.
-fn environment(scratch: &Path) -> Result<PathBuf> {
-    let directory = scratch.join("venv");
-    let python = directory.join("bin/python");
-    if !python.exists() {
-        let system = find_program("python3").context("there is no python3")?;
-        run_command(Command::new(system).args(["-m", "venv"]).arg(&directory))?;
+fn table(versions: &str, classes: &[Class]) -> String {
+    let mut text = format!("Against {versions}.\n\n| what | cases | differ |\n|---|---|---|\n");
+    for Class { name, cases, differences } in classes {
+        text.push_str(&format!("| {name} | {cases} | {} |\n", differences.len()));
     }
-    let installed = Command::new(&python).args(["-c", "import chaostoolkit, jsonpath2"]).output();
-    if !installed.is_ok_and(|output| output.status.success()) {
-        let mut pip = Command::new(&python);
-        run_command(pip.args(["-m", "pip", "install", "-q"]).args(PACKAGES))?;
-    }
-    Ok(python)
+    text
 }
 
 fn theirs(python: &Path, scratch: &Path, corpus: &Path, fixtures: &Path) -> Result<Value> {

@@ -1,4 +1,5 @@
-//! `cargo xtask check`: what CI runs, in the order in which it fails fastest.
+//! `cargo xtask check`: what a change must pass, in the order in which it fails fastest. CI runs it too, and
+//! what takes longer (`.ci/run`).
 
 use std::process::Command;
 use std::time::Instant;

@@ -5,12 +5,13 @@ use anyhow::{Result, bail};
 
 use crate::command::{cargo, run as run_command};
 
-/// Rewrites the references and schemas of the configuration and of scenarios in docs/.
+/// Rewrites the references and schemas of the configuration, of scenarios and of experiments in docs/.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if !arguments.is_empty() {
         bail!("unknown arguments `{}`", arguments.join(" "));
     }
     let mut command = cargo();
     command.args(["test", "-q", "-p", "bulkhead-config", "-p", "bulkhead-scenario"]);
+    command.args(["-p", "bulkhead-experiment"]);
     run_command(command.env("UPDATE_EXPECT", "1"))
 }

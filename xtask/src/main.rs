@@ -14,6 +14,8 @@ mod docs;
 mod fuzz_smoke;
 mod gateway;
 mod go;
+mod markers;
+mod python;
 mod simulate;
 mod soak;
 mod tidy;
@@ -26,7 +28,7 @@ use anyhow::{Result, bail};
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  check [--no-test]       everything that CI runs: fmt, clippy, tidy, doc, deny, test
+  check [--no-test]       what a change must pass: fmt, tidy, clippy, doc, deny, test
   tidy                    the layout's rules alone: arrows, names, lengths, bans, links
   bench peers [OPTIONS]   CPU per request, latency and memory beside other gateways
       --quick             one short round, results kept out of the repository
@@ -63,7 +65,7 @@ cargo xtask COMMAND
       --json FILE         the result, with the memory of each second
   fuzz-smoke [SECONDS] [TARGET…]
                           each fuzz target, or these, for so long (20)
-  docs                    regenerate docs/config.md and the JSON Schema
+  docs                    regenerate references and JSON Schemas: configuration, scenarios, experiments
 ";
 
 fn main() -> ExitCode {

@@ -20,6 +20,7 @@ use super::install;
 use super::options::Options;
 use super::peers::Peer;
 use super::process::{Running, Upstreams};
+use super::record::Record;
 use super::scenarios::Traffic;
 use crate::gateway::free_port;
 use renewal::{Renewals, Way};
@@ -89,6 +90,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     }
     let seconds = options.seconds.max(if options.quick { 3 } else { 6 });
     let ours = Programs::build()?;
+    let record = Record::begin(&options, &programs, "cargo xtask bench certificates", seconds)?;
     let stage = Stage { ours, upstreams: Upstreams::start()?, seconds };
     for round in 1..=options.rounds {
         for row in &mut rows {
@@ -98,7 +100,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         }
     }
     drop(stage);
-    report::tell(&rows, &options, &programs, seconds)
+    report::tell(&rows, &record, options.is_whole())
 }
 
 impl Stage {

@@ -19,6 +19,7 @@ use super::install;
 use super::options::Options;
 use super::peers::Peer;
 use super::process::{Running, Upstreams};
+use super::record::Record;
 use super::scenarios::Traffic;
 use crate::gateway::free_port;
 use clients::{IdleClients, Latency, Programs};
@@ -108,6 +109,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if rows.is_empty() {
         bail!("nothing of that name; there are: {}", KINDS.map(|kind| kind.name).join(", "));
     }
+    let record = Record::begin(&options, &programs, "cargo xtask bench idle", seconds)?;
     let upstreams = Upstreams::start()?;
     let certificates = ours.certificates(1)?;
     for round in 1..=options.rounds {
@@ -125,7 +127,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         }
     }
     drop(upstreams);
-    report::tell(&rows, &options, &programs, seconds)
+    report::tell(&rows, &record, options.is_whole())
 }
 
 fn rows(options: &Options, programs: &install::Programs) -> Vec<Row> {

@@ -4,8 +4,9 @@
 
 use anyhow::{Result, bail, ensure};
 
-use super::{machine, markers};
+use super::machine;
 use crate::command::{cargo, output, root};
+use crate::markers;
 
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let dry = match arguments {

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
 
 use super::scenarios::{Scenario, Traffic};
 use crate::command::{output, target_directory};
+use crate::gateway::ending_with_us;
 
 /// Where the load generator and the upstream run.
 pub(crate) const LOAD_CPU: &str = "1";
@@ -221,6 +223,19 @@ fn pinned(program: &str) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", LOAD_CPU, program]);
     command
+}
+
+/// What `bulkhead load` wrote of itself, in the file `name` of this run. Whatever its exit status was: that
+/// requests failed, or that it was late, stands there.
+pub(crate) fn account(load: &mut Command, name: &str) -> Result<Value> {
+    let path = scratch(name);
+    let _absent = fs::remove_file(&path);
+    let ended = output(&mut ending_with_us(load.arg("--json").arg(&path)));
+    if !path.is_file() {
+        ended?;
+    }
+    let text = fs::read_to_string(&path).context("read the account")?;
+    serde_json::from_str(&text).context("read the account")
 }
 
 /// Where the requests go.

@@ -8,14 +8,15 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::install::{self, Programs};
-use super::load::scratch;
+use super::install;
+use super::load::{self, scratch};
 use super::options::Options;
 use super::peers::Peer;
 use super::process::{Running, beside_the_load};
-use super::{machine, markers};
-use crate::command::{output, root, target_directory};
-use crate::gateway::{Guard, build_release, ending_with_us, free_port};
+use super::record::Record;
+use crate::command::{root, target_directory};
+use crate::gateway::{Guard, build_release, free_port};
+use crate::markers;
 
 const SLOTS: u32 = 8;
 const WORK_MS: u32 = 10;
@@ -60,23 +61,24 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let programs = install::locate(&options)?;
     fs::create_dir_all(target_directory().join("bench/run")).context("create the directory")?;
     let bulkhead = build_release()?;
+    let record = Record::begin(&options, &programs, "cargo xtask bench overload", seconds)?;
     let mut rows = Vec::new();
     for (name, peer, template) in GATEWAYS.into_iter().filter(|it| options.wants_peer(it.1)) {
         let Some(peer) = Peer::with_template(peer, template, &programs) else { continue };
         let mut row = Row { name, goodput: Vec::new(), p99_ms: Vec::new() };
-        for load in LOADS {
-            eprintln!("{name}: {load} times the capacity");
-            let (goodput, p99_ms) = measure(&peer, &bulkhead, load, seconds)
-                .with_context(|| format!("measure {name} at {load}"))?;
+        for times in LOADS {
+            eprintln!("{name}: {times} times the capacity");
+            let (goodput, p99_ms) = measure(&peer, &bulkhead, times, seconds)
+                .with_context(|| format!("measure {name} at {times}"))?;
             row.goodput.push(goodput);
             row.p99_ms.push(p99_ms);
         }
         rows.push(row);
     }
-    let text = table(&rows);
+    let text = table(&rows, record.date());
     println!("{text}");
+    record.write("overload", document(&rows))?;
     if options.is_whole() {
-        record(&rows, &programs, seconds)?;
         markers::write(&root().join("docs/overload.md"), "overload", &text)?;
     }
     let Some(ours) = rows.iter().find(|row| row.name == GATEWAYS[0].0) else { return Ok(()) };
@@ -89,7 +91,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
 }
 
 /// One gateway at one load, each with an upstream of its own, whose queue begins empty.
-fn measure(peer: &Peer, bulkhead: &Path, load: f64, seconds: u32) -> Result<(f64, f64)> {
+fn measure(peer: &Peer, bulkhead: &Path, times: f64, seconds: u32) -> Result<(f64, f64)> {
     let upstream = free_port()?;
     let mut command = beside_the_load(bulkhead);
     command.args(["origin", "--listen", &format!("127.0.0.1:{upstream}")]);
@@ -98,34 +100,26 @@ fn measure(peer: &Peer, bulkhead: &Path, load: f64, seconds: u32) -> Result<(f64
     let listen = free_port()?;
     let mut gateway = Running::start(peer, listen, upstream)?;
 
-    let account = scratch("overload.json");
-    let rate = (f64::from(CAPACITY) * load).round();
-    let _absent = fs::remove_file(&account);
+    let rate = (f64::from(CAPACITY) * times).round();
     let mut command = beside_the_load(bulkhead);
     command.arg("load").arg(format!("http://127.0.0.1:{listen}/busy/{WORK_MS}"));
     command.args(["--rate", &rate.to_string(), "--timeout", TIMEOUT]);
     command.args(["--connections", &CONNECTIONS.to_string()]);
     // The limit is learnt, and a queue without a limit is full, when counting begins.
-    command.args(["--duration", &format!("{seconds}s"), "--warmup", "4s", "--json"]).arg(&account);
-    // Failed requests are what is measured: whatever its status, it has written its account.
-    let ended = output(&mut ending_with_us(&command));
+    command.args(["--duration", &format!("{seconds}s"), "--warmup", "4s"]);
+    let account = load::account(&mut command, "overload.json");
     ensure!(gateway.is_running() && origin.is_running(), "a server ended");
-    if !account.is_file() {
-        ended?;
-    }
-    let text = fs::read_to_string(&account).context("read the account")?;
-    let account: Value = serde_json::from_str(&text).context("read the account")?;
+    let account = account?;
     let good = account["requests"]["ok"].as_f64().context("find requests.ok")?;
     let p99 = account["latency_ms"]["p99"].as_f64().unwrap_or(f64::NAN);
     Ok((good / f64::from(seconds), p99))
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Row], date: &str) -> String {
     let mut text = format!(
-        "`cargo xtask bench overload`, {}: answers within {TIMEOUT} per second (P99 of all answers, ms), \
+        "`cargo xtask bench overload`, {date}: answers within {TIMEOUT} per second (P99 of all answers, ms), \
          by offered\nload; the upstream can do {CAPACITY} a second.\n\n\
-         | | 0.8 × | 1 × | 2 × | 5 × | kept of the peak |\n|---|---|---|---|---|---|\n",
-        machine::date()
+         | | 0.8 × | 1 × | 2 × | 5 × | kept of the peak |\n|---|---|---|---|---|---|\n"
     );
     for row in rows {
         let cells: Vec<String> = row
@@ -147,7 +141,7 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
-fn record(rows: &[Row], programs: &Programs, seconds: u32) -> Result<()> {
+fn document(rows: &[Row]) -> Value {
     let rows: Vec<Value> = rows
         .iter()
         .map(|row| {
@@ -159,18 +153,6 @@ fn record(rows: &[Row], programs: &Programs, seconds: u32) -> Result<()> {
             })
         })
         .collect();
-    let document = json!({
-        "command": "cargo xtask bench overload",
-        "date": machine::date(),
-        "commit": machine::commit(),
-        "machine": machine::describe(),
-        "versions": programs.versions(),
-        "seconds": seconds,
-        "capacity_per_second": CAPACITY,
-        "loads": LOADS,
-        "rows": rows,
-    });
-    let path = root().join(format!("bench/results/{}-overload.json", machine::date()));
-    let text = serde_json::to_string_pretty(&document)?;
-    fs::write(path, format!("{text}\n")).context("write the results")
+    // Each is measured once.
+    json!({ "rounds": 1, "capacity_per_second": CAPACITY, "loads": LOADS, "rows": rows })
 }

@@ -9,14 +9,14 @@ use anyhow::{Result, bail};
 use super::options::Options;
 use crate::command::{cargo, find_program, output, run, target_directory};
 use crate::go;
+use crate::python;
 
 /// What every measurement needs beside the peers, with its Debian package.
-const TOOLS: [(&str, &str); 7] = [
+const TOOLS: [(&str, &str); 6] = [
     ("wrk", "wrk"),
     ("h2load", "nghttp2-client"),
     ("bash", "bash"),
     ("curl", "curl"),
-    ("openssl", "openssl"),
     ("taskset", "util-linux"),
     ("timeout", "coreutils"),
 ];
@@ -55,7 +55,6 @@ fn apt_install(package: &str) -> Result<()> {
 /// The virtual environment with this package in it, or none.
 pub(crate) fn python_package(package: &str, options: &Options) -> Option<PathBuf> {
     let venv = target_directory().join("bench/venv");
-    // Not `bin/pip`, whose first line names the directory in which the environment was made.
     let python = venv.join("bin/python");
     let has = output(Command::new(&python).args(["-m", "pip", "-q", "show", package])).is_ok();
     if has {
@@ -64,9 +63,7 @@ pub(crate) fn python_package(package: &str, options: &Options) -> Option<PathBuf
     if !options.install {
         return None;
     }
-    let installed = run(Command::new("python3").args(["-m", "venv"]).arg(&venv)).and_then(|()| {
-        run(Command::new(&python).args(["-m", "pip", "install", "-q"]).arg(package))
-    });
+    let installed = python::environment(&venv, &[package]).map(drop);
     told(package, installed).then_some(venv)
 }
 

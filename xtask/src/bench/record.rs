@@ -1,5 +1,5 @@
-//! The record of a run: machine, commit, versions and date, and a file for each scenario. A run that
-//! leaves something out never becomes the repository's record of the day.
+//! The record of a run: machine, commit, versions and date, and a file for each scenario or table. A run
+//! that leaves something out never becomes the repository's record of the day.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,8 +21,14 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Chooses the directory, notes machine, commit and versions, and prints them.
-    pub(crate) fn begin(options: &Options, programs: &Programs, command: &str) -> Result<Self> {
+    /// Chooses the directory, notes machine, commit and versions, and prints them. To be called before
+    /// anything is measured: the load average is then that of the others. `seconds`: of a measurement.
+    pub(crate) fn begin(
+        options: &Options,
+        programs: &Programs,
+        command: &str,
+        seconds: u32,
+    ) -> Result<Self> {
         let directory = if options.is_whole() {
             root().join("bench/results")
         } else {
@@ -37,7 +43,7 @@ impl Record {
             "load_average": machine::load_average(),
             "versions": programs.versions(),
             "rounds": options.rounds,
-            "seconds": options.seconds,
+            "seconds": seconds,
             "command": command,
         });
         println!("\nMachine: {}\nVersions: {}\n", common["machine"], common["versions"]);
@@ -49,18 +55,28 @@ impl Record {
         &self.date
     }
 
-    /// Writes `DATE-NAME.json`.
-    pub(crate) fn write(&self, name: &str, scenario: &Scenario, peers: Vec<Value>) -> Result<()> {
-        let mut document = self.common.clone();
-        document["scenario"] = json!({
-            "name": scenario.name,
-            "title": scenario.title,
-            "connections": scenario.load.connections,
-            "streams": scenario.load.streams,
-            "requests_per_second": scenario.load.rate,
-            "jwt": scenario.jwt,
+    /// Writes `DATE-NAME.json` with what the scenario is and what came of it.
+    pub(crate) fn write_scenario(&self, scenario: &Scenario, peers: Vec<Value>) -> Result<()> {
+        let what = json!({
+            "scenario": {
+                "name": scenario.name,
+                "title": scenario.title,
+                "connections": scenario.load.connections,
+                "streams": scenario.load.streams,
+                "requests_per_second": scenario.load.rate,
+                "jwt": scenario.jwt,
+            },
+            "peers": peers,
         });
-        document["peers"] = Value::Array(peers);
+        self.write(scenario.name, what)
+    }
+
+    /// Writes `DATE-NAME.json`: the members of `what` beside those that all have, or in their place.
+    pub(crate) fn write(&self, name: &str, what: Value) -> Result<()> {
+        let mut document = self.common.clone();
+        if let (Value::Object(all), Value::Object(what)) = (&mut document, what) {
+            all.extend(what);
+        }
         let path = self.directory.join(format!("{}-{name}.json", self.date));
         let text = serde_json::to_string_pretty(&document)? + "\n";
         fs::write(&path, text).with_context(|| format!("write {}", path.display()))

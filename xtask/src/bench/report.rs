@@ -37,7 +37,7 @@ pub(crate) struct Report(Record);
 impl Report {
     /// Begins the record of `cargo xtask bench peers`.
     pub(crate) fn new(options: &Options, programs: &Programs) -> Result<Self> {
-        Record::begin(options, programs, "cargo xtask bench peers").map(Self)
+        Record::begin(options, programs, "cargo xtask bench peers", options.seconds).map(Self)
     }
 
     /// Prints a scenario's table and writes its file.
@@ -45,7 +45,7 @@ impl Report {
         let table = table(rows);
         println!("### {} (`{}`)\n\n{table}", scenario.title, scenario.name);
         let peers: Vec<Value> = rows.iter().map(row_json).collect();
-        self.0.write(scenario.name, scenario, peers)
+        self.0.write_scenario(scenario, peers)
     }
 
     /// Says whether the project's own bars are met.

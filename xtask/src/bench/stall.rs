@@ -13,9 +13,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use super::load::{h2load_latencies_ms, milliseconds, scratch};
-use super::{machine, markers};
+use super::machine;
 use crate::command::{find_program, output, root, target_directory};
 use crate::gateway::build_release;
+use crate::markers;
 use plot::{Mark, Series};
 use server::Server;
 use theory::{Experiment, Percentiles};

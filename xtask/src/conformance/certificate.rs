@@ -1,34 +1,27 @@
-//! A certificate of this machine's loopback, made with `openssl` for each run.
+//! A certificate of this machine's loopback, made for each run.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use bulkhead_testkit::Authority;
 
-use crate::command::{find_program, output};
-
-/// A self-signed certificate for `localhost` and 127.0.0.1, which is its own trust anchor.
+/// A certificate for `localhost` and 127.0.0.1.
 pub(super) struct Certificate {
-    /// PEM file with the certificate.
+    /// PEM file with the certificate and its authority: for who trusts it as well as for who shows it.
     pub(super) chain: PathBuf,
     /// PEM file with its private key.
     pub(super) key: PathBuf,
 }
 
 impl Certificate {
-    /// Writes one into `directory`. `None`: there is no `openssl`.
-    pub(super) fn create(directory: &Path) -> Result<Option<Self>> {
-        let Some(openssl) = find_program("openssl") else { return Ok(None) };
+    /// Writes one into `directory`.
+    pub(super) fn create(directory: &Path) -> Result<Self> {
         let made =
             Self { chain: directory.join("certificate.pem"), key: directory.join("key.pem") };
-        let mut command = Command::new(openssl);
-        command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
-        command.args(["-nodes", "-days", "2", "-subj", "/CN=localhost"]);
-        command.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
-        // With the default, which is an authority's, it could be no server's at the same time.
-        command.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-        command.arg("-keyout").arg(&made.key).arg("-out").arg(&made.chain);
-        output(&mut command).context("make a certificate")?;
-        Ok(Some(made))
+        let leaf = Authority::new().issue(&["localhost", "127.0.0.1"]);
+        fs::write(&made.chain, leaf.chain_pem).context("write the certificate")?;
+        fs::write(&made.key, leaf.key_pem).context("write its key")?;
+        Ok(made)
     }
 }

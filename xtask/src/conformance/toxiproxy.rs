@@ -1,15 +1,16 @@
 //! Toxiproxy's own tests of its API, and three of its clients, against `bulkhead chaos toxiproxy`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Outcome, Place};
-use crate::command::{cargo, find_program, output, run as run_command, target_directory};
+use crate::command::{find_program, output, run as run_command};
 use crate::gateway::Guard;
 use crate::go;
+use crate::python;
 
 const MODULE: &str = "github.com/Shopify/toxiproxy/v2";
 /// Where Toxiproxy's tests look for it.
@@ -17,6 +18,14 @@ const PORT: u16 = 8475;
 const SUPPORT: &str = include_str!("toxiproxy/support_test.go");
 const NODE: &str = include_str!("toxiproxy/node.cjs");
 const PYTHON: &str = include_str!("toxiproxy/drive.py");
+const PYTHON_PACKAGES: [&str; 5] = [
+    "toxiproxy-python",
+    "requests",
+    "future",
+    "chaostoolkit-toxiproxy",
+    // The one that runs on older versions of Python as well.
+    "chaostoolkit-lib==1.44.*",
+];
 /// Fewer than this means that the tests were not found.
 const CASES_MIN: usize = 30;
 
@@ -26,13 +35,7 @@ pub(super) fn run(place: &Place) -> Result<Outcome> {
     let Some(go) = go::find() else {
         return Ok(Outcome::Skipped("there is no Go to run Toxiproxy's tests with"));
     };
-    let mut command = Command::new(match &place.named {
-        Some(program) => program.clone(),
-        None => {
-            run_command(cargo().args(["build", "-q", "-p", "bulkhead-cli"]))?;
-            target_directory().join("debug/bulkhead")
-        }
-    });
+    let mut command = Command::new(place.bulkhead()?);
     command.args(["chaos", "toxiproxy", "--listen", &format!("127.0.0.1:{PORT}")]);
     let _server = Guard::start(&command, PORT, &scratch.join("bulkhead.log"))?;
 
@@ -69,10 +72,7 @@ fn api_tests(go: &Path, scratch: &Path) -> Result<(String, usize)> {
     run_command(&mut go(&["mod", "tidy"]))?;
     // The version is set when the program is linked; the test asks the server for the same one.
     let linked = format!("-X {MODULE}.Version={}", version.trim_start_matches('v'));
-    let mut testing = go(&["test", "-count=1", "-v", "-ldflags", &linked, "."]);
-    let told = testing.output().context("start the tests")?;
-    let text = String::from_utf8_lossy(&told.stdout);
-    ensure!(told.status.success(), "{text}\n{}", String::from_utf8_lossy(&told.stderr));
+    let text = output(&mut go(&["test", "-count=1", "-v", "-ldflags", &linked, "."]))?;
     let passed = text.lines().filter(|line| line.starts_with("--- PASS")).count();
     ensure!(passed >= CASES_MIN, "only {passed} tests ran:\n{text}");
     Ok((version.to_owned(), passed))
@@ -106,19 +106,10 @@ fn node(scratch: &Path) -> Result<String> {
 }
 
 fn python(scratch: &Path) -> Result<String> {
-    let Some(python) = find_program("python3") else {
+    if find_program("python3").is_none() {
         return Ok("skipped: no Python".to_owned());
-    };
-    let environment = scratch.join("python");
-    let program: PathBuf = environment.join("bin/python");
-    if !program.is_file() {
-        run_command(Command::new(python).args(["-m", "venv"]).arg(&environment))?;
-        let mut install = Command::new(&program);
-        install.args(["-m", "pip", "install", "-q", "--disable-pip-version-check"]);
-        // The library of Chaos Toolkit that runs on older versions of Python as well.
-        install.args(["toxiproxy-python", "requests", "future", "chaostoolkit-toxiproxy"]);
-        run_command(install.arg("chaostoolkit-lib==1.44.*"))?;
     }
+    let program = python::environment(&scratch.join("python"), &PYTHON_PACKAGES)?;
     let script = scratch.join("drive.py");
     fs::write(&script, PYTHON)?;
     let mut command = Command::new(program);
@@ -127,9 +118,7 @@ fn python(scratch: &Path) -> Result<String> {
 
 /// Lines that begin with `ok` of a program that must succeed.
 fn checks(command: &mut Command) -> Result<usize> {
-    let told = command.output().context("start the client")?;
-    let text = String::from_utf8_lossy(&told.stdout);
-    ensure!(told.status.success(), "{text}\n{}", String::from_utf8_lossy(&told.stderr));
+    let text = output(command)?;
     let passed = text.lines().filter(|line| line.starts_with("ok ")).count();
     ensure!(passed > 0, "the client checked nothing:\n{text}");
     Ok(passed)

@@ -20,3 +20,13 @@ fn what_we_start_ends_when_whoever_started_it_is_gone() {
     assert_eq!(&told, b"x\n");
     assert_eq!(child.wait().unwrap().signal(), Some(15));
 }
+
+#[test]
+fn what_was_killed_is_gone_and_not_ended_again() {
+    let child = Command::new("sleep").arg("600").spawn().unwrap();
+    let mut guard = Guard(child);
+    assert!(guard.is_running());
+    guard.kill().unwrap();
+    assert!(!guard.is_running());
+    assert!(!Path::new(&format!("/proc/{}", guard.id())).exists());
+}

@@ -1,68 +1,32 @@
 //! Endpoints that are killed and come back on the same port. One at a time: the next one dies only
 //! when the gateway has taken the last one back.
 
-use std::fs::File;
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use bulkhead_load::Random;
 use serde_json::Value;
 
 use super::site::Site;
 use super::storm::Storm;
-use super::wire::PATIENCE;
-use crate::gateway::ending_with_us;
+use crate::gateway::Guard;
 
-const POLL: Duration = Duration::from_millis(10);
-
-/// An endpoint's process; killed when dropped.
+/// An endpoint.
 pub(super) struct Origin {
     pub(super) port: u16,
-    child: Child,
+    guard: Guard,
 }
 
 impl Origin {
     /// Starts it and waits until it listens.
     pub(super) fn start(bulkhead: &Path, directory: &Path, port: u16) -> Result<Self> {
-        let log = File::create(directory.join(format!("origin-{port}.log")))?;
         let mut command = Command::new(bulkhead);
         command.args(["origin", "--listen", &format!("127.0.0.1:{port}")]);
-        let child = ending_with_us(&command)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("start an endpoint")?;
-        let mut origin = Self { port, child };
-        let started = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if let Some(status) = origin.child.try_wait()? {
-                bail!("the endpoint on port {port} ended with {status}");
-            }
-            if started.elapsed() > PATIENCE {
-                bail!("the endpoint on port {port} does not listen");
-            }
-            thread::sleep(POLL);
-        }
-        Ok(origin)
-    }
-
-    /// Ends it with SIGKILL; its sockets are closed when this returns.
-    fn kill(&mut self) -> Result<()> {
-        self.child.kill().context("kill an endpoint")?;
-        self.child.wait().context("wait for an endpoint").map(|_| ())
-    }
-}
-
-impl Drop for Origin {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ended = self.child.kill();
-        let _status = self.child.wait();
+        let log = directory.join(format!("origin-{port}.log"));
+        Ok(Self { port, guard: Guard::start(&command, port, &log)? })
     }
 }
 
@@ -86,7 +50,7 @@ pub(super) fn kill_in_turns(site: &Site, storm: &Storm, seed: u64, flock: &mut [
 fn kill_one(site: &Site, storm: &Storm, origin: &mut Origin, down: Duration) -> Result<()> {
     let port = origin.port;
     storm.chose(format_args!("endpoint {port} dies for {} ms", down.as_millis()));
-    storm.dying(|| origin.kill())?;
+    storm.dying(|| origin.guard.kill())?;
     storm.count("endpoints killed");
     thread::sleep(down);
     *origin = Origin::start(&site.bulkhead, &site.directory, port)?;

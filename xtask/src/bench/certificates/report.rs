@@ -1,17 +1,14 @@
 //! What came of it: a table and the record. Measures nothing.
 
-use std::fs;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{HANDSHAKES, MANY, Row, Sample, State};
 use crate::bench::idle::clients::Latency;
-use crate::bench::install::Programs;
-use crate::bench::options::Options;
+use crate::bench::record::Record;
 use crate::bench::spread::{Spread, rounded};
-use crate::bench::{machine, markers};
-use crate::command::{root, target_directory};
+use crate::command::root;
+use crate::markers;
 
 impl Row {
     fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
@@ -31,32 +28,20 @@ impl Sample {
 }
 
 /// Prints all of it. A run that left nothing out is kept.
-pub(super) fn tell(
-    rows: &[Row],
-    options: &Options,
-    programs: &Programs,
-    seconds: u32,
-) -> Result<()> {
-    let text = table(rows);
+pub(super) fn tell(rows: &[Row], record: &Record, whole: bool) -> Result<()> {
+    let text = table(rows, record.date());
     println!("{text}");
-    let whole = options.is_whole();
-    let directory = if whole { root() } else { target_directory() }.join("bench/results");
-    fs::create_dir_all(&directory).context("create the directory of results")?;
-    let path = directory.join(format!("{}-certificates.json", machine::date()));
-    let document = document(rows, options, programs, seconds);
-    let document = serde_json::to_string_pretty(&document)? + "\n";
-    fs::write(&path, document).with_context(|| format!("write {}", path.display()))?;
+    record.write("certificates", document(rows))?;
     if whole {
         markers::write(&root().join("docs/idle.md"), "certificates", &text)?;
     }
     Ok(())
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Row], date: &str) -> String {
     let mut text = format!(
-        "`cargo xtask bench certificates`, {}: {MANY} certificates (ECDSA P-256) beside one; medians of {} \
+        "`cargo xtask bench certificates`, {date}: {MANY} certificates (ECDSA P-256) beside one; medians of {} \
          rounds.\n\n| |",
-        machine::date(),
         rows.first().map_or(0, |row| row.samples.len()),
     );
     for row in rows {
@@ -92,7 +77,7 @@ fn latency(row: &Row, of: fn(&Sample) -> Latency) -> String {
     format!("{p99:.2} / {p999:.2} / {:.1}", median(|it| it.max_ms))
 }
 
-fn document(rows: &[Row], options: &Options, programs: &Programs, seconds: u32) -> Value {
+fn document(rows: &[Row]) -> Value {
     let rows: Vec<Value> = rows
         .iter()
         .map(|row| {
@@ -106,14 +91,6 @@ fn document(rows: &[Row], options: &Options, programs: &Programs, seconds: u32) 
         })
         .collect();
     json!({
-        "command": "cargo xtask bench certificates",
-        "date": machine::date(),
-        "commit": machine::commit(),
-        "machine": machine::describe(),
-        "load_average": machine::load_average(),
-        "versions": programs.versions(),
-        "rounds": options.rounds,
-        "seconds": seconds,
         "certificates": [1, MANY],
         "handshakes": HANDSHAKES,
         "rows": rows,
@@ -130,20 +107,11 @@ fn sample_json(sample: &Sample) -> Value {
             "handshake_p50_us": rounded(state.handshake_p50_us),
         })
     };
-    let latency = |latency: Latency| {
-        json!({
-            "p50_ms": rounded(latency.p50_ms),
-            "p99_ms": rounded(latency.p99_ms),
-            "p999_ms": rounded(latency.p999_ms),
-            "max_ms": rounded(latency.max_ms),
-            "generator_lag_p99_ms": rounded(latency.lag_p99_ms),
-        })
-    };
     json!({
         "one": state(&sample.one),
         "many": state(&sample.many),
-        "quiet": latency(sample.quiet),
-        "renewing": latency(sample.renewing),
+        "quiet": sample.quiet.json(),
+        "renewing": sample.renewing.json(),
         "shown_s": sample.renewals.shown_s.iter().map(|it| rounded(*it)).collect::<Vec<_>>(),
     })
 }

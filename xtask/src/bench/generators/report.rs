@@ -4,7 +4,6 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::super::install::Programs;
-use super::super::markers;
 use super::super::options::Options;
 use super::super::record::Record;
 use super::super::spread::{Spread, rounded};
@@ -12,6 +11,7 @@ use super::measure::Sample;
 use super::scenarios::{LONG, MANY_CONNECTIONS};
 use super::{Row, Rows, figures};
 use crate::command::root;
+use crate::markers;
 
 /// CPU per request at most this share of the peer's; no peer: of the cheapest of all others.
 const BARS: [(&str, Option<&str>, f64); 6] = [
@@ -44,7 +44,7 @@ pub(crate) struct Report(Record);
 impl Report {
     /// Begins the record.
     pub(crate) fn new(options: &Options, programs: &Programs) -> Result<Self> {
-        Record::begin(options, programs, "cargo xtask bench load").map(Self)
+        Record::begin(options, programs, "cargo xtask bench load", options.seconds).map(Self)
     }
 
     /// Prints each scenario's table and writes its file.
@@ -60,7 +60,7 @@ impl Report {
             peers.extend(
                 left_out.iter().map(|(name, reason)| json!({ "peer": name, "left_out": reason })),
             );
-            self.0.write(scenario.name, scenario, peers)?;
+            self.0.write_scenario(scenario, peers)?;
         }
         Ok(())
     }

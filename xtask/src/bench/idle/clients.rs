@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{ACTIVE_CONNECTIONS, Kind, RATE};
-use crate::bench::load::scratch;
+use crate::bench::load::{self, scratch};
 use crate::bench::process::beside_the_load;
+use crate::bench::spread::rounded;
 use crate::command::{cargo, output, run, target_directory};
 use crate::gateway::{build_release, ending_with_us};
 
@@ -68,8 +69,6 @@ impl Programs {
         certificates: &Path,
         seconds: u32,
     ) -> Result<Latency> {
-        let account = scratch("idle-load.json");
-        let _absent = fs::remove_file(&account);
         let scheme = match (kind.http2, kind.tls) {
             (false, false) => "http",
             (true, false) => "h2c",
@@ -83,13 +82,7 @@ impl Programs {
         if kind.tls {
             command.args(["--tls-name", NAME, "--cacert"]).arg(certificates.join("ca.pem"));
         }
-        let ended = output(&mut ending_with_us(command.arg("--json").arg(&account)));
-        // A generator that was late has written its account all the same; how late, it says.
-        if !account.is_file() {
-            ended?;
-        }
-        let text = fs::read_to_string(&account).context("read the account")?;
-        Latency::of(&serde_json::from_str(&text).context("read the account")?)
+        Latency::of(&load::account(&mut command, "idle-load.json")?)
     }
 }
 
@@ -107,6 +100,17 @@ impl Latency {
             p999_ms: milliseconds("p999")?,
             max_ms: milliseconds("max")?,
             lag_p99_ms: read(&account["generator"]["lag_ms"], "p99")?,
+        })
+    }
+
+    /// As it stands in the result files.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "p50_ms": rounded(self.p50_ms),
+            "p99_ms": rounded(self.p99_ms),
+            "p999_ms": rounded(self.p999_ms),
+            "max_ms": rounded(self.max_ms),
+            "generator_lag_p99_ms": rounded(self.lag_p99_ms),
         })
     }
 }

@@ -1,7 +1,8 @@
 //! Memory of an idle connection as bars on a logarithmic scale: from a tenth of a KiB to some tens is
-//! what gateways differ by. Plain SVG with a ground of its own, for light and dark pages.
+//! what gateways differ by.
 
 use super::{KINDS, Row};
+use crate::bench::svg::{self, Style};
 
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 250.0;
@@ -13,25 +14,10 @@ const GAP: f64 = 14.0;
 const LEAST_KIB: f64 = 0.1;
 const MOST_KIB: f64 = 100.0;
 
-const STYLE: &str = "\
-  <style>
-    .ground { fill: #ffffff; stroke: #d0d7de; }
-    .grid { stroke: #d8dee4; stroke-width: 1; }
-    text { font: 14px system-ui, sans-serif; fill: #1f2328; }
-    .title { font-size: 16px; font-weight: 600; }
-    .axis { fill: #57606a; }
-    .ours { fill: #0969da; }
-    .theirs { fill: #8c959f; }
-    @media (prefers-color-scheme: dark) {
-      .ground { fill: #0d1117; stroke: #30363d; }
-      .grid { stroke: #262c36; }
-      text { fill: #e6edf3; }
-      .axis { fill: #9198a1; }
-      .ours { fill: #58a6ff; }
-      .theirs { fill: #6e7681; }
-    }
-  </style>
-";
+const STYLE: Style = Style {
+    light: "    .ours { fill: #0969da; }\n    .theirs { fill: #8c959f; }\n",
+    dark: "      .ours { fill: #58a6ff; }\n      .theirs { fill: #6e7681; }\n",
+};
 
 /// The whole file.
 pub(super) fn svg(rows: &[Row]) -> String {
@@ -54,15 +40,7 @@ fn draw(groups: &[(&str, Vec<(&str, f64)>)]) -> String {
         }
         y += GAP;
     }
-    let height = y + 30.0;
-    let title = "Memory of an idle connection, KiB";
-    let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-         aria-label=\"{title}\">\n{STYLE}  <rect class=\"ground\" x=\"0.5\" y=\"0.5\" width=\"{}\" \
-         height=\"{}\" rx=\"8\"/>\n  <text class=\"title\" x=\"24\" y=\"34\">{title}</text>\n",
-        WIDTH - 1.0,
-        height - 1.0,
-    );
+    let mut text = String::new();
     for kib in [0.1, 1.0, 10.0, 100.0] {
         let x = x_of(kib);
         text.push_str(&format!(
@@ -72,7 +50,8 @@ fn draw(groups: &[(&str, Vec<(&str, f64)>)]) -> String {
             y + 14.0
         ));
     }
-    text + &bars + "</svg>\n"
+    let title = "Memory of an idle connection, KiB";
+    svg::page(WIDTH, y + 30.0, title, &STYLE, &(text + &bars))
 }
 
 fn bar(name: &str, kib: f64, y: f64) -> String {

@@ -7,11 +7,10 @@ use serde_json::{Value, json};
 
 use super::clients::Latency;
 use super::{FEW, KINDS, MANY, RATE, Row, Sample, plot};
-use crate::bench::install::Programs;
-use crate::bench::options::Options;
+use crate::bench::record::Record;
 use crate::bench::spread::{Spread, rounded};
-use crate::bench::{machine, markers};
-use crate::command::{root, target_directory};
+use crate::command::root;
+use crate::markers;
 
 /// Memory of an idle connection in cleartext, KiB at most.
 const KIB_MAX: f64 = 8.0;
@@ -38,21 +37,10 @@ impl Row {
 const LAG_MAX_MS: f64 = 1.0;
 
 /// Prints all of it. A run that left nothing out is kept.
-pub(super) fn tell(
-    rows: &[Row],
-    options: &Options,
-    programs: &Programs,
-    seconds: u32,
-) -> Result<()> {
-    let text = table(rows);
+pub(super) fn tell(rows: &[Row], record: &Record, whole: bool) -> Result<()> {
+    let text = table(rows, record.date());
     println!("{text}");
-    let whole = options.is_whole();
-    let directory = if whole { root() } else { target_directory() }.join("bench/results");
-    fs::create_dir_all(&directory).context("create the directory of results")?;
-    let path = directory.join(format!("{}-idle.json", machine::date()));
-    let document = document(rows, options, programs, seconds);
-    let document = serde_json::to_string_pretty(&document)? + "\n";
-    fs::write(&path, document).with_context(|| format!("write {}", path.display()))?;
+    record.write("idle", document(rows))?;
     if whole {
         fs::write(root().join("docs/images/idle.svg"), plot::svg(rows))
             .context("write the plot")?;
@@ -96,14 +84,13 @@ fn verdicts(row: &Row) -> Vec<String> {
     lines
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Row], date: &str) -> String {
     let mut text = format!(
-        "`cargo xtask bench idle`, {}: growth of memory from {FEW} to {MANY} idle connections, CPU time while \
+        "`cargo xtask bench idle`, {date}: growth of memory from {FEW} to {MANY} idle connections, CPU time while \
          nothing\nhappens, and latency of {RATE} requests/s beside them (P50 / P99 / P99.9, ms); medians of \
          {} rounds.\n\n![Memory of an idle connection by gateway and protocol](images/idle.svg)\n\n\
          | | KiB per idle connection (PSS) | CPU ms/s idle, {FEW} → {MANY} | latency beside {FEW} | \
          beside {MANY} | lost |\n|---|---|---|---|---|---|\n",
-        machine::date(),
         rows.iter().map(|row| row.samples.len()).max().unwrap_or(0),
     );
     for kind in &KINDS {
@@ -137,7 +124,7 @@ fn line(row: &Row) -> String {
     )
 }
 
-fn document(rows: &[Row], options: &Options, programs: &Programs, seconds: u32) -> Value {
+fn document(rows: &[Row]) -> Value {
     let rows: Vec<Value> = rows
         .iter()
         .map(|row| {
@@ -154,14 +141,6 @@ fn document(rows: &[Row], options: &Options, programs: &Programs, seconds: u32) 
         })
         .collect();
     json!({
-        "command": "cargo xtask bench idle",
-        "date": machine::date(),
-        "commit": machine::commit(),
-        "machine": machine::describe(),
-        "load_average": machine::load_average(),
-        "versions": programs.versions(),
-        "rounds": options.rounds,
-        "seconds": seconds,
         "idle_connections": [FEW, MANY],
         "requests_per_second": RATE,
         "rows": rows,
@@ -170,14 +149,9 @@ fn document(rows: &[Row], options: &Options, programs: &Programs, seconds: u32) 
 
 fn sample_json(sample: &Sample) -> Value {
     let state = |state: &super::State| {
-        json!({
-            "idle_cpu_ms_per_second": rounded(state.idle_cpu_ms),
-            "p50_ms": rounded(state.latency.p50_ms),
-            "p99_ms": rounded(state.latency.p99_ms),
-            "p999_ms": rounded(state.latency.p999_ms),
-            "max_ms": rounded(state.latency.max_ms),
-            "generator_lag_p99_ms": rounded(state.latency.lag_p99_ms),
-        })
+        let mut told = state.latency.json();
+        told["idle_cpu_ms_per_second"] = rounded(state.idle_cpu_ms).into();
+        told
     };
     json!({
         "resident_kib_per_connection": rounded(sample.resident_kib),

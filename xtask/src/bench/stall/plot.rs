@@ -1,7 +1,8 @@
 //! The experiment as a picture: latency over percentile, the theory as a line, what was told as
-//! points. Plain SVG with a ground of its own, so that it can be read on light and dark pages.
+//! points.
 
 use super::theory::Percentiles;
+use crate::bench::svg::{self, Style};
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 440.0;
@@ -13,14 +14,8 @@ const BOTTOM: f64 = 374.0;
 const DECADES: f64 = 4.0;
 const SECONDS_MAX: f64 = 2.2;
 
-const STYLE: &str = "\
-  <style>
-    .ground { fill: #ffffff; stroke: #d0d7de; }
-    .grid { stroke: #d8dee4; stroke-width: 1; }
-    text { font: 14px system-ui, sans-serif; fill: #1f2328; }
-    .title { font-size: 16px; font-weight: 600; }
-    .axis { fill: #57606a; }
-    .theory { fill: none; stroke: #6e7781; stroke-width: 2; }
+const STYLE: Style = Style {
+    light: "    .theory { fill: none; stroke: #6e7781; stroke-width: 2; }
     .dashed { stroke-dasharray: 5 4; }
     .open { fill: #0969da; stroke: #ffffff; stroke-width: 1.5; }
     .closed { fill: #bc4c00; stroke: #ffffff; stroke-width: 1.5; }
@@ -28,21 +23,16 @@ const STYLE: &str = "\
     .open-text { fill: #0969da; }
     .corrected-text { fill: #8250df; }
     .closed-text { fill: #bc4c00; }
-    @media (prefers-color-scheme: dark) {
-      .ground { fill: #0d1117; stroke: #30363d; }
-      .grid { stroke: #262c36; }
-      text { fill: #e6edf3; }
-      .axis { fill: #9198a1; }
-      .theory { stroke: #9198a1; }
+",
+    dark: "      .theory { stroke: #9198a1; }
       .open { fill: #58a6ff; stroke: #0d1117; }
       .closed { fill: #f0883e; stroke: #0d1117; }
       .corrected { fill: #bc8cff; stroke: #0d1117; }
       .open-text { fill: #58a6ff; }
       .corrected-text { fill: #bc8cff; }
       .closed-text { fill: #f0883e; }
-    }
-  </style>
-";
+",
+};
 
 /// What one tool told.
 pub(crate) struct Series<'a> {
@@ -96,13 +86,7 @@ pub(crate) fn svg(
     closed_theory: &[f64],
     all: &[Series<'_>],
 ) -> String {
-    let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
-         aria-label=\"{title}\">\n{STYLE}  <rect class=\"ground\" x=\"0.5\" y=\"0.5\" width=\"{}\" \
-         height=\"{}\" rx=\"8\"/>\n  <text class=\"title\" x=\"24\" y=\"34\">{title}</text>\n",
-        WIDTH - 1.0,
-        HEIGHT - 1.0,
-    );
+    let mut text = String::new();
     axes(&mut text);
     line(&mut text, open_theory, "theory");
     line(&mut text, closed_theory, "theory dashed");
@@ -111,8 +95,7 @@ pub(crate) fn svg(
         points(&mut text, series);
     }
     legend(&mut text, all);
-    text.push_str("</svg>\n");
-    text
+    svg::page(WIDTH, HEIGHT, title, &STYLE, &text)
 }
 
 /// Where a share of the requests that are faster stands: each nine takes the same room.

@@ -1,23 +1,21 @@
-use super::{base64url, from_hex};
+use std::fs;
+
+use bulkhead_testkit::Scratch;
+use serde_json::Value;
 
 #[test]
-fn base64url_matches_rfc_4648() {
-    for (bytes, text) in [
-        ("", ""),
-        ("f", "Zg"),
-        ("fo", "Zm8"),
-        ("foo", "Zm9v"),
-        ("foob", "Zm9vYg"),
-        ("fooba", "Zm9vYmE"),
-        ("foobar", "Zm9vYmFy"),
-    ] {
-        assert_eq!(base64url(bytes.as_bytes()), text);
-    }
-    assert_eq!(base64url(&[0xfb, 0xff]), "-_8");
-}
-
-#[test]
-fn hex_is_read_in_pairs() {
-    assert_eq!(from_hex("00ff10").unwrap(), [0, 255, 16]);
-    assert!(from_hex("0g").is_err());
+fn the_token_is_of_the_key_that_is_given_away() {
+    let scratch = Scratch::new();
+    super::write(scratch.path()).unwrap();
+    let read = |name| fs::read_to_string(scratch.path().join(name)).unwrap();
+    let jwks: Value = serde_json::from_str(&read("jwks.json")).unwrap();
+    let key = &jwks["keys"][0];
+    assert_eq!(
+        (&key["kty"], &key["alg"], &key["kid"]),
+        (&"RSA".into(), &"RS256".into(), &"bench".into())
+    );
+    assert!(read("public.pem").starts_with("-----BEGIN PUBLIC KEY-----"));
+    let token = read("token");
+    // 2,048 bits of signature.
+    assert_eq!(token.split('.').map(str::len).collect::<Vec<_>>()[2], 342);
 }

@@ -13,6 +13,20 @@ pub(super) const CURL: Client = Client {
 const PLAIN: &str = "\r\n\r\n0123456789abcdef\n";
 const THREE: &str = "\r\n\r\none two three\n";
 
+/// The handshake of RFC 6455 §1.3.
+const WEBSOCKET: [&str; 8] = [
+    "-H",
+    "connection: upgrade",
+    "-H",
+    "upgrade: websocket",
+    "-H",
+    "sec-websocket-version: 13",
+    "-H",
+    "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+/// An upload whose answer is compared with it, and what is said of it.
+const UPLOAD: [&str; 5] = ["--no-include", "-o", "{answer}", "-w", "%{http_code} %{http_version}"];
+
 const CHECKS: [Check; 27] = [
     Check::new("HTTP/1.0", &["--http1.0", "{http}/scripted/plain"], &["HTTP/1.1 200", PLAIN]),
     Check::new(
@@ -153,51 +167,30 @@ const CHECKS: [Check; 27] = [
     Check::new(
         "a chunked upload from HTTP/1.1 to HTTP/1.1",
         &[
-            "--no-include",
             "-X",
             "POST",
             "-H",
             "transfer-encoding: chunked",
             "-T",
             "{file}",
-            "-o",
-            "{answer}",
-            "-w",
-            "%{http_code} %{http_version}",
             "--http1.1",
             "{http}/http1/echo",
         ],
         &["200 1.1"],
-    ),
+    )
+    .with(&UPLOAD),
     Check::new(
         "an upload from HTTP/2 to HTTP/2, with TLS",
-        &[
-            "--no-include",
-            "--data-binary",
-            "@{file}",
-            "-o",
-            "{answer}",
-            "-w",
-            "%{http_code} %{http_version}",
-            "{https}/echo",
-        ],
+        &["--data-binary", "@{file}", "{https}/echo"],
         &["200 2"],
-    ),
+    )
+    .with(&UPLOAD),
     Check::new(
         "an upload from HTTP/2 to HTTP/1.1",
-        &[
-            "--no-include",
-            "--http2-prior-knowledge",
-            "--data-binary",
-            "@{file}",
-            "-o",
-            "{answer}",
-            "-w",
-            "%{http_code} %{http_version}",
-            "{http}/http1/echo",
-        ],
+        &["--http2-prior-knowledge", "--data-binary", "@{file}", "{http}/http1/echo"],
         &["200 2"],
-    ),
+    )
+    .with(&UPLOAD),
     Check::new(
         "a path with dots is sent on in its one spelling",
         &["--path-as-is", "{http}/x/../scripted/./plain"],
@@ -206,38 +199,15 @@ const CHECKS: [Check; 27] = [
     // It shows the handshake, and then waits for what never comes.
     Check::new(
         "the handshake of a WebSocket, to HTTP/1.1",
-        &[
-            "-N",
-            "--http1.1",
-            "--max-time",
-            "1",
-            "-H",
-            "connection: upgrade",
-            "-H",
-            "upgrade: websocket",
-            "-H",
-            "sec-websocket-version: 13",
-            "-H",
-            "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
-            "{http}/http1/ws",
-        ],
+        &["-N", "--http1.1", "--max-time", "1", "{http}/http1/ws"],
         &["HTTP/1.1 101", "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"],
     )
+    .with(&WEBSOCKET)
     .ends_with(28),
     Check::new(
         "a WebSocket to an HTTP/2 upstream that offers none",
-        &[
-            "--http1.1",
-            "-H",
-            "connection: upgrade",
-            "-H",
-            "upgrade: websocket",
-            "-H",
-            "sec-websocket-version: 13",
-            "-H",
-            "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
-            "{http}/ws",
-        ],
+        &["--http1.1", "{http}/ws"],
         &["HTTP/1.1 503"],
-    ),
+    )
+    .with(&WEBSOCKET),
 ];
