@@ -5,7 +5,8 @@ use anyhow::{Result, bail};
 
 use crate::command::{cargo, run as run_command};
 
-/// Rewrites the references and schemas of the configuration, of scenarios and of experiments in docs/.
+/// Rewrites the references and schemas of the configuration, of scenarios, of experiments and of the
+/// profiles of storms in docs/.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if !arguments.is_empty() {
         bail!("unknown arguments `{}`", arguments.join(" "));
@@ -13,5 +14,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let mut command = cargo();
     command.args(["test", "-q", "-p", "bulkhead-config", "-p", "bulkhead-scenario"]);
     command.args(["-p", "bulkhead-experiment"]);
+    run_command(command.env("UPDATE_EXPECT", "1"))?;
+    let mut command = cargo();
+    command.args(["test", "-q", "-p", "bulkhead-cli", "--bin", "bulkhead", "are_published"]);
     run_command(command.env("UPDATE_EXPECT", "1"))
 }

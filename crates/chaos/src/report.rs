@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::FaultRule;
+use crate::{Fault, FaultRule, GatewayFault};
 
 /// What has become of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,26 @@ pub struct FaultReport {
     /// The two groups, if it has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<GroupReports>,
+}
+
+impl FaultReport {
+    /// Whether the fault is really there: what is over at once is done, and anything else in force at all
+    /// workers.
+    pub fn took_hold(&self) -> bool {
+        match self.rule.as_ref().map(|rule| &rule.fault) {
+            Some(Fault::Gateway(fault)) if fault.is_momentary() => self.state == FaultState::Done,
+            // Its worker has begun to hang, which only itself can say.
+            Some(Fault::Gateway(GatewayFault::StallWorker { .. })) => {
+                self.state == FaultState::Active && self.hits > 0
+            }
+            _ => self.state == FaultState::Active && self.in_force,
+        }
+    }
+
+    /// Whether it is gone: those that it has befallen go through with it, but it is not gone before.
+    pub fn is_over(&self) -> bool {
+        self.state != FaultState::Active && self.active == 0
+    }
 }
 
 /// What became of the exchanges of two groups.

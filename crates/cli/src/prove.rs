@@ -4,13 +4,14 @@
 //! With a link, the clients reach it through a packet box that loses and delays their packets.
 //!
 //! The story stands in [`run`]; what it calls prepares, measures or writes. Nothing here retries a
-//! request, and no criterion is softened by what was seen: the limits are constants of `verdict`.
+//! request, and no criterion is softened by what was seen: the limits are the profile's, or constants of `verdict`.
 
 mod against;
 mod args;
 mod calibrate;
 mod callers;
 mod document;
+mod faults;
 mod floor;
 mod ground;
 mod html;
@@ -52,9 +53,13 @@ use tokens::TokenPool;
 /// Runs the proof. Its exit status is that of the [`Outcome`]; a run that could not be made has the
 /// one of failed infrastructure.
 pub(crate) fn execute(args: ProveArgs) -> anyhow::Result<ExitCode> {
+    if let Some(source) = &args.print_profile {
+        std::io::stdout().write_all(source.text()?.as_bytes()).context("print the profile")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let infrastructure = ExitCode::from(Outcome::Infrastructure.exit_status());
     let made = Plan::resolve(&args).and_then(|plan| {
-        ground::go_where_links_may_be(plan.weather.as_ref())?;
+        ground::go_where_links_may_be(plan.profile.link.as_ref())?;
         Ok(run(&args, plan)?.map_or(infrastructure, |document| document.exit_status.into()))
     });
     match made {
@@ -75,15 +80,15 @@ fn run(args: &ProveArgs, mut plan: Plan) -> anyhow::Result<Option<Document>> {
 
     progress.say(&format!("signing {} RS256 tokens", plan.tokens));
     let tokens = Arc::new(TokenPool::generate(plan.tokens)?);
-    let stage = Stage::start(&plan, &tokens, Ground::make(plan.weather.as_ref())?)?;
+    let stage = Stage::start(&plan, &tokens, Ground::make(plan.profile.link.as_ref())?)?;
     progress.say(&format!(
         "gateway on {} with {} workers; upstreams on {} (JSON) and {} (gRPC)",
         stage.address(),
-        plan.workers,
+        plan.profile.workers,
         stage.json_origin(),
         stage.grpc_origin(),
     ));
-    let preflight = preflight::run(&stage, &tokens, plan.jwt)?;
+    let preflight = preflight::run(&stage, &tokens, plan.profile.traffic.jwt)?;
     let imposed = impose(&plan, &stage, &progress)?;
 
     let calibration = calibrate::run(&mut plan, &stage, &tokens, &interrupt, &progress)?;
@@ -94,7 +99,7 @@ fn run(args: &ProveArgs, mut plan: Plan) -> anyhow::Result<Option<Document>> {
 
     let before = stage.ground.count()?;
     let mut storm = storm::run(&plan, &stage, &tokens, &interrupt, &progress)?;
-    if let (Some(imposed), Some(before), Some(weather)) = (imposed, before, &plan.weather) {
+    if let (Some(imposed), Some(before), Some(weather)) = (imposed, before, &plan.profile.link) {
         let after = stage.ground.count()?.context("the link is gone")?;
         let verified = imposed.verified.clone();
         let reverted = imposed.revert();
@@ -115,7 +120,7 @@ fn run(args: &ProveArgs, mut plan: Plan) -> anyhow::Result<Option<Document>> {
 
 /// Says what the link is to do, makes it so, and says what probes met.
 fn impose(plan: &Plan, stage: &Stage, progress: &Progress) -> anyhow::Result<Option<Imposed>> {
-    let Some(weather) = &plan.weather else { return Ok(None) };
+    let Some(weather) = &plan.profile.link else { return Ok(None) };
     progress.say(&weather.describe());
     let floor = floor::Floor::of(weather);
     progress.say(&format!(

@@ -326,7 +326,10 @@ fn json(node: &Node) -> serde_json::Value {
             number if *plain && number.parse::<i64>().is_ok() => {
                 number.parse::<i64>().map_or(Value::Null, Value::from)
             }
-            text => Value::String(text.to_owned()),
+            text => match serde_json::from_str(text) {
+                Ok(Value::Number(number)) if *plain => Value::Number(number),
+                _ => Value::String(text.to_owned()),
+            },
         },
         Kind::Sequence(items) => Value::Array(items.iter().map(json).collect()),
         Kind::Mapping(entries) => {

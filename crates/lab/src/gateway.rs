@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulkhead_chaos::{Fault, FaultReport, FaultRule, FaultState, GatewayFault, Order, Target};
+use bulkhead_chaos::{Fault, FaultReport, FaultRule, GatewayFault, Order, Target};
 use serde_json::{Value, json};
 
 use crate::admin::{Admin, AdminError, Reply};
@@ -86,17 +86,7 @@ impl Injector for GatewayInjector {
         let Some(report) = report(&admin, order)? else {
             return Ok(no("the gateway does not know the fault"));
         };
-        let seen = tell(&report);
-        let momentary = matches!(&order.fault, Fault::Gateway(fault) if fault.is_momentary());
-        let holds = match &order.fault {
-            _ if momentary => report.state == FaultState::Done,
-            // Its worker has begun to hang, which only itself can say.
-            Fault::Gateway(GatewayFault::StallWorker { .. }) => {
-                report.state == FaultState::Active && report.hits > 0
-            }
-            _ => report.state == FaultState::Active && report.in_force,
-        };
-        Ok(Evidence { holds, seen })
+        Ok(Evidence { holds: report.took_hold(), seen: tell(&report) })
     }
 
     fn revert(&self, order: &Order, _: &Handle, around: Surroundings) -> Result<(), InjectError> {
@@ -115,9 +105,8 @@ impl Injector for GatewayInjector {
     ) -> Result<Evidence, InjectError> {
         let admin = admin(order, around)?;
         if let Some(report) = report(&admin, order)?
-            && (report.state == FaultState::Active || report.active > 0)
+            && !report.is_over()
         {
-            // Those that it has befallen go through with it, but it is not gone before.
             return Ok(no(&tell(&report)));
         }
         let Some(index) = worker_of(&order.fault) else {

@@ -95,24 +95,24 @@ fn one(
     tokens: &Arc<TokenPool>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<PeerResult> {
-    let ground = Ground::make(plan.weather.as_ref())?;
+    let ground = Ground::make(plan.profile.link.as_ref())?;
     let (json, grpc) = (upstream(&ground)?, upstream(&ground)?);
-    let jwt = plan.jwt && name.knows_rs256();
+    let jwt = plan.profile.traffic.jwt && name.knows_rs256();
     let peer = Peer::prepare(
         name,
-        plan.workers,
+        plan.profile.workers.into(),
         &ground,
         [json.addr(), grpc.addr()],
         jwt.then_some(tokens),
     )?;
     let mut processes = Processes::start(&peer, &ground)?;
     let tokens = jwt.then_some(tokens);
-    let rate = plan.rate.unwrap_or(1.0);
+    let rate = plan.rate();
     let load = |duration| {
         let options = plan.load(peer.address(), plan.arrivals(rate), duration);
-        callers::feeds(&ground, options, plan.seed, tokens)
+        callers::feeds(&ground, options, plan, tokens)
     };
-    let imposed = match &plan.weather {
+    let imposed = match &plan.profile.link {
         Some(weather) => ground.impose(weather, plan.seed, plan.link_lifetime())?,
         None => None,
     };
@@ -123,7 +123,7 @@ fn one(
     let (oom_before, before) = (oom_kills(), ground.count()?);
     let mut held = callers::held(&ground, plan.held(peer.address()), tokens)?;
     let measured =
-        Measured::direct(plan, load(plan.duration)?, &mut processes, &mut held, interrupt)?;
+        Measured::direct(plan, load(plan.profile.duration)?, &mut processes, &mut held, interrupt)?;
     held.stop();
     let held = held.finish();
     let oom = oom_kills().zip(oom_before).map_or(0, |(after, before)| after.saturating_sub(before));

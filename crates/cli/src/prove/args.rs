@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::against::PeerName;
-use super::profile::Profile;
+use super::profile::Source;
 use super::weather::Place;
 use crate::load::positive_duration;
 
@@ -17,14 +17,18 @@ use crate::load::positive_duration;
   bulkhead prove --link client --loss 2 --delay 20ms --jitter 5ms --congestion cubic
   bulkhead prove --profile article --against haproxy,envoy,nginx,go
   bulkhead prove --duration 5m --kill-interval 10s --workers 16
+  bulkhead prove --print-profile article > mine.yaml && bulkhead prove --profile mine.yaml
 
 Exit status: 0 all held, 1 the gateway failed a check, 2 a fault did not take hold (or the command line
 is wrong), 3 something was not taken back or did not come back, 4 the run itself failed or saw too little.
 Ctrl-C ends early with a partial report.")]
 pub(crate) struct ProveArgs {
-    /// The storm to start from.
-    #[arg(long, value_enum, default_value_t = Profile::Quick)]
-    pub(crate) profile: Profile,
+    /// The storm to start from: `quick`, `standard`, `article`, `soak`, `ddos`, or a file (docs/profile.md)
+    #[arg(long, value_name = "NAME|FILE", default_value = Source::DEFAULT, value_parser = Source::find)]
+    pub(crate) profile: Source,
+    /// Print a built-in profile as a file, and do nothing else.
+    #[arg(long, value_name = "NAME", value_parser = Source::built_in, exclusive = true)]
+    pub(crate) print_profile: Option<Source>,
     /// Requests per second; without it a short calibration finds a rate that this machine sustains.
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) rate: Option<f64>,
@@ -34,9 +38,9 @@ pub(crate) struct ProveArgs {
     /// Time between kills [default: the profile's]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) kill_interval: Option<Duration>,
-    /// Workers of the gateway, at least 2.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=1024))]
-    pub(crate) workers: u16,
+    /// Workers of the gateway, at least 2 [default: the profile's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1024))]
+    pub(crate) workers: Option<u16>,
     /// Client connections [default: the profile's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(crate) connections: Option<u16>,

@@ -60,13 +60,13 @@ pub(crate) fn run(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> anyhow::Result<Option<Calibration>> {
-    if let Some(rate) = plan.rate {
+    if let Some(rate) = plan.profile.traffic.rate {
         progress.say(&format!("warming up at {rate:.0} requests/s"));
         drive(plan, stage, tokens, plan.arrivals(rate), interrupt)?;
         return Ok(None);
     }
     progress.say("calibrating: finding a rate that this machine sustains");
-    let in_flight = plan.connections * IN_FLIGHT_PER_CONNECTION;
+    let in_flight = usize::from(plan.profile.traffic.connections) * IN_FLIGHT_PER_CONNECTION;
     let closed = drive(
         plan,
         stage,
@@ -77,7 +77,8 @@ pub(crate) fn run(
     let mut calibration = Calibration { capacity_rps: closed.throughput_rps, steps: Vec::new() };
     let mut rate = rounded(closed.throughput_rps * SHARE);
     let p99_ms_max = plan
-        .weather
+        .profile
+        .link
         .as_ref()
         .map_or(P99_MS_MAX, |weather| Floor::of(weather).p99_by_time_out_ms * P99_FACTOR_MAX);
     while !interrupt.is_set() {
@@ -99,7 +100,7 @@ pub(crate) fn run(
         "capacity {:.0} requests/s in a closed loop; the run offers {rate:.0} requests/s",
         calibration.capacity_rps
     ));
-    plan.rate = Some(rate);
+    plan.profile.traffic.rate = Some(rate);
     Ok(Some(calibration))
 }
 
@@ -110,7 +111,7 @@ fn drive(
     arrivals: Arrivals,
     interrupt: &Interrupt,
 ) -> anyhow::Result<LoadReport> {
-    let step = if plan.weather.is_some() { STEP_ON_LINK } else { STEP };
+    let step = if plan.profile.link.is_some() { STEP_ON_LINK } else { STEP };
     let mut load = stage.load(plan, tokens, arrivals, step)?;
     while !load.is_over() {
         load.next_row(Duration::from_millis(100));

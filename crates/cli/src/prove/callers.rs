@@ -6,6 +6,7 @@ use anyhow::Context;
 use bulkhead_load::{Load, LoadOptions};
 
 use super::ground::{Ground, Party};
+use super::plan::Plan;
 use super::tokens::TokenPool;
 use super::workload::{FeedWorkload, FloodWorkload, HeldWorkload};
 
@@ -13,10 +14,11 @@ use super::workload::{FeedWorkload, FloodWorkload, HeldWorkload};
 pub(crate) fn feeds(
     ground: &Ground,
     options: LoadOptions,
-    seed: u64,
+    plan: &Plan,
     tokens: Option<&Arc<TokenPool>>,
 ) -> anyhow::Result<Load> {
-    let workload = || FeedWorkload::new(seed, tokens.cloned());
+    let share = plan.profile.traffic.http2_share;
+    let workload = || FeedWorkload::new(plan.seed, share, tokens.cloned());
     let start = || Load::start(options, |_| Box::new(workload()));
     ground.enter(Party::Clients, start)?.context("start the load")
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::against::PeerResult;
 use super::calibrate::Calibration;
+use super::faults::FaultEvent;
 use super::link::LinkSeen;
 use super::memory::Environment;
 use super::plan::{CLASSES, FLOOD_CLASS, HELD_CLASS, Plan};
@@ -42,6 +43,8 @@ pub(crate) struct Document {
     /// Requests per second that the schedule asked for.
     pub(crate) offered_rps: f64,
     pub(crate) workers: Workers,
+    /// Faults of the profile that the gateway carried out.
+    pub(crate) faults: Vec<FaultEvent>,
     pub(crate) memory: Memory,
     pub(crate) oom_events: u64,
     /// Whether the kernel counts them at all.
@@ -61,9 +64,16 @@ pub(crate) struct Document {
     pub(crate) timeline: Vec<Second>,
     pub(crate) failure_samples: Vec<FailureSample>,
     pub(crate) calibration: Option<Calibration>,
-    pub(crate) profile: &'static str,
+    /// The profile, as `--profile` names it.
+    pub(crate) profile: String,
+    /// What the profile says of itself; may be empty.
+    pub(crate) description: String,
     pub(crate) duration_s: f64,
-    pub(crate) kill_interval_s: f64,
+    /// `None`: no worker was to be killed.
+    pub(crate) kill_interval_s: Option<f64>,
+    pub(crate) kill_share_percent: Option<f64>,
+    /// Share of the requests that are JSON over HTTP/2; the rest is gRPC.
+    pub(crate) http2_percent: f64,
     /// Mean life of a client connection.
     pub(crate) connection_life_s: f64,
     pub(crate) jwt: bool,
@@ -149,6 +159,7 @@ impl Document {
             ),
         };
         let Storm { load, held, .. } = storm;
+        let (kills, jwt) = (plan.profile.kills, plan.profile.traffic.jwt);
         Self {
             schema: 1,
             verdict,
@@ -161,8 +172,9 @@ impl Document {
             latency_ms: load.latency_ms,
             service_ms: load.service_ms,
             throughput_rps: load.throughput_rps,
-            offered_rps: plan.rate.unwrap_or(0.0),
+            offered_rps: plan.rate(),
             workers: Workers::new(plan, storm),
+            faults: storm.faults.clone(),
             memory: Memory {
                 rss_start_bytes: storm.rss_start,
                 rss_end_bytes: storm.rss_end,
@@ -172,7 +184,7 @@ impl Document {
             oom_events: storm.oom_events.unwrap_or(0),
             oom_events_known: storm.oom_events.is_some(),
             cpu_us_per_request: per_request(storm.gateway_cpu.as_secs_f64()),
-            connections: plan.connections,
+            connections: plan.profile.traffic.connections.into(),
             client,
             preflight,
             link: storm.link.clone(),
@@ -181,12 +193,15 @@ impl Document {
             timeline: timeline(storm),
             failure_samples: [&load.failure_samples[..], &held.failure_samples].concat(),
             calibration,
-            profile: plan.profile.name(),
-            duration_s: load.duration_s.min(plan.duration.as_secs_f64()),
+            profile: plan.source.to_string(),
+            description: plan.profile.description.clone(),
+            duration_s: load.duration_s.min(plan.profile.duration.as_secs_f64()),
             connection_life_s: plan.connection_life().as_secs_f64(),
-            kill_interval_s: plan.kill_interval.as_secs_f64(),
-            jwt: plan.jwt,
-            tokens: if plan.jwt { plan.tokens } else { 0 },
+            kill_interval_s: kills.map(|kills| kills.every.as_secs_f64()),
+            kill_share_percent: kills.map(|kills| 100.0 * kills.share),
+            http2_percent: 100.0 * plan.profile.traffic.http2_share,
+            jwt,
+            tokens: if jwt { plan.tokens } else { 0 },
             seed: plan.seed,
             command: plan.command(),
             ended_unix_s: SystemTime::now()
@@ -228,7 +243,7 @@ impl Requests {
 impl Workers {
     fn new(plan: &Plan, storm: &Storm) -> Self {
         Self {
-            count: plan.workers,
+            count: plan.profile.workers.into(),
             killed: storm.kills.iter().filter(|kill| kill.error.is_none()).count(),
             alive_at_end: storm.workers_alive,
             evacuated_connections: storm.evacuated_connections,

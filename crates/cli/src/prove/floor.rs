@@ -131,7 +131,7 @@ mod tests {
     use bulkhead_chaos::Random;
 
     use super::*;
-    use crate::prove::profile::Profile;
+    use crate::prove::weather::Place;
 
     const ROUNDS: usize = 400_000;
 
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_model_agrees_with_a_simulation() {
-        let article = Profile::Article.weather();
+        let article = Weather::at(Place::Client);
         let light =
             Weather { loss_percent: 2.0, jitter: Duration::from_millis(5), ..article.clone() };
         for weather in [article, light] {
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_link_without_loss_costs_its_delay() {
         let weather =
-            Weather { loss_percent: 0.0, jitter: Duration::ZERO, ..Profile::Article.weather() };
+            Weather { loss_percent: 0.0, jitter: Duration::ZERO, ..Weather::at(Place::Client) };
         let floor = Floor::of(&weather);
         assert_eq!((floor.p50_ms, floor.p99_ms, floor.p99_by_time_out_ms), (40.0, 40.0, 40.0));
         assert_eq!(floor.time_out_ms, 240.0);

@@ -147,7 +147,7 @@ fn environment(page: &mut String, document: &Document) {
         ("Kernel", format!("{} ({})", environment.kernel, environment.architecture)),
         ("Ended", CivilTime::from_unix(document.ended_unix_s).to_string()),
         ("Seed", document.seed.to_string()),
-        ("Profile", document.profile.to_owned()),
+        ("Profile", document.profile.clone()),
         ("Congestion control", document.congestion_control.clone()),
     ];
     page::facts(page, "Where", &rows);
@@ -167,22 +167,31 @@ fn method(page: &mut String, document: &Document) {
     } else {
         "No tokens are used.".to_owned()
     };
+    let kills = document.kill_interval_s.zip(document.kill_share_percent);
+    let kills = kills.map_or_else(String::new, |(interval, share)| {
+        format!(
+            "<li>{} % of the workers are killed every {} s: at least one, never all, rounded at random \
+             so that the mean holds.</li>",
+            number(share),
+            number(interval)
+        )
+    });
     let _ = writeln!(
         page,
         "<section class=\"card\"><h2>How</h2><ul>\
          <li>Open loop, Poisson arrivals: requests are sent at their time, whether or not earlier ones \
          were answered. {rate}</li>\
-         <li>72 % HTTP/2 and 28 % gRPC over cleartext HTTP/2, for random users, on connections that \
+         <li>{:.0} % HTTP/2 and {:.0} % gRPC over cleartext HTTP/2, for random users, on connections that \
          live {} s on average. {tokens}</li>\
          <li>An answer is right if status, headers, every byte of its body and its trailers are. The \
          client retries nothing.</li>\
          <li>Generator lag, 99 %: {} ms. It is part of every latency above.</li>\
-         <li>15 % of the workers are killed every {} s: at least one, never all, rounded at random so \
-         that the mean holds.</li>\
+         {kills}\
          <li>Generator, gateway and upstreams share the processors of one machine.</li></ul></section>",
+        document.http2_percent,
+        100.0 - document.http2_percent,
         document.connection_life_s,
         number(document.client.lag_ms.p99),
-        number(document.kill_interval_s),
     );
 }
 

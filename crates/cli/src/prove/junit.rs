@@ -29,9 +29,11 @@ pub(crate) fn render(document: &Document) -> String {
          <testsuite name=\"{SUITE}\" {counts} skipped=\"0\">\n<properties>\n"
     );
     let seed = document.seed.to_string();
-    for (name, value) in
-        [("profile", document.profile), ("seed", &seed), ("command", &document.command)]
-    {
+    for (name, value) in [
+        ("profile", document.profile.as_str()),
+        ("seed", seed.as_str()),
+        ("command", document.command.as_str()),
+    ] {
         let _ = writeln!(xml, "<property name=\"{name}\" value=\"{}\"/>", escape(value));
     }
     xml += "</properties>\n";

@@ -153,11 +153,11 @@ impl LaneSeen {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::prove::profile::Profile;
+    use crate::prove::weather::Place;
 
     /// The article's link, as it should be.
     pub(crate) fn link() -> LinkSeen {
-        let weather = Profile::Article.weather();
+        let weather = Weather::at(Place::Client);
         let lane = LaneSeen {
             packets: 10_000,
             bytes: 5_000_000,

@@ -1,4 +1,6 @@
-//! What is going to be done: the flags with every default filled in.
+//! What is going to be done: the profile with what the flags say.
+
+mod flags;
 
 use std::time::Duration;
 
@@ -8,13 +10,9 @@ use bulkhead_load::{Arrivals, Class, LoadOptions, Process, Protocol, Schedule, T
 
 use super::against::PeerName;
 use super::args::{ProveArgs, format_duration};
-use super::profile::Profile;
-use super::weather::{Place, Weather, milliseconds};
+use super::profile::{KillRounds, Profile, Source};
+use flags::{link_flags, with_flags};
 
-/// Share of the workers killed in each round.
-pub(crate) const KILL_SHARE: f64 = 0.15;
-/// Share of the requests that are JSON over HTTP/2; the rest is gRPC over HTTP/2.
-pub(crate) const HTTP2_SHARE: f64 = 0.72;
 /// Time left after the last kill, to see the workers come back and the traffic go on.
 const LAST_KILL_MARGIN: Duration = Duration::from_millis(1_500);
 /// Requests are released in ticks of so long.
@@ -53,64 +51,32 @@ pub(crate) const CLASSES: [&str; 2] = ["http2", "grpc"];
 /// A run, decided in every detail but the rate, which calibration may still have to find.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
+    /// Where its profile is.
+    pub(crate) source: Source,
+    /// The profile, as it stands there.
+    pub(crate) declared: Profile,
+    /// The profile, with what the flags say.
     pub(crate) profile: Profile,
-    pub(crate) duration: Duration,
-    pub(crate) kill_interval: Duration,
     pub(crate) kills: Vec<Kill>,
-    pub(crate) workers: usize,
-    pub(crate) connections: usize,
-    /// `None`: to be found.
-    pub(crate) rate: Option<f64>,
     pub(crate) seed: u64,
-    pub(crate) jwt: bool,
     /// Signed tokens in the pool.
     pub(crate) tokens: usize,
-    /// `None`: no link.
-    pub(crate) weather: Option<Weather>,
     /// Who else goes through the same storm.
     pub(crate) against: Vec<PeerName>,
 }
 
 impl Plan {
     pub(crate) fn resolve(args: &ProveArgs) -> anyhow::Result<Self> {
-        let shape = args.profile.shape();
-        let duration = args.duration.unwrap_or(shape.duration);
-        let kill_interval = args.kill_interval.unwrap_or(shape.kill_interval);
-        let weather = weather(args)?;
-        ensure!(
-            !(shape.flood && args.no_jwt),
-            "the flood of --profile {} is told from other callers by its tokens: leave --no-jwt out",
-            args.profile.name()
-        );
+        let declared = args.profile.read()?;
+        let profile = with_flags(declared.clone(), args)?;
         let seed = args.seed.unwrap_or_else(seed_from_clock);
-        let kills = KillPlan {
-            interval: kill_interval,
-            share: KILL_SHARE,
-            workers: usize::from(args.workers),
-            seed,
-        }
-        .rounds_within(duration, LAST_KILL_MARGIN)
-        .context("plan the kills")?;
-        ensure!(
-            !kills.is_empty(),
-            "no worker would be killed: --duration {} leaves no room for a kill every {} with {} \
-             to recover; make --duration longer or --kill-interval shorter",
-            format_duration(duration),
-            format_duration(kill_interval),
-            format_duration(LAST_KILL_MARGIN),
-        );
         Ok(Self {
-            profile: args.profile,
-            duration,
-            kill_interval,
-            kills,
-            workers: usize::from(args.workers),
-            connections: usize::from(args.connections.unwrap_or(shape.connections)),
-            rate: args.rate,
+            source: args.profile.clone(),
+            kills: kills(&profile, seed)?,
+            declared,
+            profile,
             seed,
-            jwt: !args.no_jwt,
             tokens: 1_000,
-            weather,
             against: args.against.clone(),
         })
     }
@@ -122,27 +88,27 @@ impl Plan {
 
     /// The command that makes the same run again.
     pub(crate) fn command(&self) -> String {
-        let mut command = format!("bulkhead prove --profile {}", self.profile.name());
-        let shape = self.profile.shape();
-        if self.duration != shape.duration {
-            command += &format!(" --duration {}", format_duration(self.duration));
+        let mut command = format!("bulkhead prove --profile {}", self.source);
+        let (declared, profile) = (&self.declared, &self.profile);
+        if profile.duration != declared.duration {
+            command += &format!(" --duration {}", format_duration(profile.duration));
         }
-        if self.kill_interval != shape.kill_interval {
-            command += &format!(" --kill-interval {}", format_duration(self.kill_interval));
+        if let Some(kills) = profile.kills.filter(|kills| Some(*kills) != declared.kills) {
+            command += &format!(" --kill-interval {}", format_duration(kills.every));
         }
-        if let Some(rate) = self.rate {
+        if let Some(rate) = profile.traffic.rate {
             command += &format!(" --rate {rate}");
         }
         command += &format!(
             " --workers {} --connections {} --seed {}",
-            self.workers, self.connections, self.seed
+            profile.workers, profile.traffic.connections, self.seed
         );
-        if !self.jwt {
+        if declared.traffic.jwt && !profile.traffic.jwt {
             command += " --no-jwt";
         }
-        match &self.weather {
+        match &profile.link {
             Some(weather) => command += &link_flags(weather),
-            None if shape.link != Place::None => command += " --link none",
+            None if declared.link.is_some() => command += " --link none",
             None => {}
         }
         if !self.against.is_empty() {
@@ -153,15 +119,26 @@ impl Plan {
     }
 
     pub(crate) fn describe(&self) -> String {
+        let Profile { duration, workers, traffic, .. } = &self.profile;
+        let kills = self.profile.kills.map_or_else(String::new, |kills| {
+            format!(
+                ", {} kills of {:.0} % of {workers} workers every {}",
+                self.kills.len(),
+                100.0 * kills.share,
+                format_duration(kills.every),
+            )
+        });
+        let faults = match self.profile.faults.len() {
+            0 => String::new(),
+            1 => ", 1 more fault".to_owned(),
+            count => format!(", {count} more faults"),
+        };
         format!(
-            "profile {}: {} of {:.0} % HTTP/2 + {:.0} % gRPC, {} kills of 15 % of {} workers every {}, seed {}",
-            self.profile.name(),
-            format_duration(self.duration),
-            HTTP2_SHARE * 100.0,
-            (1.0 - HTTP2_SHARE) * 100.0,
-            self.kills.len(),
-            self.workers,
-            format_duration(self.kill_interval),
+            "profile {}: {} of {:.0} % HTTP/2 + {:.0} % gRPC{kills}{faults}, seed {}",
+            self.source,
+            format_duration(*duration),
+            traffic.http2_share * 100.0,
+            (1.0 - traffic.http2_share) * 100.0,
             self.seed,
         )
     }
@@ -174,7 +151,7 @@ impl Plan {
         duration: Duration,
     ) -> LoadOptions {
         let target = TargetOptions {
-            connections: self.connections,
+            connections: self.profile.traffic.connections.into(),
             connection_life: Some(self.connection_life()),
             streams_max: STREAMS_MAX,
             ..TargetOptions::new(address, Protocol::Http2)
@@ -189,7 +166,7 @@ impl Plan {
     /// Options of the held requests: a closed loop on connections of its own.
     pub(crate) fn held(&self, address: std::net::SocketAddr) -> LoadOptions {
         let arrivals = Arrivals::Closed { in_flight: HELD, think: Duration::ZERO };
-        let mut options = self.load(address, arrivals, self.duration);
+        let mut options = self.load(address, arrivals, self.profile.duration);
         options.classes = vec![Class::new(HELD_CLASS)];
         for target in &mut options.targets {
             target.connections = HELD;
@@ -199,8 +176,8 @@ impl Plan {
 
     /// Options of the flood: as many requests as the others send, on connections that hardly live.
     pub(crate) fn flood(&self, address: std::net::SocketAddr) -> LoadOptions {
-        let arrivals = self.arrivals(self.rate.unwrap_or(1.0));
-        let mut options = self.load(address, arrivals, self.duration);
+        let arrivals = self.arrivals(self.rate());
+        let mut options = self.load(address, arrivals, self.profile.duration);
         options.classes = vec![Class::new(FLOOD_CLASS)];
         for target in &mut options.targets {
             target.connections = FLOOD_CONNECTIONS;
@@ -209,23 +186,32 @@ impl Plan {
         options
     }
 
-    pub(crate) const fn connection_life(&self) -> Duration {
-        if self.weather.is_some() { CONNECTION_LIFE_ON_LINK } else { CONNECTION_LIFE }
+    /// Requests per second; found by now.
+    pub(crate) fn rate(&self) -> f64 {
+        self.profile.traffic.rate.unwrap_or(1.0)
     }
 
-    pub(crate) const fn request_timeout(&self) -> Duration {
-        if self.weather.is_some() { REQUEST_TIMEOUT_ON_LINK } else { REQUEST_TIMEOUT }
+    pub(crate) fn connection_life(&self) -> Duration {
+        let [without, with] = [CONNECTION_LIFE, CONNECTION_LIFE_ON_LINK];
+        let usual = if self.profile.link.is_some() { with } else { without };
+        self.profile.traffic.connection_life.unwrap_or(usual)
+    }
+
+    pub(crate) fn request_timeout(&self) -> Duration {
+        let [without, with] = [REQUEST_TIMEOUT, REQUEST_TIMEOUT_ON_LINK];
+        let usual = if self.profile.link.is_some() { with } else { without };
+        self.profile.traffic.timeout.unwrap_or(usual)
     }
 
     /// How long the link keeps its faults if nobody takes them back.
     pub(crate) fn link_lifetime(&self) -> Duration {
-        self.duration + LINK_MARGIN
+        self.profile.duration + LINK_MARGIN
     }
 
     /// Memory is counted from here on: connections are open by then, buffers have their size.
     pub(crate) fn warm_up(&self) -> Duration {
-        let tenth = self.duration / 10;
-        tenth.clamp(*WARM_UP.start(), *WARM_UP.end()).min(self.duration / 4)
+        let Profile { duration, .. } = self.profile;
+        (duration / 10).clamp(*WARM_UP.start(), *WARM_UP.end()).min(duration / 4)
     }
 
     /// Arrivals at a rate: Poisson, as from many independent clients.
@@ -234,43 +220,20 @@ impl Plan {
     }
 }
 
-/// The profile's link with what the flags say. A figure of a link without `--link` asks for one.
-fn weather(args: &ProveArgs) -> anyhow::Result<Option<Weather>> {
-    let figures = args.loss.is_some() || args.delay.is_some() || args.jitter.is_some();
-    let place = args.link.unwrap_or_else(|| args.profile.shape().link);
-    if place == Place::None {
-        ensure!(
-            !figures && args.congestion.is_none(),
-            "--loss, --delay, --jitter and --congestion are about a link, and there is none: add \
-             --link client or --link upstream"
-        );
-        return Ok(None);
-    }
-    let default = args.profile.weather();
-    let weather = Weather {
-        place,
-        loss_percent: args.loss.unwrap_or(default.loss_percent),
-        delay: args.delay.unwrap_or(default.delay),
-        jitter: args.jitter.unwrap_or(default.jitter),
-        congestion_control: args.congestion.clone(),
-    };
-    weather.check()?;
-    Ok(Some(weather))
-}
-
-/// The flags that declare a link.
-fn link_flags(weather: &Weather) -> String {
-    let mut flags = format!(
-        " --link {} --loss {} --delay {}ms --jitter {}ms",
-        weather.place.name(),
-        weather.loss_percent,
-        milliseconds(weather.delay),
-        milliseconds(weather.jitter),
+/// The rounds of kills that fit into the run.
+fn kills(profile: &Profile, seed: u64) -> anyhow::Result<Vec<Kill>> {
+    let Some(KillRounds { every, share }) = profile.kills else { return Ok(Vec::new()) };
+    let plan = KillPlan { interval: every, share, workers: profile.workers.into(), seed };
+    let kills = plan.rounds_within(profile.duration, LAST_KILL_MARGIN).context("plan the kills")?;
+    ensure!(
+        !kills.is_empty(),
+        "no worker would be killed: a duration of {} leaves no room for a kill every {} with {} to \
+         recover; make --duration longer or --kill-interval shorter",
+        format_duration(profile.duration),
+        format_duration(every),
+        format_duration(LAST_KILL_MARGIN),
     );
-    if let Some(congestion_control) = &weather.congestion_control {
-        flags += &format!(" --congestion {congestion_control}");
-    }
-    flags
+    Ok(kills)
 }
 
 fn seed_from_clock() -> u64 {

@@ -38,7 +38,7 @@ impl Stage {
     pub(crate) fn start(plan: &Plan, tokens: &TokenPool, ground: Ground) -> anyhow::Result<Self> {
         let json = upstream(&ground).context("start the JSON upstream")?;
         let grpc = upstream(&ground).context("start the gRPC upstream")?;
-        let jwks = plan.jwt.then(|| tokens.jwks());
+        let jwks = plan.profile.traffic.jwt.then(|| tokens.jwks());
         let listen = ground.address(Party::Gateway);
         let config = configuration(plan, listen, [json.addr(), grpc.addr()], jwks);
         let options = GatewayOptions { seed: Some(plan.seed), ..GatewayOptions::default() };
@@ -78,18 +78,22 @@ impl Stage {
         arrivals: Arrivals,
         duration: Duration,
     ) -> anyhow::Result<Load> {
-        let tokens = plan.jwt.then_some(tokens);
-        callers::feeds(&self.ground, plan.load(self.address, arrivals, duration), plan.seed, tokens)
+        let tokens = plan.profile.traffic.jwt.then_some(tokens);
+        callers::feeds(&self.ground, plan.load(self.address, arrivals, duration), plan, tokens)
     }
 
     /// Starts the held requests through the gateway.
     pub(crate) fn held(&self, plan: &Plan, tokens: &Arc<TokenPool>) -> anyhow::Result<Load> {
-        callers::held(&self.ground, plan.held(self.address), plan.jwt.then_some(tokens))
+        callers::held(
+            &self.ground,
+            plan.held(self.address),
+            plan.profile.traffic.jwt.then_some(tokens),
+        )
     }
 
     /// Starts the flood, if the profile has one.
     pub(crate) fn flood(&self, plan: &Plan) -> anyhow::Result<Option<Load>> {
-        if !plan.profile.shape().flood {
+        if !plan.profile.traffic.flood {
             return Ok(None);
         }
         callers::flood(&self.ground, plan.flood(self.address)).map(Some)
@@ -130,7 +134,7 @@ fn configuration(
         (name.to_owned(), Cluster::new(name, vec![endpoint], Protocol::Http2))
     };
     Config {
-        workers: Some(plan.workers),
+        workers: Some(plan.profile.workers.into()),
         // A link may take as long to bring the first head as it may take for an answer.
         limits: Limits { head_timeout: plan.request_timeout(), ..Limits::default() },
         listeners: vec![Listener::new("prove", (listen, 0))],

@@ -8,6 +8,7 @@ use bulkhead_gateway::KillReport;
 use bulkhead_load::{Load, LoadReport};
 use serde::Serialize;
 
+use super::faults::{FaultEvent, Faults};
 use super::link::LinkSeen;
 use super::memory::{oom_kills, rss_bytes};
 use super::plan::Plan;
@@ -54,6 +55,7 @@ pub(crate) struct Storm {
     pub(crate) link: Option<LinkSeen>,
     pub(crate) congestion_control: String,
     pub(crate) kills: Vec<KillEvent>,
+    pub(crate) faults: Vec<FaultEvent>,
     pub(crate) interrupted: bool,
     pub(crate) evacuated_connections: u64,
     pub(crate) lost_connections: u64,
@@ -76,20 +78,21 @@ pub(crate) fn run(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> anyhow::Result<Storm> {
-    let rate = plan.rate.unwrap_or(1.0);
+    let rate = plan.rate();
     progress.say(&format!("storm: {rate:.0} requests/s"));
     let before = stage.gateway.evacuation_totals();
     let cpu_before = stage.gateway.cpu_time();
     let oom_before = oom_kills();
     let mut held = stage.held(plan, tokens)?;
     let mut flood = stage.flood(plan)?;
-    let load = stage.load(plan, tokens, plan.arrivals(rate), plan.duration)?;
-    let bar = progress.storm(plan.duration);
+    let load = stage.load(plan, tokens, plan.arrivals(rate), plan.profile.duration)?;
+    let bar = progress.storm(plan.profile.duration);
     let mut director = Director {
         stage,
         bar: &bar,
         started: load.started(),
         kills: Vec::new(),
+        faults: Faults::new(stage, &plan.profile.faults, plan.seed),
         rss: Vec::new(),
         rss_start: None,
         rss_end: None,
@@ -106,7 +109,8 @@ pub(crate) fn run(
         flood.finish()
     });
     director.look_for_successors();
-    let Director { kills, rss, rss_start, rss_end, .. } = director;
+    let Director { kills, faults, rss, rss_start, rss_end, started, .. } = director;
+    let faults = faults.end(started.elapsed());
     bar.end();
     let after = stage.gateway.evacuation_totals();
     let rss_end = rss_end.unwrap_or_else(rss_bytes);
@@ -117,6 +121,7 @@ pub(crate) fn run(
         link: None,
         congestion_control: stage.ground.congestion_control(),
         kills,
+        faults,
         interrupted,
         evacuated_connections: after.evacuated_connections - before.evacuated_connections,
         lost_connections: after.lost_connections - before.lost_connections,
@@ -140,6 +145,7 @@ struct Director<'a> {
     bar: &'a StormProgress,
     started: Instant,
     kills: Vec<KillEvent>,
+    faults: Faults<'a>,
     rss: Vec<u64>,
     rss_start: Option<u64>,
     /// Before the generator sums up what it has seen, which takes memory of its own.
@@ -175,6 +181,9 @@ impl Director<'_> {
                 self.bar.note("interrupted: waiting for what is in flight, then a partial report");
             }
             self.look_for_successors();
+            if !interrupted {
+                self.faults.advance(elapsed, self.bar);
+            }
             if let Some(round) = rounds.next_if(|kill| kill.at <= elapsed && !interrupted) {
                 self.kill(round);
             }

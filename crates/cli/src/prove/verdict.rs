@@ -2,10 +2,13 @@
 
 use serde::Serialize;
 
+use super::faults::FaultEvent;
 use super::link::PACKETS_MIN;
 use super::plan::Plan;
 use super::preflight::Preflight;
+use super::profile::Limits;
 use super::storm::Storm;
+use super::weather::milliseconds;
 
 mod link;
 mod outcome;
@@ -35,14 +38,14 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    fn none(name: &'static str, value: u64, meaning: &'static str) -> Self {
-        let aspect = Aspect::Hypothesis;
+    /// A count that the hypothesis bounds.
+    fn at_most(name: &'static str, value: u64, most: u64, meaning: &'static str) -> Self {
         Self {
-            aspect,
+            aspect: Aspect::Hypothesis,
             name,
-            pass: value == 0,
+            pass: value <= most,
             value: value as f64,
-            limit: "= 0".to_owned(),
+            limit: if most == 0 { "= 0".to_owned() } else { format!("≤ {most}") },
             meaning,
         }
     }
@@ -63,10 +66,20 @@ impl Check {
 /// asked for that came before the interruption, but at least one: a run that killed nobody shows
 /// nothing.
 pub(crate) fn checks(storm: &Storm, preflight: &Preflight, plan: &Plan) -> Vec<Check> {
-    let mut checks = request_checks(storm).to_vec();
-    checks.extend(worker_checks(storm, plan.victims(), plan.workers));
-    checks.extend(ground_checks(storm, preflight, plan.profile.shape().rss_growth_bytes_max));
-    if plan.weather.is_some() {
+    let mut checks = request_checks(storm, &plan.profile.limits);
+    if plan.profile.kills.is_some() {
+        checks.extend(kill_checks(storm, plan.victims()));
+    }
+    checks.push(Check::all(
+        Aspect::Revert,
+        "workers_alive_at_end",
+        storm.workers_alive,
+        plan.profile.workers.into(),
+        "workers at work when it was over",
+    ));
+    checks.extend(fault_checks(&storm.faults));
+    checks.extend(ground_checks(storm, preflight, plan.profile.limits.rss_growth_bytes));
+    if plan.profile.link.is_some() {
         match &storm.link {
             Some(seen) => checks.extend(link::checks(seen, storm.load.latency_ms.p50)),
             None => checks.push(Check {
@@ -83,7 +96,7 @@ pub(crate) fn checks(storm: &Storm, preflight: &Preflight, plan: &Plan) -> Vec<C
 }
 
 /// What the clients saw.
-fn request_checks(storm: &Storm) -> Vec<Check> {
+fn request_checks(storm: &Storm, limits: &Limits) -> Vec<Check> {
     let (load, held) = (&storm.load, &storm.held);
     let scheduled = load.scheduled + held.scheduled;
     let mut checks = vec![
@@ -95,19 +108,22 @@ fn request_checks(storm: &Storm) -> Vec<Check> {
             limit: "> 0".to_owned(),
             meaning: "requests got their right answer: status, headers, every byte of the body, trailers",
         },
-        Check::none(
+        Check::at_most(
             "requests_failed",
             load.failed + held.failed,
+            (limits.failed_percent / 100.0 * scheduled as f64) as u64,
             "requests without their right answer, for whatever reason; nothing is retried by the client",
         ),
-        Check::none(
+        Check::at_most(
             "connections_lost",
             storm.lost_connections,
+            limits.connections_lost,
             "client connections that the gateway could not carry over to another worker",
         ),
-        Check::none(
+        Check::at_most(
             "connections_lost_seen_by_client",
             load.connections.lost + held.connections.lost,
+            limits.connections_lost,
             "connections that ended under the client",
         ),
         Check {
@@ -119,6 +135,17 @@ fn request_checks(storm: &Storm) -> Vec<Check> {
             meaning: "requests whose time came: enough to say something about them",
         },
     ];
+    if let Some(limit) = limits.p99 {
+        let limit = milliseconds(limit);
+        checks.push(Check {
+            aspect: Aspect::Hypothesis,
+            name: "latency_p99_ms",
+            pass: load.latency_ms.p99 <= limit,
+            value: load.latency_ms.p99,
+            limit: format!("≤ {limit}"),
+            meaning: "latency of 99 % of the requests, from their intended time",
+        });
+    }
     if let Some(flood) = &storm.flood {
         checks.push(Check {
             aspect: Aspect::Hypothesis,
@@ -132,8 +159,8 @@ fn request_checks(storm: &Storm) -> Vec<Check> {
     checks
 }
 
-/// What became of the workers.
-fn worker_checks(storm: &Storm, planned: usize, workers: usize) -> [Check; 4] {
+/// What became of the workers that were killed.
+fn kill_checks(storm: &Storm, planned: usize) -> [Check; 3] {
     let killed = storm.kills.iter().filter(|kill| kill.error.is_none()).count();
     let planned = if storm.interrupted { storm.kills.len().max(1) } else { planned };
     let came_back = storm.kills.iter().filter(|kill| kill.came_back).count();
@@ -153,13 +180,6 @@ fn worker_checks(storm: &Storm, planned: usize, workers: usize) -> [Check; 4] {
             killed,
             "killed workers whose successor was seen at work",
         ),
-        Check::all(
-            Aspect::Revert,
-            "workers_alive_at_end",
-            storm.workers_alive,
-            workers,
-            "workers at work when it was over",
-        ),
         Check {
             aspect: Aspect::Injection,
             name: "requests_carried_over",
@@ -168,6 +188,32 @@ fn worker_checks(storm: &Storm, planned: usize, workers: usize) -> [Check; 4] {
             limit: "> 0".to_owned(),
             meaning: "requests in flight at a killed worker that went on at another: the kills met some",
         },
+    ]
+}
+
+/// What became of the faults that the gateway was given; none if there were none.
+fn fault_checks(faults: &[FaultEvent]) -> Vec<Check> {
+    if faults.is_empty() {
+        return Vec::new();
+    }
+    let took_hold = faults.iter().filter(|fault| fault.took_hold).count();
+    let over = faults.iter().filter(|fault| fault.until_s.is_some()).count();
+    let put = faults.iter().filter(|fault| fault.error.is_none()).count();
+    vec![
+        Check::all(
+            Aspect::Injection,
+            "faults_took_hold",
+            took_hold,
+            faults.len(),
+            "faults that the gateway was seen to have in force, of those that were due",
+        ),
+        Check::all(
+            Aspect::Revert,
+            "faults_over",
+            over,
+            put,
+            "faults that were seen to be over, of those that were put",
+        ),
     ]
 }
 
@@ -202,7 +248,7 @@ fn ground_checks(storm: &Storm, preflight: &Preflight, rss_growth_max: i64) -> V
         },
     ];
     if let Some(oom) = storm.oom_events {
-        checks.push(Check::none("oom_events", oom, "processes killed for lack of memory"));
+        checks.push(Check::at_most("oom_events", oom, 0, "processes killed for lack of memory"));
     }
     checks
 }

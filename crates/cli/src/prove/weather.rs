@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
 use bulkhead_chaos::{
     Delay, Direction, Distribution, Loss, LossModel, NetworkFault, Per, ReorderPolicy,
 };
@@ -50,23 +49,41 @@ pub(crate) struct Weather {
 }
 
 impl Weather {
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            (0.0..=LOSS_PERCENT_MAX).contains(&self.loss_percent),
-            "--loss must be 0 to {LOSS_PERCENT_MAX} % of the packets in each direction"
-        );
-        ensure!(
-            self.jitter <= self.delay,
-            "--jitter {} ms around --delay {} ms would ask for delays below 0: make the delay at least \
-             as long as the jitter",
-            self.jitter.as_millis(),
-            self.delay.as_millis()
-        );
-        ensure!(self.delay <= DELAY_MAX, "--delay must be at most {} s", DELAY_MAX.as_secs());
-        ensure!(
-            !self.faults().is_empty(),
-            "a link without loss and delay shows nothing: give --loss or --delay, or --link none"
-        );
+    /// What a link does where nothing says otherwise: the article's 12 % and 40 ± 40 ms.
+    pub(crate) const fn at(place: Place) -> Self {
+        Self {
+            place,
+            loss_percent: 12.0,
+            delay: Duration::from_millis(40),
+            jitter: Duration::from_millis(40),
+            congestion_control: None,
+        }
+    }
+
+    /// Whether it makes sense.
+    ///
+    /// # Errors
+    /// Why it does not, for flags and files alike.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !(0.0..=LOSS_PERCENT_MAX).contains(&self.loss_percent) {
+            return Err(format!(
+                "the loss must be 0 to {LOSS_PERCENT_MAX} % of the packets in each direction"
+            ));
+        }
+        if self.jitter > self.delay {
+            return Err(format!(
+                "a jitter of {} ms around a delay of {} ms would ask for delays below 0: make the delay at \
+                 least as long as the jitter",
+                self.jitter.as_millis(),
+                self.delay.as_millis()
+            ));
+        }
+        if self.delay > DELAY_MAX {
+            return Err(format!("the delay must be at most {} s", DELAY_MAX.as_secs()));
+        }
+        if self.faults().is_empty() {
+            return Err("a link without loss and delay shows nothing".to_owned());
+        }
         Ok(())
     }
 
@@ -125,11 +142,10 @@ pub(crate) fn milliseconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prove::profile::Profile;
 
     #[test]
     fn figures_are_told_with_unit_direction_and_base() {
-        let text = Profile::Article.weather().describe();
+        let text = Weather::at(Place::Client).describe();
         for part in
             ["client–gateway", "12 % of the packets lost in each direction", "22.6 %", "40 ± 40 ms"]
         {
@@ -139,7 +155,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_one_that_the_box_takes() {
-        let article = Profile::Article.weather();
+        let article = Weather::at(Place::Client);
         let still = Weather { jitter: Duration::ZERO, ..article.clone() };
         for weather in [&article, &still] {
             assert!(weather.check().is_ok());
@@ -150,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let article = Profile::Article.weather();
+        let article = Weather::at(Place::Client);
         let none = Duration::ZERO;
         for weather in [
             Weather { delay: Duration::from_millis(39), ..article.clone() },

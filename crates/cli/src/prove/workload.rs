@@ -6,7 +6,7 @@ use bulkhead_load::{Answer, Mismatch, Random, Request, Workload};
 use bulkhead_message::Known;
 use bulkhead_origin::feed;
 
-use super::plan::{HELD_MS, HTTP2_SHARE};
+use super::plan::HELD_MS;
 use super::tokens::TokenPool;
 
 /// Index of JSON over HTTP/2 in `plan::CLASSES`.
@@ -21,14 +21,16 @@ pub(crate) const SUBJECT_HEADER: &str = "x-token-subject";
 /// Feeds of random users, each asked for with a random token of the pool.
 pub(crate) struct FeedWorkload {
     seed: u64,
+    /// Share of JSON over HTTP/2, 0 to 1.
+    http2_share: f64,
     /// `None`: no tokens.
     tokens: Option<Arc<TokenPool>>,
     scratch: Vec<u8>,
 }
 
 impl FeedWorkload {
-    pub(crate) fn new(seed: u64, tokens: Option<Arc<TokenPool>>) -> Self {
-        Self { seed, tokens, scratch: Vec::new() }
+    pub(crate) fn new(seed: u64, http2_share: f64, tokens: Option<Arc<TokenPool>>) -> Self {
+        Self { seed, http2_share, tokens, scratch: Vec::new() }
     }
 }
 
@@ -43,7 +45,7 @@ impl Workload for FeedWorkload {
         let user = random.below(USERS);
         let token = self.tokens.as_ref().map_or(0, |tokens| random.below(tokens.len() as u64));
         request.key = key_of(user, token);
-        request.class = if random.unit() < HTTP2_SHARE { HTTP2 } else { GRPC };
+        request.class = if random.unit() < self.http2_share { HTTP2 } else { GRPC };
         let head = &mut request.head;
         head.set_authority(b"feed.example");
         if request.class == HTTP2 {
@@ -160,7 +162,8 @@ mod tests {
 
     #[test]
     fn the_mix_and_the_requests_are_given_by_the_seed() {
-        let (mut first, mut second) = (FeedWorkload::new(3, None), FeedWorkload::new(3, None));
+        let (mut first, mut second) =
+            (FeedWorkload::new(3, 0.72, None), FeedWorkload::new(3, 0.72, None));
         let mut http2 = 0;
         for number in 0..10_000 {
             let (mut one, mut other) = (Request::default(), Request::default());
@@ -182,7 +185,7 @@ mod tests {
             ..LoadOptions::new(target, arrivals, Duration::from_millis(200))
         };
         let report =
-            Load::start(options, |_| Box::new(FeedWorkload::new(1, None))).unwrap().finish();
+            Load::start(options, |_| Box::new(FeedWorkload::new(1, 0.72, None))).unwrap().finish();
         assert_eq!(report.failed, 0, "{:?}", report.failure_samples);
         assert!(report.classes.iter().all(|class| class.ok > 0));
     }
@@ -190,7 +193,7 @@ mod tests {
     #[test]
     fn anything_wrong_is_noticed() {
         let pool = Arc::new(TokenPool::generate(2).unwrap());
-        let mut workload = FeedWorkload::new(1, Some(pool));
+        let mut workload = FeedWorkload::new(1, 0.72, Some(pool));
         let (mut json, mut grpc) = (Vec::new(), Vec::new());
         feed::push_json(7, &mut json);
         feed::push_grpc_response(7, &mut grpc);

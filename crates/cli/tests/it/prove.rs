@@ -141,11 +141,44 @@ fn what_cannot_be_run_exits_with_4_and_what_cannot_be_read_with_2() {
         (["--loss", "5"], 4),
         (["--workers", "1"], 2),
         (["--rate", "nonsense"], 2),
+        (["--profile", "artcle"], 2),
+        (["--print-profile", "a.yaml"], 2),
     ] {
         let output = bulkhead().arg("prove").args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(status), "{arguments:?}");
         assert!(!output.stderr.is_empty());
     }
+}
+
+#[test]
+fn a_profile_is_printed_changed_and_run() {
+    let scratch = Scratch::new();
+    let printed = bulkhead().args(["prove", "--print-profile", "quick"]).output().unwrap();
+    assert!(printed.status.success());
+    let text = String::from_utf8(printed.stdout).unwrap();
+    let fault = "faults: [{at: 500ms, lasts: 1s, fault: {gateway: {slow_log: {delay_ms: 20}}}}]\n";
+    let profile = scratch.write("mine.yaml", text + fault);
+    let json = scratch.path().join("a.json");
+    let output = bulkhead()
+        .args(SMALL)
+        .args(["1s", "--duration", "3s", "--no-report", "--json"])
+        .arg(&json)
+        .arg("--profile")
+        .arg(&profile)
+        .output()
+        .unwrap();
+    let document: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+    assert_eq!(document["profile"], profile.to_str().unwrap(), "{output:?}");
+    for name in ["faults_took_hold", "faults_over", "workers_killed", "requests_failed"] {
+        assert!(passed(&document, name), "{name}: {document:#}");
+    }
+    assert_eq!(document["faults"][0]["kind"], "gateway.slow_log");
+
+    let wrong = scratch.write("wrong.yaml", "duration: 20s\nkills: {evry: 3s}\n");
+    let output = bulkhead().args(["prove", "--profile"]).arg(&wrong).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(told.contains("wrong.yaml:2:9: ") && told.contains("did you mean `every`?"), "{told}");
 }
 
 /// Name of a check and whether it passed.

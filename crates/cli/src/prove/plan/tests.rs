@@ -1,6 +1,7 @@
 use clap::Parser as _;
 
 use super::*;
+use crate::prove::weather::Place;
 
 #[derive(clap::Parser)]
 struct Line {
@@ -25,11 +26,42 @@ fn the_command_of_the_report_makes_the_same_plan() {
         let plan = resolve(line).unwrap();
         let again = resolve(&plan.command()).unwrap();
         assert_eq!((&again.kills, again.seed), (&plan.kills, plan.seed), "{line}");
-        assert_eq!((&again.weather, again.rate), (&plan.weather, plan.rate), "{line}");
-        assert_eq!((again.connections, again.workers), (plan.connections, plan.workers), "{line}");
-        assert_eq!((&again.against, again.jwt), (&plan.against, plan.jwt), "{line}");
+        assert_eq!((&again.profile, &again.against), (&plan.profile, &plan.against), "{line}");
         assert_eq!(again.command(), plan.command());
     }
+}
+
+#[test]
+fn a_built_in_profile_that_was_printed_makes_the_same_plan() {
+    let scratch = bulkhead_testkit::Scratch::new();
+    for name in ["quick", "standard", "article", "soak", "ddos"] {
+        let file = scratch.write("p.yaml", Source::built_in(name).unwrap().text().unwrap());
+        let from_file = resolve(&format!("prove --seed 3 --profile {}", file.display())).unwrap();
+        let built_in = resolve(&format!("prove --seed 3 --profile {name}")).unwrap();
+        assert_eq!(from_file.profile, built_in.profile);
+        assert_eq!(from_file.kills, built_in.kills);
+        assert!(from_file.command().contains("p.yaml"), "{}", from_file.command());
+    }
+}
+
+#[test]
+fn flags_change_what_a_file_says() {
+    let scratch = bulkhead_testkit::Scratch::new();
+    let text = "duration: 20s\nlink: {at: upstream, loss_percent: 3}\n\
+                faults: [{at: 5s, fault: {gateway: {slow_log: {delay_ms: 5}}}}]\n";
+    let file = scratch.write("p.yaml", text);
+    let with = |flags: &str| resolve(&format!("prove --profile {} {flags}", file.display()));
+    let plan = with("--loss 4 --workers 5 --kill-interval 2s --no-jwt").unwrap();
+    let link = plan.profile.link.unwrap();
+    assert_eq!((link.place, link.loss_percent, link.delay), (Place::Upstream, 4.0, Duration::ZERO));
+    assert_eq!((plan.profile.workers, plan.profile.traffic.jwt), (5, false));
+    assert_eq!(plan.profile.kills, Some(KillRounds::every(Duration::from_secs(2))));
+    assert!(with("").unwrap().kills.is_empty());
+    let error = with("--duration 15s").unwrap_err().to_string();
+    assert!(
+        error.contains("gateway.slow_log") && error.contains("make --duration longer"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -37,17 +69,17 @@ fn the_article_kills_15_percent_every_30_seconds_behind_its_link() {
     let plan = resolve("prove --profile article --workers 20 --seed 1").unwrap();
     assert_eq!(plan.kills.len(), 29);
     assert!(plan.kills.iter().all(|kill| kill.victims.len() == 3));
-    let weather = plan.weather.unwrap();
+    let weather = plan.profile.link.unwrap();
     assert_eq!((weather.place, weather.loss_percent), (Place::Client, 12.0));
-    assert!(resolve("prove").unwrap().weather.is_none());
-    assert!(resolve("prove --profile article --link none").unwrap().weather.is_none());
+    assert!(resolve("prove").unwrap().profile.link.is_none());
+    assert!(resolve("prove --profile article --link none").unwrap().profile.link.is_none());
 }
 
 #[test]
 fn what_contradicts_itself_is_refused() {
     for (line, told) in [
         ("prove --loss 5", "add --link client"),
-        ("prove --link client --jitter 50ms", "at least as long as the jitter"),
+        ("prove --link client --jitter 50ms", "least as long as the jitter"),
         ("prove --profile ddos --no-jwt", "leave --no-jwt out"),
         ("prove --duration 500ms", "no worker would be killed"),
     ] {

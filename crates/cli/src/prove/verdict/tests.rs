@@ -1,28 +1,30 @@
 use std::time::Duration;
 
-use bulkhead_chaos::{Kill, Outcome};
+use bulkhead_chaos::{Fault, GatewayFault, Kill, Outcome};
 use bulkhead_load::{ClassReport, ConnectionReport, LoadReport, Row, Summary};
 
 use super::*;
+use crate::prove::faults::FaultEvent;
 use crate::prove::link::tests::link;
 use crate::prove::plan::Plan;
-use crate::prove::profile::Profile;
+use crate::prove::profile::tests::quick;
+use crate::prove::profile::{KillRounds, Source};
 use crate::prove::storm::KillEvent;
+use crate::prove::weather::{Place, Weather};
 
 /// A small plan: one kill of one of eight workers.
 pub(crate) fn plan() -> Plan {
+    let mut profile = quick();
+    profile.duration = Duration::from_secs(3);
+    profile.kills = Some(KillRounds::every(Duration::from_secs(1)));
+    profile.traffic.rate = Some(100.0);
     Plan {
-        profile: Profile::Quick,
-        duration: Duration::from_secs(3),
-        kill_interval: Duration::from_secs(1),
+        source: Source::built_in(Source::DEFAULT).unwrap(),
+        declared: quick(),
+        profile,
         kills: vec![Kill { at: Duration::from_secs(1), victims: vec![3] }],
-        workers: 8,
-        connections: 32,
-        rate: Some(100.0),
         seed: 42,
-        jwt: true,
         tokens: 1_000,
-        weather: None,
         against: Vec::new(),
     }
 }
@@ -112,6 +114,7 @@ pub(crate) fn storm() -> Storm {
         link: None,
         congestion_control: "cubic".to_owned(),
         kills: vec![kill()],
+        faults: Vec::new(),
         interrupted: false,
         evacuated_connections: 4,
         lost_connections: 0,
@@ -179,6 +182,54 @@ fn an_interrupted_run_passes_only_if_somebody_was_killed() {
     assert_eq!(failing(&later, &preflight()), [""; 0]);
 }
 
+fn fault() -> FaultEvent {
+    let fault = GatewayFault::SlowLog { delay_ms: 500 };
+    FaultEvent {
+        id: "storm-0".to_owned(),
+        kind: "gateway.slow_log",
+        fault: Fault::Gateway(fault),
+        at_s: 1.0,
+        until_s: Some(2.0),
+        took_hold: true,
+        hits: 0,
+        error: None,
+    }
+}
+
+#[test]
+fn faults_of_the_profile_must_take_hold_and_end() {
+    let with = |fault| Storm { faults: vec![fault], ..storm() };
+    assert_eq!(failing(&with(fault()), &preflight()), [""; 0]);
+    let idle = FaultEvent { took_hold: false, ..fault() };
+    assert_eq!(failing(&with(idle), &preflight()), ["faults_took_hold"]);
+    let left = FaultEvent { until_s: None, ..fault() };
+    assert_eq!(failing(&with(left), &preflight()), ["faults_over"]);
+}
+
+#[test]
+fn a_profile_says_what_the_storm_may_cost() {
+    let mut plan = plan();
+    plan.profile.limits.failed_percent = 1.0;
+    plan.profile.limits.p99 = Some(Duration::from_millis(1));
+    let failing = |failed: u64| {
+        let mut storm = storm();
+        storm.load.failed = failed;
+        let checks = checks(&storm, &preflight(), &plan);
+        checks.into_iter().filter(|check| !check.pass).map(|check| check.name).collect::<Vec<_>>()
+    };
+    // Of 306 requests; 99 % of them took 1.234 ms.
+    assert_eq!(failing(3), ["latency_p99_ms"]);
+    assert_eq!(failing(4), ["requests_failed", "latency_p99_ms"]);
+}
+
+#[test]
+fn a_storm_without_kills_is_not_asked_for_any() {
+    let mut plan = plan();
+    plan.profile.kills = None;
+    let names: Vec<_> = checks(&storm(), &preflight(), &plan).iter().map(|c| c.name).collect();
+    assert!(!names.contains(&"workers_killed") && names.contains(&"workers_alive_at_end"));
+}
+
 #[test]
 fn memory_that_shrinks_has_not_grown() {
     let shrunk = Storm { rss_end: 10 << 20, ..storm() };
@@ -220,7 +271,8 @@ fn the_gravest_failure_gives_the_outcome() {
 
 #[test]
 fn a_link_that_did_nothing_is_not_effective() {
-    let plan = Plan { weather: Some(Profile::Article.weather()), ..plan() };
+    let mut plan = plan();
+    plan.profile.link = Some(Weather::at(Place::Client));
     let outcome = |link| {
         let mut storm = Storm { link, ..storm() };
         storm.load.latency_ms.p50 = 60.0;
