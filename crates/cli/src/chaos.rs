@@ -15,6 +15,7 @@ mod toxiproxy;
 
 use std::process::ExitCode;
 
+pub(crate) use experiment::host;
 pub(crate) use injectors::{guardian_command, registry};
 
 use crate::failure;

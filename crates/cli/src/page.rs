@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 pub(crate) mod chart;
+pub(crate) mod lanes;
 
 /// What stands around a report.
 #[derive(Clone, Copy, Debug)]

@@ -15,6 +15,7 @@ mod faults;
 mod floor;
 mod ground;
 mod html;
+mod journal;
 mod junit;
 mod link;
 mod markdown;
@@ -74,7 +75,7 @@ pub(crate) fn execute(args: ProveArgs) -> anyhow::Result<ExitCode> {
 
 /// `None`: interrupted before the measured part began.
 fn run(args: &ProveArgs, mut plan: Plan) -> anyhow::Result<Option<Document>> {
-    let interrupt = Interrupt::watch()?;
+    let (began, interrupt) = (ground::unix(), Interrupt::watch()?);
     let progress = Progress::new();
     progress.say(&plan.describe());
 
@@ -91,7 +92,7 @@ fn run(args: &ProveArgs, mut plan: Plan) -> anyhow::Result<Option<Document>> {
     let preflight = preflight::run(&stage, &tokens, plan.profile.traffic.jwt)?;
     let imposed = impose(&plan, &stage, &progress)?;
 
-    let calibration = calibrate::run(&mut plan, &stage, &tokens, &interrupt, &progress)?;
+    let calibrated = calibrate::run(&mut plan, &stage, &tokens, &interrupt, &progress)?;
     if interrupt.is_set() {
         progress.say("interrupted before the measured part began: there is nothing to report");
         return Ok(None);
@@ -101,19 +102,20 @@ fn run(args: &ProveArgs, mut plan: Plan) -> anyhow::Result<Option<Document>> {
     let mut storm = storm::run(&plan, &stage, &tokens, &interrupt, &progress)?;
     if let (Some(imposed), Some(before), Some(weather)) = (imposed, before, &plan.profile.link) {
         let after = stage.ground.count()?.context("the link is gone")?;
-        let verified = imposed.verified.clone();
+        let (faults, verified) = (imposed.faults(), imposed.verified.clone());
         let reverted = imposed.revert();
         progress.say(&reverted.describe("the link has no faults any more"));
         let congestion_control = stage.ground.congestion_control();
         let counted = [&before, &after];
-        let seen = LinkSeen::new(weather, congestion_control, counted, verified, reverted);
+        let seen = LinkSeen::new(weather, congestion_control, counted, faults, verified, reverted);
         storm.link = Some(seen);
     }
-    let mut document = Document::new(&plan, preflight, calibration, &storm);
+    let mut document = Document::new(&plan, preflight, calibrated, &storm);
     stage.stop();
+    let journal = journal::render(&plan, &document, began);
     document.against = against::run(&plan, &tokens, &interrupt, &progress);
 
-    write_reports(args, &document, &progress)?;
+    write_reports(args, &document, &journal, &progress)?;
     table::print(&document, &mut std::io::stdout().lock()).context("write the table")?;
     Ok(Some(document))
 }
@@ -137,10 +139,19 @@ fn impose(plan: &Plan, stage: &Stage, progress: &Progress) -> anyhow::Result<Opt
     Ok(imposed)
 }
 
-fn write_reports(args: &ProveArgs, document: &Document, progress: &Progress) -> anyhow::Result<()> {
+fn write_reports(
+    args: &ProveArgs,
+    document: &Document,
+    journal: &serde_json::Value,
+    progress: &Progress,
+) -> anyhow::Result<()> {
     let json = serde_json::to_string_pretty(document).context("serialise the results")?;
     if let Some(path) = &args.json {
         write(path, &(json.clone() + "\n"))?;
+        progress.say(&format!("wrote {}", path.display()));
+    }
+    if let Some(path) = &args.journal {
+        write(path, &format!("{journal:#}\n"))?;
         progress.say(&format!("wrote {}", path.display()));
     }
     if let Some(path) = &args.junit {

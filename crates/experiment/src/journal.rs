@@ -39,23 +39,29 @@ impl Status {
 
 /// One activity, as it went.
 #[derive(Clone, Debug)]
-pub(crate) struct Record {
-    pub(crate) activity: Value,
-    pub(crate) output: Value,
-    pub(crate) start: Duration,
-    pub(crate) end: Option<Duration>,
+pub struct Record {
+    /// As the experiment declares it.
+    pub activity: Value,
+    /// What it gave.
+    pub output: Value,
+    /// Since 1970.
+    pub start: Duration,
+    /// Since 1970; `None`: it did not end.
+    pub end: Option<Duration>,
     /// Why it failed; `None` while it runs and if it succeeded.
-    pub(crate) failure: Option<String>,
+    pub failure: Option<String>,
     /// Only of the hypothesis.
-    pub(crate) tolerance_met: Option<bool>,
+    pub tolerance_met: Option<bool>,
 }
 
 impl Record {
-    pub(crate) fn new(activity: Value, start: Duration) -> Self {
+    /// One that has begun.
+    pub fn new(activity: Value, start: Duration) -> Self {
         Self { activity, output: Value::Null, start, end: None, failure: None, tolerance_met: None }
     }
 
-    pub(crate) fn succeeded(&self) -> bool {
+    /// Whether it ended, and well.
+    pub fn succeeded(&self) -> bool {
         self.end.is_some() && self.failure.is_none()
     }
 
@@ -84,10 +90,11 @@ impl Record {
 
 /// The hypothesis, as it was found once.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SteadyState {
+pub struct SteadyState {
     /// `None` until all probes were looked at.
-    pub(crate) met: Option<bool>,
-    pub(crate) probes: Vec<Record>,
+    pub met: Option<bool>,
+    /// In the order of the hypothesis.
+    pub probes: Vec<Record>,
 }
 
 impl SteadyState {
@@ -104,37 +111,75 @@ impl SteadyState {
 
 /// A fault of the lab, as it went.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct LabRecord {
-    pub(crate) id: String,
-    pub(crate) activity: String,
+pub struct LabRecord {
+    /// Its chaos id.
+    pub id: String,
+    /// Name of the activity that asked for it.
+    pub activity: String,
     /// As the lab said it last.
-    pub(crate) state: String,
+    pub state: String,
+    /// When it came into force, since 1970, as far as that is known.
+    pub since: Option<Duration>,
+    /// When it was seen to be gone.
+    pub until: Option<Duration>,
+}
+
+impl LabRecord {
+    /// One that was asked for, and of which nothing is known yet.
+    pub fn new(id: impl Into<String>, activity: impl Into<String>) -> Self {
+        let (id, activity) = (id.into(), activity.into());
+        Self { id, activity, state: "unknown".to_owned(), since: None, until: None }
+    }
+
+    fn value(&self) -> Value {
+        let mut value = json!({ "id": self.id, "activity": self.activity, "state": self.state });
+        for (name, moment) in [("since", self.since), ("until", self.until)] {
+            if let Some(moment) = moment {
+                value[name] = json!(iso(moment));
+            }
+        }
+        value
+    }
 }
 
 /// A condition that ended the run.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Aborted {
-    pub(crate) probe: String,
-    pub(crate) lasted: Duration,
+pub struct Aborted {
+    /// Its probe.
+    pub probe: String,
+    /// How long it was out of its tolerance.
+    pub lasted: Duration,
 }
 
 /// What a run has left so far.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Journal {
-    pub(crate) start: Duration,
-    pub(crate) end: Option<Duration>,
-    pub(crate) status: Option<Status>,
-    pub(crate) deviated: bool,
-    pub(crate) before: Option<SteadyState>,
-    pub(crate) during: Vec<SteadyState>,
-    pub(crate) after: Option<SteadyState>,
-    pub(crate) run: Vec<Record>,
-    pub(crate) rollbacks: Vec<Record>,
-    /// Ours.
-    pub(crate) after_revert: Option<SteadyState>,
-    pub(crate) recovery: Option<Duration>,
-    pub(crate) lab: Vec<LabRecord>,
-    pub(crate) aborted: Option<Aborted>,
+pub struct Journal {
+    /// Since 1970.
+    pub start: Duration,
+    /// Since 1970; `None`: it has not ended.
+    pub end: Option<Duration>,
+    /// `None`: nothing ended it early.
+    pub status: Option<Status>,
+    /// The hypothesis did not hold afterwards.
+    pub deviated: bool,
+    /// The hypothesis before the method.
+    pub before: Option<SteadyState>,
+    /// The hypothesis meanwhile, look by look.
+    pub during: Vec<SteadyState>,
+    /// The hypothesis after the method.
+    pub after: Option<SteadyState>,
+    /// The method.
+    pub run: Vec<Record>,
+    /// What was played to take things back.
+    pub rollbacks: Vec<Record>,
+    /// The hypothesis after all faults were taken back. Ours, as what follows.
+    pub after_revert: Option<SteadyState>,
+    /// How long it took until it held then.
+    pub recovery: Option<Duration>,
+    /// Faults of the lab.
+    pub lab: Vec<LabRecord>,
+    /// What ended the method.
+    pub aborted: Option<Aborted>,
 }
 
 /// Where a run took place.
@@ -147,12 +192,18 @@ pub struct Host {
 }
 
 /// What a journal tells beside what happened.
-pub(crate) struct Frame<'f> {
-    pub(crate) experiment: &'f Value,
-    pub(crate) host: &'f Host,
-    pub(crate) version: &'f str,
-    pub(crate) seed: u64,
-    pub(crate) verdict: &'f Verdict,
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'f> {
+    /// The experiment, as it was read.
+    pub experiment: &'f Value,
+    /// Where it ran.
+    pub host: &'f Host,
+    /// Our version.
+    pub version: &'f str,
+    /// Everything random was drawn from it.
+    pub seed: u64,
+    /// The four answers.
+    pub verdict: &'f Verdict,
 }
 
 impl Journal {
@@ -160,7 +211,8 @@ impl Journal {
         self.status.unwrap_or(Status::Completed)
     }
 
-    pub(crate) fn value(&self, frame: &Frame<'_>) -> Value {
+    /// The document.
+    pub fn value(&self, frame: &Frame<'_>) -> Value {
         let records = |list: &[Record]| list.iter().map(Record::value).collect::<Vec<_>>();
         let state = |state: &Option<SteadyState>| state.as_ref().map(SteadyState::value);
         let end = self.end.unwrap_or(self.start);
@@ -193,11 +245,7 @@ impl Journal {
     }
 
     fn ours(&self, frame: &Frame<'_>) -> Value {
-        let injections: Vec<Value> = self
-            .lab
-            .iter()
-            .map(|one| json!({ "id": one.id, "activity": one.activity, "state": one.state }))
-            .collect();
+        let injections: Vec<Value> = self.lab.iter().map(LabRecord::value).collect();
         let aborted = self.aborted.as_ref().map(
             |aborted| json!({ "probe": aborted.probe, "lasted_s": aborted.lasted.as_secs_f64() }),
         );

@@ -25,7 +25,7 @@ pub use call::{Arguments, Call, HttpCall, HttpReply, Outcome, ProcessCall, Proce
 pub use chaos_mesh::{Imported, LeftOut, import};
 pub use document::Syntax;
 pub use extension::{Abort, Extension};
-pub use journal::{Host, Status};
+pub use journal::{Aborted, Frame, Host, Journal, LabRecord, Record, Status, SteadyState};
 pub use model::{Dry, Experiment, HypothesisStrategy, RollbackStrategy};
 pub use native::{Injection, LabCall, Target, Wanted};
 pub use runner::{CallId, Event, Next, Note, Options, Runner};

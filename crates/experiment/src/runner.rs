@@ -310,11 +310,7 @@ impl Context {
                     None => ChaosId::new(self.now, &mut self.random).to_string(),
                 };
                 injection.id = Some(id.clone());
-                self.journal.lab.push(LabRecord {
-                    id: id.clone(),
-                    activity: activity.to_owned(),
-                    state: "unknown".to_owned(),
-                });
+                self.journal.lab.push(LabRecord::new(id.clone(), activity));
                 Some(InjectionName { id, activity: activity.to_owned() })
             }
             LabCall::Revert(wanted) | LabCall::InForce(wanted) => {
@@ -361,11 +357,8 @@ impl Context {
         for victim in victims.into_iter().flatten() {
             let Some(id) = victim.get("id").and_then(Value::as_str) else { continue };
             if !self.journal.lab.iter().any(|record| record.id == id) {
-                self.journal.lab.push(LabRecord {
-                    id: id.to_owned(),
-                    activity: injection.activity.clone(),
-                    state: "unknown".to_owned(),
-                });
+                let activity = injection.activity.clone();
+                self.journal.lab.push(LabRecord::new(id, activity));
             }
             if let Some(state) = state_of(victim) {
                 self.set_state(id, state);

@@ -193,7 +193,7 @@ fn report(runner: &Runner, journal: &Path) -> anyhow::Result<()> {
 }
 
 /// As the kernel says it.
-fn host() -> Host {
+pub(crate) fn host() -> Host {
     let read = |name: &str| {
         let text = fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
         text.trim().to_owned()

@@ -45,6 +45,15 @@ pub(crate) struct Mark {
     pub(crate) label: String,
 }
 
+/// A stretch of time in which something was so: shaded behind the lines.
+#[derive(Clone, Debug)]
+pub(crate) struct Band {
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    /// Told when the pointer rests on it.
+    pub(crate) title: String,
+}
+
 /// What is told of the place under the pointer: a head line and more.
 #[derive(Clone, Debug)]
 pub(crate) struct Tip {
@@ -63,6 +72,9 @@ pub(crate) struct Chart<'a> {
     pub(crate) marks: Vec<Mark>,
     /// Legend of the marks.
     pub(crate) marks_name: Option<&'a str>,
+    pub(crate) bands: Vec<Band>,
+    /// Legend of the bands.
+    pub(crate) bands_name: Option<&'a str>,
     pub(crate) tips: Vec<Tip>,
 }
 
@@ -135,6 +147,10 @@ impl Chart<'_> {
                 html,
                 "<span><i{class} style=\"background:var(--{colour})\"></i>{name}</span>"
             );
+        }
+        if let Some(name) = self.bands_name {
+            let name = escape(name);
+            let _ = write!(html, "<span><i class=\"band\"></i>{name}</span>");
         }
         if let Some(name) = self.marks_name {
             let _ = write!(html, "<span><i class=\"mark\"></i>{name}</span>");

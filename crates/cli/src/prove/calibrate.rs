@@ -28,7 +28,7 @@ const SHARE: f64 = 0.5;
 const LOWER: f64 = 0.7;
 const STEPS_MAX: usize = 5;
 const RATE_MIN: f64 = 50.0;
-/// A sustained rate answers all but 1 % within this time.
+/// So much without a link.
 const P99_MS_MAX: f64 = 50.0;
 /// The same with a link: as a multiple of what its loss costs connections that wait for each time-out.
 /// What shares a connection with a packet that was lost waits with it.
@@ -41,6 +41,15 @@ pub(crate) struct Calibration {
     pub(crate) capacity_rps: f64,
     /// Open-loop steps, the last of which was taken.
     pub(crate) steps: Vec<Step>,
+}
+
+/// What was found before the measured part.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Calibrated {
+    /// `None`: the rate was given.
+    pub(crate) calibration: Option<Calibration>,
+    /// The load at the rate of the measured part.
+    pub(crate) last: Step,
 }
 
 /// One rate that was tried.
@@ -59,11 +68,13 @@ pub(crate) fn run(
     tokens: &Arc<TokenPool>,
     interrupt: &Interrupt,
     progress: &Progress,
-) -> anyhow::Result<Option<Calibration>> {
+) -> anyhow::Result<Calibrated> {
+    let p99_ms_max = p99_ms_max(plan);
     if let Some(rate) = plan.profile.traffic.rate {
         progress.say(&format!("warming up at {rate:.0} requests/s"));
-        drive(plan, stage, tokens, plan.arrivals(rate), interrupt)?;
-        return Ok(None);
+        let report = drive(plan, stage, tokens, plan.arrivals(rate), interrupt)?;
+        let last = Step::of(rate, &report, p99_ms_max);
+        return Ok(Calibrated { calibration: None, last });
     }
     progress.say("calibrating: finding a rate that this machine sustains");
     let in_flight = usize::from(plan.profile.traffic.connections) * IN_FLIGHT_PER_CONNECTION;
@@ -76,22 +87,12 @@ pub(crate) fn run(
     )?;
     let mut calibration = Calibration { capacity_rps: closed.throughput_rps, steps: Vec::new() };
     let mut rate = rounded(closed.throughput_rps * SHARE);
-    let p99_ms_max = plan
-        .profile
-        .link
-        .as_ref()
-        .map_or(P99_MS_MAX, |weather| Floor::of(weather).p99_by_time_out_ms * P99_FACTOR_MAX);
+    let mut last = Step::of(rate, &closed, p99_ms_max);
     while !interrupt.is_set() {
         let report = drive(plan, stage, tokens, plan.arrivals(rate), interrupt)?;
-        let step = Step {
-            rate,
-            p99_ms: report.latency_ms.p99,
-            failed: report.failed,
-            sustained: report.failed == 0 && report.latency_ms.p99 <= p99_ms_max,
-        };
-        let enough = step.sustained || calibration.steps.len() + 1 >= STEPS_MAX;
-        calibration.steps.push(step);
-        if enough {
+        last = Step::of(rate, &report, p99_ms_max);
+        calibration.steps.push(last.clone());
+        if last.sustained || calibration.steps.len() >= STEPS_MAX {
             break;
         }
         rate = rounded(rate * LOWER);
@@ -101,7 +102,24 @@ pub(crate) fn run(
         calibration.capacity_rps
     ));
     plan.profile.traffic.rate = Some(rate);
-    Ok(Some(calibration))
+    Ok(Calibrated { calibration: Some(calibration), last })
+}
+
+/// A sustained rate answers all but 1 % within this time.
+fn p99_ms_max(plan: &Plan) -> f64 {
+    let link = plan.profile.link.as_ref();
+    link.map_or(P99_MS_MAX, |weather| Floor::of(weather).p99_by_time_out_ms * P99_FACTOR_MAX)
+}
+
+impl Step {
+    fn of(rate: f64, report: &LoadReport, p99_ms_max: f64) -> Self {
+        Self {
+            rate,
+            p99_ms: report.latency_ms.p99,
+            failed: report.failed,
+            sustained: report.failed == 0 && report.latency_ms.p99 <= p99_ms_max,
+        }
+    }
 }
 
 fn drive(

@@ -10,9 +10,9 @@ use bulkhead_load::{ClassReport, ConnectionReport, FailureSample, LoadReport, Ro
 use serde::Serialize;
 
 use super::against::PeerResult;
-use super::calibrate::Calibration;
+use super::calibrate::{Calibrated, Calibration, Step};
 use super::faults::FaultEvent;
-use super::link::LinkSeen;
+use super::link::{LinkSeen, whole_milliseconds};
 use super::memory::Environment;
 use super::plan::{CLASSES, FLOOD_CLASS, HELD_CLASS, Plan};
 use super::preflight::Preflight;
@@ -64,6 +64,8 @@ pub(crate) struct Document {
     pub(crate) timeline: Vec<Second>,
     pub(crate) failure_samples: Vec<FailureSample>,
     pub(crate) calibration: Option<Calibration>,
+    /// The load at this rate before the first kill, when the link had its faults already.
+    pub(crate) before: Step,
     /// The profile, as `--profile` names it.
     pub(crate) profile: String,
     /// What the profile says of itself; may be empty.
@@ -81,6 +83,8 @@ pub(crate) struct Document {
     pub(crate) seed: u64,
     /// The command that makes the same run again.
     pub(crate) command: String,
+    /// When the measured part began, since 1970.
+    pub(crate) began_unix_ms: u64,
     /// When the run ended.
     pub(crate) ended_unix_s: u64,
     pub(crate) environment: Environment,
@@ -142,7 +146,7 @@ impl Document {
     pub(crate) fn new(
         plan: &Plan,
         preflight: Preflight,
-        calibration: Option<Calibration>,
+        calibrated: Calibrated,
         storm: &Storm,
     ) -> Self {
         let checks = checks(storm, &preflight, plan);
@@ -192,7 +196,8 @@ impl Document {
             against: Vec::new(),
             timeline: timeline(storm),
             failure_samples: [&load.failure_samples[..], &held.failure_samples].concat(),
-            calibration,
+            calibration: calibrated.calibration,
+            before: calibrated.last,
             profile: plan.source.to_string(),
             description: plan.profile.description.clone(),
             duration_s: load.duration_s.min(plan.profile.duration.as_secs_f64()),
@@ -204,6 +209,7 @@ impl Document {
             tokens: if jwt { plan.tokens } else { 0 },
             seed: plan.seed,
             command: plan.command(),
+            began_unix_ms: whole_milliseconds(storm.began_unix),
             ended_unix_s: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or(Duration::ZERO)

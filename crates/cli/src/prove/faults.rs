@@ -10,6 +10,7 @@ use bulkhead_chaos::FaultRule;
 use serde::Serialize;
 
 use super::ground::Party;
+use super::plan::Plan;
 use super::profile::TimedFault;
 use super::progress::StormProgress;
 use super::stage::Stage;
@@ -46,10 +47,10 @@ pub(crate) struct Faults<'a> {
 }
 
 impl<'a> Faults<'a> {
-    pub(crate) fn new(stage: &'a Stage, faults: &'a [TimedFault], seed: u64) -> Self {
-        let mut pending: Vec<_> = faults.iter().collect();
-        pending.sort_by_key(|timed| std::cmp::Reverse(timed.at));
-        Self { stage, seed, pending, events: Vec::new() }
+    pub(crate) fn new(stage: &'a Stage, plan: &'a Plan) -> Self {
+        let mut pending = plan.profile.faults_in_order();
+        pending.reverse();
+        Self { stage, seed: plan.seed, pending, events: Vec::new() }
     }
 
     /// Puts what is due, and looks at what was put.

@@ -16,6 +16,7 @@ use bulkhead_lab::{
     Links, Namespace, Surroundings,
 };
 use rustix::process::Signal;
+use serde::Serialize;
 
 use super::weather::{Place, Weather};
 
@@ -134,7 +135,7 @@ impl Ground {
             orders: Vec::new(),
             verified: Probed::default(),
         };
-        let mut random = Random::new(seed);
+        let (mut random, from) = (Random::new(seed), unix());
         for fault in weather.faults() {
             let order = Order {
                 id: ChaosId::new(unix(), &mut random),
@@ -147,7 +148,7 @@ impl Ground {
             imposed.injector.inject(&order, &handle, around(COMMAND_TIMEOUT))?;
             imposed.orders.push((order, handle));
         }
-        imposed.verified = imposed.probe(LinkInjector::verify);
+        imposed.verified = imposed.probe(LinkInjector::verify, from);
         Ok(Some(imposed))
     }
 
@@ -181,6 +182,10 @@ pub(crate) struct Probed {
     /// `None`: they came to no end, which says nothing.
     pub(crate) holds: Option<bool>,
     pub(crate) seen: String,
+    /// When what they look at was begun, since 1970.
+    pub(crate) from: Duration,
+    /// When they ended, since 1970.
+    pub(crate) until: Duration,
 }
 
 impl Probed {
@@ -192,6 +197,14 @@ impl Probed {
             None => format!("probes came to no end: {}", self.seen),
         }
     }
+}
+
+/// A fault of the link, as it was ordered.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct LinkFault {
+    /// Its chaos id.
+    pub(crate) id: String,
+    pub(crate) fault: Fault,
 }
 
 /// Faults that are in force on the link. They end with their time, with the link, or by `revert`.
@@ -208,16 +221,25 @@ type Look = fn(&LinkInjector, &Order, &Handle, Surroundings) -> Result<Evidence,
 impl Imposed {
     /// Takes everything back and looks whether it is gone.
     pub(crate) fn revert(self) -> Probed {
+        let from = unix();
         for (order, handle) in &self.orders {
             if let Err(error) = self.injector.revert(order, handle, around(COMMAND_TIMEOUT)) {
-                return Probed { holds: Some(false), seen: error.to_string() };
+                let (holds, seen) = (Some(false), error.to_string());
+                return Probed { holds, seen, from, until: unix() };
             }
         }
-        self.probe(LinkInjector::verify_reverted)
+        self.probe(LinkInjector::verify_reverted, from)
     }
 
-    fn probe(&self, look: Look) -> Probed {
-        let mut all = Probed { holds: Some(true), seen: String::new() };
+    /// Ids and faults, as they were ordered.
+    pub(crate) fn faults(&self) -> Vec<LinkFault> {
+        let fault =
+            |order: &Order| LinkFault { id: order.id.to_string(), fault: order.fault.clone() };
+        self.orders.iter().map(|(order, _)| fault(order)).collect()
+    }
+
+    fn probe(&self, look: Look, from: Duration) -> Probed {
+        let mut all = Probed { holds: Some(true), from, ..Probed::default() };
         for (order, handle) in &self.orders {
             let one = self.probe_one(look, order, handle);
             all.holds = match (all.holds, one.holds) {
@@ -230,6 +252,7 @@ impl Imposed {
             }
             all.seen += &format!("{}: {}", order.fault.kind(), one.seen);
         }
+        all.until = unix();
         all
     }
 
@@ -237,11 +260,13 @@ impl Imposed {
         let mut told = String::new();
         for _ in 0..PROBE_ATTEMPTS {
             match look(&self.injector, order, handle, around(PROBE_TIMEOUT)) {
-                Ok(Evidence { holds, seen }) => return Probed { holds: Some(holds), seen },
+                Ok(Evidence { holds, seen }) => {
+                    return Probed { holds: Some(holds), seen, ..Probed::default() };
+                }
                 Err(error) => told = error.to_string(),
             }
         }
-        Probed { holds: None, seen: told }
+        Probed { seen: told, ..Probed::default() }
     }
 }
 
@@ -271,6 +296,7 @@ fn around(timeout: Duration) -> Surroundings {
     Surroundings { deadline: Instant::now() + timeout, unix: unix() }
 }
 
-fn unix() -> Duration {
+/// Now, since 1970.
+pub(crate) fn unix() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

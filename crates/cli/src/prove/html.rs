@@ -12,6 +12,7 @@ use super::table::mebibytes;
 use super::verdict::sentence;
 
 mod charts;
+mod lanes;
 mod tables;
 mod weather;
 
@@ -32,6 +33,7 @@ pub(crate) fn render(document: &Document, json: &str) -> String {
          Logarithmic.",
         &charts::latency(document),
     );
+    lanes::card(&mut page, document);
     weather::against(&mut page, document);
     weather::link(&mut page, document);
     tables::checks(&mut page, document);
@@ -60,12 +62,12 @@ pub(crate) fn render(document: &Document, json: &str) -> String {
 fn header(page: &mut String, document: &Document) {
     let Document { requests, workers, .. } = document;
     let sentence = if document.passed() {
-        format!(
-            "All {} requests got their right answer while {} {} killed under them.",
-            grouped(requests.ok),
-            workers.killed,
-            if workers.killed == 1 { "worker was" } else { "workers were" }
-        )
+        let kills = match workers.killed {
+            0 => String::new(),
+            1 => " while 1 worker was killed under them".to_owned(),
+            count => format!(" while {count} workers were killed under them"),
+        };
+        format!("All {} requests got their right answer{kills}.", grouped(requests.ok))
     } else {
         let failed = document.checks.iter().filter(|check| !check.pass).count();
         format!(

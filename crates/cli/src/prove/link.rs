@@ -1,12 +1,14 @@
 //! What the link of a storm was seen to do, beside what it was asked to.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use bulkhead_chaos::{Interval, Proportion};
 use bulkhead_lab::LaneReport;
 
 use super::floor::Floor;
-use super::ground::{Counted, Probed};
+use super::ground::{Counted, LinkFault, Probed};
 use super::weather::{Weather, milliseconds};
 
 /// Fewer packets in a direction say too little about its loss.
@@ -42,6 +44,16 @@ pub(crate) struct LinkSeen {
     pub(crate) late_p99_ms: f64,
     /// CPU time of the box over the packets.
     pub(crate) cpu_us_per_packet: f64,
+    /// What was ordered.
+    pub(crate) faults: Vec<LinkFault>,
+    /// When the faults were imposed, since 1970.
+    pub(crate) imposed_unix_ms: u64,
+    /// When probes had met them.
+    pub(crate) in_force_unix_ms: u64,
+    /// When they were taken back.
+    pub(crate) taken_back_unix_ms: u64,
+    /// When probes had looked whether they are gone.
+    pub(crate) gone_unix_ms: u64,
     /// Whether probes met the faults before the storm; `None`: they came to no end.
     pub(crate) probes_held: Option<bool>,
     pub(crate) probes: String,
@@ -70,6 +82,7 @@ impl LinkSeen {
         weather: &Weather,
         congestion_control: String,
         [before, after]: [&Counted; 2],
+        faults: Vec<LinkFault>,
         verified: Probed,
         reverted: Probed,
     ) -> Self {
@@ -98,6 +111,11 @@ impl LinkSeen {
                 + dropped(&is).saturating_sub(dropped(&was)),
             late_p99_ms: after.report.lateness.value_at_quantile(0.99) as f64 / 1e6,
             cpu_us_per_packet: cpu.as_secs_f64() * 1e6 / packets as f64,
+            faults,
+            imposed_unix_ms: whole_milliseconds(verified.from),
+            in_force_unix_ms: whole_milliseconds(verified.until),
+            taken_back_unix_ms: whole_milliseconds(reverted.from),
+            gone_unix_ms: whole_milliseconds(reverted.until),
             probes_held: verified.holds,
             probes: verified.seen,
             reverted: reverted.holds,
@@ -129,6 +147,11 @@ impl LinkSeen {
     }
 }
 
+/// Of a moment since 1970.
+pub(crate) fn whole_milliseconds(moment: Duration) -> u64 {
+    u64::try_from(moment.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl LaneSeen {
     fn between(before: &LaneReport, after: &LaneReport) -> Self {
         let (before, after) = (&before.counts, &after.counts);
@@ -153,6 +176,8 @@ impl LaneSeen {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use bulkhead_chaos::Fault;
+
     use crate::prove::weather::Place;
 
     /// The article's link, as it should be.
@@ -182,6 +207,14 @@ pub(crate) mod tests {
             dropped_unasked: 0,
             late_p99_ms: 0.2,
             cpu_us_per_packet: 10.0,
+            faults: vec![LinkFault {
+                id: "01940000-0000-7000-8000-000000000000".to_owned(),
+                fault: Fault::Network(weather.faults().remove(0)),
+            }],
+            imposed_unix_ms: 998_000,
+            in_force_unix_ms: 999_000,
+            taken_back_unix_ms: 1_005_000,
+            gone_unix_ms: 1_006_000,
             probes_held: Some(true),
             probes: "16 of 116 probes lost".to_owned(),
             reverted: Some(true),

@@ -113,6 +113,13 @@ pub(crate) struct Limits {
 }
 
 impl Profile {
+    /// The faults by their beginnings; those of the same moment as they stand in the file.
+    pub(crate) fn faults_in_order(&self) -> Vec<&TimedFault> {
+        let mut faults: Vec<_> = self.faults.iter().collect();
+        faults.sort_by_key(|timed| timed.at);
+        faults
+    }
+
     /// Parses a profile. `file` is its name in diagnostics.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use bulkhead_load::{Load, LoadReport};
 use serde::Serialize;
 
 use super::faults::{FaultEvent, Faults};
+use super::ground::unix;
 use super::link::LinkSeen;
 use super::memory::{oom_kills, rss_bytes};
 use super::plan::Plan;
@@ -36,6 +37,8 @@ pub(crate) struct KillEvent {
     pub(crate) evacuation_ms: f64,
     /// The worker's successor was seen at work.
     pub(crate) came_back: bool,
+    /// When that was seen, in seconds since the start of the measured part.
+    pub(crate) back_s: Option<f64>,
     /// Why it could not be killed.
     pub(crate) error: Option<String>,
     /// Of the worker, before.
@@ -57,6 +60,8 @@ pub(crate) struct Storm {
     pub(crate) kills: Vec<KillEvent>,
     pub(crate) faults: Vec<FaultEvent>,
     pub(crate) interrupted: bool,
+    /// When the measured part began, since 1970.
+    pub(crate) began_unix: Duration,
     pub(crate) evacuated_connections: u64,
     pub(crate) lost_connections: u64,
     pub(crate) workers_alive: usize,
@@ -92,7 +97,7 @@ pub(crate) fn run(
         bar: &bar,
         started: load.started(),
         kills: Vec::new(),
-        faults: Faults::new(stage, &plan.profile.faults, plan.seed),
+        faults: Faults::new(stage, plan),
         rss: Vec::new(),
         rss_start: None,
         rss_end: None,
@@ -110,7 +115,8 @@ pub(crate) fn run(
     });
     director.look_for_successors();
     let Director { kills, faults, rss, rss_start, rss_end, started, .. } = director;
-    let faults = faults.end(started.elapsed());
+    let elapsed = started.elapsed();
+    let faults = faults.end(elapsed);
     bar.end();
     let after = stage.gateway.evacuation_totals();
     let rss_end = rss_end.unwrap_or_else(rss_bytes);
@@ -123,6 +129,7 @@ pub(crate) fn run(
         kills,
         faults,
         interrupted,
+        began_unix: unix().saturating_sub(elapsed),
         evacuated_connections: after.evacuated_connections - before.evacuated_connections,
         lost_connections: after.lost_connections - before.lost_connections,
         workers_alive: stage.gateway.workers().iter().filter(|worker| worker.alive).count(),
@@ -208,6 +215,7 @@ impl Director<'_> {
                 connections_lost: report.connections_lost,
                 evacuation_ms: report.duration.as_secs_f64() * 1_000.0,
                 came_back: false,
+                back_s: None,
                 error,
                 generation,
             };
@@ -237,6 +245,9 @@ impl Director<'_> {
             kill.came_back |= workers.iter().any(|status| {
                 status.index == kill.worker && status.alive && status.generation > kill.generation
             });
+            if kill.came_back && kill.back_s.is_none() {
+                kill.back_s = Some(self.started.elapsed().as_secs_f64());
+            }
         }
     }
 }

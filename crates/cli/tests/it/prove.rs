@@ -158,11 +158,13 @@ fn a_profile_is_printed_changed_and_run() {
     let text = String::from_utf8(printed.stdout).unwrap();
     let fault = "faults: [{at: 500ms, lasts: 1s, fault: {gateway: {slow_log: {delay_ms: 20}}}}]\n";
     let profile = scratch.write("mine.yaml", text + fault);
-    let json = scratch.path().join("a.json");
+    let [json, journal] = ["a.json", "journal.json"].map(|name| scratch.path().join(name));
     let output = bulkhead()
         .args(SMALL)
         .args(["1s", "--duration", "3s", "--no-report", "--json"])
         .arg(&json)
+        .arg("--journal")
+        .arg(&journal)
         .arg("--profile")
         .arg(&profile)
         .output()
@@ -173,6 +175,17 @@ fn a_profile_is_printed_changed_and_run() {
         assert!(passed(&document, name), "{name}: {document:#}");
     }
     assert_eq!(document["faults"][0]["kind"], "gateway.slow_log");
+    let journal: Value = serde_json::from_str(&std::fs::read_to_string(journal).unwrap()).unwrap();
+    let states: Vec<_> = journal["bulkhead"]["injections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|told| (told["activity"].as_str().unwrap(), told["state"].as_str().unwrap()))
+        .collect();
+    let [(_, expired), (killed, reverted)] = states[..] else { panic!("{states:?}") };
+    assert!(killed.starts_with("kill 1: worker "), "{killed}");
+    assert_eq!((expired, reverted), ("expired", "reverted"));
+    assert_eq!(journal["deviated"], false);
 
     let wrong = scratch.write("wrong.yaml", "duration: 20s\nkills: {evry: 3s}\n");
     let output = bulkhead().args(["prove", "--profile"]).arg(&wrong).output().unwrap();

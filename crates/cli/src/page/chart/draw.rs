@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Axis, Canvas, Chart, Mark, Series, Shape, escape};
+use super::{Axis, Band, Canvas, Chart, Mark, Series, Shape, escape};
 
 /// Marks that still have room for their labels.
 const LABELS_MAX: usize = 16;
@@ -15,6 +15,7 @@ pub(super) fn svg(html: &mut String, chart: &Chart<'_>, canvas: &Canvas) {
          data-left=\"{left}\" data-right=\"{right}\">",
         escape(chart.label)
     );
+    bands(html, chart, canvas);
     vertical_axis(html, &chart.y, canvas);
     horizontal_axis(html, &chart.x, canvas);
     for one in &chart.series {
@@ -112,6 +113,21 @@ fn series(html: &mut String, chart: &Chart<'_>, series: &Series<'_>, canvas: &Ca
          stroke-linejoin=\"round\"/>",
         line.join(" ")
     );
+}
+
+fn bands(html: &mut String, chart: &Chart<'_>, canvas: &Canvas) {
+    let Canvas { top, bottom, .. } = canvas;
+    for Band { from, to, title } in &chart.bands {
+        let [left, right] = [from, to].map(|x| canvas.x(&chart.x, *x));
+        let _ = write!(
+            html,
+            "<rect class=\"band\" x=\"{left:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{:.1}\">\
+             <title>{}</title></rect>",
+            (right - left).max(1.0),
+            bottom - top,
+            escape(title)
+        );
+    }
 }
 
 fn marks(html: &mut String, chart: &Chart<'_>, canvas: &Canvas) {

@@ -8,6 +8,8 @@ fn chart(series: Vec<Series<'static>>) -> Chart<'static> {
         series,
         marks: Vec::new(),
         marks_name: None,
+        bands: Vec::new(),
+        bands_name: None,
         tips: Vec::new(),
     }
 }
@@ -38,6 +40,8 @@ fn tips_and_marks_stand_at_their_places() {
         tips: vec![Tip { x: 5.0, lines: vec!["\"five\"".to_owned(), "<5>".to_owned()] }],
         marks: vec![Mark { x: 2.5, title: "2.5 s".to_owned(), label: "✕".to_owned() }],
         marks_name: Some("killed"),
+        bands: vec![Band { from: 2.0, to: 4.0, title: "slow".to_owned() }],
+        bands_name: Some("fault"),
         ..chart(vec![series(&[(1.0, 1.0)], Shape::Line)])
     };
     let html = chart.html();
@@ -46,6 +50,7 @@ fn tips_and_marks_stand_at_their_places() {
             "data-tips=\"[[0.5,&quot;\\&quot;five\\&quot;&quot;,&quot;&lt;5&gt;&quot;]]\""
         )
     );
+    assert!(html.contains("class=\"band\" x=\"247.6\" y=\"26\" width=\"185.6\""), "{html}");
     assert!(html.contains("<title>2.5 s</title>") && html.contains("x1=\"294.0\""), "{html}");
     assert_eq!(html.matches("<circle").count(), 2, "a lone value is a point: {html}");
 }

@@ -3,9 +3,20 @@ use serde_json::Value;
 use super::*;
 use crate::prove::verdict::tests::{plan, preflight, storm};
 
+/// The rate was given, and was sustained.
+fn calibrated() -> Calibrated {
+    let last = Step { rate: 100.0, p99_ms: 1.5, failed: 0, sustained: true };
+    Calibrated { calibration: None, last }
+}
+
 /// A document of a small run in which all went well.
 pub(crate) fn document() -> Document {
-    Document::new(&plan(), preflight(), None, &storm())
+    of(&storm())
+}
+
+/// What a run of [`plan`] gives that saw this.
+pub(crate) fn of(storm: &Storm) -> Document {
+    Document::new(&plan(), preflight(), calibrated(), storm)
 }
 
 #[test]
@@ -63,7 +74,7 @@ fn figures_are_those_of_the_run() {
 fn one_failed_request_fails_the_run() {
     let mut storm = storm();
     storm.load.failed = 1;
-    let document = Document::new(&plan(), preflight(), None, &storm);
+    let document = of(&storm);
     assert!(!document.passed());
     assert_eq!(document.verdict, "fail");
 }

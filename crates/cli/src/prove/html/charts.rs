@@ -1,9 +1,10 @@
 //! The report's charts: time on the horizontal axis, kills as dashed lines across.
 
-use crate::page::chart::{Axis, Chart, Mark, Series, Shape, Tip};
+use crate::page::chart::{Axis, Band, Chart, Mark, Series, Shape, Tip};
 use crate::page::{grouped, number};
 
 use super::super::document::{Document, Second};
+use super::super::faults::FaultEvent;
 use super::super::table::mebibytes;
 
 /// Right answers per second, HTTP/2 on top of gRPC.
@@ -89,12 +90,16 @@ fn chart(
     tip: impl Fn(&Second) -> Vec<String>,
 ) -> String {
     let last = document.timeline.last().map_or(1, |second| second.row.second + 1) as f64;
+    let bands = bands(document);
     let tips = document.timeline.iter().map(|second| {
         let number = second.row.second;
         let kills = document.workers.kills.iter().filter(|kill| kill.at_s as u64 == number);
         let mut lines = vec![format!("second {}", number + 1)];
         lines.extend(tip(second));
         lines.extend(kills.map(|kill| format!("worker {} killed", kill.worker)));
+        let now = number as f64;
+        let in_force = bands.iter().filter(|band| band.from < now + 1.0 && band.to > now);
+        lines.extend(in_force.map(|band| format!("{} in force", band.title)));
         Tip { x: number as f64 + 0.5, lines }
     });
     Chart {
@@ -103,10 +108,23 @@ fn chart(
         y,
         series,
         marks: kills(document),
-        marks_name: Some("worker killed"),
+        marks_name: (!document.workers.kills.is_empty()).then_some("worker killed"),
+        bands: bands.clone(),
+        bands_name: (!document.faults.is_empty()).then_some("fault in force"),
         tips: tips.collect(),
     }
     .html()
+}
+
+/// When faults of the profile were in force. Those of the link always are.
+fn bands(document: &Document) -> Vec<Band> {
+    let faults = document.faults.iter().filter(|fault| fault.took_hold);
+    let band = |fault: &FaultEvent| Band {
+        from: fault.at_s,
+        to: fault.until_s.unwrap_or(document.duration_s).min(document.duration_s),
+        title: fault.kind.to_owned(),
+    };
+    faults.map(band).collect()
 }
 
 /// Workers of the same round share a mark.

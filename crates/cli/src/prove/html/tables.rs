@@ -7,8 +7,8 @@ use crate::page::{escape, grouped, number};
 use super::super::document::Document;
 
 pub(super) fn checks(page: &mut String, document: &Document) {
-    *page += "<section class=\"card\"><h2>Checks</h2><p>All must pass. The limits are fixed in the \
-              program; none depends on what was seen.</p><table><tr><th><th>Check<th>About<th class=\"number\">\
+    *page += "<section class=\"card\"><h2>Checks</h2><p>All must pass. The limits are those of the \
+              profile, or fixed in the program; none depends on what was seen.</p><table><tr><th><th>Check<th>About<th class=\"number\">\
               Measured<th class=\"number\">Must be</tr>\n";
     for check in &document.checks {
         let mark = if check.pass { "ok\">✓ pass" } else { "bad\">✕ fail" };
@@ -69,6 +69,9 @@ pub(super) fn protocols(page: &mut String, document: &Document) {
 }
 
 pub(super) fn kills(page: &mut String, document: &Document) {
+    if document.workers.kills.is_empty() {
+        return;
+    }
     *page += "<section class=\"card\"><h2>Worker kills</h2><p>A kill stops a worker's event loop for \
               good. Its connections and the requests in flight on them move to the other workers and \
               go on; a successor takes its place.</p><table><tr><th>At<th>Worker\

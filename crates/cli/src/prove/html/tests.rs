@@ -40,6 +40,26 @@ fn its_figures_are_those_of_the_json() {
 }
 
 #[test]
+fn faults_and_compartments_have_their_lanes() {
+    let mut document = document();
+    document.faults = vec![crate::prove::verdict::tests::fault()];
+    document.link = Some(crate::prove::link::tests::link());
+    let page = page(&document);
+    for part in [
+        // Of 3 s: the fault from 1 to 2 s, the kill at 1.002 s until the successor at 1.01 s.
+        "<span title=\"fault 1\">fault 1</span>\
+         <div><i class=\"fault\" style=\"left:33.33%;width:33.33%\"",
+        "<i class=\"gone\" style=\"left:33.40%;width:0.27%\"",
+        "client: 12 % lost each way, 40 ± 40 ms</i>",
+        "<title>gateway.slow_log</title>",
+        "fault in force</span>",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert_eq!(page.matches("<span title=\"worker").count(), 8);
+}
+
+#[test]
 fn what_came_from_outside_cannot_become_markup() {
     let mut document = document();
     document.verdict = "fail";

@@ -58,6 +58,7 @@ fn kill() -> KillEvent {
         connections_lost: 0,
         evacuation_ms: 0.42,
         came_back: true,
+        back_s: Some(1.01),
         error: None,
         generation: 0,
     }
@@ -116,6 +117,7 @@ pub(crate) fn storm() -> Storm {
         kills: vec![kill()],
         faults: Vec::new(),
         interrupted: false,
+        began_unix: Duration::from_secs(1_000),
         evacuated_connections: 4,
         lost_connections: 0,
         workers_alive: 8,
@@ -182,7 +184,8 @@ fn an_interrupted_run_passes_only_if_somebody_was_killed() {
     assert_eq!(failing(&later, &preflight()), [""; 0]);
 }
 
-fn fault() -> FaultEvent {
+/// A fault of a profile that did what it was to do.
+pub(crate) fn fault() -> FaultEvent {
     let fault = GatewayFault::SlowLog { delay_ms: 500 };
     FaultEvent {
         id: "storm-0".to_owned(),

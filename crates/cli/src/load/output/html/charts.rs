@@ -127,6 +127,8 @@ pub(super) fn percentiles(report: &LoadReport) -> String {
         ],
         marks: Vec::new(),
         marks_name: None,
+        bands: Vec::new(),
+        bands_name: None,
     }
     .html()
 }
@@ -145,7 +147,18 @@ fn over_time(
     });
     let x = Axis::time(end);
     let tips = tips.collect();
-    Chart { label, x, y, series, marks: Vec::new(), marks_name: None, tips }.html()
+    Chart {
+        label,
+        x,
+        y,
+        series,
+        marks: Vec::new(),
+        marks_name: None,
+        bands: Vec::new(),
+        bands_name: None,
+        tips,
+    }
+    .html()
 }
 
 fn points(slots: &[Slot], of: impl Fn(&Slot) -> f64) -> Vec<(f64, f64)> {

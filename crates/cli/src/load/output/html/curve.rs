@@ -66,6 +66,8 @@ impl Curve {
             series,
             marks: marks.collect(),
             marks_name: None,
+            bands: Vec::new(),
+            bands_name: None,
             tips: tips.collect(),
         }
         .html()
