@@ -18,6 +18,7 @@ const NOW: u64 = 1_700_000_000;
 
 fn filter(public_pem: &str, cache_size: usize) -> JwtFilter {
     let spec = JwtProviderSpec {
+        name: "ours".to_owned(),
         issuer: Some("https://issuer.test".to_owned()),
         audiences: vec!["gateway".to_owned()],
         algorithms: vec![JwtAlgorithm::Rs256],
@@ -46,6 +47,7 @@ fn run(filter: &JwtFilter, request: &mut RequestHead, caches: &mut Caches) {
         client: None,
         now_unix_s: NOW,
         secure: false,
+        key_rotations: &[],
         caches,
         matched_prefix_len: None,
     };

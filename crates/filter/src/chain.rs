@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bulkhead_message::{Failure, RequestHead, ResponseHead};
 
-use crate::Caches;
+use crate::{Caches, KeyRotation};
 
 /// What a filter sees of an exchange at its request head.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Context<'a> {
     pub now_unix_s: u64,
     /// Whether the client's connection is TLS.
     pub secure: bool,
+    /// Token issuers whose keys were replaced by others on purpose.
+    pub key_rotations: &'a [Arc<KeyRotation>],
     /// The worker's caches.
     pub caches: &'a mut Caches,
     /// Bytes of the path that the route's `prefix` match covers; `None`: it matched otherwise.

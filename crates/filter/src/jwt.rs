@@ -21,12 +21,14 @@ mod claim_headers;
 mod keys;
 mod provider;
 mod reason;
+mod rotation;
 mod token;
 
 pub use cache::JwtCache;
 pub use keys::{JwtAlgorithm, JwtKeyError, KeyMaterial};
 pub use provider::{JwtProvider, JwtProviderSpec};
 pub use reason::bearer_challenge;
+pub use rotation::KeyRotation;
 
 use cache::Verified;
 use claim_headers::ClaimHeaders;
@@ -67,11 +69,16 @@ impl JwtFilter {
     }
 
     /// Verifies the token at the first provider that accepts it.
-    fn verify(&self, token: &[u8], now_s: u64) -> Result<(&Arc<JwtProvider>, Verified), Reason> {
+    fn verify(
+        &self,
+        token: &[u8],
+        now_s: u64,
+        rotations: &[Arc<KeyRotation>],
+    ) -> Result<(&Arc<JwtProvider>, Verified), Reason> {
         let parsed = Parsed::parse(token)?;
         let mut reason = Reason::Algorithm;
         for provider in &self.providers {
-            match provider.verify(&parsed, now_s) {
+            match provider.verify(&parsed, now_s, has_other_keys(provider, rotations)) {
                 Ok(times) => {
                     let headers = self.claims.render(&parsed.claims);
                     return Ok((provider, Verified { times, headers }));
@@ -86,7 +93,7 @@ impl JwtFilter {
     fn check(&self, context: &mut Context<'_>, token: Token) -> Result<(), Reason> {
         let now_s = context.now_unix_s;
         let fields = &mut context.request.fields;
-        let cache = &mut context.caches.jwt;
+        let (cache, rotations) = (&mut context.caches.jwt, context.key_rotations);
         let bytes = token.of(fields);
         let hash = self
             .providers
@@ -95,7 +102,9 @@ impl JwtFilter {
             .then(|| cache.hash(bytes, &self.claims));
         if let Some(hash) = hash {
             for provider in &self.providers {
-                if let Some(verified) = cache.get(provider, hash, bytes, &self.claims) {
+                if !has_other_keys(provider, rotations)
+                    && let Some(verified) = cache.get(provider, hash, bytes, &self.claims)
+                {
                     verified.times.check(now_s, provider.skew_s())?;
                     self.claims.apply(&verified.headers, fields);
                     return Ok(());
@@ -104,13 +113,18 @@ impl JwtFilter {
             cache.misses += 1;
         }
         let bytes: Box<[u8]> = bytes.into();
-        let (provider, verified) = self.verify(&bytes, now_s)?;
+        let (provider, verified) = self.verify(&bytes, now_s, rotations)?;
         self.claims.apply(&verified.headers, fields);
         if let Some(hash) = hash {
             cache.insert(provider, hash, bytes, &self.claims, verified);
         }
         Ok(())
     }
+}
+
+/// Whether the issuer's keys were replaced by others.
+fn has_other_keys(provider: &JwtProvider, rotations: &[Arc<KeyRotation>]) -> bool {
+    rotations.iter().any(|rotation| rotation.strikes(provider.name()))
 }
 
 impl Filter for JwtFilter {

@@ -21,7 +21,7 @@ pub use error::FilterError;
 pub use headers::{HeaderChanges, RequestHeaders, ResponseHeaders};
 pub use jwt::{
     JwtAlgorithm, JwtCache, JwtFilter, JwtKeyError, JwtProvider, JwtProviderSpec, KeyMaterial,
-    TOKEN_BYTES_MAX, bearer_challenge,
+    KeyRotation, TOKEN_BYTES_MAX, bearer_challenge,
 };
 pub use redirect::{Redirect, RedirectSpec};
 pub use respond::{FixedResponse, FixedResponseSpec};

@@ -66,6 +66,7 @@ fn provider_spec(provider: &model::JwtProvider) -> Result<JwtProviderSpec, Apply
         }
     };
     Ok(JwtProviderSpec {
+        name: provider.name.clone(),
         issuer: provider.issuer.clone(),
         audiences: provider.audiences.clone(),
         algorithms: provider.algorithms.iter().map(algorithm).collect(),

@@ -91,7 +91,7 @@ impl Worker {
         if self.challenges.any() && self.answer_challenge(key) {
             return Ok(());
         }
-        let Self { exchanges, connections, snapshot, caches, rng, .. } = self;
+        let Self { exchanges, connections, snapshot, caches, rng, injected, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return Ok(()) };
         let Some(leg) = exchange.downstream else { return Ok(()) };
         let Some(connection) = connections.get(leg.connection) else { return Ok(()) };
@@ -125,6 +125,7 @@ impl Worker {
             client: exchange.client,
             now_unix_s: self.unix_s,
             secure: received.origin.secure,
+            key_rotations: injected.key_rotations(self.now),
             caches,
             matched_prefix_len: route.prefix_len(found.matched),
         };

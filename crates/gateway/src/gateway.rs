@@ -77,10 +77,11 @@ impl Gateway {
             .map_or_else(Ticketer::new, Ok)
             .map_err(|source| ApplyError::Tls { owner: "session tickets".to_owned(), source })?;
         let key_log = options.tls_key_log.as_deref().map(open_key_log).transpose()?;
-        let compiler = Compiler::new(registry.clone(), ticketer, key_log);
         let access_log = config.access_log.as_ref().map(open_log).transpose()?;
         let logs_tls = config.access_log_tls;
-        let shared = Arc::new(Shared::new(registry, seed, access_log, logs_tls, placement));
+        let shared = Arc::new(Shared::new(registry.clone(), seed, access_log, logs_tls, placement));
+        let expiry = shared.injections.levers.expiry.clone();
+        let compiler = Compiler::new(registry, ticketer, key_log, expiry);
         let mut gateway = Self {
             shared,
             compiler,

@@ -14,6 +14,9 @@ mod registry;
 mod rule;
 
 use std::sync::Arc;
+use std::time::Instant;
+
+use bulkhead_filter::KeyRotation;
 
 pub(crate) use groups::Group;
 pub(crate) use own::{PoolLimit, Stall};
@@ -30,4 +33,15 @@ pub(crate) struct FaultTable {
     pub(crate) rules: Arc<[Arc<Rule>]>,
     pub(crate) pools: Arc<[PoolLimit]>,
     pub(crate) stalls: Arc<[Arc<Stall>]>,
+    rotations: Arc<[Arc<KeyRotation>]>,
+}
+
+impl FaultTable {
+    /// Issuers whose keys were replaced by others. What is over at `now` does nothing any more.
+    pub(crate) fn key_rotations(&self, now: Instant) -> &[Arc<KeyRotation>] {
+        for rotation in &*self.rotations {
+            rotation.look(now);
+        }
+        &self.rotations
+    }
 }

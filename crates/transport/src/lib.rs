@@ -24,7 +24,8 @@ pub use sys::{
     start_in_user_namespace, unshare_network,
 };
 pub use tls::{
-    ACME_TLS_ALPN, AlpnChallenges, Certificate, CertificateError, CertificatePem, ClientAuth,
-    ClientAuthOptions, ClientTls, ClientTlsOptions, KeyLogFile, NameMatch, PeerIdentity, ServerTls,
-    ServerTlsOptions, Staple, StapleError, Ticketer, TlsError, TlsPolicy, TlsVersion,
+    ACME_TLS_ALPN, AlpnChallenges, Certificate, CertificateError, CertificateExpiry,
+    CertificatePem, ClientAuth, ClientAuthOptions, ClientTls, ClientTlsOptions, KeyLogFile,
+    NameMatch, PeerIdentity, ServerTls, ServerTlsOptions, Staple, StapleError, Ticketer, TlsError,
+    TlsPolicy, TlsVersion,
 };

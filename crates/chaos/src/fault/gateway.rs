@@ -46,7 +46,8 @@ pub enum GatewayFault {
         /// How many, 1 to [`DESCRIPTORS_MAX`].
         count: u32,
     },
-    /// The time of day is off: for tokens and the `date` field. Not for time-outs, nor in logs.
+    /// The time of day is off: for tokens and the `date` field. Not for time-outs or certificates, nor in
+    /// logs.
     ClockOffset {
         /// By so many seconds, up to [`OFFSET_S_MAX`] in either direction, not 0.
         offset_s: i64,
@@ -60,6 +61,19 @@ pub enum GatewayFault {
     BadConfig {
         /// What is wrong with it.
         wrong: BadConfig,
+    },
+    /// Token issuers have other keys: tokens of the old ones are refused, and no token is known yet.
+    RotateJwtKeys {
+        /// Name of the issuer (`jwt_providers`); left out: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
+    },
+    /// Certificates of endpoints count as expired in new handshakes, which are full ones. Connections that
+    /// are there stay.
+    ExpireCertificates {
+        /// Name of the cluster; left out: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster: Option<String>,
     },
     /// The random keys of session tickets change ahead of time. What was sealed before is opened still.
     RotateTicketKeys {},
@@ -112,6 +126,8 @@ impl GatewayFault {
             | Self::CrashWorker { .. }
             | Self::StallWorker { .. }
             | Self::BadConfig { .. }
+            | Self::RotateJwtKeys { .. }
+            | Self::ExpireCertificates { .. }
             | Self::RotateTicketKeys {} => Ok(()),
         }
     }
@@ -139,6 +155,8 @@ impl GatewayFault {
             Self::ClockOffset { .. } => "gateway.clock_offset",
             Self::SlowLog { .. } => "gateway.slow_log",
             Self::BadConfig { .. } => "gateway.bad_config",
+            Self::RotateJwtKeys { .. } => "gateway.rotate_jwt_keys",
+            Self::ExpireCertificates { .. } => "gateway.expire_certificates",
             Self::RotateTicketKeys {} => "gateway.rotate_ticket_keys",
         }
     }
@@ -168,6 +186,9 @@ mod tests {
             (json!({"slow_log": {"delay_ms": 500}}), true),
             (json!({"bad_config": {"wrong": "unbindable_address"}}), true),
             (json!({"rotate_ticket_keys": {}}), true),
+            (json!({"rotate_jwt_keys": {}}), true),
+            (json!({"rotate_jwt_keys": {"provider": "ours"}}), true),
+            (json!({"expire_certificates": {"cluster": "users"}}), true),
         ] {
             let fault: GatewayFault = serde_json::from_value(declared.clone()).expect("a fault");
             assert_eq!(serde_json::to_value(&fault).expect("JSON"), declared);

@@ -89,6 +89,8 @@ fn each_fault_is_injected_seen_taken_back_and_seen_gone() {
         json!({"gateway": {"kill_worker": {"worker": 0}}}),
         json!({"gateway": {"crash_worker": {"worker": 1}}}),
         json!({"gateway": {"bad_config": {"wrong": "unbindable_address"}}}),
+        json!({"gateway": {"rotate_jwt_keys": {}}}),
+        json!({"gateway": {"expire_certificates": {}}}),
         json!({"gateway": {"rotate_ticket_keys": {}}}),
     ];
     for (number, fault) in (2..).zip(faults) {

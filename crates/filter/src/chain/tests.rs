@@ -9,6 +9,7 @@ pub(crate) struct Exchange {
     pub(crate) request: RequestHead,
     pub(crate) caches: Caches,
     pub(crate) now_unix_s: u64,
+    pub(crate) key_rotations: Vec<Arc<KeyRotation>>,
     pub(crate) matched_prefix_len: Option<usize>,
 }
 
@@ -17,7 +18,13 @@ impl Exchange {
         let mut request = RequestHead::new();
         request.set_authority(authority.as_bytes());
         request.set_target(target.as_bytes());
-        Self { request, caches: Caches::new(), now_unix_s: 0, matched_prefix_len: None }
+        Self {
+            request,
+            caches: Caches::new(),
+            now_unix_s: 0,
+            key_rotations: Vec::new(),
+            matched_prefix_len: None,
+        }
     }
 
     pub(crate) fn context(&mut self) -> Context<'_> {
@@ -26,6 +33,7 @@ impl Exchange {
             client: None,
             now_unix_s: self.now_unix_s,
             secure: false,
+            key_rotations: &self.key_rotations,
             caches: &mut self.caches,
             matched_prefix_len: self.matched_prefix_len,
         }

@@ -51,6 +51,7 @@ fn check_preflight(filter: &Cors, origin: &str, expect: &str) {
         client: None,
         now_unix_s: 0,
         secure: false,
+        key_rotations: &[],
         caches: &mut Caches::new(),
         matched_prefix_len: None,
     });
@@ -142,6 +143,7 @@ fn what_is_no_preflight_request_goes_on() {
             client: None,
             now_unix_s: 0,
             secure: false,
+            key_rotations: &[],
             caches: &mut Caches::new(),
             matched_prefix_len: None,
         });

@@ -251,6 +251,21 @@ impl Keys {
         }
         Err(reason)
     }
+
+    /// What a token meets if other keys, with other ids, stand in the place of these. A key without an id
+    /// is tried, as the other one would be.
+    pub(super) fn refuse(
+        &self,
+        algorithm: JwtAlgorithm,
+        key_id: Option<&str>,
+        signing_input: &[u8],
+        signature: &str,
+    ) -> Reason {
+        if self.by_id && key_id.is_some() {
+            return Reason::UnknownKey;
+        }
+        self.verify(algorithm, key_id, signing_input, signature).err().unwrap_or(Reason::Signature)
+    }
 }
 
 fn from_pem(pem: &[u8]) -> Result<Key, JwtKeyError> {

@@ -12,6 +12,8 @@ use super::token::{Parsed, Times};
 /// What to build a [`JwtProvider`] from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JwtProviderSpec {
+    /// Its name in the configuration.
+    pub name: String,
     /// Required `iss`; `None`: not checked.
     pub issuer: Option<String>,
     /// Any of these in `aud`; empty: not checked.
@@ -29,6 +31,7 @@ pub struct JwtProviderSpec {
 /// A token issuer with its keys. Each one built has a revision of its own, so that a change of keys
 /// or rules leaves no token of the former behind in any cache.
 pub struct JwtProvider {
+    name: String,
     issuer: Option<String>,
     audiences: Vec<String>,
     algorithms: Vec<JwtAlgorithm>,
@@ -57,6 +60,7 @@ impl JwtProvider {
     pub fn new(spec: &JwtProviderSpec) -> Result<Self, JwtKeyError> {
         static REVISIONS: AtomicU64 = AtomicU64::new(1);
         Ok(Self {
+            name: spec.name.clone(),
             issuer: spec.issuer.clone(),
             audiences: spec.audiences.clone(),
             keys: Keys::new(&spec.keys, &spec.algorithms)?,
@@ -65,6 +69,11 @@ impl JwtProvider {
             cache_size: spec.cache_size,
             revision: REVISIONS.fetch_add(1, Ordering::Relaxed),
         })
+    }
+
+    /// Its name in the configuration.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Unique to this provider within the process.
@@ -81,8 +90,14 @@ impl JwtProvider {
         self.skew_s
     }
 
-    /// Whether this provider vouches for the token, and for how long.
-    pub(super) fn verify(&self, token: &Parsed<'_>, now_s: u64) -> Result<Times, Reason> {
+    /// Whether this provider vouches for the token, and for how long. With `other_keys` its keys were
+    /// replaced by others, which nobody has signed with yet.
+    pub(super) fn verify(
+        &self,
+        token: &Parsed<'_>,
+        now_s: u64,
+        other_keys: bool,
+    ) -> Result<Times, Reason> {
         if !self.algorithms.contains(&token.algorithm) {
             return Err(Reason::Algorithm);
         }
@@ -93,6 +108,14 @@ impl JwtProvider {
             return Err(Reason::Issuer);
         }
         let key_id = token.key_id.as_deref();
+        if other_keys {
+            return Err(self.keys.refuse(
+                token.algorithm,
+                key_id,
+                token.signing_input,
+                token.signature,
+            ));
+        }
         self.keys.verify(token.algorithm, key_id, token.signing_input, token.signature)?;
         let times = Times::of(&token.claims)?;
         times.check(now_s, self.skew_s)?;

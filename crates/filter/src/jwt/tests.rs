@@ -10,6 +10,7 @@ use crate::Caches;
 use crate::chain::tests::Exchange;
 
 mod caching;
+mod rotation;
 
 pub(super) const NOW: u64 = 1_700_000_000;
 const SECRET: &[u8] = &[42; 64];
@@ -70,6 +71,7 @@ pub(super) fn good_claims() -> Value {
 
 pub(super) fn spec() -> JwtProviderSpec {
     JwtProviderSpec {
+        name: "ours".to_owned(),
         issuer: Some("issuer".to_owned()),
         audiences: vec!["them".to_owned(), "us".to_owned()],
         algorithms: vec![JwtAlgorithm::Hs256],

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use bulkhead_chaos::GatewayFault;
+use bulkhead_filter::KeyRotation;
+use bulkhead_transport::CertificateExpiry;
 
 use crate::faults::{Fault, Faults};
 
@@ -46,6 +48,8 @@ pub(crate) struct Levers {
     pub(crate) log_delay_ms: Arc<AtomicU64>,
     /// How far the time of day is off, in seconds.
     pub(crate) clock_offset_s: AtomicI64,
+    /// Certificates of which clusters count as expired.
+    pub(crate) expiry: CertificateExpiry,
 }
 
 /// See the module.
@@ -62,6 +66,11 @@ pub(crate) enum Own {
     Descriptors(Vec<File>),
     Clock(i64),
     Log(u64),
+    Rotation(Arc<KeyRotation>),
+    Expiry {
+        cluster: Option<String>,
+        deadline: Instant,
+    },
 }
 
 impl Own {
@@ -87,6 +96,12 @@ impl Own {
             GatewayFault::HoldDescriptors { count } => Self::Descriptors(hold(*count)?),
             GatewayFault::ClockOffset { offset_s } => Self::Clock(*offset_s),
             GatewayFault::SlowLog { delay_ms } => Self::Log(*delay_ms),
+            GatewayFault::RotateJwtKeys { provider } => {
+                Self::Rotation(Arc::new(KeyRotation::new(provider.clone(), deadline)))
+            }
+            GatewayFault::ExpireCertificates { cluster } => {
+                Self::Expiry { cluster: cluster.clone(), deadline }
+            }
             fault if fault.is_momentary() => Self::Momentary,
             _ => return Err("this gateway does not know such a fault".to_owned()),
         })
@@ -102,8 +117,15 @@ impl Own {
             Self::Log(delay_ms) => {
                 levers.log_delay_ms.fetch_add(*delay_ms, Ordering::Relaxed);
             }
+            Self::Expiry { cluster, deadline } => {
+                levers.expiry.begin(cluster.as_deref(), *deadline);
+            }
             // Workers find these in their table; the rest has happened.
-            Self::Momentary | Self::Stall(_) | Self::Pools(_) | Self::Descriptors(_) => {}
+            Self::Momentary
+            | Self::Stall(_)
+            | Self::Pools(_)
+            | Self::Descriptors(_)
+            | Self::Rotation(_) => {}
         }
     }
 
@@ -119,6 +141,8 @@ impl Own {
             Self::Log(delay_ms) => {
                 levers.log_delay_ms.fetch_sub(*delay_ms, Ordering::Relaxed);
             }
+            Self::Rotation(rotation) => rotation.end(),
+            Self::Expiry { cluster, deadline } => levers.expiry.end(cluster.as_deref(), *deadline),
             Self::Momentary | Self::Pools(_) | Self::Descriptors(_) => {}
         }
     }
@@ -131,7 +155,12 @@ impl Own {
                 count.saturating_sub(levers.faults.left(*place)).into()
             }
             Self::Descriptors(held) => held.len() as u64,
-            Self::Momentary | Self::Pools(_) | Self::Clock(_) | Self::Log(_) => 0,
+            Self::Rotation(rotation) => rotation.hits(),
+            Self::Momentary
+            | Self::Pools(_)
+            | Self::Clock(_)
+            | Self::Log(_)
+            | Self::Expiry { .. } => 0,
         }
     }
 

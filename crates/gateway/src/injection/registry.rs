@@ -258,6 +258,12 @@ impl Injections {
                     _ => None,
                 })
                 .collect(),
+            rotations: carriers()
+                .filter_map(|carrier| match carrier {
+                    Carrier::Own(Own::Rotation(rotation)) => Some(rotation.clone()),
+                    _ => None,
+                })
+                .collect(),
         };
         self.any.store(!state.live.is_empty(), Ordering::Relaxed);
         self.version.fetch_add(1, Ordering::Relaxed);

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bulkhead_telemetry::Registry;
-use bulkhead_transport::{AlpnChallenges, KeyLogFile, Ticketer};
+use bulkhead_transport::{AlpnChallenges, CertificateExpiry, KeyLogFile, Ticketer};
 
 use super::ClusterIds;
 use super::tls::{BuiltClients, Clients};
@@ -26,6 +26,8 @@ pub(crate) struct Compiler {
     pub(super) providers: BuiltProviders,
     pub(super) clients: BuiltClients,
     pub(super) key_log: Option<KeyLogFile>,
+    /// What makes certificates of endpoints count as expired.
+    pub(super) expiry: CertificateExpiry,
 }
 
 impl Compiler {
@@ -34,6 +36,7 @@ impl Compiler {
         registry: Arc<Registry>,
         ticketer: Ticketer,
         key_log: Option<KeyLogFile>,
+        expiry: CertificateExpiry,
     ) -> Self {
         Self {
             ids: ClusterIds::default(),
@@ -45,6 +48,7 @@ impl Compiler {
             providers: BuiltProviders::default(),
             clients: BuiltClients::default(),
             key_log,
+            expiry,
         }
     }
 }

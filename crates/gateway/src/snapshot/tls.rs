@@ -187,6 +187,7 @@ impl Making<'_> {
                 alpn,
                 certificate,
                 key_log: self.compiler.key_log.as_ref(),
+                expiry: Some((&self.compiler.expiry, &cluster.name)),
                 ..ClientTlsOptions::default()
             });
             let owner = || format!("cluster `{}`", cluster.name);

@@ -16,6 +16,7 @@ use crate::support::{
 
 mod bodies;
 mod filter;
+mod identity;
 mod own;
 mod upstream;
 

@@ -224,7 +224,8 @@ fn upstreams_are_spoken_to_over_tls_and_verified() {
 
 const SECRET: &[u8] = b"a secret of thirty-two bytes, no less";
 
-fn with_tokens(upstream: SocketAddr, key: &SigningKey, scratch: &Scratch) -> Config {
+/// Asks for tokens of the issuer `accounts` that this key has signed under the id `one`.
+pub(crate) fn with_tokens(upstream: SocketAddr, key: &SigningKey, scratch: &Scratch) -> Config {
     let mut config = config(upstream, Protocol::Http1, 1);
     let keys = scratch.write("keys.jwks", key.jwks("one"));
     let provider = JwtProvider {
@@ -244,6 +245,11 @@ fn with_tokens(upstream: SocketAddr, key: &SigningKey, scratch: &Scratch) -> Con
         forward_token: false,
     }));
     config
+}
+
+/// A token that [`with_tokens`] lets in for a minute.
+pub(crate) fn good_token(key: &SigningKey) -> String {
+    key.token_with_kid("one", &claims(now_s() + 60))
 }
 
 fn now_s() -> u64 {

@@ -8,11 +8,13 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::SingleCertAndKey;
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::anchors::anchors;
 use super::certificate::{Certificate, CertificatePem};
 use super::error::TlsError;
+use super::expiry::CertificateExpiry;
 use super::key_log::KeyLogFile;
 use super::names::{NameMatch, check_names};
 use super::policy::{TlsVersion, provider};
@@ -39,6 +41,8 @@ pub struct ClientTlsOptions<'a> {
     pub no_resumption: bool,
     /// Where secrets are written to. For debugging only.
     pub key_log: Option<&'a KeyLogFile>,
+    /// What makes certificates count as expired, and who it is that looks at them.
+    pub expiry: Option<(&'a CertificateExpiry, &'a str)>,
 }
 
 /// Makes configurations of TLS towards endpoints.
@@ -72,7 +76,11 @@ impl ClientTls {
             .transpose()
             .map_err(|source| TlsError::Certificate { number: 1, source })?;
         let identity = identity.as_ref().or(options.certificate);
-        let builder = ClientConfig::builder_with_provider(provider())
+        let time: Arc<dyn TimeProvider> = match options.expiry {
+            Some((expiry, owner)) => expiry.clock(owner.to_owned()),
+            None => Arc::new(DefaultTimeProvider),
+        };
+        let builder = ClientConfig::builder_with_details(provider(), time)
             .with_protocol_versions(options.min_version.and_later())
             .map_err(TlsError::Setup)?;
         let builder = match verifier(options)? {

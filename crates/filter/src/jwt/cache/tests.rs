@@ -5,6 +5,7 @@ use super::*;
 
 fn provider(cache_size: usize) -> Arc<JwtProvider> {
     let spec = JwtProviderSpec {
+        name: "ours".to_owned(),
         issuer: None,
         audiences: Vec::new(),
         algorithms: vec![JwtAlgorithm::Hs256],
