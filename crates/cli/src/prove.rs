@@ -20,6 +20,7 @@ mod junit;
 mod link;
 mod markdown;
 mod memory;
+mod peers_only;
 mod plan;
 mod preflight;
 mod profile;
@@ -61,6 +62,9 @@ pub(crate) fn execute(args: ProveArgs) -> anyhow::Result<ExitCode> {
     let infrastructure = ExitCode::from(Outcome::Infrastructure.exit_status());
     let made = Plan::resolve(&args).and_then(|plan| {
         ground::go_where_links_may_be(plan.profile.link.as_ref())?;
+        if args.peers_only {
+            return peers_only::run(&args, &plan).map(|()| ExitCode::SUCCESS);
+        }
         Ok(run(&args, plan)?.map_or(infrastructure, |document| document.exit_status.into()))
     });
     match made {

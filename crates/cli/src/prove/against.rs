@@ -98,13 +98,8 @@ fn one(
     let ground = Ground::make(plan.profile.link.as_ref())?;
     let (json, grpc) = (upstream(&ground)?, upstream(&ground)?);
     let jwt = plan.profile.traffic.jwt && name.knows_rs256();
-    let peer = Peer::prepare(
-        name,
-        plan.profile.workers.into(),
-        &ground,
-        [json.addr(), grpc.addr()],
-        jwt.then_some(tokens),
-    )?;
+    let peer =
+        Peer::prepare(name, plan, &ground, [json.addr(), grpc.addr()], jwt.then_some(tokens))?;
     let mut processes = Processes::start(&peer, &ground)?;
     let tokens = jwt.then_some(tokens);
     let rate = plan.rate();
@@ -134,7 +129,13 @@ fn one(
         100.0 * (is.lost - was.lost) as f64 / (is.received - was.received).max(1) as f64
     });
     let healed = imposed.map(super::ground::Imposed::revert);
-    let note = peer.note(jwt, lost, healed.as_ref());
+    let mut note = peer.note(jwt, lost, healed.as_ref());
+    if !plan.profile.faults.is_empty() {
+        note += "; without the faults of the profile";
+    }
+    if plan.profile.traffic.flood {
+        note += "; without the flood";
+    }
     json.stop();
     grpc.stop();
     Ok(measured.result(name, note, jwt, &held, oom))

@@ -62,6 +62,10 @@ pub(crate) struct ProveArgs {
     /// The same storm for other gateways, as far as they are installed; their figures stand beside ours.
     #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) against: Vec<PeerName>,
+    /// Leave our own storm out and run those of `--against` alone, at the rate of an earlier run: a long
+    /// comparison in pieces. With the same profile, rate and seed the pieces belong together.
+    #[arg(long, requires = "against", conflicts_with_all = ["junit", "journal"])]
+    pub(crate) peers_only: bool,
     /// Everything random is drawn from it: users, tokens, arrival times, victims [default: from the clock]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,

@@ -4,9 +4,13 @@ use std::fmt::Write;
 
 use crate::page::{grouped, number};
 
+use super::against::PeerResult;
 use super::document::Document;
 use super::table::mebibytes;
 use super::verdict::sentence;
+
+const COLUMNS: &str = "| gateway | right answers/s | P99, ms | RSS growth, MiB | OOM events | requests lost | note |\n\
+                       |---|---|---|---|---|---|---|\n";
 
 /// The whole report without its charts.
 pub(crate) fn render(document: &Document) -> String {
@@ -42,8 +46,7 @@ pub(crate) fn render(document: &Document) -> String {
 
 /// The article's columns, with the others beside us.
 fn columns(text: &mut String, document: &Document) {
-    *text += "| gateway | right answers/s | P99, ms | RSS growth, MiB | OOM events | requests lost | note |\n\
-              |---|---|---|---|---|---|---|\n";
+    *text += COLUMNS;
     let note = if document.jwt { "with tokens" } else { "without tokens" };
     let _ = writeln!(
         text,
@@ -54,7 +57,18 @@ fn columns(text: &mut String, document: &Document) {
         document.oom_events,
         document.requests.failed,
     );
-    for peer in &document.against {
+    peer_rows(text, &document.against);
+}
+
+/// The rows of the others alone.
+pub(crate) fn peers(against: &[PeerResult]) -> String {
+    let mut text = COLUMNS.to_owned();
+    peer_rows(&mut text, against);
+    text
+}
+
+fn peer_rows(text: &mut String, against: &[PeerResult]) {
+    for peer in against {
         if let Some(error) = &peer.error {
             let error = error.replace(['|', '\n'], " ");
             let _ = writeln!(text, "| {} | – | – | – | – | – | {error} |", peer.name);
@@ -96,7 +110,7 @@ fn link(text: &mut String, document: &Document) {
 
 #[cfg(test)]
 mod tests {
-    use super::render;
+    use super::{peers, render};
     use crate::prove::against::PeerResult;
     use crate::prove::document::tests::document;
     use crate::prove::link::tests::link;
@@ -110,6 +124,8 @@ mod tests {
             PeerResult { name: "nginx", requests_lost: 7, ..PeerResult::default() },
             PeerResult { name: "envoy", error: missing, ..PeerResult::default() },
         ];
+        let rows = peers(&document.against);
+        assert!(rows.contains("| nginx | 0 |") && !rows.contains("bulkhead"), "{rows}");
         let text = render(&document);
         for part in [
             "| bulkhead | 100 | 1.234 | +1.0 | 0 | 0 | with tokens |",

@@ -29,6 +29,10 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same with a link: time-outs of TCP double with each loss in a row, and a client that gives up
 /// while the kernel still tries would blame the gateway for the weather.
 const REQUEST_TIMEOUT_ON_LINK: Duration = Duration::from_secs(60);
+/// Gateways wait at least so long: ours and the others alike.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long every gateway waits for a connection to an upstream: several losses in a row of its SYN.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections of the flood, and their mean life.
 const FLOOD_CONNECTIONS: usize = 64;
 const FLOOD_CONNECTION_LIFE: Duration = Duration::from_millis(200);
@@ -201,6 +205,14 @@ impl Plan {
         let [without, with] = [REQUEST_TIMEOUT, REQUEST_TIMEOUT_ON_LINK];
         let usual = if self.profile.link.is_some() { with } else { without };
         self.profile.traffic.timeout.unwrap_or(usual)
+    }
+
+    /// How long every gateway waits for what a link may hold up: heads, answers, readers that are slow,
+    /// connections without work. The client gives up first.
+    pub(crate) fn patience(&self) -> Duration {
+        let patience = self.request_timeout().max(PATIENCE);
+        // Some of the others know whole seconds alone.
+        Duration::from_secs(patience.as_secs_f64().ceil() as u64)
     }
 
     /// How long the link keeps its faults if nobody takes them back.

@@ -9,7 +9,7 @@ use anyhow::Context;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Filter, JwtAlgorithm, JwtFilter, JwtKeys,
-    JwtProvider, Limits, Listener, PathMatch, Protocol, Route, RouteMatch,
+    JwtProvider, Limits, Listener, PathMatch, Protocol, Route, RouteMatch, RouteTimeouts,
 };
 use bulkhead_gateway::{Gateway, GatewayOptions, KillReport};
 use bulkhead_load::{Arrivals, Load};
@@ -17,7 +17,7 @@ use bulkhead_origin::{Origin, OriginOptions};
 
 use super::callers;
 use super::ground::{Ground, Party};
-use super::plan::Plan;
+use super::plan::{CONNECT_TIMEOUT, Plan};
 use super::tokens::{AUDIENCE, ISSUER, TokenPool};
 use super::workload::SUBJECT_HEADER;
 
@@ -126,17 +126,27 @@ fn configuration(
     let route = |name: &str, path, cluster: &str| Route {
         matches: vec![RouteMatch { path, ..RouteMatch::default() }],
         filters: filters.clone(),
+        timeouts: RouteTimeouts {
+            request: Some(plan.patience()),
+            idle: plan.patience(),
+            ..RouteTimeouts::default()
+        },
         ..Route::new(name, vec![Backend::new(cluster, 1)])
     };
     let feed = PathMatch::Template("/api/v1/{user_id:[0-9]+}/feed".to_owned());
     let cluster = |name: &str, address| {
         let endpoint = Endpoint::new(EndpointAddress::Socket(address));
-        (name.to_owned(), Cluster::new(name, vec![endpoint], Protocol::Http2))
+        let cluster = Cluster::new(name, vec![endpoint], Protocol::Http2);
+        (name.to_owned(), Cluster { connect_timeout: CONNECT_TIMEOUT, ..cluster })
     };
     Config {
         workers: Some(plan.profile.workers.into()),
-        // A link may take as long to bring the first head as it may take for an answer.
-        limits: Limits { head_timeout: plan.request_timeout(), ..Limits::default() },
+        limits: Limits {
+            head_timeout: plan.patience(),
+            idle_timeout: plan.patience(),
+            write_timeout: plan.patience(),
+            ..Limits::default()
+        },
         listeners: vec![Listener::new("prove", (listen, 0))],
         routes: vec![
             route("feed-json", feed, "feed-json"),

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::page::number;
 
+use super::against::PeerResult;
 use super::document::Document;
 use super::verdict::sentence;
 
@@ -100,42 +101,45 @@ fn against(document: &Document, out: &mut impl Write) -> io::Result<()> {
     if document.against.is_empty() {
         return Ok(());
     }
+    head(out)?;
+    let ours = PeerResult {
+        name: "bulkhead",
+        note: if document.jwt { "with tokens" } else { "without tokens" }.to_owned(),
+        throughput_rps: document.throughput_rps,
+        p99_ms: document.latency_ms.p99,
+        rss_growth_bytes: document.memory.rss_growth_bytes,
+        oom_events: document.oom_events,
+        requests_lost: document.requests.failed,
+        ..PeerResult::default()
+    };
+    row(&ours, out)?;
+    document.against.iter().try_for_each(|peer| row(peer, out))
+}
+
+/// The others alone.
+pub(crate) fn peers(against: &[PeerResult], out: &mut impl Write) -> io::Result<()> {
+    head(out)?;
+    against.iter().try_for_each(|peer| row(peer, out))
+}
+
+fn head(out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "\n{:<10}{:>10}{:>12}{:>14}{:>6}{:>8}  note",
         "", "ok/s", "p99 ms", "rss growth", "oom", "lost"
-    )?;
-    let mut row = |name: &str, ok: f64, p99: f64, growth: i64, oom: u64, lost: u64, note: &str| {
-        let growth = format!("{:+.1} MiB", mebibytes(growth as f64));
-        writeln!(out, "{name:<10}{ok:>10.0}{p99:>12.3}{growth:>14}{oom:>6}{lost:>8}  {note}")
-    };
-    let (memory, requests) = (&document.memory, &document.requests);
-    row(
-        "bulkhead",
-        document.throughput_rps,
-        document.latency_ms.p99,
-        memory.rss_growth_bytes,
-        document.oom_events,
-        requests.failed,
-        if document.jwt { "with tokens" } else { "without tokens" },
-    )?;
-    for peer in document.against.iter().filter(|peer| peer.error.is_none()) {
-        row(
-            peer.name,
-            peer.throughput_rps,
-            peer.p99_ms,
-            peer.rss_growth_bytes,
-            peer.oom_events,
-            peer.requests_lost,
-            &peer.note,
-        )?;
+    )
+}
+
+fn row(peer: &PeerResult, out: &mut impl Write) -> io::Result<()> {
+    let PeerResult { name, throughput_rps, p99_ms, oom_events, requests_lost, note, .. } = peer;
+    if let Some(error) = &peer.error {
+        return writeln!(out, "{name:<10}{error}");
     }
-    for peer in &document.against {
-        if let Some(error) = &peer.error {
-            writeln!(out, "{:<10}{error}", peer.name)?;
-        }
-    }
-    Ok(())
+    let growth = format!("{:+.1} MiB", mebibytes(peer.rss_growth_bytes as f64));
+    writeln!(
+        out,
+        "{name:<10}{throughput_rps:>10.0}{p99_ms:>12.3}{growth:>14}{oom_events:>6}{requests_lost:>8}  {note}"
+    )
 }
 
 fn failures(document: &Document, out: &mut impl Write) -> io::Result<()> {

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bulkhead_chaos::GatewayFault;
 use bulkhead_filter::KeyRotation;
 use bulkhead_transport::CertificateExpiry;
 
+use crate::clock;
 use crate::faults::{Fault, Faults};
 
 /// A worker that hangs.
@@ -69,7 +70,8 @@ pub(crate) enum Own {
     Rotation(Arc<KeyRotation>),
     Expiry {
         cluster: Option<String>,
-        deadline: Instant,
+        /// Since 1970.
+        until: Duration,
     },
 }
 
@@ -100,7 +102,8 @@ impl Own {
                 Self::Rotation(Arc::new(KeyRotation::new(provider.clone(), deadline)))
             }
             GatewayFault::ExpireCertificates { cluster } => {
-                Self::Expiry { cluster: cluster.clone(), deadline }
+                let left = deadline.saturating_duration_since(clock::now());
+                Self::Expiry { cluster: cluster.clone(), until: clock::unix() + left }
             }
             fault if fault.is_momentary() => Self::Momentary,
             _ => return Err("this gateway does not know such a fault".to_owned()),
@@ -117,8 +120,8 @@ impl Own {
             Self::Log(delay_ms) => {
                 levers.log_delay_ms.fetch_add(*delay_ms, Ordering::Relaxed);
             }
-            Self::Expiry { cluster, deadline } => {
-                levers.expiry.begin(cluster.as_deref(), *deadline);
+            Self::Expiry { cluster, until } => {
+                levers.expiry.begin(cluster.as_deref(), *until);
             }
             // Workers find these in their table; the rest has happened.
             Self::Momentary
@@ -142,7 +145,7 @@ impl Own {
                 levers.log_delay_ms.fetch_sub(*delay_ms, Ordering::Relaxed);
             }
             Self::Rotation(rotation) => rotation.end(),
-            Self::Expiry { cluster, deadline } => levers.expiry.end(cluster.as_deref(), *deadline),
+            Self::Expiry { cluster, until } => levers.expiry.end(cluster.as_deref(), *until),
             Self::Momentary | Self::Pools(_) | Self::Descriptors(_) => {}
         }
     }

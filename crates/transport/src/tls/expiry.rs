@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
@@ -26,20 +26,21 @@ struct Faults {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fault {
     owner: Option<String>,
-    deadline: Instant,
+    /// Since 1970.
+    until: Duration,
 }
 
 impl CertificateExpiry {
-    /// Certificates that `owner` looks at (`None`: anybody) count as expired until `deadline`.
-    pub fn begin(&self, owner: Option<&str>, deadline: Instant) {
-        self.change(|list| list.push(Fault { owner: owner.map(str::to_owned), deadline }));
+    /// Certificates that `owner` looks at (`None`: anybody) count as expired until so long after 1970, to
+    /// the second. Whoever calls may end it more precisely, with [`Self::end`].
+    pub fn begin(&self, owner: Option<&str>, until: Duration) {
+        self.change(|list| list.push(Fault { owner: owner.map(str::to_owned), until }));
     }
 
     /// Takes back what [`Self::begin`] was told.
-    pub fn end(&self, owner: Option<&str>, deadline: Instant) {
+    pub fn end(&self, owner: Option<&str>, until: Duration) {
         self.change(|list| {
-            let is_it =
-                |fault: &Fault| fault.owner.as_deref() == owner && fault.deadline == deadline;
+            let is_it = |fault: &Fault| fault.owner.as_deref() == owner && fault.until == until;
             if let Some(place) = list.iter().position(is_it) {
                 list.swap_remove(place);
             }
@@ -57,14 +58,14 @@ impl CertificateExpiry {
         self.0.any.store(!list.is_empty(), Ordering::Relaxed);
     }
 
-    fn strikes(&self, owner: &str) -> bool {
+    fn strikes(&self, owner: &str, now: UnixTime) -> bool {
         if !self.0.any.load(Ordering::Relaxed) {
             return false;
         }
-        let now = Instant::now();
+        let now = Duration::from_secs(now.as_secs());
         let list = self.0.list.lock().unwrap_or_else(PoisonError::into_inner);
         list.iter().any(|fault| {
-            fault.deadline > now && fault.owner.as_deref().is_none_or(|name| name == owner)
+            fault.until > now && fault.owner.as_deref().is_none_or(|name| name == owner)
         })
     }
 }
@@ -77,8 +78,8 @@ struct Clock {
 
 impl TimeProvider for Clock {
     fn current_time(&self) -> Option<UnixTime> {
-        let behind_all = UnixTime::since_unix_epoch(BEHIND_ALL);
-        Some(if self.expiry.strikes(&self.owner) { behind_all } else { UnixTime::now() })
+        let (now, behind_all) = (UnixTime::now(), UnixTime::since_unix_epoch(BEHIND_ALL));
+        Some(if self.expiry.strikes(&self.owner, now) { behind_all } else { now })
     }
 }
 
@@ -93,7 +94,8 @@ mod tests {
         let behind = |clock: &Arc<dyn TimeProvider>| {
             clock.current_time().map(|time| time.as_secs()) == Some(BEHIND_ALL.as_secs())
         };
-        let later = Instant::now() + Duration::from_secs(3_600);
+        let now = Duration::from_secs(UnixTime::now().as_secs());
+        let later = now + Duration::from_secs(3_600);
         assert!(!behind(&users));
         expiry.begin(Some("users"), later);
         assert!(behind(&users) && !behind(&orders));
@@ -102,7 +104,7 @@ mod tests {
         expiry.end(Some("users"), later);
         expiry.end(None, later);
         assert!(!behind(&users) && !behind(&orders));
-        expiry.begin(None, Instant::now());
+        expiry.begin(None, now);
         assert!(!behind(&users));
     }
 }

@@ -5,10 +5,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use super::super::ground::{Ground, Party, Probed};
+use super::super::plan::{CONNECT_TIMEOUT, Plan};
 use super::super::tokens::{AUDIENCE, ISSUER, TokenPool};
 use super::super::workload::SUBJECT_HEADER;
 
@@ -71,6 +73,8 @@ pub(crate) struct Peer {
     program: PathBuf,
     directory: Directory,
     workers: usize,
+    /// As long as our own gateway waits.
+    patience: Duration,
     address: SocketAddr,
     upstream: SocketAddr,
 }
@@ -79,7 +83,7 @@ impl Peer {
     /// Finds its program and writes its configuration.
     pub(super) fn prepare(
         name: PeerName,
-        workers: usize,
+        plan: &Plan,
         ground: &Ground,
         upstreams: [SocketAddr; 2],
         tokens: Option<&Arc<TokenPool>>,
@@ -101,7 +105,9 @@ impl Peer {
             directory.write("public.pem", tokens.public_pem())?;
             directory.write("jwks.json", tokens.jwks())?;
         }
-        let peer = Self { name, program, directory, workers, address, upstream: upstreams[0] };
+        let (workers, patience) = (plan.profile.workers.into(), plan.patience());
+        let upstream = upstreams[0];
+        let peer = Self { name, program, directory, workers, patience, address, upstream };
         let text = peer.render(name.template(tokens.is_some()), upstreams);
         peer.directory.write("configuration", &text)?;
         Ok(peer)
@@ -117,6 +123,8 @@ impl Peer {
             ("@GRPC_PORT@", grpc.port().to_string()),
             ("@DIRECTORY@", self.directory.0.display().to_string()),
             ("@WORKERS@", self.workers.to_string()),
+            ("@PATIENCE@", self.patience.as_secs().to_string()),
+            ("@CONNECT@", CONNECT_TIMEOUT.as_secs().to_string()),
             ("@ISSUER@", ISSUER.to_owned()),
             ("@AUDIENCE@", AUDIENCE.to_owned()),
             ("@SUBJECT_HEADER@", SUBJECT_HEADER.to_owned()),
@@ -236,3 +244,6 @@ impl Drop for Directory {
         let _left = fs::remove_dir_all(&self.0);
     }
 }
+
+#[cfg(test)]
+mod tests;
