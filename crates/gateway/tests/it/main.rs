@@ -11,6 +11,7 @@ mod grpc_failures;
 mod grpc_web;
 mod health;
 mod hedging;
+mod held;
 mod http1;
 mod http10;
 mod http2;
