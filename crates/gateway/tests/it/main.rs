@@ -30,6 +30,7 @@ mod panics;
 mod passthrough;
 mod proxy_protocol;
 mod rebalance;
+mod relay_breakers;
 mod reload;
 mod retired;
 mod retries;
