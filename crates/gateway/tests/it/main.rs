@@ -25,6 +25,7 @@ mod limits;
 mod mirroring;
 mod mutual_tls;
 mod names;
+mod ocsp;
 mod overload;
 mod panics;
 mod passthrough;
