@@ -130,7 +130,8 @@ pub(super) fn transmit_drops(name: &str) -> io::Result<u64> {
     drops.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such interface"))
 }
 
-fn index(name: &str) -> io::Result<u32> {
+/// Its number in the namespace of the calling thread.
+pub(super) fn index(name: &str) -> io::Result<u32> {
     // Any socket of the namespace may ask.
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     Ok(rustix::net::netdevice::name_to_index(&socket, name)?)

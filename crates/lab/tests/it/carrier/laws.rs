@@ -1,0 +1,123 @@
+//! What is lost is what was asked for, where it was asked for, and nothing else.
+
+use bulkhead_chaos::CarrierChoice;
+
+use super::{CARRIERS, Pair, Strike, is_share, loopback, namespace};
+use crate::support::PATIENCE;
+
+const LOSS: &str =
+    r#"{"loss": {"direction": "upstream", "model": {"bernoulli": {"percent": 12}}}}"#;
+const LOSS_OF_ROUND_TRIPS: &str = r#"{"loss": {"direction": "both", "per": "round_trip",
+    "model": {"bernoulli": {"percent": 36}}}}"#;
+const SEVENTH: &str = r#"{"loss": {"direction": "upstream", "model": {"nth": {"every": 7}}}}"#;
+const CUT_DOWN: &str = r#"{"partition": {"direction": "downstream"}}"#;
+const CUT: &str = r#"{"partition": {"direction": "both"}}"#;
+const PACKETS: u32 = 5_000;
+
+/// Runs a test for each carrier that the host lets in.
+fn each(test: impl Fn(CarrierChoice, &bulkhead_lab::Namespace)) {
+    for carrier in CARRIERS {
+        let Some(namespace) = namespace() else { return };
+        test(carrier, &namespace);
+    }
+}
+
+#[test]
+fn a_share_of_one_direction_is_lost_and_nothing_else() {
+    each(|carrier, namespace| {
+        let pair = Pair::new(namespace, "127.0.0.1", "127.0.0.1");
+        let other = Pair::new(namespace, "::1", "::1");
+        let target = loopback(namespace, carrier, Some(pair.port()));
+        let Some(strike) = Strike::begin(target, LOSS, PATIENCE) else { return };
+        let arrived = pair.up(PACKETS);
+        assert!(is_share(PACKETS as usize - arrived.len(), PACKETS, 0.12), "{}", arrived.len());
+        assert_eq!(pair.down(500).len(), 500, "the other direction");
+        assert_eq!(other.up(500).len(), 500, "another port");
+
+        let evidence = strike.verify();
+        assert!(evidence.holds, "{}", evidence.seen);
+        assert!(evidence.seen.contains("of 5000 packets lost"), "{}", evidence.seen);
+        let lost = PACKETS as usize - arrived.len();
+        let ended = strike.end();
+        assert!(ended.holds, "{}", ended.seen);
+        assert!(ended.seen.contains(&format!("lost {lost} of 5000")), "{lost}: {}", ended.seen);
+        assert_eq!(pair.up(500).len(), 500);
+    });
+}
+
+#[test]
+fn a_share_of_round_trips_is_one_of_each_direction() {
+    each(|carrier, namespace| {
+        let pair = Pair::new(namespace, "::1", "::1");
+        let target = loopback(namespace, carrier, Some(pair.port()));
+        let Some(strike) = Strike::begin(target, LOSS_OF_ROUND_TRIPS, PATIENCE) else { return };
+        for arrived in [pair.up(PACKETS), pair.down(PACKETS)] {
+            let lost = PACKETS as usize - arrived.len();
+            assert!(is_share(lost, PACKETS, 0.2), "{lost} lost");
+        }
+        assert!(strike.end().holds);
+    });
+}
+
+#[test]
+fn each_nth_is_exactly_each_nth() {
+    each(|carrier, namespace| {
+        let pair = Pair::new(namespace, "127.0.0.1", "127.0.0.1");
+        let target = loopback(namespace, carrier, Some(pair.port()));
+        let Some(strike) = Strike::begin(target, SEVENTH, PATIENCE) else { return };
+        let expected: Vec<u32> = (0..700).filter(|number| number % 7 != 6).collect();
+        assert_eq!(pair.up(700), expected, "{carrier:?}");
+        assert!(strike.verify().holds);
+        assert!(strike.end().holds);
+    });
+}
+
+#[test]
+fn a_partition_cuts_one_way_and_addresses_bound_it() {
+    each(|carrier, namespace| {
+        let pair = Pair::new(namespace, "127.0.0.1", "127.0.0.2");
+        let other = Pair::new(namespace, "127.0.0.1", "127.0.0.3");
+        let mut target = loopback(namespace, carrier, None);
+        target.scope.server = Some("127.0.0.2".parse().unwrap());
+        target.scope.client = Some("127.0.0.1".parse().unwrap());
+        let Some(strike) = Strike::begin(target, CUT_DOWN, PATIENCE) else { return };
+        let evidence = strike.verify();
+        assert!(evidence.holds, "{}", evidence.seen);
+        assert!(evidence.seen.contains("32 of 32 probes lost"), "{}", evidence.seen);
+        assert_eq!(pair.down(100), [0; 0]);
+        assert_eq!(pair.up(100).len(), 100);
+        assert_eq!((other.up(100).len(), other.down(100).len()), (100, 100));
+        assert!(strike.end().holds);
+        assert_eq!(pair.down(100).len(), 100);
+    });
+}
+
+#[test]
+fn two_faults_of_one_interface_stack_and_end_alone() {
+    each(|carrier, namespace| {
+        let pair = Pair::new(namespace, "127.0.0.1", "127.0.0.1");
+        let target = || loopback(namespace, carrier, Some(pair.port()));
+        let Some(loss) = Strike::begin(target(), LOSS, PATIENCE) else { return };
+        let all = loopback(namespace, carrier, None);
+        let Some(cut) = Strike::begin(all, CUT, PATIENCE) else { return };
+        let evidence = cut.verify();
+        assert!(evidence.holds, "{}", evidence.seen);
+        assert_eq!(pair.up(100), [0; 0]);
+        assert!(cut.end().holds);
+        let lost = PACKETS as usize - pair.up(PACKETS).len();
+        assert!(is_share(lost, PACKETS, 0.12), "{lost}");
+        assert!(loss.end().holds);
+        assert_eq!(pair.up(100).len(), 100);
+    });
+}
+
+#[test]
+fn a_fault_that_nobody_injected_does_not_verify() {
+    each(|carrier, namespace| {
+        let target = loopback(namespace, carrier, None);
+        let Ok(strike) = Strike::prepare(target, CUT, PATIENCE) else { return };
+        let evidence = strike.verify();
+        assert!(!evidence.holds, "{}", evidence.seen);
+        assert!(strike.end().holds, "nothing to take back is a success");
+    });
+}
