@@ -33,7 +33,7 @@ pub use gateway::GatewayInjector;
 pub use host::{HostInjector, carry};
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 pub use network::{
-    Carrier, CommandError, End, InterfaceInjector, LINK_MTU, LaneReport, Link, LinkError,
+    Bpf, Carrier, CommandError, End, InterfaceInjector, LINK_MTU, LaneReport, Link, LinkError,
     LinkInjector, LinkOptions, LinkReport, Links, Namespace, NetworkError, NetworkInjector,
     Nftables,
 };

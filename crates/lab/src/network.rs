@@ -6,6 +6,7 @@
 //! namespace (`bulkhead_transport::start_in_user_namespace`). Devices vanish with the process, faults
 //! expire in the box itself.
 
+mod bpf;
 mod carrier;
 mod dns;
 mod injector;
@@ -24,6 +25,7 @@ mod timer;
 
 use std::io;
 
+pub use bpf::Bpf;
 pub use carrier::{Carrier, InterfaceInjector, NetworkInjector};
 pub use injector::{LinkInjector, Links};
 pub use link::{End, LINK_MTU, Link, LinkError, LinkOptions};

@@ -20,7 +20,8 @@ pub use listener::{BindError, Listener, ListenerOptions};
 pub use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 /// What the chaos lab makes its networks of.
 pub use sys::{
-    attach_tun, end_process_after, end_with_thread, run_in_real_time, start_in_network,
+    BpfValue, attach_bpf_ingress, attach_tun, bpf_ingress_filters, bpf_values_of,
+    end_process_after, end_with_thread, load_bpf_filter, run_in_real_time, start_in_network,
     start_in_user_namespace, unshare_network,
 };
 pub use tls::{

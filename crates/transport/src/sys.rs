@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "the one place for it")]
 
 mod alarm;
+mod bpf;
 mod child;
 mod fast_open;
 mod inherited;
@@ -13,6 +14,7 @@ mod schedule;
 mod tun;
 
 pub use alarm::end_process_after;
+pub use bpf::{BpfValue, attach_bpf_ingress, bpf_ingress_filters, bpf_values_of, load_bpf_filter};
 pub use child::{end_with_thread, start_in_network};
 #[cfg(test)]
 pub(crate) use fast_open::{fast_open_connect, fast_open_queue};

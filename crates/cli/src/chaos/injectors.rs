@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use bulkhead_lab::{
-    GatewayInjector, GuardianCommand, HostInjector, InterfaceInjector, KillProcess,
+    Bpf, GatewayInjector, GuardianCommand, HostInjector, InterfaceInjector, KillProcess,
     NetworkInjector, Nftables, Registry, RestartProcess, StopProcess,
 };
 
@@ -27,7 +27,9 @@ pub(crate) fn registry(
 
 /// The carriers of faults at interfaces.
 fn interfaces(listen: Option<SocketAddr>) -> NetworkInjector {
-    NetworkInjector::new().with(InterfaceInjector::new(Nftables).sparing(listen))
+    NetworkInjector::new()
+        .with(InterfaceInjector::new(Bpf).sparing(listen))
+        .with(InterfaceInjector::new(Nftables).sparing(listen))
 }
 
 /// This binary as the guardian of stopped processes.

@@ -220,6 +220,8 @@ pub trait Mechanism: Send + Sync + 'static {
 /// What a mechanism is to do.
 #[derive(Clone, Debug)]
 pub struct StrikePlan {
+    /// The chaos id as a number.
+    pub id: u128,
     /// Name of what is put into the kernel; one for each chaos id.
     pub name: String,
     /// Name of the interface.

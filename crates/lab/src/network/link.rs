@@ -24,7 +24,7 @@ const DEVICE_QUEUE_PACKETS: u32 = 10_000;
 const PREFIX_V4: u8 = 24;
 const PREFIX_V6: u8 = 64;
 /// What the two lanes' seeds differ by.
-const SECOND_LANE: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(super) const SECOND_LANE: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// How a link is made.
 #[derive(Clone, Debug, Default)]

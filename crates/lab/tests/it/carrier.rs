@@ -11,19 +11,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bulkhead_chaos::{CarrierChoice, ChaosId, Fault, InterfaceTarget, Order, Random, Target};
 use bulkhead_lab::{
-    Evidence, Handle, Injector as _, InterfaceInjector, LinkInjector, Links, Namespace,
+    Bpf, Evidence, Handle, Injector as _, InterfaceInjector, LinkInjector, Links, Namespace,
     NetworkInjector, Nftables, Refusal,
 };
 
 use crate::support::{PATIENCE, around, fault};
 
 /// The carriers of interfaces that this build has.
-const CARRIERS: [CarrierChoice; 1] = [CarrierChoice::Nftables];
+const CARRIERS: [CarrierChoice; 2] = [CarrierChoice::Nftables, CarrierChoice::Bpf];
 
 /// All carriers, as `chaos serve` has them.
 fn injector() -> NetworkInjector {
     NetworkInjector::new()
         .with(LinkInjector::new(Links::default()))
+        .with(InterfaceInjector::new(Bpf))
         .with(InterfaceInjector::new(Nftables))
 }
 

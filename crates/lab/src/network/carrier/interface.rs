@@ -96,6 +96,7 @@ impl<M: Mechanism> InterfaceInjector<M> {
             target.strikes(&checked).map_err(|error| Refusal::new(error.to_string(), docs))?;
         let expires = Duration::from_millis(order.expires_unix_ms);
         let plan = StrikePlan {
+            id: order.id.bits(),
             name: format!("bulkhead_chaos_{}", order.id.to_string().replace('-', "_")),
             interface: target.name.clone(),
             index: 0,

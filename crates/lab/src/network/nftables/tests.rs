@@ -24,6 +24,7 @@ fn plan() -> StrikePlan {
     };
     let all = PacketMatch::default();
     StrikePlan {
+        id: 1,
         name: "bulkhead_chaos_test".to_owned(),
         interface: "lo".to_owned(),
         index: 1,

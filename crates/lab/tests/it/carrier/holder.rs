@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use bulkhead_chaos::{CarrierChoice, InterfaceTarget};
 use bulkhead_lab::Namespace;
-use bulkhead_transport::start_in_user_namespace;
+use bulkhead_transport::{bpf_ingress_filters, start_in_user_namespace};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{CARRIERS, Pair, Strike, await_passing, loopback, namespace};
 use crate::support::PATIENCE;
 
 const CUT: &str = r#"{"partition": {"direction": "upstream"}}"#;
+/// Number of the loopback interface in every namespace.
+const LOOPBACK_INDEX: u32 = 1;
 const TARGET: &str = "BULKHEAD_TEST_TARGET";
 const TIME: &str = "BULKHEAD_TEST_TIME_MS";
 const ROOTLESS: &str = "BULKHEAD_TEST_ROOTLESS";
@@ -81,13 +83,17 @@ fn found(namespace: &Namespace, program: &str, arguments: &[&str]) -> Option<Str
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
-/// Tables or programs of ours. `None`: the program that lists them is not installed.
+/// Tables or programs of ours, asked without the lab. `None`: nothing that lists them is installed.
 fn left_behind(carrier: CarrierChoice, namespace: &Namespace) -> Option<Vec<String>> {
-    let list = match carrier {
-        CarrierChoice::Nftables => found(namespace, "nft", &["list", "tables"]),
-        _ => found(namespace, "bpftool", &["net", "show"]),
-    }?;
-    Some(list.lines().filter(|line| line.contains("bulkhead")).map(str::to_owned).collect())
+    if carrier == CarrierChoice::Nftables {
+        let list = found(namespace, "nft", &["list", "tables"])?;
+        return Some(
+            list.lines().filter(|it| it.contains("bulkhead")).map(str::to_owned).collect(),
+        );
+    }
+    // Not every `bpftool` knows TCX; nobody else has programs in this namespace.
+    let filters = namespace.enter(|| bpf_ingress_filters(LOOPBACK_INDEX)).unwrap().unwrap();
+    Some(filters.iter().map(|filter| format!("program {filter}")).collect())
 }
 
 #[test]
@@ -173,6 +179,8 @@ fn rootless() {
     let target = loopback(&namespace, CarrierChoice::Auto, Some(pair.port()));
     let Some(strike) = Strike::begin(target, CUT, PATIENCE) else { return };
     assert_eq!(strike.handle["carrier"], "nftables", "{}", strike.handle);
+    let passed_over = strike.handle["passed_over"][0].as_str().unwrap();
+    assert!(passed_over.starts_with("bpf: the kernel does not let bpf in"), "{passed_over}");
     assert_eq!(pair.up(10), [0; 0]);
     assert!(strike.verify().holds);
     assert!(strike.end().holds);

@@ -1,9 +1,10 @@
 //! What is lost is what was asked for, where it was asked for, and nothing else.
 
 use bulkhead_chaos::CarrierChoice;
+use bulkhead_lab::Injector as _;
 
 use super::{CARRIERS, Pair, Strike, is_share, loopback, namespace};
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, around};
 
 const LOSS: &str =
     r#"{"loss": {"direction": "upstream", "model": {"bernoulli": {"percent": 12}}}}"#;
@@ -12,6 +13,8 @@ const LOSS_OF_ROUND_TRIPS: &str = r#"{"loss": {"direction": "both", "per": "roun
 const SEVENTH: &str = r#"{"loss": {"direction": "upstream", "model": {"nth": {"every": 7}}}}"#;
 const CUT_DOWN: &str = r#"{"partition": {"direction": "downstream"}}"#;
 const CUT: &str = r#"{"partition": {"direction": "both"}}"#;
+const BURSTS: &str = r#"{"loss": {"direction": "upstream",
+    "model": {"gilbert_elliott": {"to_bad_percent": 5, "to_good_percent": 50}}}}"#;
 const PACKETS: u32 = 5_000;
 
 /// Runs a test for each carrier that the host lets in.
@@ -70,6 +73,30 @@ fn each_nth_is_exactly_each_nth() {
         assert!(strike.verify().holds);
         assert!(strike.end().holds);
     });
+}
+
+#[test]
+fn bursts_are_carried_by_what_can_and_auto_finds_it() {
+    let Some(namespace) = namespace() else { return };
+    let pair = Pair::new(&namespace, "127.0.0.1", "127.0.0.1");
+    let target = loopback(&namespace, CarrierChoice::Auto, Some(pair.port()));
+    let strike = match Strike::prepare(target, BURSTS, PATIENCE) {
+        Ok(strike) => strike,
+        Err(refusal) => return eprintln!("skipped: {refusal}"),
+    };
+    assert_eq!(strike.handle["carrier"], "bpf");
+    let why = strike.handle["chosen_because"].as_str().unwrap();
+    assert!(why.contains("the same fate under the same seed"), "{why}");
+    strike.injector.inject(&strike.order, &strike.handle, around()).unwrap();
+    let arrived = pair.up(PACKETS);
+    // One loss in eleven, and after a loss half of the packets are lost: bursts of two.
+    let lost = PACKETS as usize - arrived.len();
+    let pairs = arrived.windows(2).filter(|pair| pair[1] - pair[0] > 2).count();
+    let bursts = arrived.windows(2).filter(|pair| pair[1] - pair[0] > 1).count();
+    assert!(is_share(pairs, bursts as u32, 0.5), "{pairs} of {bursts} bursts are longer than one");
+    let evidence = strike.verify();
+    assert!(evidence.holds, "{lost}: {}", evidence.seen);
+    assert!(strike.end().holds);
 }
 
 #[test]
