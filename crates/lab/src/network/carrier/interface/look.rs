@@ -12,6 +12,8 @@ use crate::{Evidence, Handle, InjectError, Surroundings};
 
 /// Losses that must be expected before none of them is a contradiction: e⁻¹².
 const TELLING: f64 = 12.0;
+/// Most probes of a strike; rarer losses are told by counts alone.
+const PROBES_MAX: u64 = 2_048;
 
 impl<M: Mechanism> InterfaceInjector<M> {
     /// Looks into the kernel, on a way of its own, and at packets: at those that came by, and on a
@@ -62,9 +64,12 @@ impl<M: Mechanism> InterfaceInjector<M> {
         evidence: &mut Evidence,
     ) -> Result<(), InjectError> {
         for (place, strike) in plan.strikes.iter().enumerate() {
-            let Some(mut probes) = Probes::of(&strike.packets) else { continue };
+            let Ok(mut probes) = Probes::of(&strike.packets) else {
+                evidence.seen.push_str("; no probes could be made");
+                continue;
+            };
             let seen = |sight: &Sight| sight.counts.get(place).map_or(0, |count| count.seen);
-            let count = expectation(strike).probes();
+            let count = expectation(strike).probes().min(PROBES_MAX);
             probes.send(count).map_err(cannot)?;
             // What the mechanism has seen has arrived, or is lost.
             while self.mechanism.look(plan).map_err(cannot)?.as_ref().map_or(0, seen)
@@ -75,8 +80,9 @@ impl<M: Mechanism> InterfaceInjector<M> {
                 }
             }
             let (sent, lost) = probes.lost().map_err(cannot)?;
-            let enough = sent as f64 * strike.law.mean() < TELLING || lost > 0;
-            evidence.holds &= enough;
+            let (share, all) = (strike.law.mean(), lost == sent);
+            let some = lost > 0 || sent as f64 * share < TELLING;
+            evidence.holds &= if share >= 1.0 { all } else { some };
             evidence.seen.push_str(&format!("; {lost} of {sent} probes lost"));
         }
         Ok(())
