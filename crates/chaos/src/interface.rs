@@ -104,6 +104,13 @@ impl InterfaceTarget {
         }
     }
 
+    /// Whether an interface that is listed so is this one, whichever of its packets are struck and by
+    /// what. Without a namespace it is that of every namespace.
+    pub(crate) fn stands_for(&self, other: &Self) -> bool {
+        let anywhere = self.namespace.is_none();
+        self.name == other.name && (anywhere || self.namespace == other.namespace)
+    }
+
     /// Whether both ends of its traffic are behind it.
     pub fn is_loopback(&self) -> bool {
         self.name == "lo"

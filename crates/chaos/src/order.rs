@@ -56,3 +56,13 @@ pub enum Target {
     /// The machine that the lab runs on.
     Host,
 }
+
+impl Target {
+    /// Whether what is listed so is the same thing as another, however much of it is to be struck.
+    pub(crate) fn stands_for(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Interface(listed), Self::Interface(other)) => listed.stands_for(other),
+            _ => self == other,
+        }
+    }
+}

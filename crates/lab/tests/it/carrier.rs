@@ -1,5 +1,6 @@
 //! Carriers of faults at interfaces that exist already, each in a network namespace of the test's own.
 
+mod crash;
 mod holder;
 mod laws;
 mod refusals;

@@ -42,6 +42,26 @@ fn joined() -> Option<(Namespace, Namespace)> {
 }
 
 #[test]
+fn an_interface_that_is_deleted_takes_its_fault_along() {
+    for carrier in CARRIERS {
+        let Some((client, server)) = joined() else { return };
+        let far = InterfaceTarget {
+            namespace: Some(server.path()),
+            end: Some(InterfaceEnd::Server),
+            carrier,
+            ..InterfaceTarget::new("far")
+        };
+        let Some(strike) = Strike::begin(far, UP, PATIENCE) else { continue };
+        let mut command = Command::new("ip");
+        command.args(["link", "delete", "near"]);
+        client.start_in(&mut command).unwrap();
+        assert!(command.status().unwrap().success());
+        let ended = strike.end();
+        assert!(ended.holds, "{carrier:?}: {}", ended.seen);
+    }
+}
+
+#[test]
 fn each_direction_is_struck_at_the_end_where_it_comes_in() {
     for carrier in CARRIERS {
         let Some((client, server)) = joined() else { return };
