@@ -147,6 +147,29 @@ fn two_faults_of_one_interface_stack_and_end_alone() {
 }
 
 #[test]
+fn what_another_fault_loses_first_does_not_hide_one() {
+    each(|carrier, namespace| {
+        let all = || loopback(namespace, carrier, None);
+        let Some(loss) = Strike::begin(all(), LOSS_OF_ROUND_TRIPS, PATIENCE) else { return };
+        let Some(cut) = Strike::begin(all(), CUT, PATIENCE) else { return };
+        let Some(other) = Strike::begin(all(), LOSS_OF_ROUND_TRIPS, PATIENCE) else { return };
+        // How many verify without having met a packet.
+        let blind = |strikes: &[&Strike]| {
+            let evidence = strikes.iter().map(|strike| strike.verify());
+            let blind = evidence.filter(|evidence| {
+                assert!(evidence.holds, "{carrier:?}: {}", evidence.seen);
+                evidence.seen.contains("no packet has come by yet")
+            });
+            blind.count()
+        };
+        assert_eq!(blind(&[&loss, &cut, &other]), 1, "{carrier:?}: one is behind the partition");
+        assert!(cut.end().holds);
+        assert_eq!(blind(&[&loss, &other]), 0, "{carrier:?}");
+        assert!(loss.end().holds && other.end().holds);
+    });
+}
+
+#[test]
 fn a_fault_that_nobody_injected_does_not_verify() {
     each(|carrier, namespace| {
         let target = loopback(namespace, carrier, None);
