@@ -34,8 +34,8 @@ pub use host::{HostInjector, carry};
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 pub use network::{
     Bpf, Carrier, CommandError, End, InterfaceInjector, LINK_MTU, LaneReport, Link, LinkError,
-    LinkInjector, LinkOptions, LinkReport, Links, Namespace, NetworkError, NetworkInjector,
-    Nftables,
+    LinkInjector, LinkKind, LinkOptions, LinkReport, Links, Namespace, NetworkError,
+    NetworkInjector, Nftables,
 };
 pub use process::{
     GuardianCommand, KillProcess, RestartProcess, StopProcess, guard, process_target,

@@ -8,6 +8,7 @@
 
 mod bpf;
 mod carrier;
+mod device;
 mod dns;
 mod injector;
 mod interface;
@@ -22,6 +23,7 @@ mod probe;
 mod reply;
 mod reset;
 mod timer;
+mod veth;
 
 use std::io;
 
@@ -32,6 +34,7 @@ pub use link::{End, LINK_MTU, Link, LinkError, LinkOptions};
 pub use mover::{CommandError, LaneReport, LinkReport};
 pub use namespace::Namespace;
 pub use nftables::Nftables;
+pub use veth::LinkKind;
 
 /// The kernel refused a part of a network. Nothing of it is left when the values that were made so
 /// far are dropped.

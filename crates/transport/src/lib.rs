@@ -21,8 +21,9 @@ pub use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 /// What the chaos lab makes its networks of.
 pub use sys::{
     BpfValue, attach_bpf_ingress, attach_tun, bpf_ingress_filters, bpf_values_of,
-    end_process_after, end_with_thread, load_bpf_filter, run_in_real_time, start_in_network,
-    start_in_user_namespace, unshare_network,
+    end_process_after, end_with_thread, load_bpf_filter, open_packet_socket, packet_socket_drops,
+    run_in_real_time, send_packet, start_in_network, start_in_user_namespace, turn_offload_off,
+    unshare_network,
 };
 pub use tls::{
     ACME_TLS_ALPN, AlpnChallenges, Certificate, CertificateError, CertificatePem, ClientAuth,

@@ -10,6 +10,7 @@ mod fast_open;
 mod inherited;
 mod namespace;
 mod option;
+mod packet;
 mod schedule;
 mod tun;
 
@@ -22,5 +23,6 @@ pub(crate) use fast_open::{set_fast_open_connect, set_fast_open_queue};
 pub(crate) use inherited::take_inherited;
 pub use namespace::{start_in_user_namespace, unshare_network};
 pub(crate) use option::set_late_port;
+pub use packet::{open_packet_socket, packet_socket_drops, send_packet, turn_offload_off};
 pub use schedule::run_in_real_time;
 pub use tun::attach_tun;

@@ -77,7 +77,7 @@ impl Carrier for LinkInjector {
     }
 
     fn name(&self) -> &'static str {
-        "packet box (TUN)"
+        "packet box"
     }
 
     fn suits(&self, _: &Order) -> Result<String, Refusal> {
@@ -112,6 +112,7 @@ impl Injector for LinkInjector {
         let mut handle = json!({
             "link": link.name(),
             "carrier": self.name(),
+            "devices": link.kind().name(),
             "congestion_control": link.congestion_control(),
             "notes": checked.notes,
         });

@@ -1,7 +1,7 @@
 //! A network namespace that lasts as long as this value, or a thread or socket in it.
 
 use std::fs::{self, File};
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,6 +19,12 @@ const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 #[derive(Debug)]
 pub struct Namespace {
     descriptor: File,
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
 }
 
 impl Namespace {

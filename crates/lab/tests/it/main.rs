@@ -4,6 +4,7 @@
 
 mod carrier;
 mod link;
+mod link_holder;
 mod storm;
 mod support;
 mod unprivileged;

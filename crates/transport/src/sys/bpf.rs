@@ -1,10 +1,17 @@
 //! BPF programs that see what comes in at an interface, and the memory that they share with us
 //! (bpf(2), TCX: Linux 6.6). All of it lives as long as its descriptors.
 
+mod attributes;
+
 use std::ffi::{CStr, c_char, c_long};
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use attributes::{
+    Info, LinkCreate, MapCreate, MapElement, MapInfo, NAME_BYTES, ProgramInfo, ProgramLoad,
+    ProgramQuery,
+};
 
 // linux/bpf.h
 const MAP_CREATE: c_long = 0;
@@ -19,114 +26,12 @@ const LINK_CREATE: c_long = 28;
 const MAP_TYPE_ARRAY: u32 = 2;
 const PROGRAM_TYPE_SCHED_CLS: u32 = 3;
 const TCX_INGRESS: u32 = 46;
-const NAME_BYTES: usize = 16;
 /// Programs of an interface that are listed; the kernel allows 64.
 const PROGRAMS_MAX: usize = 64;
 /// Memories of a program that are listed; ours have one.
 const MAPS_MAX: usize = 8;
 /// Longest value that is read, in bytes.
 const VALUE_BYTES_MAX: u32 = 4_096;
-
-/// What the kernel reads of an argument behind our last field is 0.
-#[repr(C)]
-#[derive(Default)]
-struct MapCreate {
-    kind: u32,
-    key_bytes: u32,
-    value_bytes: u32,
-    entries: u32,
-    flags: u32,
-    inner: u32,
-    node: u32,
-    name: [u8; NAME_BYTES],
-}
-
-#[repr(C)]
-struct MapElement {
-    map: u32,
-    _padding: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct ProgramLoad {
-    kind: u32,
-    instructions: u32,
-    first: u64,
-    license: u64,
-    log_level: u32,
-    log_bytes: u32,
-    log: u64,
-    kernel: u32,
-    flags: u32,
-    name: [u8; NAME_BYTES],
-    interface: u32,
-    attach: u32,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct LinkCreate {
-    program: u32,
-    interface: u32,
-    attach: u32,
-    flags: u32,
-    relative: u32,
-    _padding: u32,
-    revision: u64,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct ProgramQuery {
-    interface: u32,
-    attach: u32,
-    flags: u32,
-    attach_flags: u32,
-    programs: u64,
-    count: u32,
-    _padding: u32,
-    others: [u64; 4],
-}
-
-#[repr(C)]
-struct Info {
-    descriptor: u32,
-    bytes: u32,
-    info: u64,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct ProgramInfo {
-    kind: u32,
-    id: u32,
-    tag: [u8; 8],
-    jited_bytes: u32,
-    translated_bytes: u32,
-    jited: u64,
-    translated: u64,
-    load_time: u64,
-    user: u32,
-    maps: u32,
-    map_ids: u64,
-    name: [u8; NAME_BYTES],
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct MapInfo {
-    kind: u32,
-    id: u32,
-    key_bytes: u32,
-    value_bytes: u32,
-    entries: u32,
-    flags: u32,
-    name: [u8; NAME_BYTES],
-}
 
 /// One value that a program shares with us (an array map with one entry).
 #[derive(Debug)]

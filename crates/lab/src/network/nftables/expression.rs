@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use bulkhead_chaos::{LossLaw, PacketMatch, Strike};
 
-use crate::network::netlink::{NESTED, nested};
+use crate::network::netlink::{NESTED, nested, text};
 
 // Expressions.
 const NFTA_LIST_ELEM: u16 = 1;
@@ -50,11 +50,6 @@ pub(super) fn rule(armed: &str, strike: &Strike) -> Option<Vec<u8>> {
     rule.push("counter", &[]);
     rule.drop();
     Some(rule.finish())
-}
-
-/// A string as netlink has it.
-pub(super) fn text(text: &str) -> Vec<u8> {
-    [text.as_bytes(), &[0]].concat()
 }
 
 impl Expressions {

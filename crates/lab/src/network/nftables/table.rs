@@ -4,9 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use super::conversation::{Conversation, head, kind};
-use super::expression::{rule, text};
+use super::expression::rule;
 use crate::network::carrier::{Count, Sight, StrikePlan};
-use crate::network::netlink::{CREATE, NESTED, Request, attributes, nested};
+use crate::network::netlink::{CREATE, NESTED, Request, attributes, nested, text};
 
 // Messages.
 const NEWTABLE: u16 = 0;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use bulkhead_chaos::{InterfaceEnd, InterfaceTarget};
+use bulkhead_chaos::{InterfaceEnd, InterfaceTarget, Scope};
 use bulkhead_lab::Namespace;
 
 use super::{CARRIERS, Pair, Strike, is_share, namespace};
@@ -11,6 +11,8 @@ use crate::support::PATIENCE;
 const UP: &str = r#"{"loss": {"direction": "upstream", "model": {"bernoulli": {"percent": 30}}}}"#;
 const DOWN: &str = r#"{"partition": {"direction": "downstream"}}"#;
 const PACKETS: u32 = 3_000;
+const CLIENT: &str = "10.9.0.1";
+const SERVER: &str = "10.9.0.2";
 
 /// Two namespaces joined by a pair of veth. `None`, said on standard error, where it cannot be made.
 fn joined() -> Option<(Namespace, Namespace)> {
@@ -65,12 +67,14 @@ fn an_interface_that_is_deleted_takes_its_fault_along() {
 fn each_direction_is_struck_at_the_end_where_it_comes_in() {
     for carrier in CARRIERS {
         let Some((client, server)) = joined() else { return };
-        let pair = Pair::between((&client, "10.9.0.1"), (&server, "10.9.0.2"));
+        let pair = Pair::between((&client, CLIENT), (&server, SERVER));
         assert_eq!(pair.up(10).len(), 10);
         let target = |name: &str, namespace: &Namespace, end| InterfaceTarget {
             namespace: Some(namespace.path()),
             end: Some(end),
             carrier,
+            // Packets of IPv6 that the kernel sends by itself are none of ours.
+            scope: Scope { server: Some(SERVER.parse().unwrap()), ..Scope::default() },
             ..InterfaceTarget::new(name)
         };
         let far = target("far", &server, InterfaceEnd::Server);
