@@ -72,3 +72,46 @@ fn transport(text: &str) -> Result<Transport, String> {
 fn carrier(text: &str) -> Result<CarrierChoice, String> {
     word(text, "auto, nftables or bpf")
 }
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_chaos::{CarrierChoice, InterfaceEnd, Transport};
+    use clap::Parser as _;
+
+    use super::InterfaceArgs;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        interface: InterfaceArgs,
+    }
+
+    fn parse(line: &str) -> Result<Line, clap::Error> {
+        Line::try_parse_from(std::iter::once("inject").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn an_interface_is_told_with_its_scope() {
+        let line = "--interface eth0 --namespace /run/netns/a --end server --protocol tcp \
+                    --server 10.0.0.1 --server-port 80 --carrier nftables";
+        let target = parse(line).unwrap().interface.target().unwrap();
+        assert_eq!((target.name.as_str(), target.end), ("eth0", Some(InterfaceEnd::Server)));
+        assert_eq!(target.carrier, CarrierChoice::Nftables);
+        assert_eq!(target.scope.protocol, Some(Transport::Tcp));
+        assert_eq!((target.scope.server_port, target.scope.client_port), (Some(80), None));
+        assert!(parse("").unwrap().interface.target().is_none());
+    }
+
+    #[test]
+    fn a_scope_needs_an_interface_and_a_port_a_protocol() {
+        for wrong in [
+            "--protocol tcp",
+            "--interface lo --server-port 80",
+            "--interface lo --carrier netem",
+            "--interface lo --end middle",
+            "--interface lo --protocol sctp",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
