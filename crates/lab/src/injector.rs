@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::{Fault, Order};
+use bulkhead_chaos::{Fault, Order, Target};
 use serde_json::Value;
 
 /// What `prepare` found out that taking back needs: names of tables, process numbers with start times,
@@ -27,6 +27,13 @@ pub struct Surroundings {
 pub trait Injector: Send + Sync {
     /// Whether this is the one for such a fault.
     fn takes(&self, fault: &Fault) -> bool;
+
+    /// Whether it can be where this target is. Of several that take a fault, the first that reaches the
+    /// target carries it out.
+    fn reaches(&self, target: &Target) -> bool {
+        let _ = target;
+        true
+    }
 
     /// Whether the fault may be injected there (privilege, target alive and well), without changing
     /// anything; and what taking it back will need.

@@ -1,11 +1,11 @@
 //! The injectors that there are.
 
-use bulkhead_chaos::{Fault, Order};
+use bulkhead_chaos::Order;
 
 use crate::inert::Inert;
 use crate::{Handle, Injector, Refusal, Surroundings};
 
-/// Injectors, of which the first that takes a fault carries it out.
+/// Injectors, of which the first that takes a fault and reaches its target carries it out.
 #[derive(Default)]
 pub struct Registry(Vec<Box<dyn Injector>>);
 
@@ -31,7 +31,7 @@ impl Registry {
 
     /// As [`Injector::prepare`], of whichever there is for this order.
     pub(crate) fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal> {
-        match self.find(&order.fault) {
+        match self.find(order) {
             Some(injector) => injector.prepare(order, around),
             None => Err(Refusal::new(
                 format!("this lab cannot inject {}", order.fault.kind()),
@@ -40,8 +40,11 @@ impl Registry {
         }
     }
 
-    pub(crate) fn find(&self, fault: &Fault) -> Option<&dyn Injector> {
-        self.0.iter().find(|injector| injector.takes(fault)).map(|injector| &**injector)
+    /// The first that takes the fault and reaches the target; if none reaches it, the first that takes
+    /// the fault, to say so.
+    pub(crate) fn find(&self, order: &Order) -> Option<&dyn Injector> {
+        let mut takers = self.0.iter().map(|it| &**it).filter(|it| it.takes(&order.fault));
+        takers.clone().find(|it| it.reaches(&order.target)).or_else(|| takers.next())
     }
 }
 

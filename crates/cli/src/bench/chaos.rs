@@ -100,7 +100,7 @@ fn open(directory: &std::path::Path, seed: u64) -> anyhow::Result<Lab> {
         policy: Policy::default(),
         seed,
     };
-    Ok(Lab::open(options, registry(true)?)?)
+    Ok(Lab::open(options, registry(true, None)?)?)
 }
 
 /// Threads that take numbers until all are taken.

@@ -1,5 +1,7 @@
 //! `bulkhead chaos inject`: orders an injection, or tells what it would do.
 
+mod interface;
+
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::EXIT_NOT_EFFECTIVE;
 use super::place::PlaceArgs;
+use interface::InterfaceArgs;
 
 /// Inject a fault and wait until it is seen to be in force
 ///
@@ -24,9 +27,11 @@ Exit status: 0 it is in force (with --dry-run: it could be); 2 it came to nothin
 Examples:
   bulkhead chaos inject process.stop --pid 4711 --ttl 30s
   bulkhead chaos inject process.kill --pid 4711 --dry-run
+  bulkhead chaos inject '{\"network\": {\"partition\": {\"direction\": \"upstream\"}}}' \\
+    --interface lo --protocol tcp --server-port 9001
   bulkhead chaos inject --file order.json --json | jq -r '.ids[]'")]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["fault", "file"])))]
-#[command(group(clap::ArgGroup::new("where").args(["pid", "gateway", "link", "host"])))]
+#[command(group(clap::ArgGroup::new("where").args(["pid", "gateway", "link", "interface", "host"])))]
 pub(super) struct InjectArgs {
     /// What is to be broken
     #[arg(value_name = "FAULT", requires = "where")]
@@ -43,6 +48,8 @@ pub(super) struct InjectArgs {
     /// Target: a link, of a lab that has made one (`chaos serve` makes none)
     #[arg(long, value_name = "NAME")]
     link: Option<String>,
+    #[command(flatten)]
+    interface: InterfaceArgs,
     /// Target: this machine
     #[arg(long)]
     host: bool,
@@ -130,6 +137,8 @@ fn from_arguments(args: &InjectArgs) -> anyhow::Result<InjectRequest> {
         Target::Gateway { admin }
     } else if let Some(name) = args.link.clone() {
         Target::Link { name }
+    } else if let Some(target) = args.interface.target() {
+        Target::Interface(target)
     } else {
         Target::Host
     };

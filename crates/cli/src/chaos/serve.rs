@@ -75,7 +75,7 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         None => Endpoint::Unix(socket_path(&directory)),
     };
     let seed = u64::from(std::process::id());
-    let mut registry = registry(args.allow_commands)?;
+    let mut registry = registry(args.allow_commands, args.listen)?;
     if args.inert {
         registry = registry.inert();
     }
