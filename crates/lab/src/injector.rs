@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{Fault, Order};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What `prepare` found out that taking back needs: names of tables, process numbers with start times,
@@ -81,7 +82,7 @@ pub trait Injector: Send + Sync {
 }
 
 /// What was seen, for people and reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Whether what was looked for is so.
     pub holds: bool,
@@ -90,7 +91,7 @@ pub struct Evidence {
 }
 
 /// Why a fault may not be injected. Nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{reason}; {remedy}")]
 pub struct Refusal {
     /// What is missing.
@@ -107,7 +108,7 @@ impl Refusal {
 }
 
 /// Why a step did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum InjectError {
     /// Nothing was changed, and trying again may help.

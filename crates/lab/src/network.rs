@@ -7,6 +7,8 @@
 //! expire in the box itself.
 
 mod dns;
+mod held;
+mod holder;
 mod injector;
 mod interface;
 mod link;
@@ -21,6 +23,11 @@ mod timer;
 
 use std::io;
 
+pub(crate) use held::HeldLinkInjector;
+pub use held::{
+    EndPlace, HELD_LINKS_MAX, HeldLink, HeldLinks, LinkPlace, LinkRequest, MakeLinkError,
+};
+pub use holder::hold_link;
 pub use injector::{LinkInjector, Links};
 pub use link::{End, LINK_MTU, Link, LinkError, LinkOptions};
 pub use mover::{CommandError, LaneReport, LinkReport};

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use anyhow::Context;
 use bulkhead_lab::{
-    GatewayInjector, GuardianCommand, HostInjector, KillProcess, Registry, RestartProcess,
-    StopProcess,
+    GatewayInjector, GuardianCommand, HeldLinks, HostInjector, KillProcess, Registry,
+    RestartProcess, StopProcess,
 };
 
 /// All faults that `bulkhead chaos serve` can inject. One line for each injector. Commands that faults
@@ -16,7 +16,8 @@ pub(crate) fn registry(allow_commands: bool) -> anyhow::Result<Registry> {
         .with(KillProcess)
         .with(RestartProcess::new(allow_commands))
         .with(HostInjector::new(role("carry")?))
-        .with(GatewayInjector))
+        .with(GatewayInjector)
+        .with_links(HeldLinks::new(role("hold-link")?)))
 }
 
 /// This binary as the guardian of stopped processes.

@@ -293,7 +293,7 @@ fn is_in_force(report: &LinkReport, key: StageKey) -> bool {
 
 /// A link that this process does not have: it vanished with the process that made it, or that one
 /// lives and has to be asked.
-fn gone(handle: &Handle) -> Result<Evidence, InjectError> {
+pub(super) fn gone(handle: &Handle) -> Result<Evidence, InjectError> {
     let maker = handle["process"].as_u64().and_then(|number| u32::try_from(number).ok());
     let began = handle["process_start_time"].as_u64();
     let elsewhere = maker
@@ -306,9 +306,11 @@ fn gone(handle: &Handle) -> Result<Evidence, InjectError> {
     }
 }
 
-/// `None` when there is no such process.
+/// `None` when there is no such process. One that has ended holds nothing, though its parent may not have
+/// noticed yet.
 fn start_time(process: u32) -> Option<u64> {
-    Some(Stat::read(process).ok()?.start_time)
+    let stat = Stat::read(process).ok()?;
+    (!stat.is_dead()).then_some(stat.start_time)
 }
 
 impl From<CommandError> for InjectError {

@@ -1,8 +1,9 @@
 //! A network namespace that lasts as long as this value, or a thread or socket in it.
 
 use std::fs::{self, File};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
@@ -68,6 +69,11 @@ impl Namespace {
         let descriptor = descriptor.map_err(NetworkError::at("hold a network namespace"))?;
         bulkhead_transport::start_in_network(command, descriptor.into());
         Ok(())
+    }
+
+    /// Where other processes find it, as long as this value is held.
+    pub fn path(&self) -> PathBuf {
+        format!("/proc/{}/fd/{}", std::process::id(), self.descriptor.as_raw_fd()).into()
     }
 
     /// The congestion control that TCP sockets in it begin with.
