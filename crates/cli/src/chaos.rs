@@ -17,7 +17,9 @@ mod toxiproxy;
 
 use std::process::ExitCode;
 
-pub(crate) use injectors::{guardian_command, registry};
+pub(crate) use client::{Answer, Client};
+pub(crate) use injectors::guardian_command;
+use injectors::registry;
 
 use crate::failure;
 
