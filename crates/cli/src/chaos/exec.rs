@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bulkhead_lab::LinkPlace;
 use clap::ValueEnum;
 
@@ -49,6 +49,9 @@ enum End {
 pub(super) fn execute(args: &ExecArgs) -> anyhow::Result<ExitCode> {
     let client = args.place.client()?;
     let document = client.must_ask("GET", &link::path(&args.link)?, "")?.document()?;
+    if document["up"] != true {
+        bail!("the link `{0}` is gone; make it anew with `bulkhead chaos link add {0}`", args.link);
+    }
     let place: LinkPlace = serde_json::from_value(document).context("read the link's place")?;
     let end = match args.end {
         End::Client => &place.client,

@@ -216,6 +216,9 @@ fn a_link_ends_with_its_lab_or_its_process() {
         assert!(Instant::now() < deadline);
     }
     assert_eq!(lab.ask(&["inject", LOSS, "--link", "storm"]).status.code(), Some(2));
+    let told = lab.at("client", &["true"]).output().unwrap();
+    assert_eq!(told.status.code(), Some(4), "{told:?}");
+    assert!(String::from_utf8_lossy(&told.stderr).contains("link add storm"), "{told:?}");
     lab.must(&["link", "add", "storm"]);
     assert_ne!(lab.holder(), holder);
     assert!(lab.must(&["revert", "--all"]).contains("1 taken back"));

@@ -19,6 +19,8 @@ use super::probe::{self, Before};
 /// Everything that a bench starts.
 pub(super) struct Ground {
     pub(super) lab: BenchLab,
+    /// Links can be made on this machine.
+    pub(super) can_link: bool,
     /// Taken by the threads, one each.
     pub(super) lanes: Vec<Lane>,
     pub(super) gateways: Vec<Arc<GatewayProcess>>,
@@ -39,8 +41,11 @@ impl Ground {
         let gateways: Vec<_> = (0..lanes).map(start).collect::<anyhow::Result<_>>()?;
         let numbered = gateways.iter().enumerate();
         let lanes = numbered.map(|(number, it)| Lane::new(number, Arc::clone(it))).collect();
+        let lab = BenchLab::start(directory.join("lab"))?;
+        let can_link = probe::can_link(&lab)?;
         Ok(Self {
-            lab: BenchLab::start(directory.join("lab"))?,
+            lab,
+            can_link,
             lanes,
             gateways,
             gate: RwLock::new(()),
