@@ -28,6 +28,7 @@ mod overload;
 mod panics;
 mod passthrough;
 mod proxy_protocol;
+mod rebalance;
 mod reload;
 mod retired;
 mod retries;
