@@ -48,7 +48,8 @@ pub(super) fn once(
         let detail = ended.detail.as_deref().unwrap_or_default();
         let seen = ["", ", in force by the lab's word only"][usize::from(active && !seen)];
         let left = ["", ", LEFT BEHIND"][usize::from(left_behind)];
-        warn(&format!("{id} {}: {}{seen}{left}: {detail}", kind.name, ended.state));
+        let late = ["", ", out of time"][usize::from(ended.timed_out)];
+        warn(&format!("{id} {}: {}{late}{seen}{left}: {detail}", kind.name, ended.state));
     }
     Ok(Sample {
         // What a kill has spoiled tells nothing of the lab's faults, but must be taken back all the same.

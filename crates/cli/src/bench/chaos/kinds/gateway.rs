@@ -31,8 +31,8 @@ pub(super) struct Struck {
     sees: fn(&Self, ChaosId) -> bool,
     /// As it was before.
     answer: Answered,
-    year: Option<String>,
-    generation: Option<u64>,
+    year: String,
+    generation: u64,
     files: usize,
 }
 
@@ -48,7 +48,10 @@ pub(super) fn stage(
         bail!("the gateway is not well before it is struck: {}", answer.head);
     }
     let pid = gateway.pid();
-    let (generation, year, files) = (generation(&gateway), year(&gateway), files(pid));
+    // One that is killed meanwhile is no measure of what it will be.
+    let year = year(&gateway).context("the gateway does not tell its date")?;
+    let generation = generation(&gateway).context("the gateway does not tell its workers")?;
+    let files = files(pid);
     Ok(Box::new(Struck { fault, gateway, pid, sees, answer, year, generation, files }))
 }
 
@@ -104,7 +107,7 @@ pub(super) fn is_told_to_end(struck: &Struck, _: ChaosId) -> bool {
 }
 
 pub(super) fn has_new_worker(struck: &Struck, _: ChaosId) -> bool {
-    generation(&struck.gateway) > struck.generation
+    generation(&struck.gateway) > Some(struck.generation)
 }
 
 pub(super) fn hangs(struck: &Struck, _: ChaosId) -> bool {
@@ -117,8 +120,7 @@ pub(super) fn has_more_files(struck: &Struck, _: ChaosId) -> bool {
 
 /// The offset is of years.
 pub(super) fn has_another_date(struck: &Struck, _: ChaosId) -> bool {
-    let year = year(&struck.gateway);
-    year.is_some() && year != struck.year
+    year(&struck.gateway).is_some_and(|year| year != struck.year)
 }
 
 /// Of what no client can see, the gateway's own word, which is not the lab's: it is in force, or was done.
@@ -135,7 +137,7 @@ impl Struck {
             && answer.is_whole
             && answer.body == self.answer.body
             && answer.field("connection") == self.answer.field("connection")
-            && year(&self.gateway) == self.year;
+            && year(&self.gateway).as_ref() == Some(&self.year);
         let faults = ask_admin(&self.gateway, "/faults");
         let has_none = faults.is_some_and(|it| {
             it["faults"].as_array().is_some_and(|it| it.iter().all(|it| it["state"] != "active"))
