@@ -85,17 +85,20 @@ pub(super) fn execute(args: &ChaosBenchArgs) -> anyhow::Result<ExitCode> {
     let kills = ground.kills.told();
     let (mut left, alive) = ground.end(&before)?;
     left.extend(tally.left.iter().cloned());
-    // What is there if something went wrong is still of use.
-    if left.is_empty() && alive == 0 {
-        let _ = fs::remove_dir_all(&directory);
-    }
     let report = Report::new(&tally, args.seed, alive, kills, left);
+    let status = report.exit_status(SUCCESS_RATE_MIN);
+    // What is there if something went wrong is still of use.
+    if status == 0 {
+        let _ = fs::remove_dir_all(&directory);
+    } else {
+        warn(&format!("the lab's journal and audit log are in `{}`", directory.display()));
+    }
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&report).context("write the results")?;
         fs::write(path, json + "\n").with_context(|| format!("write `{}`", path.display()))?;
     }
     report.print(&mut std::io::stdout().lock()).context("write the table")?;
-    Ok(ExitCode::from(report.exit_status(SUCCESS_RATE_MIN)))
+    Ok(ExitCode::from(status))
 }
 
 fn chosen(args: &ChaosBenchArgs) -> anyhow::Result<Vec<&'static Kind>> {

@@ -43,15 +43,19 @@ struct Impossible(String);
 
 impl Lab {
     fn with_link(user: Option<u32>) -> Result<Self, Impossible> {
+        Self::start(user, r#"{"overall_ms": 20000}"#, &[])
+    }
+
+    fn start(user: Option<u32>, engine: &str, more: &[&str]) -> Result<Self, Impossible> {
         let scratch = Scratch::new();
         if let Some(user) = user {
             std::os::unix::fs::chown(scratch.path(), Some(user), Some(user)).unwrap();
         }
         let state = scratch.path().join("state").display().to_string();
-        let engine = scratch.write("engine.json", r#"{"overall_ms": 20000}"#);
+        let engine = scratch.write("engine.json", engine);
         let mut command = bulkhead();
         command.args(["chaos", "serve", "--state", &state, "--link", "storm", "--engine"]);
-        command.arg(engine).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg(engine).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(user) = user {
             command.uid(user).gid(user);
         }
@@ -233,4 +237,19 @@ fn a_link_ends_with_its_lab_or_its_process() {
     lab.child.wait().unwrap();
     wait_until_gone(holder);
     assert!(lab.must(&["revert", "--all"]).contains("1 taken back, 0 left"));
+}
+
+/// The lab's check of itself reaches into the process of a link.
+#[test]
+fn a_fault_that_a_link_does_not_have_is_not_effective() {
+    // One look is enough for what will never be there.
+    let engine = r#"{"overall_ms": 20000, "attempt_ms": 5000, "retries": 0}"#;
+    let lab = match Lab::start(None, engine, &["--inert"]) {
+        Ok(lab) => lab,
+        Err(Impossible(why)) => return eprintln!("skipped: {why}"),
+    };
+    let answer = lab.ask(&["inject", PARTITION, "--link", "storm", "--json"]);
+    assert_eq!(answer.status.code(), Some(2), "{answer:?}");
+    let document: Value = serde_json::from_slice(&answer.stdout).unwrap();
+    assert_eq!(document["injections"][0]["state"], "not_effective", "{document}");
 }
