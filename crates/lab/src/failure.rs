@@ -82,6 +82,9 @@ pub enum Denied {
     /// There is no such injection.
     #[error("no such injection is remembered")]
     Unknown,
+    /// This lab was made without links.
+    #[error("this lab holds no links")]
+    NoLinks,
     /// It may not be so long.
     #[error("an approval holds for at most 60m")]
     ApprovalTime,

@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{Fault, Order, Target};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What `prepare` found out that taking back needs: names of tables, process numbers with start times,
@@ -88,7 +89,7 @@ pub trait Injector: Send + Sync {
 }
 
 /// What was seen, for people and reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Whether what was looked for is so.
     pub holds: bool,
@@ -97,7 +98,7 @@ pub struct Evidence {
 }
 
 /// Why a fault may not be injected. Nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{reason}; {remedy}")]
 pub struct Refusal {
     /// What is missing.
@@ -114,7 +115,7 @@ impl Refusal {
 }
 
 /// Why a step did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum InjectError {
     /// Nothing was changed, and trying again may help.

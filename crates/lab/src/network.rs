@@ -10,6 +10,8 @@ mod bpf;
 mod carrier;
 mod device;
 mod dns;
+mod held;
+mod holder;
 mod injector;
 mod interface;
 mod link;
@@ -29,6 +31,11 @@ use std::io;
 
 pub use bpf::Bpf;
 pub use carrier::{Carrier, InterfaceInjector, NetworkInjector};
+pub(crate) use held::HeldLinkInjector;
+pub use held::{
+    EndPlace, HELD_LINKS_MAX, HeldLink, HeldLinks, LinkPlace, LinkRequest, MakeLinkError,
+};
+pub use holder::hold_link;
 pub use injector::{LinkInjector, Links};
 pub use link::{End, LINK_MTU, Link, LinkError, LinkOptions};
 pub use mover::{CommandError, LaneReport, LinkReport};

@@ -3,6 +3,7 @@
 
 mod abort;
 mod lever;
+mod links;
 mod orders;
 
 use std::path::PathBuf;

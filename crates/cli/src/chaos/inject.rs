@@ -27,6 +27,7 @@ Exit status: 0 it is in force (with --dry-run: it could be); 2 it came to nothin
 Examples:
   bulkhead chaos inject process.stop --pid 4711 --ttl 30s
   bulkhead chaos inject process.kill --pid 4711 --dry-run
+  bulkhead chaos inject '{\"network\": {\"partition\": {\"direction\": \"both\"}}}' --link storm
   bulkhead chaos inject '{\"network\": {\"partition\": {\"direction\": \"upstream\"}}}' \\
     --interface lo --protocol tcp --server-port 9001
   bulkhead chaos inject --file order.json --json | jq -r '.ids[]'")]
@@ -45,7 +46,7 @@ pub(super) struct InjectArgs {
     /// Target: a gateway, by the address of its admin server
     #[arg(long, value_name = "ADDR")]
     gateway: Option<SocketAddr>,
-    /// Target: a link, of a lab that has made one (`chaos serve` makes none)
+    /// Target: a link that the lab holds; see `chaos link`
     #[arg(long, value_name = "NAME")]
     link: Option<String>,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use bulkhead_lab::{
-    Bpf, GatewayInjector, GuardianCommand, HostInjector, InterfaceInjector, KillProcess,
+    Bpf, GatewayInjector, GuardianCommand, HeldLinks, HostInjector, InterfaceInjector, KillProcess,
     NetworkInjector, Nftables, Registry, RestartProcess, StopProcess,
 };
 
@@ -22,7 +22,8 @@ pub(crate) fn registry(
         .with(RestartProcess::new(allow_commands))
         .with(HostInjector::new(role("carry")?))
         .with(GatewayInjector)
-        .with(interfaces(listen)))
+        .with(interfaces(listen))
+        .with_links(HeldLinks::new(role("hold-link")?)))
 }
 
 /// The carriers of faults at interfaces.

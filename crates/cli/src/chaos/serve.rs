@@ -9,11 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use bulkhead_chaos::{EngineOptions, Happening, Policy, State};
-use bulkhead_lab::{Endpoint, Lab, LabOptions, serve, socket_path};
+use bulkhead_chaos::{Caller, EngineOptions, Happening, Policy, Role, State};
+use bulkhead_lab::{Endpoint, Lab, LabOptions, LinkRequest, serve, socket_path};
+use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{EXIT_REVERT_FAILED, place, registry};
+use super::{EXIT_REVERT_FAILED, link, place, registry};
 use crate::args::LogFormat;
 use crate::interrupt::Interrupt;
 
@@ -31,6 +32,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 #[command(after_help = "\
 Examples:
   bulkhead chaos serve
+  bulkhead chaos serve --link storm
   bulkhead chaos serve --listen 127.0.0.1:8475 --policy policy.json
   bulkhead chaos serve --state /run/bulkhead-chaos --concurrent 8 --log-format json
   curl --unix-socket ~/.local/state/bulkhead/chaos/lab.sock http://lab/v1/events")]
@@ -51,6 +53,9 @@ pub(super) struct ServeArgs {
     /// Budget of injections that are alive at a time; overrides the file's
     #[arg(long, value_name = "N")]
     concurrent: Option<usize>,
+    /// Hold a link of this name from the start, for network faults; may be repeated
+    #[arg(long = "link", value_name = "NAME")]
+    links: Vec<String>,
     /// Let process.restart run the command of its order: whoever may order it may then do whatever the
     /// lab's user may
     #[arg(long)]
@@ -82,6 +87,7 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let lab = Lab::open(LabOptions { directory, engine, policy, seed }, registry)?;
     let lab = Arc::new(lab);
     log(&lab, args.log_format);
+    let links = make_links(&lab, &args.links)?;
     let ready = |endpoint: &Endpoint| {
         let place = match endpoint {
             Endpoint::Unix(path) => format!("unix:{}", path.display()),
@@ -89,6 +95,9 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         };
         // If nobody reads our output the lab serves all the same.
         let _ = writeln!(std::io::stdout(), "chaos lab on {place}");
+        for line in &links {
+            let _ = writeln!(std::io::stdout(), "{line}");
+        }
     };
     let end = async {
         while !interrupt.is_set() {
@@ -104,6 +113,17 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(EXIT_REVERT_FAILED));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Links that were asked for on the command line, and what is to be said of them.
+fn make_links(lab: &Lab, names: &[String]) -> anyhow::Result<Vec<String>> {
+    let caller = Caller { name: "serve".to_owned(), role: Role::Operator };
+    let make = |name: &String| {
+        let made = lab.make_link(&caller, name, &LinkRequest::default())?;
+        let (made, _) = made.with_context(|| format!("make the link `{name}`"))?;
+        Ok(link::line(&json!(made)))
+    };
+    names.iter().map(make).collect()
 }
 
 /// A file of JSON, or what holds without it.
