@@ -12,6 +12,7 @@ mod journal;
 mod kill_plan;
 mod life_cycle;
 mod link;
+mod metrics;
 mod order;
 mod random;
 mod report;
@@ -44,9 +45,13 @@ pub use link::{
     JitterLaw, Judgement, Lane, LaneCounts, LinkFault, LossLaw, PacketKind, Pushed, Released,
     Reply, STAGES_MAX, StageKey, StageReport, Tally, TooManyFaults,
 };
+pub use metrics::{MetricSeries, metric_series, metric_sum};
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;
-pub use report::{FaultRefusal, FaultReport, FaultState, GroupReport, GroupReports, Placed};
+pub use report::{
+    Effect, FaultRefusal, FaultReport, FaultState, GROUP_BUCKETS_PER_DOUBLING, GroupReport,
+    GroupReports, Placed,
+};
 pub use request::{InjectRequest, Plan, RequestError, TimeToLive};
 pub use rule::{FaultRule, FaultRuleError, RULE_ID_BYTES_MAX};
 pub use safety::{
@@ -55,7 +60,8 @@ pub use safety::{
     Weekday, Window, order_sha256,
 };
 pub use statistics::{
-    ErrorBudget, Interval, LatencyComparison, Proportion, ShareComparison, compare_latencies,
-    compare_shares, recovery_time,
+    ErrorBudget, GroupCriteria, GroupMeasure, Interval, LatencyComparison, LatencyCriterion,
+    Measured, Proportion, QuantileComparison, ShareComparison, compare_latencies,
+    compare_quantiles, compare_shares, recovery_time,
 };
 pub use verdict::{Answered, Objective, Outcome, Verdict};

@@ -1,13 +1,19 @@
 //! The journal of a run, as Chaos Toolkit writes it, with what is ours under `bulkhead`.
 
+mod samples;
 mod timestamp;
 
+pub(crate) use samples::Samples;
 pub(crate) use timestamp::iso;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bulkhead_chaos::Verdict;
+use bulkhead_chaos::{Effect, GroupReports, Verdict};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use crate::summary::{Comparison, FaultSummary};
 
 /// The version of `chaostoolkit-lib` whose journal this is.
 const CHAOSLIB_VERSION: &str = "1.44.0";
@@ -109,6 +115,62 @@ pub(crate) struct LabRecord {
     pub(crate) activity: String,
     /// As the lab said it last.
     pub(crate) state: String,
+    /// When it was asked for, before it happened.
+    pub(crate) begun: Duration,
+    /// When it was over, once it is.
+    pub(crate) ended: Option<Duration>,
+    /// Family and kind, as the lab says.
+    pub(crate) kind: Option<String>,
+    /// What it struck, as the lab found it.
+    pub(crate) target: Option<Value>,
+    /// What it has done, if that is counted.
+    pub(crate) effect: Option<Effect>,
+}
+
+impl LabRecord {
+    /// Nothing is known of it but its name.
+    pub(crate) fn new(id: String, activity: &str, begun: Duration) -> Self {
+        Self {
+            id,
+            activity: activity.to_owned(),
+            state: "unknown".to_owned(),
+            begun,
+            ended: None,
+            kind: None,
+            target: None,
+            effect: None,
+        }
+    }
+
+    /// Takes in what the lab says of it; `over`: whether its state is an end.
+    pub(crate) fn take_in(&mut self, answer: &Value, over: bool, now: Duration) {
+        let read = |key: &str| answer.get(key).filter(|value| !value.is_null());
+        if let Some(state) = read("state").and_then(Value::as_str) {
+            state.clone_into(&mut self.state);
+        }
+        if let Some(kind) = read("kind").and_then(Value::as_str) {
+            self.kind = Some(kind.to_owned());
+        }
+        if let Some(target) = read("target") {
+            self.target = Some(target.clone());
+        }
+        let effect = read("effect").and_then(|effect| Effect::deserialize(effect).ok());
+        self.effect = effect.or(self.effect);
+        if over && self.ended.is_none() {
+            // Its clock may not be ours: only how long it took is taken from it.
+            let ms = |key: &str| read(key).and_then(Value::as_u64);
+            let lasted = ms("ended_unix_ms")
+                .zip(ms("accepted_unix_ms"))
+                .map(|(end, begin)| Duration::from_millis(end.saturating_sub(begin)));
+            let ended = lasted.map_or(now, |lasted| self.begun.saturating_add(lasted));
+            self.ended = Some(ended.min(now));
+        }
+    }
+
+    /// Whether nothing ever met it, as far as is known.
+    pub(crate) fn met_nothing(&self) -> bool {
+        self.effect.is_some_and(|effect| effect.hits == 0)
+    }
 }
 
 /// A condition that ended the run.
@@ -135,6 +197,12 @@ pub(crate) struct Journal {
     pub(crate) recovery: Option<Duration>,
     pub(crate) lab: Vec<LabRecord>,
     pub(crate) aborted: Option<Aborted>,
+    /// All looks at the hypothesis, and whether it was met.
+    pub(crate) looks: Vec<(Duration, bool)>,
+    /// Requests that passed the gateway of the error budget.
+    pub(crate) samples: Samples,
+    /// The latest of each fault that is compared, by its id.
+    pub(crate) groups: BTreeMap<String, GroupReports>,
 }
 
 /// Where a run took place.
@@ -153,6 +221,8 @@ pub(crate) struct Frame<'f> {
     pub(crate) version: &'f str,
     pub(crate) seed: u64,
     pub(crate) verdict: &'f Verdict,
+    pub(crate) faults: &'f [FaultSummary],
+    pub(crate) comparisons: &'f [Comparison],
 }
 
 impl Journal {
@@ -193,11 +263,6 @@ impl Journal {
     }
 
     fn ours(&self, frame: &Frame<'_>) -> Value {
-        let injections: Vec<Value> = self
-            .lab
-            .iter()
-            .map(|one| json!({ "id": one.id, "activity": one.activity, "state": one.state }))
-            .collect();
         let aborted = self.aborted.as_ref().map(
             |aborted| json!({ "probe": aborted.probe, "lasted_s": aborted.lasted.as_secs_f64() }),
         );
@@ -207,7 +272,8 @@ impl Journal {
             "verdict": frame.verdict,
             "outcome": frame.verdict.outcome(),
             "exit_status": frame.verdict.outcome().exit_status(),
-            "injections": injections,
+            "injections": frame.faults,
+            "comparisons": frame.comparisons,
             "steady_state_after_revert": self.after_revert.as_ref().map(SteadyState::value),
             "recovery_s": self.recovery.map(|recovery| recovery.as_secs_f64()),
             "aborted_by": aborted,

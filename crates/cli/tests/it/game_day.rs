@@ -1,8 +1,11 @@
 //! All parts of the lab at once: an experiment, the lab, a gateway and its origins, each a process of its own.
 
+mod groups;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use bulkhead_origin::Origin;
@@ -83,11 +86,16 @@ impl GameDay {
         let lab = line.trim().strip_prefix("chaos lab on ").unwrap();
         self.scratch.write("experiment.yaml", experiment);
         let pid = self.stoppable.0.id();
+        // `bulkhead` is one of the programs that experiments may call.
+        let own = Path::new(bulkhead().get_program()).parent().unwrap().to_owned();
+        let path = std::env::var_os("PATH").unwrap();
+        let path = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path)));
         let output = bulkhead()
             .current_dir(self.scratch.path())
             .args(["chaos", "run", "experiment.yaml", "--lab", lab])
             .args(["--var", &format!("gateway=http://{}", self.web)])
             .args(["--var", &format!("admin={}", self.admin)])
+            .env("PATH", path.unwrap())
             .env("ORIGIN_PID", pid.to_string())
             .env("ORIGIN_START", stat(pid).1)
             .stdin(Stdio::null())
