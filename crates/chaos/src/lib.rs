@@ -13,6 +13,7 @@ mod kill_plan;
 mod life_cycle;
 mod link;
 mod metrics;
+mod named_target;
 mod order;
 mod random;
 mod report;
@@ -46,6 +47,7 @@ pub use link::{
     Reply, STAGES_MAX, StageKey, StageReport, Tally, TooManyFaults,
 };
 pub use metrics::{MetricSeries, metric_series, metric_sum};
+pub use named_target::{NamedTarget, ProcessName};
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;
 pub use report::{

@@ -4,6 +4,7 @@
 mod abort;
 mod lever;
 mod orders;
+mod resolve;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
