@@ -7,6 +7,7 @@ mod import;
 mod inject;
 mod injectors;
 mod lever;
+mod otlp;
 mod place;
 mod revert;
 mod serve;

@@ -13,6 +13,7 @@ use bulkhead_chaos::{EngineOptions, Happening, Policy, State};
 use bulkhead_lab::{Endpoint, Lab, LabOptions, serve, socket_path};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::otlp::Exporter;
 use super::{EXIT_REVERT_FAILED, place, registry};
 use crate::args::LogFormat;
 use crate::interrupt::Interrupt;
@@ -32,6 +33,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 Examples:
   bulkhead chaos serve
   bulkhead chaos serve --listen 127.0.0.1:8475 --policy policy.json
+  bulkhead chaos serve --otlp http://127.0.0.1:4318/v1/logs
   bulkhead chaos serve --state /run/bulkhead-chaos --concurrent 8 --log-format json
   curl --unix-socket ~/.local/state/bulkhead/chaos/lab.sock http://lab/v1/events")]
 pub(super) struct ServeArgs {
@@ -62,6 +64,10 @@ pub(super) struct ServeArgs {
     /// How changes of state are logged to standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Plain)]
     log_format: LogFormat,
+    /// Also tell every change of state to a receiver of OTLP/HTTP logs, as http://HOST[:PORT][/PATH]
+    /// [default path: /v1/logs]
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
 }
 
 pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -82,6 +88,8 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let lab = Lab::open(LabOptions { directory, engine, policy, seed }, registry)?;
     let lab = Arc::new(lab);
     log(&lab, args.log_format);
+    let otlp =
+        args.otlp.as_deref().map(|url| Exporter::start(lab.subscribe(0), url)).transpose()?;
     let ready = |endpoint: &Endpoint| {
         let place = match endpoint {
             Endpoint::Unix(path) => format!("unix:{}", path.display()),
@@ -97,6 +105,9 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     };
     let served = serve(&lab, &endpoint, ready, end);
     let left = lab.take_everything_back(END_PATIENCE);
+    if let Some(complaint) = otlp.and_then(|otlp| otlp.finish().complaint()) {
+        let _ = writeln!(std::io::stderr(), "{complaint}");
+    }
     served?;
     if left > 0 {
         let mut stderr = std::io::stderr();
