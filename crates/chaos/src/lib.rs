@@ -44,7 +44,7 @@ pub use life_cycle::{IllegalTransition, State};
 pub use link::{
     COPIES_MAX, DnsAct, Expectation, HELD_BYTES_MAX, HELD_PACKETS_MAX, Impairment, Jitter,
     JitterLaw, Judgement, Lane, LaneCounts, LinkFault, LossLaw, PacketKind, Pushed, Released,
-    Reply, STAGES_MAX, StageKey, StageReport, Tally, TooManyFaults,
+    Reply, ResetLaw, STAGES_MAX, StageKey, StageReport, Tally, TcpPacket, TooManyFaults,
 };
 pub use metrics::{MetricSeries, metric_series, metric_sum};
 pub use named_target::{NamedTarget, ProcessName};

@@ -4,5 +4,6 @@
 
 mod link;
 mod storm;
+mod stream;
 mod support;
 mod unprivileged;
