@@ -363,6 +363,7 @@ fn configuration(name: &str, workers: usize, extra: usize) -> Config {
         (0..extra).map(|index| route(&format!("more-{index}"), format!("/more-{index}"), "one"));
     Config {
         workers: Some(workers),
+        rebalance: true,
         listeners: vec![Listener::new("in", unix("in"))],
         routes: [route("one", "/one".to_owned(), "one"), route("two", "/two".to_owned(), "two")]
             .into_iter()
