@@ -13,8 +13,6 @@ use bulkhead_chaos::{Effect, GroupReports, Verdict};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::summary::{Comparison, FaultSummary};
-
 /// The version of `chaostoolkit-lib` whose journal this is.
 const CHAOSLIB_VERSION: &str = "1.44.0";
 
@@ -115,10 +113,10 @@ pub(crate) struct LabRecord {
     pub(crate) activity: String,
     /// As the lab said it last.
     pub(crate) state: String,
-    /// When it was asked for, before it happened.
-    pub(crate) begun: Duration,
-    /// When it was over, once it is.
-    pub(crate) ended: Option<Duration>,
+    /// When it was asked for, since 1970: it came no earlier.
+    pub(crate) since: Option<Duration>,
+    /// When it was seen to be gone.
+    pub(crate) until: Option<Duration>,
     /// Family and kind, as the lab says.
     pub(crate) kind: Option<String>,
     /// What it struck, as the lab found it.
@@ -128,18 +126,28 @@ pub(crate) struct LabRecord {
 }
 
 impl LabRecord {
-    /// Nothing is known of it but its name.
-    pub(crate) fn new(id: String, activity: &str, begun: Duration) -> Self {
+    /// One that was asked for, and of which nothing is known yet.
+    pub(crate) fn new(id: impl Into<String>, activity: impl Into<String>) -> Self {
         Self {
-            id,
-            activity: activity.to_owned(),
+            id: id.into(),
+            activity: activity.into(),
             state: "unknown".to_owned(),
-            begun,
-            ended: None,
+            since: None,
+            until: None,
             kind: None,
             target: None,
             effect: None,
         }
+    }
+
+    fn value(&self) -> Value {
+        let mut value = json!({ "id": self.id, "activity": self.activity, "state": self.state });
+        for (name, moment) in [("since", self.since), ("until", self.until)] {
+            if let Some(moment) = moment {
+                value[name] = json!(iso(moment));
+            }
+        }
+        value
     }
 
     /// Takes in what the lab says of it; `over`: whether its state is an end.
@@ -156,14 +164,14 @@ impl LabRecord {
         }
         let effect = read("effect").and_then(|effect| Effect::deserialize(effect).ok());
         self.effect = effect.or(self.effect);
-        if over && self.ended.is_none() {
+        if over && self.until.is_none() {
             // Its clock may not be ours: only how long it took is taken from it.
             let ms = |key: &str| read(key).and_then(Value::as_u64);
             let lasted = ms("ended_unix_ms")
                 .zip(ms("accepted_unix_ms"))
                 .map(|(end, begin)| Duration::from_millis(end.saturating_sub(begin)));
-            let ended = lasted.map_or(now, |lasted| self.begun.saturating_add(lasted));
-            self.ended = Some(ended.min(now));
+            let ended = lasted.zip(self.since).map(|(lasted, since)| since.saturating_add(lasted));
+            self.until = Some(ended.unwrap_or(now).min(now));
         }
     }
 
@@ -221,8 +229,6 @@ pub(crate) struct Frame<'f> {
     pub(crate) version: &'f str,
     pub(crate) seed: u64,
     pub(crate) verdict: &'f Verdict,
-    pub(crate) faults: &'f [FaultSummary],
-    pub(crate) comparisons: &'f [Comparison],
 }
 
 impl Journal {
@@ -263,6 +269,7 @@ impl Journal {
     }
 
     fn ours(&self, frame: &Frame<'_>) -> Value {
+        let injections: Vec<Value> = self.lab.iter().map(LabRecord::value).collect();
         let aborted = self.aborted.as_ref().map(
             |aborted| json!({ "probe": aborted.probe, "lasted_s": aborted.lasted.as_secs_f64() }),
         );
@@ -272,8 +279,7 @@ impl Journal {
             "verdict": frame.verdict,
             "outcome": frame.verdict.outcome(),
             "exit_status": frame.verdict.outcome().exit_status(),
-            "injections": frame.faults,
-            "comparisons": frame.comparisons,
+            "injections": injections,
             "steady_state_after_revert": self.after_revert.as_ref().map(SteadyState::value),
             "recovery_s": self.recovery.map(|recovery| recovery.as_secs_f64()),
             "aborted_by": aborted,

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bulkhead_chaos::{ChaosId, Random, State, Verdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::call::{Call, Outcome};
 use crate::journal::{Frame, Host, Journal, LabRecord, Status};
@@ -269,15 +269,25 @@ impl Runner {
         let title = Value::String(context.experiment.title.clone());
         experiment["title"] = context.variables.substitute(&title);
         experiment["dry"] = context.options.dry.map_or(Value::Null, |dry| dry.name().into());
-        context.journal.value(&Frame {
+        let mut journal = context.journal.value(&Frame {
             experiment: &experiment,
             host: &context.options.host,
             version: &context.options.version,
             seed: context.seed,
             verdict: &self.verdict(),
-            faults: &self.faults(),
-            comparisons: &self.comparisons(),
-        })
+        });
+        // What each fault did and cost goes beside what is known of it.
+        let injections = journal["bulkhead"]["injections"].as_array_mut();
+        for (injection, fault) in injections.into_iter().flatten().zip(self.faults()) {
+            injection["kind"] = json!(fault.kind);
+            injection["target"] = json!(fault.target);
+            injection["hits"] = json!(fault.hits);
+            injection["seen"] = json!(fault.seen);
+            injection["error_budget"] = json!(fault.error_budget);
+            injection["recovery_s"] = json!(fault.recovery_s);
+        }
+        journal["bulkhead"]["comparisons"] = json!(self.comparisons());
+        journal
     }
 }
 
@@ -335,7 +345,7 @@ impl Context {
                     None => ChaosId::new(self.now, &mut self.random).to_string(),
                 };
                 injection.id = Some(id.clone());
-                self.journal.lab.push(LabRecord::new(id.clone(), activity, self.now));
+                self.record(&id, activity, self.now);
                 Some(InjectionName { id, activity: activity.to_owned(), begun: self.now })
             }
             LabCall::Revert(wanted) | LabCall::InForce(wanted) => {
@@ -346,6 +356,12 @@ impl Context {
             }
             LabCall::State(_) => None,
         }
+    }
+
+    /// A fault was asked for.
+    fn record(&mut self, id: &str, activity: &str, now: Duration) {
+        let record = LabRecord { since: Some(now), ..LabRecord::new(id, activity) };
+        self.journal.lab.push(record);
     }
 
     fn injected(&self) -> Vec<String> {
@@ -380,8 +396,7 @@ impl Context {
         for victim in victims.into_iter().flatten() {
             let Some(id) = victim.get("id").and_then(Value::as_str) else { continue };
             if !self.journal.lab.iter().any(|record| record.id == id) {
-                let record = LabRecord::new(id.to_owned(), &injection.activity, injection.begun);
-                self.journal.lab.push(record);
+                self.record(id, &injection.activity, injection.begun);
             }
             self.hear_of(id, victim);
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// One fault of a run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FaultSummary {
     /// Its id in the lab.
     pub id: String,

@@ -31,12 +31,10 @@ impl Context {
 
     /// What ended and failed from the begin of a fault until all was well again; to the end if it never was.
     fn spent(&self, record: &LabRecord, budget: &Budget) -> Option<Spent> {
-        if !was_in_force(record) {
-            return None;
-        }
-        let end = record.ended.zip(self.recovery(record)).map(|(end, recovery)| end + recovery);
+        let begin = record.since.filter(|_| was_in_force(record))?;
+        let end = record.until.zip(self.recovery(record)).map(|(end, recovery)| end + recovery);
         let end = end.or(self.journal.end).unwrap_or(self.now);
-        let seen = self.journal.samples.between(record.begun, end).unwrap_or_default();
+        let seen = self.journal.samples.between(begin, end).unwrap_or_default();
         let spent = ErrorBudget::new(budget.objective, seen);
         let objective = Objective { share: budget.objective, trials_min: budget.requests_min };
         Some(Spent {
@@ -50,13 +48,13 @@ impl Context {
 
     /// From the end of a fault until the hypothesis held and the gateway kept the objective.
     pub(super) fn recovery(&self, record: &LabRecord) -> Option<Duration> {
-        let ended = record.ended.filter(|_| was_in_force(record))?;
+        let ended = record.until.filter(|_| was_in_force(record))?;
         recovery_time(&self.looks_and_samples(), ended, Duration::ZERO)
     }
 
     /// Whether something was looked at after a fault.
     pub(super) fn looked_after(&self, record: &LabRecord) -> bool {
-        record.ended.is_some_and(|end| self.looks_and_samples().iter().any(|(at, _)| *at >= end))
+        record.until.is_some_and(|end| self.looks_and_samples().iter().any(|(at, _)| *at >= end))
     }
 
     fn looks_and_samples(&self) -> Vec<(Duration, bool)> {
