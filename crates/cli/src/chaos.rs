@@ -9,6 +9,7 @@ mod inject;
 mod injectors;
 mod lever;
 mod link;
+mod otlp;
 mod place;
 mod revert;
 mod serve;

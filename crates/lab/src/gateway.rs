@@ -6,7 +6,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulkhead_chaos::{Fault, FaultReport, FaultRule, FaultState, GatewayFault, Order, Target};
+use bulkhead_chaos::{
+    Effect, Fault, FaultReport, FaultRule, FaultState, GatewayFault, Order, Target,
+};
 use serde_json::{Value, json};
 
 use crate::admin::{Admin, AdminError, Reply};
@@ -136,6 +138,17 @@ impl Injector for GatewayInjector {
         let alive = worker(&workers, index).is_some_and(|worker| worker["alive"] == json!(true));
         let seen = format!("worker {index} is {}alive", if alive { "" } else { "not " });
         Ok(Evidence { holds: alive, seen })
+    }
+
+    fn effect(&self, order: &Order, _: &Handle, around: Surroundings) -> Option<Effect> {
+        // Faults of the gateway itself are in force without striking anything that could be counted.
+        if !matches!(order.fault, Fault::Http(_)) {
+            return None;
+        }
+        let report = report(&admin(order, around).ok()?, order).ok()??;
+        // Taken back before it came: it was never in force.
+        report.rule.as_ref()?;
+        Some(Effect { hits: report.hits, seen: report.seen })
     }
 }
 

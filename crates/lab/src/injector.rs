@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::{Fault, Order, Target};
+use bulkhead_chaos::{Effect, Fault, Order, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -86,6 +86,11 @@ pub trait Injector: Send + Sync {
         handle: &Handle,
         around: Surroundings,
     ) -> Result<Evidence, InjectError>;
+
+    /// What it has done, as the target counts it; asked once it was seen gone. Nothing if nobody counts.
+    fn effect(&self, _: &Order, _: &Handle, _: Surroundings) -> Option<Effect> {
+        None
+    }
 }
 
 /// What was seen, for people and reports.

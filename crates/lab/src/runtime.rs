@@ -5,6 +5,7 @@ mod abort;
 mod lever;
 mod links;
 mod orders;
+mod resolve;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

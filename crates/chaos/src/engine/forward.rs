@@ -118,10 +118,10 @@ impl Engine {
 
     fn verified(&mut self, now: Duration, id: ChaosId, answer: Answer) {
         match answer {
-            Answer::Seen { holds: true, seen } => {
+            Answer::Seen { holds: true, seen, .. } => {
                 self.enter(now, id, State::Active, Some(seen));
             }
-            Answer::Seen { holds: false, seen } => {
+            Answer::Seen { holds: false, seen, .. } => {
                 self.attempt_failed(now, id, Ending::NotEffective, State::Dispatched, &seen);
             }
             Answer::Transient(why) | Answer::Unknown(why) => {

@@ -123,7 +123,7 @@ impl Bench {
 }
 
 fn seen(holds: bool) -> Answer {
-    Answer::Seen { holds, seen: format!("holds: {holds}") }
+    Answer::Seen { holds, seen: format!("holds: {holds}"), effect: None }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use bulkhead_lab::{Endpoint, Lab, LabOptions, LinkRequest, serve, socket_path};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::otlp::Exporter;
 use super::{EXIT_REVERT_FAILED, link, place, registry};
 use crate::args::LogFormat;
 use crate::interrupt::Interrupt;
@@ -34,6 +35,7 @@ Examples:
   bulkhead chaos serve
   bulkhead chaos serve --link storm
   bulkhead chaos serve --listen 127.0.0.1:8475 --policy policy.json
+  bulkhead chaos serve --otlp http://127.0.0.1:4318/v1/logs
   bulkhead chaos serve --state /run/bulkhead-chaos --concurrent 8 --log-format json
   curl --unix-socket ~/.local/state/bulkhead/chaos/lab.sock http://lab/v1/events")]
 pub(super) struct ServeArgs {
@@ -67,6 +69,10 @@ pub(super) struct ServeArgs {
     /// How changes of state are logged to standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Plain)]
     log_format: LogFormat,
+    /// Also tell every change of state to a receiver of OTLP/HTTP logs, as http://HOST[:PORT][/PATH]
+    /// [default path: /v1/logs]
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
 }
 
 pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -88,6 +94,8 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let lab = Arc::new(lab);
     log(&lab, args.log_format);
     let links = make_links(&lab, &args.links)?;
+    let otlp =
+        args.otlp.as_deref().map(|url| Exporter::start(lab.subscribe(0), url)).transpose()?;
     let ready = |endpoint: &Endpoint| {
         let place = match endpoint {
             Endpoint::Unix(path) => format!("unix:{}", path.display()),
@@ -106,6 +114,9 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     };
     let served = serve(&lab, &endpoint, ready, end);
     let left = lab.take_everything_back(END_PATIENCE);
+    if let Some(complaint) = otlp.and_then(|otlp| otlp.finish().complaint()) {
+        let _ = writeln!(std::io::stderr(), "{complaint}");
+    }
     served?;
     if left > 0 {
         let mut stderr = std::io::stderr();

@@ -1,5 +1,7 @@
 //! `bulkhead chaos` and `bulkhead bench chaos`, from outside.
 
+mod otlp;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

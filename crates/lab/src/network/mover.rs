@@ -17,7 +17,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::device::Device;
-use super::dns::Query;
+use super::dns::{Query, StreamQuery};
 use super::packets::Packets;
 use super::reply::{Datagram, MadePacket};
 use super::reset::Segment;
@@ -229,13 +229,18 @@ impl Mover {
         let now = self.began.elapsed();
         let pushed = self.lanes[lane].push(now, length, place, content.kind());
         match (pushed.reply, content) {
-            (Some(Reply::Reset), Content::Segment(segment)) => {
+            (Some(Reply::Reset), Content::Segment(segment) | Content::StreamQuery(segment, _)) => {
                 let (receiver, sender) = (segment.reset_receiver(), segment.reset_sender());
                 self.reply(lane, receiver, 1 - lane);
                 self.reply(lane, sender, lane);
             }
             (Some(Reply::Dns { code }), Content::Query(query)) => {
                 let answer = query.answer(code);
+                self.reply(lane, answer, lane);
+            }
+            (Some(Reply::Dns { code }), Content::StreamQuery(segment, query)) => {
+                let (receiver, answer) = (segment.reset_receiver(), query.answer(code));
+                self.reply(lane, receiver, 1 - lane);
                 self.reply(lane, answer, lane);
             }
             _ => {}
@@ -338,19 +343,26 @@ impl Mover {
 enum Content<'a> {
     Segment(Segment<'a>),
     Query(Query<'a>),
+    StreamQuery(Segment<'a>, StreamQuery<'a>),
     Other,
 }
 
 impl<'a> Content<'a> {
     fn of(packet: &'a [u8]) -> Self {
         let Some(datagram) = Datagram::parse(packet) else { return Self::Other };
-        let segment = Segment::parse(datagram).map(Self::Segment);
-        segment.or_else(|| Query::parse(datagram).map(Self::Query)).unwrap_or(Self::Other)
+        match Segment::parse(datagram) {
+            Some(segment) => match StreamQuery::parse(segment) {
+                Some(query) => Self::StreamQuery(segment, query),
+                None => Self::Segment(segment),
+            },
+            None => Query::parse(datagram).map_or(Self::Other, Self::Query),
+        }
     }
 
-    const fn kind(&self) -> PacketKind {
+    fn kind(&self) -> PacketKind {
         match self {
-            Self::Segment(_) => PacketKind::TcpData,
+            Self::Segment(segment) => PacketKind::Tcp(segment.describe(false)),
+            Self::StreamQuery(segment, _) => PacketKind::Tcp(segment.describe(true)),
             Self::Query(_) => PacketKind::DnsQuery,
             Self::Other => PacketKind::Other,
         }

@@ -4,7 +4,7 @@ mod links;
 
 use std::time::Duration;
 
-use bulkhead_chaos::{Caller, ChaosId, InjectRequest, InjectionReport, Role, State};
+use bulkhead_chaos::{Caller, ChaosId, InjectRequest, InjectionReport, NamedTarget, Role, State};
 use bytes::Bytes;
 use hyper::Method;
 use serde::Deserialize;
@@ -39,7 +39,7 @@ struct Lever {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Approve {
-    order: InjectRequest,
+    order: InjectRequest<NamedTarget>,
     #[serde(default = "half_an_hour")]
     for_s: u64,
 }
@@ -99,8 +99,8 @@ fn document<T: DeserializeOwned>(asked: &Asked) -> Result<T, Answer> {
 }
 
 fn inject(lab: &Lab, asked: &Asked) -> Result<Answer, Denied> {
-    let request: InjectRequest = match document(asked) {
-        Ok(request) => request,
+    let request = match document(asked) {
+        Ok(request) => lab.resolve(&asked.caller, &request)?,
         Err(answer) => return Ok(answer),
     };
     let ordered = lab.order(&asked.caller, &request)?;
@@ -138,7 +138,10 @@ fn status_of(injections: &[InjectionReport]) -> u16 {
 
 fn dry_run(lab: &Lab, asked: &Asked) -> Result<Answer, Denied> {
     match document(asked) {
-        Ok(request) => Ok(Answer::new(200, &lab.dry_run(&asked.caller, &request)?)),
+        Ok(request) => {
+            let request = lab.resolve(&asked.caller, &request)?;
+            Ok(Answer::new(200, &lab.dry_run(&asked.caller, &request)?))
+        }
         Err(answer) => Ok(answer),
     }
 }
@@ -184,7 +187,8 @@ fn approve(lab: &Lab, asked: &Asked) -> Result<Answer, Denied> {
     match document::<Approve>(asked) {
         Ok(approve) => {
             let time = Duration::from_secs(approve.for_s);
-            Ok(Answer::new(200, &lab.approve(&asked.caller, &approve.order, time)?))
+            let order = lab.resolve(&asked.caller, &approve.order)?;
+            Ok(Answer::new(200, &lab.approve(&asked.caller, &order, time)?))
         }
         Err(answer) => Ok(answer),
     }

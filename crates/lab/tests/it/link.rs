@@ -132,6 +132,8 @@ fn every_fault_takes_hold_is_seen_and_taken_back() {
             r#"{"bandwidth": {"direction": "upstream", "bits_per_second": 8000000, "queue_bytes": 200000}}"#,
             r#"{"reset": {"direction": "upstream", "percent": 30}}"#,
             r#"{"reset": {"direction": "downstream", "percent": 10}}"#,
+            r#"{"reset": {"direction": "upstream", "after_bytes": 0}}"#,
+            r#"{"reset": {"direction": "both", "after_bytes": 4321}}"#,
             r#"{"dns": {"direction": "upstream", "percent": 100, "failure": "nxdomain"}}"#,
             r#"{"dns": {"direction": "downstream", "percent": 50, "failure": "servfail"}}"#,
             r#"{"dns": {"direction": "upstream", "percent": 20, "failure": "timeout"}}"#,

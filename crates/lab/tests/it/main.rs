@@ -6,5 +6,6 @@ mod carrier;
 mod link;
 mod link_holder;
 mod storm;
+mod stream;
 mod support;
 mod unprivileged;
