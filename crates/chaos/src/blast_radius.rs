@@ -61,9 +61,9 @@ const fn one() -> usize {
 /// Something that may be struck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Candidate {
+pub struct Candidate<T = Target> {
     /// What.
-    pub target: Target,
+    pub target: T,
     /// What it is labelled with; `environment: production` makes it one that needs an approval.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

@@ -450,6 +450,7 @@ impl Engine {
             unix_ms: now.as_millis() as u64,
             id,
             kind: injection.order.fault.kind().to_owned(),
+            target: injection.order.target.clone(),
             actor: injection.actor.clone(),
             from,
             state: injection.state,

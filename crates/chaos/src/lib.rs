@@ -8,10 +8,13 @@ mod blast_radius;
 mod engine;
 mod fault;
 mod id;
+mod interface;
 mod journal;
 mod kill_plan;
 mod life_cycle;
 mod link;
+mod metrics;
+mod named_target;
 mod order;
 mod random;
 mod report;
@@ -36,17 +39,26 @@ pub use fault::{
     Partition, Per, ProcessFault, Reorder, ReorderPolicy, Reset, Share, gateway, http,
 };
 pub use id::{ChaosId, ChaosIdError};
+pub use interface::{
+    CarrierChoice, InterfaceEnd, InterfaceError, InterfaceTarget, PacketMatch, Scope, Strike,
+    Transport,
+};
 pub use journal::{DamagedJournal, Record, Recovered, Remembered};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
 pub use life_cycle::{IllegalTransition, State};
 pub use link::{
     COPIES_MAX, DnsAct, Expectation, HELD_BYTES_MAX, HELD_PACKETS_MAX, Impairment, Jitter,
     JitterLaw, Judgement, Lane, LaneCounts, LinkFault, LossLaw, PacketKind, Pushed, Released,
-    Reply, STAGES_MAX, StageKey, StageReport, Tally, TooManyFaults,
+    Reply, ResetLaw, STAGES_MAX, StageKey, StageReport, Tally, TcpPacket, TooManyFaults,
 };
+pub use metrics::{MetricSeries, metric_series, metric_sum};
+pub use named_target::{NamedTarget, ProcessName};
 pub use order::{Order, TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX, Target};
 pub use random::Random;
-pub use report::{FaultRefusal, FaultReport, FaultState, GroupReport, GroupReports, Placed};
+pub use report::{
+    Effect, FaultRefusal, FaultReport, FaultState, GROUP_BUCKETS_PER_DOUBLING, GroupReport,
+    GroupReports, Placed,
+};
 pub use request::{InjectRequest, Plan, RequestError, TimeToLive};
 pub use rule::{FaultRule, FaultRuleError, RULE_ID_BYTES_MAX};
 pub use safety::{
@@ -55,7 +67,8 @@ pub use safety::{
     Weekday, Window, order_sha256,
 };
 pub use statistics::{
-    ErrorBudget, Interval, LatencyComparison, Proportion, ShareComparison, compare_latencies,
-    compare_shares, recovery_time,
+    ErrorBudget, GroupCriteria, GroupMeasure, Interval, LatencyComparison, LatencyCriterion,
+    Measured, Proportion, QuantileComparison, ShareComparison, compare_latencies,
+    compare_quantiles, compare_shares, recovery_time,
 };
 pub use verdict::{Answered, Objective, Outcome, Verdict};

@@ -6,6 +6,7 @@
 //! came, and then waits in the lane until its time.
 
 mod expectation;
+mod flow;
 mod impairment;
 mod jitter;
 mod lane;
@@ -14,7 +15,8 @@ mod rate;
 mod stage;
 
 pub use expectation::{Expectation, Judgement, Tally};
-pub use impairment::{DnsAct, Impairment, LinkFault, PacketKind, Reply};
+pub use flow::TcpPacket;
+pub use impairment::{DnsAct, Impairment, LinkFault, PacketKind, Reply, ResetLaw};
 pub use jitter::{Jitter, JitterLaw};
 pub use lane::{
     COPIES_MAX, HELD_BYTES_MAX, HELD_PACKETS_MAX, Lane, LaneCounts, Pushed, Released, STAGES_MAX,

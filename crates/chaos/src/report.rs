@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Fault, FaultRule, GatewayFault};
 
+/// How finely durations of groups are told apart: 3 %.
+pub const GROUP_BUCKETS_PER_DOUBLING: u32 = 32;
+
 /// What has become of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,8 +87,18 @@ pub struct GroupReport {
     /// Mean of their durations, in milliseconds.
     pub mean_ms: f64,
     /// Durations: upper boundary in microseconds, and how many are at most that and above the one
-    /// before. Empty ones are left out; a boundary is at most 25 % above the one before.
+    /// before. Empty ones are left out; a boundary is at most one [`GROUP_BUCKETS_PER_DOUBLING`]th
+    /// above the one before.
     pub durations_us: Vec<(u64, u64)>,
+}
+
+/// What a fault has done, by the count of what carries it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// How often it has struck.
+    pub hits: u64,
+    /// For how many its conditions held, whether it struck or not.
+    pub seen: u64,
 }
 
 /// What became of a wish for a fault.

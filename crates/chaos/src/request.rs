@@ -14,10 +14,10 @@ use crate::{
 /// Most abort conditions of a request.
 const ABORT_MAX: usize = 16;
 
-/// The body of `POST /v1/inject`.
+/// The body of `POST /v1/inject`, where targets may be [named](crate::NamedTarget) in other ways.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InjectRequest {
+#[serde(deny_unknown_fields, bound(deserialize = "T: Deserialize<'de>"))]
+pub struct InjectRequest<T = Target> {
     /// Name and idempotency key; made by the lab where there is none. The victims of a blast radius
     /// have ids made of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,13 +26,13 @@ pub struct InjectRequest {
     pub fault: Fault,
     /// Where, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<Target>,
+    pub target: Option<T>,
     /// Labels of `target`.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub labels: std::collections::BTreeMap<String, String>,
     /// What may be struck, if there is a choice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub targets: Vec<Candidate>,
+    pub targets: Vec<Candidate<T>>,
     /// How many of `targets`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blast_radius: Option<BlastRadius>,
@@ -75,9 +75,35 @@ pub struct Plan {
     pub seed: u64,
 }
 
-impl InjectRequest {
+impl<T> InjectRequest<T> {
+    /// The same of other targets.
+    ///
+    /// # Errors
+    /// The first of `find`.
+    pub fn try_map<U, E>(
+        &self,
+        mut find: impl FnMut(&T) -> Result<U, E>,
+    ) -> Result<InjectRequest<U>, E> {
+        let target = self.target.as_ref().map(&mut find).transpose()?;
+        let candidate = |candidate: &Candidate<T>| {
+            Ok(Candidate { target: find(&candidate.target)?, labels: candidate.labels.clone() })
+        };
+        Ok(InjectRequest {
+            target,
+            targets: self.targets.iter().map(candidate).collect::<Result<_, E>>()?,
+            id: self.id,
+            fault: self.fault.clone(),
+            labels: self.labels.clone(),
+            blast_radius: self.blast_radius.clone(),
+            ttl: self.ttl,
+            seed: self.seed,
+            approval: self.approval,
+            abort: self.abort.clone(),
+        })
+    }
+
     /// A request for one fault and target, with defaults.
-    pub fn new(fault: Fault, target: Target) -> Self {
+    pub fn new(fault: Fault, target: T) -> Self {
         Self {
             id: None,
             fault,
@@ -91,7 +117,9 @@ impl InjectRequest {
             abort: Vec::new(),
         }
     }
+}
 
+impl InjectRequest {
     /// Draws the victims. `id`: for a request that has none.
     ///
     /// # Errors

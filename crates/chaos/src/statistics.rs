@@ -1,13 +1,17 @@
 //! Whether the experiment group did worse than the control group, and by how much: differences with
 //! intervals, not two bare numbers.
 
+mod groups;
 mod latency;
 mod normal;
+mod quantile;
 mod recovery;
 
 use serde::{Deserialize, Serialize};
 
+pub use groups::{GroupCriteria, GroupMeasure, LatencyCriterion, Measured};
 pub use latency::{LatencyComparison, compare_latencies};
+pub use quantile::{QuantileComparison, compare_quantiles};
 pub use recovery::{ErrorBudget, recovery_time};
 
 /// Two-sided 95 % quantile of the normal distribution.

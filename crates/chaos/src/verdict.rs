@@ -18,6 +18,31 @@ pub enum Answered {
     NotAsked,
 }
 
+impl Answered {
+    /// Whether a difference is at most `margin`, as far as its interval tells: held if the whole of it
+    /// is, deviated if nothing of it is, and too little data if it cannot be told.
+    pub fn within(interval: crate::Interval, margin: f64) -> Self {
+        if interval.high <= margin {
+            Self::Held
+        } else if interval.low > margin {
+            Self::Deviated
+        } else {
+            Self::TooLittleData
+        }
+    }
+
+    /// Both: what deviated deviates, and too little data is never a pass.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Deviated, _) | (_, Self::Deviated) => Self::Deviated,
+            (Self::TooLittleData, _) | (_, Self::TooLittleData) => Self::TooLittleData,
+            (Self::Held, _) | (_, Self::Held) => Self::Held,
+            (Self::NotAsked, Self::NotAsked) => Self::NotAsked,
+        }
+    }
+}
+
 /// All four.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {

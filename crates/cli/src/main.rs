@@ -14,6 +14,7 @@ mod log;
 mod origin;
 mod page;
 mod plane;
+mod post;
 mod prove;
 mod run;
 mod upgrade;

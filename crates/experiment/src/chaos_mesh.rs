@@ -226,10 +226,7 @@ impl Import {
             Target::Process => {
                 let number =
                     |key: &str| json!({ "type": "env", "key": key, "env_var_type": "int" });
-                json!({ "process": {
-                    "pid": variable("pid", number("TARGET_PID")),
-                    "start_time": variable("start_time", number("TARGET_START_TIME")),
-                }})
+                json!({ "process": { "pid": variable("pid", number("TARGET_PID")) } })
             }
             Target::Host => json!("host"),
         }

@@ -1,6 +1,8 @@
 //! `extensions: [{name: bulkhead, …}]`: what an experiment says to Bulkhead alone. Chaos Toolkit leaves
 //! extensions to those whose name they have, so the file stays valid for it.
 
+mod compare;
+
 use std::time::Duration;
 
 use bulkhead_chaos::{TIME_TO_LIVE_DEFAULT, TIME_TO_LIVE_MAX};
@@ -9,6 +11,9 @@ use serde_json::Value;
 
 use crate::document::{Data, Located};
 use crate::duration;
+use crate::model::Step;
+
+pub use compare::{Budget, Compare};
 
 /// The name that it goes by.
 pub(crate) const NAME: &str = "bulkhead";
@@ -33,6 +38,10 @@ pub struct Extension {
     pub abort: Vec<Abort>,
     /// How long the hypothesis may take to hold again after everything was taken back.
     pub recovery: Duration,
+    /// Groups of a gateway that are compared.
+    pub compare: Vec<Compare>,
+    /// How many requests may fail.
+    pub error_budget: Option<Budget>,
 }
 
 impl Default for Extension {
@@ -44,6 +53,8 @@ impl Default for Extension {
             blast_radius: None,
             abort: Vec::new(),
             recovery: Duration::ZERO,
+            compare: Vec::new(),
+            error_budget: None,
         }
     }
 }
@@ -57,12 +68,14 @@ pub struct Abort {
     pub lasting: Duration,
 }
 
-const KEYS: [&str; 6] = ["name", "seed", "ttl", "blast_radius", "abort", "recovery"];
+const KEYS: [&str; 8] =
+    ["name", "seed", "ttl", "blast_radius", "abort", "recovery", "compare", "error_budget"];
 
 /// Reads it from the list of extensions.
 pub(crate) fn read(
     extensions: Option<&Located>,
     probes: &[&str],
+    method: &[Step],
     report: &mut Report<'_>,
 ) -> Extension {
     let ours = extensions.and_then(|list| {
@@ -87,6 +100,11 @@ pub(crate) fn read(
     if let Some(list) = ours.get("abort") {
         extension.abort = conditions(list, probes, report);
     }
+    if let Some(list) = ours.get("compare") {
+        extension.compare = compare::comparisons(list, method, report);
+    }
+    extension.error_budget =
+        ours.get("error_budget").and_then(|item| compare::budget(item, report));
     extension
 }
 

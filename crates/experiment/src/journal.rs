@@ -1,12 +1,16 @@
 //! The journal of a run, as Chaos Toolkit writes it, with what is ours under `bulkhead`.
 
+mod samples;
 mod timestamp;
 
+pub(crate) use samples::Samples;
 pub(crate) use timestamp::iso;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bulkhead_chaos::Verdict;
+use bulkhead_chaos::{Effect, GroupReports, Verdict};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// The version of `chaostoolkit-lib` whose journal this is.
@@ -60,8 +64,7 @@ impl Record {
         Self { activity, output: Value::Null, start, end: None, failure: None, tolerance_met: None }
     }
 
-    /// Whether it ended, and well.
-    pub fn succeeded(&self) -> bool {
+    pub(crate) fn succeeded(&self) -> bool {
         self.end.is_some() && self.failure.is_none()
     }
 
@@ -118,17 +121,31 @@ pub struct LabRecord {
     pub activity: String,
     /// As the lab said it last.
     pub state: String,
-    /// When it came into force, since 1970, as far as that is known.
+    /// When it was asked for, since 1970: it came no earlier.
     pub since: Option<Duration>,
     /// When it was seen to be gone.
     pub until: Option<Duration>,
+    /// Family and kind, as the lab says.
+    pub kind: Option<String>,
+    /// What it struck, as the lab found it.
+    pub target: Option<Value>,
+    /// What it has done, if that is counted.
+    pub effect: Option<Effect>,
 }
 
 impl LabRecord {
     /// One that was asked for, and of which nothing is known yet.
     pub fn new(id: impl Into<String>, activity: impl Into<String>) -> Self {
-        let (id, activity) = (id.into(), activity.into());
-        Self { id, activity, state: "unknown".to_owned(), since: None, until: None }
+        Self {
+            id: id.into(),
+            activity: activity.into(),
+            state: "unknown".to_owned(),
+            since: None,
+            until: None,
+            kind: None,
+            target: None,
+            effect: None,
+        }
     }
 
     fn value(&self) -> Value {
@@ -139,6 +156,36 @@ impl LabRecord {
             }
         }
         value
+    }
+
+    /// Takes in what the lab says of it; `over`: whether its state is an end.
+    pub(crate) fn take_in(&mut self, answer: &Value, over: bool, now: Duration) {
+        let read = |key: &str| answer.get(key).filter(|value| !value.is_null());
+        if let Some(state) = read("state").and_then(Value::as_str) {
+            state.clone_into(&mut self.state);
+        }
+        if let Some(kind) = read("kind").and_then(Value::as_str) {
+            self.kind = Some(kind.to_owned());
+        }
+        if let Some(target) = read("target") {
+            self.target = Some(target.clone());
+        }
+        let effect = read("effect").and_then(|effect| Effect::deserialize(effect).ok());
+        self.effect = effect.or(self.effect);
+        if over && self.until.is_none() {
+            // Its clock may not be ours: only how long it took is taken from it.
+            let ms = |key: &str| read(key).and_then(Value::as_u64);
+            let lasted = ms("ended_unix_ms")
+                .zip(ms("accepted_unix_ms"))
+                .map(|(end, begin)| Duration::from_millis(end.saturating_sub(begin)));
+            let ended = lasted.zip(self.since).map(|(lasted, since)| since.saturating_add(lasted));
+            self.until = Some(ended.unwrap_or(now).min(now));
+        }
+    }
+
+    /// Whether nothing ever met it, as far as is known.
+    pub(crate) fn met_nothing(&self) -> bool {
+        self.effect.is_some_and(|effect| effect.hits == 0)
     }
 }
 
@@ -180,6 +227,12 @@ pub struct Journal {
     pub lab: Vec<LabRecord>,
     /// What ended the method.
     pub aborted: Option<Aborted>,
+    /// All looks at the hypothesis, and whether it was met.
+    pub(crate) looks: Vec<(Duration, bool)>,
+    /// Requests that passed the gateway of the error budget.
+    pub(crate) samples: Samples,
+    /// The latest of each fault that is compared, by its id.
+    pub(crate) groups: BTreeMap<String, GroupReports>,
 }
 
 /// Where a run took place.

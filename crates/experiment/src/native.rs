@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bulkhead_chaos::{Fault, TIME_TO_LIVE_MAX};
+use bulkhead_chaos::{Fault, NamedTarget, TIME_TO_LIVE_MAX};
 use bulkhead_config::document::{Report, nearest, words};
 use serde_json::{Map, Value};
 
@@ -128,6 +128,7 @@ fn arguments(provider: &Located, called: &Function, report: &mut Report<'_>) {
         let open = has_placeholder(&member.value);
         match name {
             "fault" if !open => fault(&member.value, report),
+            "target" if !open => target(&member.value, report),
             "ttl" if !open => {
                 extension::time_to_live(&member.value, report);
             }
@@ -145,6 +146,21 @@ fn fault(item: &Located, report: &mut Report<'_>) {
         report
             .error(item.span, error)
             .remedy("for instance `fault: {gateway: {kill_worker: {worker: 0}}}`");
+    }
+}
+
+/// Whether there may be such a target.
+fn target(item: &Located, report: &mut Report<'_>) {
+    let named = serde_json::from_value::<NamedTarget>(item.to_value());
+    let wrong = match &named {
+        Ok(NamedTarget::Process(name)) => name.check().err().map(str::to_owned),
+        Ok(_) => None,
+        Err(error) => Some(format!("there is no such target: {error}")),
+    };
+    if let Some(wrong) = wrong {
+        report
+            .error(item.span, wrong)
+            .remedy("for instance `target: {gateway: {admin: \"127.0.0.1:9901\"}}`, `target: {process: {port: 80}}` or `target: host`");
     }
 }
 

@@ -9,24 +9,28 @@ mod activity;
 mod hypothesis;
 mod judge;
 mod line;
+mod observe;
 mod sequence;
+mod summarize;
 mod watch;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use bulkhead_chaos::{ChaosId, Random, State, Verdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::call::{Call, Outcome};
 use crate::journal::{Frame, Host, Journal, LabRecord, Status};
 use crate::model::{Dry, Experiment, HypothesisStrategy, RollbackStrategy};
 use crate::native::{LabCall, Wanted};
 use crate::substitution::Variables;
+use crate::summary::{Comparison, FaultSummary};
 use crate::validate::Environment;
 use crate::variables::{Given, VariableError, load};
 
-use line::Line;
+use line::{Beside, Line};
+use observe::Observer;
 use watch::{Continuous, Watch};
 
 /// Names a call until it has returned.
@@ -96,6 +100,7 @@ pub struct Runner {
     line: Line,
     continuous: Option<Continuous>,
     watch: Watch,
+    observer: Observer,
 }
 
 /// What every part of a run reads and writes.
@@ -126,6 +131,7 @@ struct Context {
 struct InjectionName {
     id: String,
     activity: String,
+    begun: Duration,
 }
 
 impl Runner {
@@ -159,7 +165,8 @@ impl Runner {
             troubles: Vec::new(),
             experiment,
         };
-        Ok(Self { context, line: Line::new(probes), continuous: None, watch })
+        let line = Line::new(probes);
+        Ok(Self { context, line, continuous: None, watch, observer: Observer::default() })
     }
 
     /// Takes the run on. To be called with [`Event::Tick`] first, for every call that returned, and when
@@ -195,8 +202,14 @@ impl Runner {
             let goes_on = self.line.in_method() && context.journal.status.is_none();
             moved |= continuous.advance(context, goes_on);
         }
-        let continuous_done = self.continuous.as_ref().is_none_or(Continuous::is_done);
-        moved | self.line.advance(context, continuous_done)
+        if self.line.is_begun() && !self.line.is_finished() {
+            self.observer.advance(context, self.line.collects());
+        }
+        let beside = Beside {
+            continuous_done: self.continuous.as_ref().is_none_or(Continuous::is_done),
+            observed: context.options.dry.is_some() || self.observer.is_done(),
+        };
+        moved | self.line.advance(context, beside)
     }
 
     fn interrupt(&mut self) {
@@ -239,6 +252,16 @@ impl Runner {
         self.context.journal.deviated
     }
 
+    /// What each fault did and cost.
+    pub fn faults(&self) -> Vec<FaultSummary> {
+        self.context.faults()
+    }
+
+    /// How the groups compare that the experiment wants compared.
+    pub fn comparisons(&self) -> Vec<Comparison> {
+        self.context.comparisons()
+    }
+
     /// The journal, as Chaos Toolkit writes it, with what is ours under `bulkhead`.
     pub fn journal(&self) -> Value {
         let context = &self.context;
@@ -246,13 +269,25 @@ impl Runner {
         let title = Value::String(context.experiment.title.clone());
         experiment["title"] = context.variables.substitute(&title);
         experiment["dry"] = context.options.dry.map_or(Value::Null, |dry| dry.name().into());
-        context.journal.value(&Frame {
+        let mut journal = context.journal.value(&Frame {
             experiment: &experiment,
             host: &context.options.host,
             version: &context.options.version,
             seed: context.seed,
             verdict: &self.verdict(),
-        })
+        });
+        // What each fault did and cost goes beside what is known of it.
+        let injections = journal["bulkhead"]["injections"].as_array_mut();
+        for (injection, fault) in injections.into_iter().flatten().zip(self.faults()) {
+            injection["kind"] = json!(fault.kind);
+            injection["target"] = json!(fault.target);
+            injection["hits"] = json!(fault.hits);
+            injection["seen"] = json!(fault.seen);
+            injection["error_budget"] = json!(fault.error_budget);
+            injection["recovery_s"] = json!(fault.recovery_s);
+        }
+        journal["bulkhead"]["comparisons"] = json!(self.comparisons());
+        journal
     }
 }
 
@@ -310,8 +345,8 @@ impl Context {
                     None => ChaosId::new(self.now, &mut self.random).to_string(),
                 };
                 injection.id = Some(id.clone());
-                self.journal.lab.push(LabRecord::new(id.clone(), activity));
-                Some(InjectionName { id, activity: activity.to_owned() })
+                self.record(&id, activity, self.now);
+                Some(InjectionName { id, activity: activity.to_owned(), begun: self.now })
             }
             LabCall::Revert(wanted) | LabCall::InForce(wanted) => {
                 if *wanted == Wanted::OfThisRun {
@@ -321,6 +356,12 @@ impl Context {
             }
             LabCall::State(_) => None,
         }
+    }
+
+    /// A fault was asked for.
+    fn record(&mut self, id: &str, activity: &str, now: Duration) {
+        let record = LabRecord { since: Some(now), ..LabRecord::new(id, activity) };
+        self.journal.lab.push(record);
     }
 
     fn injected(&self) -> Vec<String> {
@@ -343,10 +384,8 @@ impl Context {
     fn note_states(&mut self, answer: &Value) {
         let one = std::slice::from_ref(answer);
         for item in answer.as_array().map_or(one, Vec::as_slice) {
-            if let (Some(id), Some(state)) =
-                (item.get("id").and_then(Value::as_str), state_of(item))
-            {
-                self.set_state(id, state);
+            if let Some(id) = item.get("id").and_then(Value::as_str) {
+                self.hear_of(id, item);
             }
         }
     }
@@ -357,17 +396,12 @@ impl Context {
         for victim in victims.into_iter().flatten() {
             let Some(id) = victim.get("id").and_then(Value::as_str) else { continue };
             if !self.journal.lab.iter().any(|record| record.id == id) {
-                let activity = injection.activity.clone();
-                self.journal.lab.push(LabRecord::new(id, activity));
+                self.record(id, &injection.activity, injection.begun);
             }
-            if let Some(state) = state_of(victim) {
-                self.set_state(id, state);
-            }
+            self.hear_of(id, victim);
         }
-        if victims.is_none_or(Vec::is_empty)
-            && let Some(state) = state_of(answer)
-        {
-            self.set_state(&injection.id, state);
+        if victims.is_none_or(Vec::is_empty) {
+            self.hear_of(&injection.id, answer);
         }
         // Of several victims each has an id of its own, and the order's is nobody's.
         let is_victim = |id: &str| {
@@ -379,9 +413,11 @@ impl Context {
         }
     }
 
-    fn set_state(&mut self, id: &str, state: &str) {
+    /// What the lab says of one injection.
+    fn hear_of(&mut self, id: &str, answer: &Value) {
+        let over = state_of(answer).is_some_and(is_over);
         for record in self.journal.lab.iter_mut().filter(|record| record.id == id) {
-            state.clone_into(&mut record.state);
+            record.take_in(answer, over, self.now);
         }
     }
 

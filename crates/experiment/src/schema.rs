@@ -318,6 +318,60 @@ fn around() -> Value {
     })
 }
 
+fn below_100() -> Value {
+    json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100 })
+}
+
+fn compare() -> Value {
+    json!({
+        "description": "The experiment group of a fault may do worse than its control group by so much.",
+        "type": "array",
+        "maxItems": 16,
+        "items": {
+            "type": "object",
+            "required": ["fault"],
+            "anyOf": [{ "required": ["error_share"] }, { "required": ["latency"] }],
+            "additionalProperties": false,
+            "properties": {
+                "fault": { "description": "Name of the action that injects it.", "$ref": "#/$defs/text" },
+                "gateway": {
+                    "description": "Admin server; that of the fault's target if left out.",
+                    "$ref": "#/$defs/text",
+                },
+                "error_share": {
+                    "type": "object",
+                    "required": ["margin"],
+                    "additionalProperties": false,
+                    "properties": { "margin": below_100() },
+                },
+                "latency": {
+                    "type": "object",
+                    "required": ["percentile", "margin"],
+                    "additionalProperties": false,
+                    "properties": { "percentile": below_100(), "margin": { "$ref": "#/$defs/time" } },
+                },
+            },
+        },
+    })
+}
+
+fn error_budget() -> Value {
+    json!({
+        "description": "Of the requests that a gateway passes on from the begin of a fault until all is well again, so many percent must succeed.",
+        "type": "object",
+        "required": ["gateway", "objective"],
+        "additionalProperties": false,
+        "properties": {
+            "gateway": { "$ref": "#/$defs/text" },
+            "objective": below_100(),
+            "requests_min": {
+                "description": "Requests below which nothing is said: 100 if left out.",
+                "type": "integer", "minimum": 0,
+            },
+        },
+    })
+}
+
 fn ours() -> Value {
     let share = json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 100 });
     json!({
@@ -371,6 +425,8 @@ fn ours() -> Value {
                         },
                     },
                 },
+                "compare": compare(),
+                "error_budget": error_budget(),
             },
         },
     })

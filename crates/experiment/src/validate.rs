@@ -91,7 +91,7 @@ impl Validator<'_, '_> {
         let rollbacks = self.steps(root.get("rollbacks"), &named);
         self.controls(root);
         let names: Vec<&str> = probes.iter().map(|step| step.activity.name.as_str()).collect();
-        let extension = extension::read(root.get("extensions"), &names, self.report);
+        let extension = extension::read(root.get("extensions"), &names, &method, self.report);
         let (hypothesis_strategy, rollback_strategy) = self.runtime(root.get("runtime"));
         Experiment {
             title,

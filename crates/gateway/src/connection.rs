@@ -115,6 +115,8 @@ pub(crate) struct Connection {
     pub(crate) again: bool,
     /// Not read until an exchange has drained.
     pub(crate) paused: bool,
+    /// Not read because it is about to move to another worker.
+    pub(crate) yielding: bool,
     /// Since when the socket has taken nothing of what waits for it; a writable event will come.
     pub(crate) blocked_since: Option<Instant>,
     /// An event has told that the peer ended its sending half; not all before that may be read yet.
@@ -160,6 +162,7 @@ impl Connection {
             dirty: false,
             again: false,
             paused: false,
+            yielding: false,
             blocked_since: None,
             hung_up: false,
             input_closed: false,

@@ -117,7 +117,12 @@ impl Worker {
         if left > 0 && direction == Direction::Request {
             exchange.body_rate.hold();
         }
-        let pause = left > self.snapshot.limits.buffer_bytes_max as usize;
+        // Whoever has sent all is not held: its connection may carry another exchange by now.
+        let whole = match direction {
+            Direction::Request => body.ended,
+            Direction::Response => body.ended || exchange.response_ended,
+        };
+        let pause = left > self.snapshot.limits.buffer_bytes_max as usize && !whole;
         // Padding and what a fast path has passed on already are granted once all is out.
         let grant = if left == 0 { body.owed } else { body.owed.min((before - left) as u32) };
         body.owed -= grant;
@@ -198,6 +203,14 @@ impl Worker {
 
     /// The upstream's answer is whole. Its slot is free once the request is out as well.
     pub(crate) fn upstream_ended(&mut self, key: Key) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if exchange.response_ended
+            && std::mem::take(&mut exchange.response_body.paused)
+            && let Some(leg) = exchange.upstream
+        {
+            // Else nobody would read the answer to the next request on it.
+            self.grant(leg, 0, false, true);
+        }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         if exchange.response_ended && exchange.request_body.end_sent {
             let outcome = exchange.outcome();

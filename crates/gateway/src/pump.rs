@@ -32,7 +32,8 @@ impl Worker {
         let mut buffer = std::mem::take(&mut self.buffer);
         for round in 0..=READS_PER_TURN {
             let Some(connection) = self.connections.get_mut(key) else { break };
-            if connection.input_closed || (connection.paused && !connection.lingering) {
+            let held = connection.paused || connection.yielding;
+            if connection.input_closed || (held && !connection.lingering) {
                 break;
             }
             if round == READS_PER_TURN {

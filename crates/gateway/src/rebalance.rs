@@ -3,19 +3,24 @@
 //! The kernel spreads connections when they are accepted, and an evacuation hands parcels out by
 //! size; but what lives for hours may become uneven afterwards. Each worker looks once a second: if it
 //! has had clearly more than its share for a while, it gives connections on which nothing is in flight
-//! to whoever has least, by the way that parcels of an evacuation go. The clients do not notice.
+//! to whoever has least, by the way that parcels of an evacuation go. If there are too few of these,
+//! busy ones are brought to rest first ([`yielding`]). The clients do not notice.
 
 use std::sync::atomic::Ordering;
 
 use crate::arena::Key;
 use crate::connection::Connection;
 use crate::evacuation::Parcel;
-use crate::mailbox::Message;
+use crate::mailbox::{Message, Slot};
 use crate::timer::TimerId;
 use crate::worker::Worker;
 
-/// A worker with so many more than the mean has too many: fewer are not worth a move.
-const EXCESS_MIN: usize = 16;
+mod yielding;
+
+pub(crate) use yielding::Yielding;
+
+/// A worker with so many more than the mean has too many: with one less it would only change sides.
+const EXCESS_MIN: usize = 2;
 /// Looks, of a second each, for which it must have had too many.
 const PATIENCE_LOOKS: u32 = 3;
 /// Looks for which it keeps still after a move, so that all have seen what has become of it.
@@ -62,43 +67,51 @@ impl Worker {
         }
         let siblings = self.shared.siblings(self.slot.index);
         let own = self.sockets();
-        let load =
-            |connections: &std::sync::atomic::AtomicUsize| connections.load(Ordering::Relaxed);
-        let mut all: Vec<usize> = siblings.iter().map(|slot| load(&slot.connections)).collect();
+        let mut all: Vec<usize> = siblings.iter().map(|slot| load(slot)).collect();
         all.push(own);
         let wanted = self.balance.look(own, &all);
-        let Some(heir) = siblings.iter().min_by_key(|slot| load(&slot.connections)) else { return };
         if wanted == 0 {
             return;
         }
-        let parcels = self.pack_resting(wanted);
-        if parcels.is_empty() {
-            return;
-        }
-        let moved = parcels.len();
-        match heir.send(Message::Parcels(parcels)) {
-            Ok(()) => {
-                self.shard.evacuated_out(moved as u64);
-                // The next who looks sees it there already.
-                heir.connections.fetch_add(moved, Ordering::Relaxed);
-                self.balance.moved();
-            }
-            // It died meanwhile: they stay.
-            Err(Message::Parcels(refused)) => {
-                self.shard.evacuated_out(moved as u64);
-                self.parcels.extend(refused);
-            }
-            Err(_) => {}
+        let resting = self.resting(wanted);
+        let moved = self.give(&resting);
+        if moved + self.ask_to_yield(wanted.saturating_sub(resting.len())) > 0 {
+            self.balance.moved();
         }
     }
 
-    /// Up to so many clients' connections on which nothing is under way, each a parcel.
-    fn pack_resting(&mut self, wanted: usize) -> Vec<Parcel> {
+    /// Gives connections that rest to whoever has least. How many there were.
+    fn give(&mut self, keys: &[Key]) -> usize {
+        let siblings = self.shared.siblings(self.slot.index);
+        let Some(heir) = siblings.iter().min_by_key(|slot| load(slot)) else { return 0 };
+        let parcels = self.pack_up(keys);
+        let moved = parcels.len();
+        if moved == 0 {
+            return 0;
+        }
+        self.shard.evacuated_out(moved as u64);
+        match heir.send(Message::Parcels(parcels)) {
+            // The next who looks sees it there already.
+            Ok(()) => {
+                heir.connections.fetch_add(moved, Ordering::Relaxed);
+            }
+            // It died meanwhile: they stay.
+            Err(Message::Parcels(refused)) => self.parcels.extend(refused),
+            Err(_) => {}
+        }
+        moved
+    }
+
+    /// Up to so many clients' connections on which nothing is under way.
+    fn resting(&self, wanted: usize) -> Vec<Key> {
         let rests = |key: &Key| self.connections.get(*key).is_some_and(|c| is_resting(c));
-        let keys: Vec<Key> =
-            self.connections.keys().into_iter().filter(rests).take(wanted).collect();
+        self.connections.keys().into_iter().filter(rests).take(wanted).collect()
+    }
+
+    /// Takes them out, each a parcel.
+    fn pack_up(&mut self, keys: &[Key]) -> Vec<Parcel> {
         let mut parcels = Vec::with_capacity(keys.len());
-        for key in keys {
+        for &key in keys {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             if self.poll.registry().deregister(&mut connection.channel).is_err() {
                 continue;
@@ -110,6 +123,10 @@ impl Worker {
         }
         parcels
     }
+}
+
+fn load(slot: &Slot) -> usize {
+    slot.connections.load(Ordering::Relaxed)
 }
 
 /// A client's connection that neither owes nor awaits anything.
@@ -134,51 +151,4 @@ fn is_resting(connection: &Connection) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is moved at each look while nothing changes.
-    fn looks(balance: &mut Balance, own: usize, all: &[usize], count: usize) -> Vec<usize> {
-        (0..count).map(|_| balance.look(own, all)).collect()
-    }
-
-    #[test]
-    fn only_who_has_had_too_many_for_a_while_moves_some() {
-        let mut balance = Balance::default();
-        assert_eq!(looks(&mut balance, 90, &[10, 20, 90], 4), [0, 0, 30, 30]);
-        balance.moved();
-        // It rests, and then has to have had too many again.
-        assert_eq!(looks(&mut balance, 90, &[10, 20, 90], 6), [0, 0, 0, 0, 30, 30]);
-    }
-
-    #[test]
-    fn what_is_nearly_even_stays() {
-        let mut balance = Balance::default();
-        for (own, all) in [
-            (15, &[0, 15][..]),
-            (150, &[100, 50, 150]),
-            (10, &[10, 90]),
-            (500, &[500]),
-            (0, &[0, 0]),
-        ] {
-            assert_eq!(looks(&mut balance, own, all, 5), [0; 5], "{all:?}");
-        }
-    }
-
-    #[test]
-    fn a_move_makes_nobody_else_too_full() {
-        let mut balance = Balance::default();
-        // The mean is 40: the emptiest has room for 30 of the 50 in excess.
-        assert_eq!(looks(&mut balance, 90, &[10, 20, 90], 3)[2], 30);
-        let mut balance = Balance::default();
-        assert_eq!(looks(&mut balance, 10_000, &[0, 10_000], 3)[2], MOVED_MAX);
-    }
-
-    #[test]
-    fn a_good_look_starts_the_patience_anew() {
-        let mut balance = Balance::default();
-        assert_eq!(looks(&mut balance, 90, &[10, 90], 2), [0, 0]);
-        assert_eq!(balance.look(50, &[50, 50]), 0);
-        assert_eq!(looks(&mut balance, 90, &[10, 90], 2), [0, 0]);
-    }
-}
+mod tests;

@@ -23,6 +23,7 @@ use mio::event::Event;
 use mio::{Interest, Token};
 
 use crate::arena::Key;
+use crate::breakers::Passes;
 use crate::faults::Fault;
 use crate::guard::InHand;
 use crate::snapshot::{ClusterId, ListenerEntry, RelayRoute, Relaying};
@@ -83,6 +84,8 @@ pub(crate) struct Relay {
     attempts: u32,
     /// The endpoint counts an attempt of ours as in flight.
     attempt_open: bool,
+    /// Of the cluster's circuit breaker, from the attempt to the end.
+    passes: Passes,
     /// When the client's handshake, or the connection to the endpoint, has to be done.
     connect_until: Option<Instant>,
     started: Instant,
@@ -139,6 +142,7 @@ impl Worker {
             attempts: 0,
             open_series: None,
             attempt_open: false,
+            passes: Passes::default(),
             connect_until: Some(self.now + self.snapshot.limits.head_timeout),
             started: self.now,
             active: self.now,

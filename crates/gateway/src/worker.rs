@@ -40,7 +40,7 @@ use crate::mailbox::{Message, Slot};
 use crate::outbox::SpareBuffers;
 use crate::pressure::Pressure;
 use crate::pump::READ_BYTES;
-use crate::rebalance::Balance;
+use crate::rebalance::{Balance, Yielding};
 use crate::relay::{Relay, relay_of};
 use crate::shared::Shared;
 use crate::snapshot::{ListenerEntry, Snapshot};
@@ -122,6 +122,7 @@ pub(crate) struct Worker {
     pub(crate) challenges: Arc<HttpChallenges>,
     pub(crate) access_log: Option<AccessLogWriter>,
     pub(crate) balance: Balance,
+    pub(crate) yielding: Yielding,
     retired: bool,
     pub(crate) pressure: Pressure,
     pub(crate) draining: bool,
@@ -184,6 +185,7 @@ impl Worker {
             caches: Caches::default(),
             shard,
             balance: Balance::default(),
+            yielding: Yielding::default(),
             retired: false,
             pressure: Pressure::default(),
             draining: false,
@@ -245,6 +247,7 @@ impl Worker {
         self.relays_waiting();
         self.run_timers();
         self.flush_dirty();
+        self.settle_yielding();
         self.feel_pressure();
         self.housekeeping();
         if self.retired {
@@ -263,7 +266,11 @@ impl Worker {
         {
             return Some(Duration::ZERO);
         }
-        let until = self.next_housekeeping.saturating_duration_since(self.now);
+        let until = self
+            .yielding
+            .until()
+            .map_or(self.next_housekeeping, |yielding| yielding.min(self.next_housekeeping));
+        let until = until.saturating_duration_since(self.now);
         Some(self.timers.next_in(self.now).map_or(until, |timer| timer.min(until)))
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use bulkhead_chaos::{Answer, Call, Number, Order};
+use bulkhead_chaos::{Answer, Call, Effect, Number, Order};
 use serde_json::Value;
 
 use crate::clock::Clock;
@@ -85,7 +85,7 @@ fn work(
 
 fn make(registry: &Registry, job: &Job, around: Surroundings) -> Answer {
     let (order, handle) = (&job.order, &job.handle);
-    match (job.call, registry.find(&order.fault)) {
+    match (job.call, registry.find(order)) {
         (Call::Prepare, _) => match registry.prepare(order, around) {
             Ok(handle) => Answer::Prepared(handle),
             Err(refusal) => Answer::Refused(refusal.to_string()),
@@ -101,7 +101,15 @@ fn make(registry: &Registry, job: &Job, around: Surroundings) -> Answer {
         (Call::Verify, Some(injector)) => seen(injector.verify(order, handle, around)),
         (Call::Revert, Some(injector)) => done(injector.revert(order, handle, around)),
         (Call::VerifyReverted, Some(injector)) => {
-            seen(injector.verify_reverted(order, handle, around))
+            let answer = seen(injector.verify_reverted(order, handle, around));
+            let Answer::Seen { holds: true, seen, .. } = answer else { return answer };
+            match injector.effect(order, handle, around) {
+                Some(Effect { hits, seen: met }) => {
+                    let seen = format!("{seen}; it struck {hits} of {met}");
+                    Answer::Seen { holds: true, seen, effect: Some(Effect { hits, seen: met }) }
+                }
+                None => Answer::Seen { holds: true, seen, effect: None },
+            }
         }
     }
 }
@@ -111,7 +119,11 @@ fn done(result: Result<(), InjectError>) -> Answer {
 }
 
 fn seen(result: Result<Evidence, InjectError>) -> Answer {
-    result.map_or_else(failed, |Evidence { holds, seen }| Answer::Seen { holds, seen })
+    result.map_or_else(failed, |Evidence { holds, seen }| Answer::Seen {
+        holds,
+        seen,
+        effect: None,
+    })
 }
 
 fn failed(error: InjectError) -> Answer {

@@ -6,6 +6,7 @@
 //! for ever if the lab died: so a [guardian](guard) continues it when the lab is gone or its time is
 //! over.
 
+mod find;
 mod guardian;
 mod proc;
 mod restart;
@@ -21,6 +22,7 @@ use bulkhead_chaos::{ChaosId, Fault, Order, ProcessFault, Target};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, test_kill_process};
 use serde_json::json;
 
+pub(crate) use find::find;
 use guardian::Guardian;
 pub use guardian::{GuardianCommand, guard};
 pub(crate) use proc::Stat;

@@ -3,7 +3,9 @@
 
 mod abort;
 mod lever;
+mod links;
 mod orders;
+mod resolve;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

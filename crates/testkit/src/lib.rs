@@ -1,4 +1,4 @@
-//! What tests of several crates need: certificates, signed tokens, golden files, a raw client,
+//! What tests of several crates need: certificates, OCSP responses, signed tokens, golden files, a raw client,
 //! laws of chance.
 //!
 //! For `[dev-dependencies]` only: everything here panics instead of returning an error, so that a
@@ -9,6 +9,7 @@ mod certificates;
 mod distribution;
 mod golden;
 mod keys;
+mod ocsp;
 mod raw_client;
 mod scratch;
 
@@ -16,5 +17,6 @@ pub use certificates::{Authority, Leaf};
 pub use distribution::{largest_distance, normal_within_three, pareto_within_twenty};
 pub use golden::check_golden;
 pub use keys::SigningKey;
+pub use ocsp::Standing;
 pub use raw_client::{RAW_BYTES_MAX, RawClient};
 pub use scratch::Scratch;

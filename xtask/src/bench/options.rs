@@ -1,5 +1,7 @@
 //! What was asked for on the command line.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, bail};
 
 /// Options of `cargo xtask bench peers`.
@@ -13,6 +15,8 @@ pub(crate) struct Options {
     pub(crate) rounds: u32,
     /// Length of a measurement.
     pub(crate) seconds: u32,
+    /// Another build of Bulkhead, measured beside this one.
+    pub(crate) before: Option<PathBuf>,
     only: Vec<String>,
     scenarios: Vec<String>,
 }
@@ -25,6 +29,7 @@ impl Options {
             install: false,
             rounds: 3,
             seconds: 3,
+            before: None,
             only: Vec::new(),
             scenarios: Vec::new(),
         };
@@ -40,6 +45,7 @@ impl Options {
                 "--install" => options.install = true,
                 "--rounds" => options.rounds = value()?.parse().context("read --rounds")?,
                 "--seconds" => options.seconds = value()?.parse().context("read --seconds")?,
+                "--before" => options.before = Some(PathBuf::from(value()?)),
                 "--only" => options.only = names(value()?),
                 "--scenario" => options.scenarios = names(value()?),
                 other => bail!("unknown option `{other}`"),

@@ -30,14 +30,23 @@ pub(crate) struct Peer {
 }
 
 /// Names in the order of the tables.
-pub(crate) const NAMES: [&str; 8] =
-    ["bulkhead", "bulkhead-uncached", "haproxy", "nginx", "envoy", "caddy", "go", "upstream alone"];
+pub(crate) const NAMES: [&str; 9] = [
+    "bulkhead",
+    "bulkhead-uncached",
+    "before",
+    "haproxy",
+    "nginx",
+    "envoy",
+    "caddy",
+    "go",
+    "upstream alone",
+];
 
 /// Who can do this scenario, of those that are installed.
 pub(crate) fn of(scenario: &Scenario, programs: &Programs) -> Vec<Peer> {
     NAMES
         .into_iter()
-        .filter(|name| scenario.peers.is_empty() || scenario.peers.contains(name))
+        .filter(|name| scenario.admits(name))
         .filter_map(|name| {
             let (setup, note) = setup(name, scenario)?;
             let program = match setup {
@@ -60,7 +69,7 @@ fn setup(name: &str, scenario: &Scenario) -> Option<(Setup, &'static str)> {
         (false, false) => plain2,
     };
     Some(match name {
-        "bulkhead" => {
+        "bulkhead" | "before" => {
             let template = by_kind([
                 "bulkhead-http1.yaml",
                 "bulkhead-http2.yaml",
@@ -119,7 +128,7 @@ fn setup(name: &str, scenario: &Scenario) -> Option<(Setup, &'static str)> {
 /// A proxy that takes a file: the arguments around it. With one worker, in the foreground.
 fn file(name: &str, template: &'static str) -> Setup {
     let (before, after): (&[_], &[_]) = match name {
-        "bulkhead" | "bulkhead-uncached" => (&["run", "--config"], &[]),
+        "bulkhead" | "bulkhead-uncached" | "before" => (&["run", "--config"], &[]),
         "haproxy" => (&["-db", "-f"], &[]),
         "envoy" => {
             let after = &["--concurrency", "1", "--log-level", "error", "--disable-hot-restart"];

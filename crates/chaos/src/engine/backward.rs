@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use super::command::{Answer, Call};
 use super::injection::Ending;
-use crate::{ChaosId, State};
+use crate::{ChaosId, Effect, State};
 
 impl Engine {
     /// A thread is free for this injection, if it still wants one.
@@ -30,7 +30,12 @@ impl Engine {
                 self.enter(now, id, State::VerifyingRevert, None);
                 self.call(id, Call::VerifyReverted, now + self.options.revert());
             }
-            (State::VerifyingRevert, Call::VerifyReverted, Answer::Seen { holds: true, seen }) => {
+            (
+                State::VerifyingRevert,
+                Call::VerifyReverted,
+                Answer::Seen { holds: true, seen, effect },
+            ) => {
+                self.count(id, effect);
                 self.seen_gone(now, id, seen);
             }
             // Something is left, and it is known what did it.
@@ -42,6 +47,13 @@ impl Engine {
             // What answers after it was given up says nothing about now; the next attempt is due.
             (State::RevertFailed, ..) => {}
             (_, _, answer) => self.revert_failed(now, id, why(answer)),
+        }
+    }
+
+    /// What it has done by now. A target that has forgotten it knows less than before.
+    fn count(&mut self, id: ChaosId, effect: Option<Effect>) {
+        if let (Some(injection), Some(effect)) = (self.injections.get_mut(&id), effect) {
+            injection.effect = Some(effect);
         }
     }
 

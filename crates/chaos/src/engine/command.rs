@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ChaosId, Order, Record, State};
+use crate::{ChaosId, Effect, Order, Record, State, Target};
 
 /// Names a write or call, so that its answer finds back.
 pub type Number = u64;
@@ -75,6 +75,8 @@ pub enum Answer {
         holds: bool,
         /// What was seen.
         seen: String,
+        /// `verify_reverted`: what the fault has done, if that is counted.
+        effect: Option<Effect>,
     },
     /// Nothing was changed; trying again may help.
     Transient(String),
@@ -95,6 +97,8 @@ pub struct Happening {
     pub id: ChaosId,
     /// Family and kind of the fault.
     pub kind: String,
+    /// What it strikes.
+    pub target: Target,
     /// Who ordered it.
     pub actor: String,
     /// Where it was; nothing for the first.

@@ -15,7 +15,12 @@ impl Engine {
             return;
         }
         let overall = injection.accepted + self.options.overall();
-        let deadline = (now + self.attempt).min(overall).min(injection.expires());
+        let mut deadline = now + self.attempt;
+        if injection.state == State::Intended {
+            // It changes nothing: a slow answer is no reason to fail while an attempt has its time left.
+            deadline = deadline.max(overall.saturating_sub(self.attempt));
+        }
+        let deadline = deadline.min(overall).min(injection.expires());
         if deadline <= now {
             self.tick_forward(now, id);
             return;
@@ -113,10 +118,10 @@ impl Engine {
 
     fn verified(&mut self, now: Duration, id: ChaosId, answer: Answer) {
         match answer {
-            Answer::Seen { holds: true, seen } => {
+            Answer::Seen { holds: true, seen, .. } => {
                 self.enter(now, id, State::Active, Some(seen));
             }
-            Answer::Seen { holds: false, seen } => {
+            Answer::Seen { holds: false, seen, .. } => {
                 self.attempt_failed(now, id, Ending::NotEffective, State::Dispatched, &seen);
             }
             Answer::Transient(why) | Answer::Unknown(why) => {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::command::{Call, Number};
-use crate::{ChaosId, Fault, Order, State, Target};
+use crate::{ChaosId, Effect, Fault, Order, State, Target};
 
 /// What is asked of the engine: one fault for one target.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +93,8 @@ pub struct Injection {
     pub handle: Option<Value>,
     /// The latest reason or evidence.
     pub detail: Option<String>,
+    /// What it has done, once it is gone and if that is counted.
+    pub effect: Option<Effect>,
 
     /// A write that must be on disk before anything goes on.
     pub(super) write: Option<Number>,
@@ -129,6 +131,7 @@ impl Injection {
             timed_out: false,
             handle: None,
             detail: None,
+            effect: None,
             write: None,
             forward: None,
             backward: None,
@@ -178,10 +181,12 @@ impl Injection {
             timed_out: self.timed_out,
             accepted_unix_ms: unix_ms(self.accepted),
             expires_unix_ms: self.order.expires_unix_ms,
+            ended_unix_ms: self.ended.map(unix_ms),
             inject_ms: self.active.map(|at| since(at, self.accepted)),
             revert_ms: self.ended.zip(self.reverting).map(|(end, begin)| since(end, begin)),
             rules: self.handle.clone(),
             detail: self.detail.clone(),
+            effect: self.effect,
         }
     }
 }
@@ -213,6 +218,8 @@ pub struct InjectionReport {
     pub accepted_unix_ms: u64,
     /// When it is over at the latest, in milliseconds since 1970.
     pub expires_unix_ms: u64,
+    /// When it ended, in milliseconds since 1970.
+    pub ended_unix_ms: Option<u64>,
     /// From the acceptance until it was seen in force, in milliseconds.
     pub inject_ms: Option<f64>,
     /// From the begin of taking back until nothing was seen of it, in milliseconds.
@@ -221,4 +228,6 @@ pub struct InjectionReport {
     pub rules: Option<Value>,
     /// The latest reason or evidence.
     pub detail: Option<String>,
+    /// What it has done, once it is gone and if that is counted.
+    pub effect: Option<Effect>,
 }

@@ -123,7 +123,7 @@ impl Bench {
 }
 
 fn seen(holds: bool) -> Answer {
-    Answer::Seen { holds, seen: format!("holds: {holds}") }
+    Answer::Seen { holds, seen: format!("holds: {holds}"), effect: None }
 }
 
 #[test]
@@ -211,6 +211,24 @@ fn each_attempt_has_a_deadline_and_a_late_answer_is_unknown_not_failed() {
     bench.answer(Call::Verify, seen(true));
     assert_eq!(bench.state(id), State::Active);
     assert_eq!(bench.engine.injection(id).unwrap().attempts, 2);
+}
+
+#[test]
+fn a_slow_permission_leaves_time_for_an_attempt() {
+    let mut bench = Bench::new(EngineOptions::default());
+    let id = bench.submit(1).unwrap();
+    assert_eq!(bench.calls()[0].2, bench.now + ms(1_500 - 225));
+    bench.pass(ms(1_200));
+    bench.answer(Call::Prepare, Answer::Prepared(json!({})));
+    bench.answer(Call::Inject, Answer::Done);
+    bench.answer(Call::Verify, seen(true));
+    assert_eq!(bench.state(id), State::Active);
+
+    let id = bench.submit(2).unwrap();
+    assert_eq!(bench.calls().len(), 1);
+    bench.pass(ms(1_275));
+    assert_eq!(bench.state(id), State::Failed);
+    assert!(bench.engine.injection(id).unwrap().timed_out);
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub enum NetworkFault {
     Bandwidth(Bandwidth),
     /// TCP connections are ended by a reset.
     Reset(Reset),
-    /// Queries of DNS over UDP fail.
+    /// Queries of DNS fail.
     Dns(Dns),
 }
 
@@ -213,11 +213,19 @@ pub struct Reset {
     /// Which way the packets go that may be struck. Required.
     #[serde(default)]
     pub direction: Option<Direction>,
-    /// Share of the packets with data that end their connection, over 0 and up to 100.
-    pub percent: f64,
+    /// Share of the packets with data that end their connection, over 0 and up to 100. Either this or
+    /// `after_bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
+    /// Each connection ends when so many bytes of its data have passed, up to 1 GiB: with the first packet
+    /// that goes beyond them. Of a connection that was there before the fault, those are counted that
+    /// come after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_bytes: Option<u32>,
 }
 
-/// Queries of DNS that the link answers itself, holds back or drops: UDP to port 53, one question.
+/// Queries of DNS that the link answers itself, holds back or drops: to port 53, with one question, over UDP or
+/// alone in a segment of TCP. A connection on which a query was answered is over.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dns {

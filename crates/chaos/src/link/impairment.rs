@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Jitter, LossLaw};
+use super::{Jitter, LossLaw, TcpPacket};
 use crate::fault::{Direction, NetworkFaultError, ReorderPolicy};
 
 /// What one declared fault does to a link.
@@ -61,8 +61,8 @@ pub enum Impairment {
     },
     /// Some with data of TCP end their connection.
     Reset {
-        /// How many.
-        share: f64,
+        /// Which.
+        law: ResetLaw,
     },
     /// Some queries of DNS fail.
     Dns {
@@ -71,6 +71,15 @@ pub enum Impairment {
         /// How.
         act: DnsAct,
     },
+}
+
+/// Which packets of TCP end their connection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ResetLaw {
+    /// This share of those with data, 0 to 1.
+    Share(f64),
+    /// The first of a connection that goes beyond so many bytes of data.
+    AfterBytes(u32),
 }
 
 /// What becomes of a query of DNS.
@@ -93,8 +102,8 @@ pub enum DnsAct {
 /// What a carrier has found out about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PacketKind {
-    /// A segment of TCP with data.
-    TcpData,
+    /// A segment of TCP with data, or one that begins a connection.
+    Tcp(TcpPacket),
     /// A query of DNS over UDP.
     DnsQuery,
     /// Another, or nobody has looked.

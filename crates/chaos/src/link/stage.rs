@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::flow::FlowTable;
 use super::jitter::JitterState;
 use super::loss::LossState;
 use super::rate::Rate;
-use super::{DnsAct, Impairment, PacketKind, Reply};
+use super::{DnsAct, Impairment, PacketKind, Reply, ResetLaw};
 use crate::Random;
 use crate::fault::ReorderPolicy;
 
@@ -30,7 +31,8 @@ enum Work {
     Corrupt { share: f64 },
     Bandwidth(Rate),
     Reset { share: f64 },
-    Dns { share: f64, act: DnsAct },
+    ResetAfter { bytes: u32, flows: FlowTable },
+    Dns { share: f64, act: DnsAct, seed: u64 },
 }
 
 /// A packet between two stages.
@@ -72,8 +74,11 @@ impl Stage {
             Impairment::Bandwidth { bytes_per_second, burst_bytes, queue_bytes } => {
                 Work::Bandwidth(Rate::new(bytes_per_second, burst_bytes, queue_bytes))
             }
-            Impairment::Reset { share } => Work::Reset { share },
-            Impairment::Dns { share, act } => Work::Dns { share, act },
+            Impairment::Reset { law: ResetLaw::Share(share) } => Work::Reset { share },
+            Impairment::Reset { law: ResetLaw::AfterBytes(bytes) } => {
+                Work::ResetAfter { bytes, flows: FlowTable::new() }
+            }
+            Impairment::Dns { share, act } => Work::Dns { share, act, seed },
         };
         Self { work, random, seen: 0, struck: 0 }
     }
@@ -112,10 +117,16 @@ impl Stage {
                 Some(at) => Fate::Passes(Passing { at, ..packet }),
                 None => Fate::Overflows,
             },
-            Work::Reset { share } if kind == PacketKind::TcpData && random.unit() < *share => {
+            Work::Reset { share } if has_data(kind) && random.unit() < *share => {
                 Fate::Replies(Reply::Reset)
             }
-            Work::Dns { share, act } if kind == PacketKind::DnsQuery && random.unit() < *share => {
+            Work::ResetAfter { bytes, flows } => match kind {
+                PacketKind::Tcp(tcp) if flows.passed(tcp) > u64::from(*bytes) => {
+                    Fate::Replies(Reply::Reset)
+                }
+                _ => return Fate::Passes(packet),
+            },
+            Work::Dns { share, act, seed } if strikes_query(kind, *seed, *share, random) => {
                 act.fate(packet)
             }
             Work::Reorder { .. }
@@ -126,6 +137,21 @@ impl Stage {
         };
         self.struck += 1;
         fate
+    }
+}
+
+const fn has_data(kind: PacketKind) -> bool {
+    matches!(kind, PacketKind::Tcp(tcp) if tcp.bytes > 0)
+}
+
+/// TCP sends a query again that does not arrive: the chance of both is one.
+fn strikes_query(kind: PacketKind, seed: u64, share: f64, random: &mut Random) -> bool {
+    match kind {
+        PacketKind::DnsQuery => random.unit() < share,
+        PacketKind::Tcp(tcp) if tcp.is_dns_query => {
+            Random::new(seed ^ tcp.identity()).unit() < share
+        }
+        _ => false,
     }
 }
 

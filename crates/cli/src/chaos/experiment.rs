@@ -5,6 +5,7 @@ mod drive;
 mod http;
 mod lab;
 mod process;
+mod summary;
 mod surroundings;
 
 pub(super) use check::{CheckArgs, SchemaArgs, check, schema};
@@ -171,22 +172,7 @@ fn write_journal(runner: &Runner, path: &Path) -> anyhow::Result<()> {
 }
 
 fn report(runner: &Runner, journal: &Path) -> anyhow::Result<()> {
-    let verdict = runner.verdict();
-    let mut text = String::new();
-    let answers = [
-        ("hypothesis", verdict.hypothesis),
-        ("injection", verdict.injection),
-        ("revert", verdict.revert),
-        ("infrastructure", verdict.infrastructure),
-    ];
-    for (name, answer) in answers {
-        let answer = serde_json::to_value(answer).context("write the verdict")?;
-        let answer = answer.as_str().unwrap_or_default().replace('_', " ");
-        text.push_str(&format!("{name:<15} {answer}\n"));
-    }
-    for reason in &verdict.reasons {
-        text.push_str(&format!("  - {reason}\n"));
-    }
+    let mut text = summary::summary(runner)?;
     let status = if runner.deviated() { "deviated" } else { runner.status().name() };
     text.push_str(&format!("{status}; journal in {}\n", journal.display()));
     io::stdout().write_all(text.as_bytes()).context("write the verdict")

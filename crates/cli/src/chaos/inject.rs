@@ -1,16 +1,19 @@
 //! `bulkhead chaos inject`: orders an injection, or tells what it would do.
 
+mod interface;
+
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use bulkhead_chaos::{ChaosId, Fault, InjectRequest, Target, TimeToLive};
+use bulkhead_chaos::{ChaosId, Fault, InjectRequest, NamedTarget, ProcessName, TimeToLive};
 use serde_json::{Value, json};
 
 use super::EXIT_NOT_EFFECTIVE;
 use super::place::PlaceArgs;
+use interface::InterfaceArgs;
 
 /// Inject a fault and wait until it is seen to be in force
 ///
@@ -24,9 +27,14 @@ Exit status: 0 it is in force (with --dry-run: it could be); 2 it came to nothin
 Examples:
   bulkhead chaos inject process.stop --pid 4711 --ttl 30s
   bulkhead chaos inject process.kill --pid 4711 --dry-run
+  bulkhead chaos inject '{\"network\": {\"partition\": {\"direction\": \"both\"}}}' --link storm
+  bulkhead chaos inject '{\"network\": {\"partition\": {\"direction\": \"upstream\"}}}' \\
+    --interface lo --protocol tcp --server-port 9001
   bulkhead chaos inject --file order.json --json | jq -r '.ids[]'")]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["fault", "file"])))]
-#[command(group(clap::ArgGroup::new("where").args(["pid", "gateway", "link", "host"])))]
+#[command(group(clap::ArgGroup::new("where").args([
+    "pid", "pid_file", "command", "port", "gateway", "link", "interface", "host",
+])))]
 pub(super) struct InjectArgs {
     /// What is to be broken
     #[arg(value_name = "FAULT", requires = "where")]
@@ -37,12 +45,23 @@ pub(super) struct InjectArgs {
     /// Target: a process
     #[arg(long, value_name = "PID")]
     pid: Option<u32>,
+    /// Target: the process whose number is in a file
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
+    /// Target: the process of a program, if it is the only one
+    #[arg(long, value_name = "NAME")]
+    command: Option<String>,
+    /// Target: the process that listens on a TCP port
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
     /// Target: a gateway, by the address of its admin server
     #[arg(long, value_name = "ADDR")]
     gateway: Option<SocketAddr>,
-    /// Target: a link, of a lab that has made one (`chaos serve` makes none)
+    /// Target: a link that the lab holds; see `chaos link`
     #[arg(long, value_name = "NAME")]
     link: Option<String>,
+    #[command(flatten)]
+    interface: InterfaceArgs,
     /// Target: this machine
     #[arg(long)]
     host: bool,
@@ -88,6 +107,10 @@ pub(super) fn execute(args: &InjectArgs) -> anyhow::Result<ExitCode> {
     let body = serde_json::to_string(&request).context("write the order")?;
     let answer = args.place.client()?.must_ask("POST", path, &body)?;
     let came_to_nothing = answer.status == 422;
+    if came_to_nothing && answer.document["injections"].is_null() {
+        writeln!(std::io::stdout(), "refused: {}", answer.error()).context("write the answer")?;
+        return Ok(ExitCode::from(EXIT_NOT_EFFECTIVE));
+    }
     if !came_to_nothing && answer.status >= 300 {
         bail!("the lab answered {}: {}", answer.status, answer.error());
     }
@@ -111,7 +134,7 @@ pub(super) fn execute(args: &InjectArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(status))
 }
 
-fn from_file(path: &PathBuf) -> anyhow::Result<InjectRequest> {
+fn from_file(path: &PathBuf) -> anyhow::Result<InjectRequest<NamedTarget>> {
     let what = || format!("read `{}`", path.display());
     let mut text = String::new();
     if path.as_os_str() == "-" {
@@ -122,16 +145,26 @@ fn from_file(path: &PathBuf) -> anyhow::Result<InjectRequest> {
     serde_json::from_str(&text).with_context(what)
 }
 
-fn from_arguments(args: &InjectArgs) -> anyhow::Result<InjectRequest> {
+fn from_arguments(args: &InjectArgs) -> anyhow::Result<InjectRequest<NamedTarget>> {
     let fault = fault(args.fault.as_deref().unwrap_or_default())?;
     let target = if let Some(pid) = args.pid {
-        bulkhead_lab::process_target(pid).with_context(|| format!("find process {pid}"))?
+        // As it is now, whatever becomes of its number on the way to the lab.
+        bulkhead_lab::process_target(pid).with_context(|| format!("find process {pid}"))?.into()
     } else if let Some(admin) = args.gateway {
-        Target::Gateway { admin }
+        NamedTarget::Gateway { admin }
     } else if let Some(name) = args.link.clone() {
-        Target::Link { name }
+        NamedTarget::Link { name }
+    } else if let Some(target) = args.interface.target() {
+        NamedTarget::Interface(target)
+    } else if args.host {
+        NamedTarget::Host
     } else {
-        Target::Host
+        NamedTarget::Process(ProcessName {
+            pid_file: args.pid_file.as_deref().map(std::path::absolute).transpose()?,
+            command: args.command.clone(),
+            port: args.port,
+            ..ProcessName::default()
+        })
     };
     let mut request = InjectRequest::new(fault, target);
     request.labels = args.label.iter().cloned().collect();

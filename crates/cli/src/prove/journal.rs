@@ -24,19 +24,16 @@ pub(crate) fn render(plan: &Plan, document: &Document, began: Duration) -> Value
     let (run, lab) = carried_out(&steps, document);
     let rollbacks: Vec<Record> = taken_back(document).into_iter().collect();
     let after = hypothesis.after();
-    let journal = Journal {
-        start: began,
-        end: Some(Duration::from_secs(document.ended_unix_s).max(began)),
-        status: document.partial.then_some(Status::Interrupted),
-        deviated: after.met == Some(false),
-        before: Some(hypothesis.before(began)),
-        during: hypothesis.during(),
-        after: Some(after),
-        run,
-        rollbacks,
-        lab,
-        ..Journal::default()
-    };
+    let mut journal = Journal::default();
+    journal.start = began;
+    journal.end = Some(Duration::from_secs(document.ended_unix_s).max(began));
+    journal.status = document.partial.then_some(Status::Interrupted);
+    journal.deviated = after.met == Some(false);
+    journal.before = Some(hypothesis.before(began));
+    journal.during = hypothesis.during();
+    journal.after = Some(after);
+    let kinds: Vec<Value> = lab.iter().map(|record| json!(record.kind)).collect();
+    (journal.run, journal.rollbacks, journal.lab) = (run, rollbacks, lab);
     let method: Vec<&Value> = steps.iter().map(|step| &step.activity).collect();
     let experiment = json!({
         "title": format!("bulkhead prove: {}", plan.source),
@@ -58,6 +55,10 @@ pub(crate) fn render(plan: &Plan, document: &Document, began: Duration) -> Value
         verdict: &document.answers,
     };
     let mut journal = journal.value(&frame);
+    let injections = journal["bulkhead"]["injections"].as_array_mut();
+    for (injection, kind) in injections.into_iter().flatten().zip(kinds) {
+        injection["kind"] = kind;
+    }
     journal["bulkhead"]["command"] = json!(document.command);
     journal
 }
@@ -66,6 +67,8 @@ pub(crate) fn render(plan: &Plan, document: &Document, began: Duration) -> Value
 struct Step {
     at: Duration,
     what: What,
+    /// Family and kind of the fault.
+    kind: &'static str,
     activity: Value,
 }
 
@@ -80,12 +83,15 @@ enum What {
 /// What was to be done, in the order of time, each with the pause before it.
 fn steps(plan: &Plan, document: &Document) -> Vec<Step> {
     let mut steps = Vec::new();
-    let mut add = |at, what, activity| steps.push(Step { at, what, activity });
+    let mut add = |at, what, fault: &Fault, name: &str, target: &Value, ttl| {
+        let activity = inject(name, fault, target, ttl);
+        steps.push(Step { at, what, kind: fault.kind(), activity });
+    };
     for (place, ordered) in document.link.iter().flat_map(|link| &link.faults).enumerate() {
         let target = json!({ "link": { "name": "${link}" } });
         let ttl = plan.link_lifetime().min(TIME_TO_LIVE_MAX);
         let name = format!("{} on the {} link", ordered.fault.kind(), place_of(document));
-        add(Duration::ZERO, What::Link(place), inject(&name, &ordered.fault, &target, ttl));
+        add(Duration::ZERO, What::Link(place), &ordered.fault, &name, &target, ttl);
     }
     let gateway = json!({ "gateway": { "admin": "${gateway_admin}" } });
     let victims =
@@ -93,13 +99,13 @@ fn steps(plan: &Plan, document: &Document) -> Vec<Step> {
     for (place, (at, worker)) in victims.enumerate() {
         let fault = Fault::Gateway(GatewayFault::KillWorker { worker });
         let name = format!("kill {}: worker {worker}", place + 1);
-        add(at, What::Kill(place), inject(&name, &fault, &gateway, KILL_TTL));
+        add(at, What::Kill(place), &fault, &name, &gateway, KILL_TTL);
     }
     for (place, TimedFault { at, lasts, fault }) in
         plan.profile.faults_in_order().into_iter().enumerate()
     {
         let name = format!("fault {}: {}", place + 1, fault.kind());
-        add(*at, What::Fault(place), inject(&name, fault, &gateway, *lasts));
+        add(*at, What::Fault(place), fault, &name, &gateway, *lasts);
     }
     steps.sort_by_key(|step| step.at);
     let mut before = Duration::ZERO;
@@ -214,7 +220,8 @@ fn lab(
     until: Option<Duration>,
 ) -> LabRecord {
     let name = step.activity["name"].as_str().unwrap_or_default();
-    LabRecord { state: state.to_owned(), since, until, ..LabRecord::new(id, name) }
+    let (state, kind) = (state.to_owned(), Some(step.kind.to_owned()));
+    LabRecord { state, since, until, kind, ..LabRecord::new(id, name) }
 }
 
 /// The end of the link's faults.

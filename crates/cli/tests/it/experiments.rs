@@ -90,6 +90,14 @@ fn what_is_wrong_is_told_before_anything_is_called() {
 
 /// A lab that answers so many requests, and what it was asked.
 fn lab(answers: usize) -> (String, thread::JoinHandle<Vec<(String, Value)>>) {
+    answering(answers, "200 OK")
+}
+
+/// The same with this status; with any but 200 it turns everything away.
+fn answering(
+    answers: usize,
+    status: &'static str,
+) -> (String, thread::JoinHandle<Vec<(String, Value)>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serve = move || {
@@ -115,9 +123,18 @@ fn lab(answers: usize) -> (String, thread::JoinHandle<Vec<(String, Value)>>) {
             let body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
             let id = body["id"].as_str().unwrap_or_else(|| line.rsplit(['/', ' ']).nth(2).unwrap());
             let state = if line.starts_with("DELETE") { "reverted" } else { "active" };
-            let answer = json!({"id": id, "state": state}).to_string();
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
-            write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len()).unwrap();
+            let answer = match status {
+                "200 OK" => json!({"id": id, "state": state}),
+                _ => json!({"error": "the safety lever is engaged"}),
+            };
+            let answer = answer.to_string();
+            let head = "content-type: application/json\r\nconnection: close";
+            write!(
+                stream,
+                "HTTP/1.1 {status}\r\n{head}\r\ncontent-length: {}\r\n\r\n{answer}",
+                answer.len()
+            )
+            .unwrap();
             (line, body)
         };
         (0..answers).map(answer).collect()
@@ -172,4 +189,18 @@ fn objects_of_chaos_mesh_become_an_experiment() {
     let experiment: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(experiment["method"][0]["provider"]["func"], "inject");
     assert_eq!(chaos(&scratch, &["import", "mesh.yaml", "--strict"]).status.code(), Some(1));
+}
+
+/// Nothing was injected, so nothing is to be taken back: the lab is not asked a second time.
+#[test]
+fn an_order_that_the_lab_turned_away_leaves_nothing_in_force() {
+    let scratch = Scratch::new();
+    scratch.write("e.yaml", FAULT);
+    let (url, asked) = answering(1, "423 Locked");
+    let output = chaos(&scratch, &["run", "e.yaml", "--lab", &url]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert_eq!(asked.join().unwrap().len(), 1);
+    let journal = journal(&scratch);
+    assert_eq!(journal["bulkhead"]["injections"][0]["state"], "refused");
+    assert!(journal["run"][0]["exception"][0].as_str().unwrap().contains("lever"), "{journal:#}");
 }

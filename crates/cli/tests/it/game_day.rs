@@ -1,13 +1,16 @@
 //! All parts of the lab at once: an experiment, the lab, a gateway and its origins, each a process of its own.
 
+mod groups;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use bulkhead_origin::Origin;
 use bulkhead_testkit::Scratch;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bulkhead;
 use crate::running::{Running, address, get, origin};
@@ -37,7 +40,7 @@ fn first_line(command: &mut Command) -> (Process, String) {
     (process, line)
 }
 
-/// Field 3 (state) and field 22 (start time) of `/proc/PID/stat`.
+/// Field 3 (state) and field 22 (start time) of `/proc/PID/stat`, read by ourselves.
 fn stat(pid: u32) -> (String, String) {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
@@ -48,6 +51,7 @@ fn stat(pid: u32) -> (String, String) {
 struct GameDay {
     scratch: Scratch,
     stoppable: Process,
+    origin: SocketAddr,
     _other: Origin,
     _gateway: Running,
     web: SocketAddr,
@@ -58,17 +62,25 @@ impl GameDay {
     fn begin() -> Self {
         let scratch = Scratch::new();
         let (stoppable, line) = first_line(bulkhead().args(["origin", "--listen", "127.0.0.1:0"]));
-        let other = origin();
+        let (address_of, other) = (address(&line, "listens on "), origin());
         let config = GATEWAY
             .replace("127.0.0.1:9901", "127.0.0.1:0")
             .replace("127.0.0.1:8080", "127.0.0.1:0")
-            .replace("127.0.0.1:9001", &address(&line, "listens on ").to_string())
+            .replace("127.0.0.1:9001", &address_of.to_string())
             .replace("127.0.0.1:9002", &other.addr().to_string());
         let file = scratch.write("gateway.yaml", config).display().to_string();
         let mut gateway = Running::start(&["--config", &file, "--allow-faults"]);
         let admin = address(&gateway.wait_for("admin server"), "http://");
         let web = address(&gateway.wait_for("ready:"), "on ");
-        Self { scratch, stoppable, _other: other, _gateway: gateway, web, admin }
+        Self {
+            scratch,
+            stoppable,
+            origin: address_of,
+            _other: other,
+            _gateway: gateway,
+            web,
+            admin,
+        }
     }
 
     /// Runs an experiment with a lab of its own, and looks that nothing is left behind.
@@ -83,13 +95,17 @@ impl GameDay {
         let lab = line.trim().strip_prefix("chaos lab on ").unwrap();
         self.scratch.write("experiment.yaml", experiment);
         let pid = self.stoppable.0.id();
+        // `bulkhead` is one of the programs that experiments may call.
+        let own = Path::new(bulkhead().get_program()).parent().unwrap().to_owned();
+        let path = std::env::var_os("PATH").unwrap();
+        let path = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path)));
         let output = bulkhead()
             .current_dir(self.scratch.path())
             .args(["chaos", "run", "experiment.yaml", "--lab", lab])
             .args(["--var", &format!("gateway=http://{}", self.web)])
             .args(["--var", &format!("admin={}", self.admin)])
-            .env("ORIGIN_PID", pid.to_string())
-            .env("ORIGIN_START", stat(pid).1)
+            .env("PATH", path.unwrap())
+            .args(["--var", &format!("origin_port:int={}", self.origin.port())])
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -114,6 +130,10 @@ fn a_hypothesis_is_held_or_not_under_faults_that_are_taken_back() {
     assert_eq!(held.status.code(), Some(0), "{held:?} {journal:#}");
     assert_eq!(states(&journal), ["reverted", "reverted"]);
     assert_eq!(journal["bulkhead"]["outcome"], "held");
+    // The process was named by its port, and the journal says which one was meant.
+    let pid = day.stoppable.0.id();
+    let found = json!({"pid": pid, "start_time": stat(pid).1.parse::<u64>().unwrap()});
+    assert_eq!(journal["bulkhead"]["injections"][1]["target"]["process"], found);
     let last = journal["run"].as_array().unwrap().last().unwrap();
     assert_eq!(last["output"]["status"], 503, "the test client is turned away: {last:#}");
     assert_eq!(journal["bulkhead"]["steady_state_after_revert"]["steady_state_met"], true);

@@ -45,7 +45,7 @@ pub(crate) static FILE: Table = Table {
             Shape::Scalar(Scalar::Choice(&["off", "auto"])),
             "off",
             "`auto`: a worker that has had half as many connections again as the mean for seconds \
-             gives some, on which nothing is in flight, to the one that has least.",
+             gives some to the one that has least, between two of their requests.",
         ),
         optional(
             "zone",

@@ -27,7 +27,10 @@ impl Look {
     /// The state, once it is known.
     pub(super) fn advance(&mut self, context: &mut Context) -> Option<SteadyState> {
         loop {
-            if self.state.met.is_some() {
+            if let Some(met) = self.state.met {
+                if !context.experiment.probes.is_empty() {
+                    context.journal.looks.push((context.now, met));
+                }
                 return Some(std::mem::take(&mut self.state));
             }
             if let Some(asked) = self.asked {

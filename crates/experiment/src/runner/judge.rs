@@ -2,6 +2,7 @@
 
 use bulkhead_chaos::{Answered, Verdict};
 
+use super::summarize::was_in_force;
 use super::{Context, is_over};
 use crate::journal::{Record, Status, SteadyState};
 use crate::model::Dry;
@@ -52,11 +53,87 @@ fn injection(context: &Context, reasons: &mut Vec<String>) -> Answered {
         let reason = record.failure.as_deref().unwrap_or("it did not end");
         reasons.push(format!("action {}: {reason}", name(record)));
     }
+    let unmet: Vec<_> = context.journal.lab.iter().filter(|record| record.met_nothing()).collect();
+    for record in &unmet {
+        let (id, activity) = (&record.id, &record.activity);
+        reasons.push(format!(
+            "action {activity}: injection not effective: nothing met the fault {id}"
+        ));
+    }
     // An action that was cut short by what the faults did was effective enough.
-    answer(failed.is_empty() || aborted)
+    answer((failed.is_empty() && unmet.is_empty()) || aborted)
 }
 
+/// What the experiment says stays steady: the hypothesis, the groups of a gateway, its error budget.
 fn hypothesis(context: &Context, reasons: &mut Vec<String>) -> Answered {
+    let looks = looks(context, reasons);
+    // Without a method there is nothing that could have been compared.
+    if context.options.dry.is_some() || !context.begun_method() {
+        return looks;
+    }
+    looks.and(groups(context, reasons)).and(budget(context, reasons))
+}
+
+fn groups(context: &Context, reasons: &mut Vec<String>) -> Answered {
+    let mut all = Answered::NotAsked;
+    for one in context.comparisons() {
+        let (fault, control, experiment) =
+            (&one.fault, one.control_requests, one.experiment_requests);
+        match one.answer {
+            Answered::Deviated => {
+                reasons.push(format!("{fault}: the experiment group did worse than the control group"))
+            }
+            Answered::TooLittleData => reasons.push(format!(
+                "{fault}: {experiment} requests in the experiment group and {control} in the control \
+                 group are too few to compare them"
+            )),
+            Answered::Held | Answered::NotAsked => {}
+        }
+        all = all.and(one.answer);
+    }
+    all
+}
+
+fn budget(context: &Context, reasons: &mut Vec<String>) -> Answered {
+    let Some(budget) = &context.experiment.extension.error_budget else {
+        return Answered::NotAsked;
+    };
+    let mut all = Answered::NotAsked;
+    for fault in context.faults() {
+        let Some(spent) = fault.error_budget else { continue };
+        let (activity, requests, failures) = (&fault.activity, spent.requests, spent.failures);
+        match spent.answer {
+            Answered::Deviated => reasons.push(format!(
+                "{activity}: {failures} of {requests} requests failed, and {:.1} may",
+                spent.allowed
+            )),
+            Answered::TooLittleData => reasons.push(format!(
+                "{activity}: {requests} requests are too few to judge the error budget: at least {} \
+                 are needed",
+                budget.requests_min
+            )),
+            Answered::Held | Answered::NotAsked => {}
+        }
+        all = all.and(spent.answer);
+    }
+    all.and(recovery(context, reasons))
+}
+
+/// If the experiment says how long recovery may take.
+fn recovery(context: &Context, reasons: &mut Vec<String>) -> Answered {
+    let mut all = Answered::NotAsked;
+    let asked = !context.experiment.extension.recovery.is_zero();
+    let faults = context.journal.lab.iter().filter(|record| asked && was_in_force(record));
+    for record in faults.filter(|record| context.recovery(record).is_none()) {
+        let seen = context.looked_after(record);
+        let what = if seen { "all was not well again in time" } else { "nothing was seen" };
+        reasons.push(format!("{}: after the fault, {what}", record.activity));
+        all = all.and(if seen { Answered::Deviated } else { Answered::TooLittleData });
+    }
+    all
+}
+
+fn looks(context: &Context, reasons: &mut Vec<String>) -> Answered {
     let journal = &context.journal;
     if !context.hypothesis_asked() {
         return Answered::NotAsked;
@@ -113,6 +190,11 @@ fn revert(context: &Context, reasons: &mut Vec<String>) -> Answered {
 }
 
 impl Context {
+    /// Whether the hypothesis let the method begin.
+    fn begun_method(&self) -> bool {
+        self.journal.before.as_ref().is_none_or(|state| state.met == Some(true))
+    }
+
     /// Whether the hypothesis was to be looked at, and not in vain.
     fn hypothesis_asked(&self) -> bool {
         let strategy = self.hypothesis_strategy();

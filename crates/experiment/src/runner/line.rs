@@ -22,6 +22,15 @@ pub(super) struct Line {
     probes: Vec<(String, Value)>,
 }
 
+/// How far it is with what goes on beside the line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beside {
+    /// The last look at the hypothesis during the method is over.
+    pub(super) continuous_done: bool,
+    /// What a gateway tells has been heard to its end.
+    pub(super) observed: bool,
+}
+
 #[derive(Debug)]
 enum Phase {
     /// Probes bring values of the configuration.
@@ -38,6 +47,8 @@ enum Phase {
         since: Duration,
         next_at: Duration,
     },
+    /// The gateway is asked a last time.
+    Collect,
     Finished,
 }
 
@@ -55,6 +66,16 @@ impl Line {
         matches!(self.phase, Phase::Method(_))
     }
 
+    /// Whether the method was begun.
+    pub(super) fn is_begun(&self) -> bool {
+        !matches!(self.phase, Phase::Configure(_) | Phase::Before(_))
+    }
+
+    /// Whether it only waits for what a gateway tells at the end.
+    pub(super) fn collects(&self) -> bool {
+        matches!(self.phase, Phase::Collect)
+    }
+
     pub(super) fn is_past_method(&self) -> bool {
         !matches!(self.phase, Phase::Configure(_) | Phase::Before(_) | Phase::Method(_))
     }
@@ -69,7 +90,7 @@ impl Line {
     }
 
     /// Whether it moved.
-    pub(super) fn advance(&mut self, context: &mut Context, continuous_done: bool) -> bool {
+    pub(super) fn advance(&mut self, context: &mut Context, beside: Beside) -> bool {
         let next = match &mut self.phase {
             Phase::Configure(asked) => configure(asked, &mut self.probes, context),
             Phase::Before(look) => look.advance(context).map(|state| before(state, context)),
@@ -80,7 +101,7 @@ impl Line {
                     Phase::Settle
                 })
             }
-            Phase::Settle => continuous_done.then(|| settled(context)),
+            Phase::Settle => beside.continuous_done.then(|| settled(context)),
             Phase::After(look) => look.advance(context).map(|state| after(state, context)),
             Phase::Rollbacks(sequence) => {
                 // A second interruption leaves the rest out.
@@ -97,6 +118,7 @@ impl Line {
                 recover(context)
             }),
             Phase::Recover { look, since, next_at } => again(look, *since, next_at, context),
+            Phase::Collect => beside.observed.then_some(Phase::Finished),
             Phase::Finished => None,
         };
         match next {
@@ -253,13 +275,14 @@ fn take_back(context: &mut Context) -> Phase {
 
 /// Looks once more, if the experiment is one of ours and got as far as its method.
 fn recover(context: &mut Context) -> Phase {
-    let asked = context.experiment.extension.given
-        && context.hypothesis_strategy().after()
+    let extension = &context.experiment.extension;
+    let asked = extension.given
+        && (context.hypothesis_strategy().after() || extension.error_budget.is_some())
         && context.options.dry.is_none()
         && context.interrupts == 0
         && context.journal.before.as_ref().is_none_or(|state| state.met == Some(true));
     if !asked {
-        return Phase::Finished;
+        return Phase::Collect;
     }
     context.note("hypothesis, after everything was taken back");
     Phase::Recover { look: Some(Look::new()), since: context.now, next_at: context.now }
@@ -282,13 +305,18 @@ fn again(
         };
         let state = current.advance(context)?;
         let met = state.met == Some(true);
-        context.journal.after_revert = Some(state);
         let lasted = context.now.saturating_sub(since);
-        if met {
-            context.journal.recovery = Some(lasted);
+        if context.hypothesis_strategy().after() {
+            context.journal.after_revert = Some(state);
+            if met && context.journal.recovery.is_none() {
+                context.journal.recovery = Some(lasted);
+            }
         }
-        if met || lasted >= context.experiment.extension.recovery || context.interrupts > 0 {
-            return Some(Phase::Finished);
+        if (met && context.all_recovered())
+            || lasted >= context.experiment.extension.recovery
+            || context.interrupts > 0
+        {
+            return Some(Phase::Collect);
         }
         *look = None;
         *next_at = context.now.saturating_add(RECOVERY_INTERVAL);

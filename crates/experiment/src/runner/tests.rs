@@ -359,6 +359,8 @@ fn the_first_interruption_lets_roll_backs_end_that_are_being_played() {
     assert_eq!(world.cancelled, 1);
 }
 
+mod groups;
+
 const NATIVE: &str = "
 steady-state-hypothesis:
   title: h

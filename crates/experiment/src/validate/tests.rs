@@ -215,3 +215,29 @@ fn errors_are_told_together_with_place_and_remedy() {
     assert!(error.0[1].path.starts_with("method[0]"), "{text}");
     assert!(error.0.iter().all(|found| found.remedy.is_some()), "{text}");
 }
+
+#[test]
+fn a_fault_has_a_target_that_there_may_be() {
+    let inject = |target: &str| {
+        format!(
+            "{{type: action, name: a, provider: {{type: python, module: chaosbulkhead.actions, func: inject, \
+             arguments: {{fault: {{process: stop}}, target: {target}}}}}}}"
+        )
+    };
+    for (target, message) in [
+        ("{process: {}}", "a process is named by"),
+        ("{process: {start_time: 1}}", "a process is named by"),
+        ("{process: {port: 80, start_time: 1}}", "`start_time` belongs to a `pid`"),
+        ("{process: {pdi: 1}}", "there is no such target"),
+        ("{process: {port: 80000}}", "there is no such target"),
+        ("{gateway: {admin: here}}", "there is no such target"),
+        ("everything", "there is no such target"),
+    ] {
+        activity(&inject(target), message);
+    }
+    for target in ["host", "{process: {port: 80}}", "{process: {pid: \"${pid}\"}}", "\"${where}\""]
+    {
+        let text = format!("title: t\ndescription: d\nmethod: [{}]\n", inject(target));
+        assert!(validate(&text).is_ok(), "{target}");
+    }
+}

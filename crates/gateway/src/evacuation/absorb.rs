@@ -136,6 +136,7 @@ impl Worker {
         self.faults.strike(Fault::AbsorbPanic);
         let now = self.now;
         let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.yielding = false;
         let orphaned = match (&mut connection.side, facts) {
             (Side::Upstream(upstream), Some(facts)) => {
                 let cluster = self.clusters.get_mut(upstream.cluster);

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bulkhead_chaos::GroupReport;
+use bulkhead_chaos::{GROUP_BUCKETS_PER_DOUBLING, GroupReport};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,12 @@ impl Group {
     }
 }
 
-/// Buckets: four for each doubling of a microsecond, up to 2³² µs.
-const BUCKETS: usize = 4 * 31 + 4;
+/// Buckets of each doubling of a microsecond, and its logarithm.
+const PER_DOUBLING: usize = GROUP_BUCKETS_PER_DOUBLING as usize;
+const LOG: usize = PER_DOUBLING.ilog2() as usize;
+/// Those below the first doubling that has as many microseconds as buckets are one microsecond each; the
+/// last doubling ends at 2³² µs.
+const BUCKETS: usize = (32 - LOG + 1) * PER_DOUBLING;
 
 /// What is counted of a group. Written by all workers, while there is an experiment.
 #[derive(Debug)]
@@ -71,21 +75,21 @@ impl GroupCounts {
 }
 
 fn bucket_of(micros: u64) -> usize {
-    if micros < 4 {
+    if micros < PER_DOUBLING as u64 {
         return micros as usize;
     }
     let octave = micros.ilog2() as usize;
-    let quarter = (micros >> (octave - 2)) as usize & 3;
-    ((octave - 1) * 4 + quarter).min(BUCKETS - 1)
+    let part = (micros >> (octave - LOG)) as usize % PER_DOUBLING;
+    ((octave - LOG + 1) * PER_DOUBLING + part).min(BUCKETS - 1)
 }
 
 /// Highest duration of a bucket, in microseconds.
 fn highest_of(bucket: usize) -> u64 {
-    if bucket < 4 {
+    if bucket < PER_DOUBLING {
         return bucket as u64;
     }
-    let (octave, quarter) = (bucket / 4 + 1, bucket % 4);
-    ((4 + quarter as u64 + 1) << (octave - 2)) - 1
+    let (octave, part) = (bucket / PER_DOUBLING + LOG - 1, bucket % PER_DOUBLING);
+    (((PER_DOUBLING + part) as u64 + 1) << (octave - LOG)) - 1
 }
 
 #[cfg(test)]
@@ -99,7 +103,8 @@ mod tests {
             let highest = highest_of(bucket);
             assert_eq!(bucket_of(highest), bucket, "{highest}");
             assert_eq!(bucket_of(highest + 1), (bucket + 1).min(BUCKETS - 1), "{highest}");
-            assert!(bucket < 8 || highest <= before + before / 4 + 1, "{before} {highest}");
+            let step = before / u64::from(GROUP_BUCKETS_PER_DOUBLING) + 1;
+            assert!(bucket == 0 || highest <= before + step, "{before} {highest}");
             before = highest;
         }
         assert!(before > 3_600_000_000, "an hour is told apart: {before}");

@@ -11,6 +11,7 @@ use mio::{Interest, Token};
 use super::flow::shake_hands;
 use super::{CLIENT_BIT, ENDPOINT_BIT, Phase, Relay};
 use crate::arena::Key;
+use crate::breakers::Gate;
 use crate::exchange::hash_of_ip;
 use crate::worker::Worker;
 
@@ -75,7 +76,7 @@ impl Worker {
     }
 
     fn relay_dial(&mut self, key: Key) -> Result<(), Failure> {
-        let Self { relays, clusters, poll, rng, .. } = self;
+        let Self { relays, clusters, breakers, shard, poll, rng, .. } = self;
         let Some(relay) = relays.get_mut(key) else { return Ok(()) };
         let no_endpoint = Failure::gateway(FailureKind::NoEndpoint, "no endpoint is available");
         let state = relay.cluster.and_then(|id| clusters.get_mut(id)).ok_or(no_endpoint)?;
@@ -93,6 +94,8 @@ impl Worker {
             let detail = "the endpoint has `connections_max` connections";
             return Err(Failure::gateway(FailureKind::Overloaded, detail));
         }
+        let gate = Gate { breakers, shard, now: self.now };
+        relay.passes.enter_cluster(state.entry.guard.as_ref(), gate)?;
         if relay.attempts == 0 {
             state.pool.budget().record_request(self.now);
         }
@@ -153,23 +156,27 @@ impl Worker {
         true
     }
 
-    /// The endpoint is well: it counts as such now, not when a long connection ends.
+    /// The endpoint is well: it counts as such now, not when a long connection ends. In flight it
+    /// stays, for the balancer and for the breaker, which has just got a pass back.
     fn relay_connected(&mut self, key: Key) {
         self.tell_relay_endpoint(key, AttemptOutcome::Success);
-        let Self { relays, clusters, .. } = self;
+        let Self { relays, clusters, breakers, shard, .. } = self;
         let Some(relay) = relays.get_mut(key) else { return };
         if let Some((id, endpoint)) = relay.cluster.zip(relay.endpoint)
             && let Some(state) = clusters.get_mut(id)
         {
             state.pool.started(endpoint);
             relay.attempt_open = true;
+            let gate = Gate { breakers, shard, now: self.now };
+            let _ = relay.passes.enter_cluster(state.entry.guard.as_ref(), gate);
         }
     }
 
-    /// Tells the balancer how an attempt ended, once.
+    /// Tells the balancer and the breaker how an attempt ended, once.
     pub(super) fn tell_relay_endpoint(&mut self, key: Key, outcome: AttemptOutcome) {
-        let Self { relays, clusters, .. } = self;
+        let Self { relays, clusters, breakers, .. } = self;
         let Some(relay) = relays.get_mut(key) else { return };
+        relay.passes.leave_cluster(outcome, breakers, self.now);
         if !std::mem::take(&mut relay.attempt_open) {
             return;
         }

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bulkhead_message::{Failure, FailureKind};
+use bulkhead_upstream::AttemptOutcome;
 
 use super::Relay;
 use crate::arena::Key;
@@ -39,8 +40,9 @@ impl Worker {
 
     /// Takes a relay out whose orderly end panics as well; its record may be missing.
     fn forget_relay(&mut self, key: Key) {
-        let Some(relay) = self.relays.remove(key) else { return };
+        let Some(mut relay) = self.relays.remove(key) else { return };
         self.timers.cancel(relay.timer);
+        relay.passes.leave_cluster(AttemptOutcome::Neutral, &mut self.breakers, self.now);
         self.shard.relay_lost();
         self.shared.connection_left();
     }
@@ -89,6 +91,7 @@ impl Worker {
             Some(endpoint)
         });
         relay.attempt_open &= relay.endpoint.is_some();
+        relay.passes.adopt(&mut self.breakers);
         let key = self.relays.insert(relay);
         self.shard.evacuated_in(1);
         let calm = self.guard_relay(key, |worker| {

@@ -33,7 +33,7 @@ pub(crate) fn cluster(name: &str, endpoints: &[SocketAddr]) -> (String, Cluster)
 }
 
 /// One listener of raw TCP, one cluster.
-fn raw(endpoints: &[SocketAddr], workers: usize) -> Config {
+pub(crate) fn raw(endpoints: &[SocketAddr], workers: usize) -> Config {
     let mut config = config(endpoints[0], Protocol::Http1, workers);
     config.routes.clear();
     config.listeners[0].protocol = ListenerProtocol::Tcp;
@@ -60,7 +60,7 @@ pub(crate) fn echo() -> SocketAddr {
 }
 
 /// An address where nobody listens.
-fn nobody() -> SocketAddr {
+pub(crate) fn nobody() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("listen");
     listener.local_addr().expect("an address")
 }
@@ -79,7 +79,7 @@ pub(crate) fn wait_for(gateway: &Gateway, sample: &str, expect: f64) {
 }
 
 /// Whether a client that says nothing is turned away, maybe before it knows that it is connected.
-fn is_refused(gateway: &Gateway) -> bool {
+pub(crate) fn is_refused(gateway: &Gateway) -> bool {
     let Ok(mut socket) = TcpStream::connect(address(gateway)) else { return true };
     socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     match socket.read(&mut [0]) {
@@ -89,7 +89,7 @@ fn is_refused(gateway: &Gateway) -> bool {
 }
 
 #[track_caller]
-fn say(client: &mut RawClient, text: &str) {
+pub(crate) fn say(client: &mut RawClient, text: &str) {
     client.send(text);
     assert_eq!(client.read_exact(text.len()), text.as_bytes());
 }

@@ -4,7 +4,6 @@
 //! channel and are answered without blocking. Faults expire here, so that they end whatever became of
 //! the rest of the lab; when the thread ends the devices are closed, and the link is gone.
 
-use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::AsRawFd as _;
@@ -17,7 +16,8 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::dns::Query;
+use super::device::Device;
+use super::dns::{Query, StreamQuery};
 use super::packets::Packets;
 use super::reply::{Datagram, MadePacket};
 use super::reset::Segment;
@@ -105,7 +105,7 @@ pub struct LaneReport {
 pub(super) struct Mover {
     poll: Poll,
     timer: Timer,
-    devices: [File; 2],
+    devices: [Device; 2],
     readable: [bool; 2],
     lanes: [Lane; 2],
     refused: [u64; 2],
@@ -119,7 +119,7 @@ pub(super) struct Mover {
 impl Mover {
     /// Takes the devices and all memory. Give the waker to whoever sends commands.
     pub(super) fn new(
-        devices: [File; 2],
+        devices: [Device; 2],
         commands: Receiver<Command>,
     ) -> io::Result<(Self, Waker)> {
         let poll = Poll::new()?;
@@ -206,7 +206,7 @@ impl Mover {
         for _ in 0..BATCH {
             // Places are as many as packets may be held: there is always one.
             let Some((place, bytes)) = self.packets.next() else { return };
-            match rustix::io::read(&self.devices[lane], bytes) {
+            match self.devices[lane].read(bytes) {
                 Ok(0) => {
                     self.readable[lane] = false;
                     return;
@@ -229,13 +229,18 @@ impl Mover {
         let now = self.began.elapsed();
         let pushed = self.lanes[lane].push(now, length, place, content.kind());
         match (pushed.reply, content) {
-            (Some(Reply::Reset), Content::Segment(segment)) => {
+            (Some(Reply::Reset), Content::Segment(segment) | Content::StreamQuery(segment, _)) => {
                 let (receiver, sender) = (segment.reset_receiver(), segment.reset_sender());
                 self.reply(lane, receiver, 1 - lane);
                 self.reply(lane, sender, lane);
             }
             (Some(Reply::Dns { code }), Content::Query(query)) => {
                 let answer = query.answer(code);
+                self.reply(lane, answer, lane);
+            }
+            (Some(Reply::Dns { code }), Content::StreamQuery(segment, query)) => {
+                let (receiver, answer) = (segment.reset_receiver(), query.answer(code));
+                self.reply(lane, receiver, 1 - lane);
                 self.reply(lane, answer, lane);
             }
             _ => {}
@@ -246,7 +251,7 @@ impl Mover {
     /// Sends a packet of the box's own to an end. No fault strikes it: it stands for one that was struck.
     fn reply(&mut self, lane: usize, packet: Option<MadePacket>, end: usize) {
         let Some(packet) = packet else { return };
-        if rustix::io::write(&self.devices[end], packet.bytes()).is_err() {
+        if self.devices[end].write(packet.bytes()).is_err() {
             self.refused[lane] += 1;
         }
     }
@@ -258,7 +263,7 @@ impl Mover {
         while let Some(released) = self.lanes[lane].pop(now) {
             let packet = &mut self.packets.at(released.slot)[..released.length];
             turn(packet, released.flip);
-            if rustix::io::write(&self.devices[1 - lane], packet).is_err() {
+            if self.devices[1 - lane].write(packet).is_err() {
                 self.refused[lane] += 1;
             }
             // Copies share their bytes.
@@ -338,19 +343,26 @@ impl Mover {
 enum Content<'a> {
     Segment(Segment<'a>),
     Query(Query<'a>),
+    StreamQuery(Segment<'a>, StreamQuery<'a>),
     Other,
 }
 
 impl<'a> Content<'a> {
     fn of(packet: &'a [u8]) -> Self {
         let Some(datagram) = Datagram::parse(packet) else { return Self::Other };
-        let segment = Segment::parse(datagram).map(Self::Segment);
-        segment.or_else(|| Query::parse(datagram).map(Self::Query)).unwrap_or(Self::Other)
+        match Segment::parse(datagram) {
+            Some(segment) => match StreamQuery::parse(segment) {
+                Some(query) => Self::StreamQuery(segment, query),
+                None => Self::Segment(segment),
+            },
+            None => Query::parse(datagram).map_or(Self::Other, Self::Query),
+        }
     }
 
-    const fn kind(&self) -> PacketKind {
+    fn kind(&self) -> PacketKind {
         match self {
-            Self::Segment(_) => PacketKind::TcpData,
+            Self::Segment(segment) => PacketKind::Tcp(segment.describe(false)),
+            Self::StreamQuery(segment, _) => PacketKind::Tcp(segment.describe(true)),
             Self::Query(_) => PacketKind::DnsQuery,
             Self::Other => PacketKind::Other,
         }

@@ -22,7 +22,7 @@ mod reset_trial;
 use drain::Drain;
 
 pub(super) use dns_trial::{DnsTrial, dns_trial};
-pub(super) use reset_trial::{ResetTrial, reset_trial};
+pub(super) use reset_trial::{CHUNK_BYTES_MAX, ResetTrial, reset_trial};
 
 /// Headers of IPv4 and UDP.
 const HEADER_BYTES: usize = 28;

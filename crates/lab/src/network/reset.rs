@@ -1,29 +1,68 @@
-//! Resets of TCP connections, made from one of their packets (RFC 9293, section 3.5.2).
+//! Packets of TCP: what they hold, and resets and answers that are made from them (RFC 9293).
+
+use bulkhead_chaos::TcpPacket;
 
 use super::reply::{Datagram, MadePacket, TCP};
 
 const HEADER_BYTES: usize = 20;
 const CHECKSUM: usize = 16;
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
+const PSH: u8 = 0x08;
 const ACK: u8 = 0x10;
 
-/// A packet with data of TCP, taken apart.
+/// A packet of TCP, taken apart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment<'a> {
     datagram: Datagram<'a>,
     sequence: &'a [u8],
     acknowledged: &'a [u8],
+    flags: u8,
+    data: &'a [u8],
 }
 
 impl<'a> Segment<'a> {
-    /// `None`: it is no TCP or has no data.
+    /// `None`: it is no TCP, or has no data and does not begin a connection.
     pub(super) fn parse(datagram: Datagram<'a>) -> Option<Self> {
         let tcp = datagram.payload;
-        let data = usize::from(*tcp.get(12)? >> 4) * 4;
-        if datagram.protocol != TCP || data < HEADER_BYTES || tcp.len() <= data {
+        let header = usize::from(*tcp.get(12)? >> 4) * 4;
+        if datagram.protocol != TCP || header < HEADER_BYTES {
             return None;
         }
-        Some(Self { datagram, sequence: &tcp[4..8], acknowledged: &tcp[8..12] })
+        let (data, flags) = (tcp.get(header..)?, tcp[13]);
+        let (sequence, acknowledged) = (&tcp[4..8], &tcp[8..12]);
+        let matters = !data.is_empty() || flags & SYN != 0;
+        matters.then_some(Self { datagram, sequence, acknowledged, flags, data })
+    }
+
+    pub(super) const fn data(&self) -> &'a [u8] {
+        self.data
+    }
+
+    pub(super) fn destination_port(&self) -> u16 {
+        number(&self.datagram.payload[2..4]) as u16
+    }
+
+    /// What faults ask for.
+    pub(super) fn describe(&self, is_dns_query: bool) -> TcpPacket {
+        let opens = self.flags & SYN != 0;
+        TcpPacket {
+            flow: self.flow(),
+            sequence: number(self.sequence).wrapping_add(u32::from(opens)),
+            bytes: self.data.len() as u32,
+            opens,
+            is_dns_query,
+        }
+    }
+
+    /// Addresses and ports as a number (FNV-1a): the same for all packets of a direction of a connection.
+    fn flow(&self) -> u64 {
+        let Datagram { source, destination, payload, .. } = self.datagram;
+        let bytes = source.iter().chain(destination).chain(&payload[..4]);
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
     }
 
     /// For the receiver, as if the sender had sent it.
@@ -36,10 +75,39 @@ impl<'a> Segment<'a> {
     /// For the sender, as if the receiver had sent it. Its number is the one that the sender waits for,
     /// so that it is taken at once (RFC 5961, section 3.2).
     pub(super) fn reset_sender(&self) -> Option<MadePacket> {
-        let Datagram { source, destination, payload, .. } = self.datagram;
-        let ports = [payload[2], payload[3], payload[0], payload[1]];
-        reset(destination, source, ports, self.acknowledged, self.sequence)
+        let Datagram { source, destination, .. } = self.datagram;
+        reset(destination, source, self.ports_back(), self.acknowledged, self.sequence)
     }
+
+    /// For the sender, as if the receiver had answered with so many bytes, which `write` fills, and had
+    /// nothing more to say.
+    pub(super) fn answer_and_end(
+        &self,
+        bytes: usize,
+        write: impl FnOnce(&mut [u8]),
+    ) -> Option<MadePacket> {
+        let Datagram { source, destination, .. } = self.datagram;
+        let mut packet = MadePacket::new(destination, source, TCP, HEADER_BYTES + bytes)?;
+        let tcp = packet.payload();
+        let end = number(self.sequence).wrapping_add(self.data.len() as u32);
+        tcp[..4].copy_from_slice(&self.ports_back());
+        tcp[4..8].copy_from_slice(self.acknowledged);
+        tcp[8..12].copy_from_slice(&end.to_be_bytes());
+        tcp[12] = (HEADER_BYTES as u8 / 4) << 4;
+        tcp[13] = FIN | PSH | ACK;
+        tcp[14..16].fill(0xff);
+        write(&mut tcp[HEADER_BYTES..]);
+        Some(packet.seal(CHECKSUM))
+    }
+
+    const fn ports_back(&self) -> [u8; 4] {
+        let ports = self.datagram.payload;
+        [ports[2], ports[3], ports[0], ports[1]]
+    }
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 fn reset(
@@ -79,6 +147,18 @@ mod tests {
     fn only_data_of_tcp_is_taken_apart() {
         assert!(parse(&segment(b"x")).is_some());
         assert!(parse(&segment(b"")).is_none());
+        // One that begins a connection is looked at too: its data begin behind it.
+        let mut opens = segment(b"");
+        opens[33] = 0x02;
+        let told = parse(&opens).unwrap().describe(false);
+        assert_eq!((told.opens, told.sequence, told.bytes), (true, 8, 0));
+        let packet = segment(b"hello");
+        let data = parse(&packet).unwrap().describe(true);
+        assert_eq!((data.opens, data.sequence, data.bytes), (false, 7, 5));
+        assert!(data.is_dns_query && data.flow == told.flow);
+        let mut elsewhere = packet.clone();
+        elsewhere[21] = 0x3a;
+        assert_ne!(parse(&elsewhere).unwrap().describe(false).flow, data.flow);
         let mut other = segment(b"x");
         other[9] = 17;
         assert!(parse(&other).is_none());

@@ -1,8 +1,10 @@
 //! What the API answers, without the server. These calls may block until an injection has settled.
 
+mod links;
+
 use std::time::Duration;
 
-use bulkhead_chaos::{Caller, ChaosId, InjectRequest, InjectionReport, Role, State};
+use bulkhead_chaos::{Caller, ChaosId, InjectRequest, InjectionReport, NamedTarget, Role, State};
 use bytes::Bytes;
 use hyper::Method;
 use serde::Deserialize;
@@ -37,7 +39,7 @@ struct Lever {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Approve {
-    order: InjectRequest,
+    order: InjectRequest<NamedTarget>,
     #[serde(default = "half_an_hour")]
     for_s: u64,
 }
@@ -62,10 +64,16 @@ pub(super) fn answer(lab: &Lab, asked: &Asked) -> Answer {
         }
         ("PUT", "/v1/lever") => set_lever(lab, asked),
         ("POST", "/v1/approvals") => approve(lab, asked),
-        (method, path) => match path.strip_prefix("/v1/injections/") {
-            Some(id) => one(lab, asked, method, id),
-            None => Ok(no_such_path(path)),
-        },
+        ("GET", "/v1/links") => Ok(links::all(lab)),
+        (method, path) => {
+            if let Some(id) = path.strip_prefix("/v1/injections/") {
+                one(lab, asked, method, id)
+            } else if let Some(name) = path.strip_prefix("/v1/links/") {
+                links::one(lab, asked, method, name)
+            } else {
+                Ok(no_such_path(path))
+            }
+        }
     };
     result.unwrap_or_else(Answer::from)
 }
@@ -75,7 +83,7 @@ fn no_such_path(path: &str) -> Answer {
         "/v1/inject" | "/v1/dry-run" | "/v1/revert" | "/v1/approvals" => {
             Answer::not_allowed("POST")
         }
-        "/v1/status" | "/v1/injections" | "/v1/events" => Answer::not_allowed("GET"),
+        "/v1/status" | "/v1/injections" | "/v1/events" | "/v1/links" => Answer::not_allowed("GET"),
         "/v1/lever" => Answer::not_allowed("GET, PUT"),
         _ => Answer::error(404, "no such path; see docs/chaos.md"),
     }
@@ -91,8 +99,8 @@ fn document<T: DeserializeOwned>(asked: &Asked) -> Result<T, Answer> {
 }
 
 fn inject(lab: &Lab, asked: &Asked) -> Result<Answer, Denied> {
-    let request: InjectRequest = match document(asked) {
-        Ok(request) => request,
+    let request = match document(asked) {
+        Ok(request) => lab.resolve(&asked.caller, &request)?,
         Err(answer) => return Ok(answer),
     };
     let ordered = lab.order(&asked.caller, &request)?;
@@ -130,7 +138,10 @@ fn status_of(injections: &[InjectionReport]) -> u16 {
 
 fn dry_run(lab: &Lab, asked: &Asked) -> Result<Answer, Denied> {
     match document(asked) {
-        Ok(request) => Ok(Answer::new(200, &lab.dry_run(&asked.caller, &request)?)),
+        Ok(request) => {
+            let request = lab.resolve(&asked.caller, &request)?;
+            Ok(Answer::new(200, &lab.dry_run(&asked.caller, &request)?))
+        }
         Err(answer) => Ok(answer),
     }
 }
@@ -176,7 +187,8 @@ fn approve(lab: &Lab, asked: &Asked) -> Result<Answer, Denied> {
     match document::<Approve>(asked) {
         Ok(approve) => {
             let time = Duration::from_secs(approve.for_s);
-            Ok(Answer::new(200, &lab.approve(&asked.caller, &approve.order, time)?))
+            let order = lab.resolve(&asked.caller, &approve.order)?;
+            Ok(Answer::new(200, &lab.approve(&asked.caller, &order, time)?))
         }
         Err(answer) => Ok(answer),
     }

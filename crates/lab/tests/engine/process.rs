@@ -4,13 +4,17 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use bulkhead_chaos::{Fault, InjectRequest, ProcessFault, State, Target};
+use bulkhead_chaos::{
+    ChaosId, Fault, InjectRequest, NamedTarget, ProcessFault, Random, State, Target,
+};
 use bulkhead_lab::{
     GuardianCommand, KillProcess, Lab, LabOptions, Registry, StopProcess, Until, guard,
     process_target,
 };
+
+use serde_json::json;
 
 use crate::stage::{Directory, PATIENCE, ann};
 
@@ -179,4 +183,89 @@ fn a_lab_that_hangs_leaves_nothing_stopped_for_longer_than_its_time() {
     sleeper.wait_for(|state| state != 'T');
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// A process, by all that it may be called.
+#[test]
+fn a_process_is_found_when_it_is_ordered_and_is_the_same_from_then_on() {
+    let directory = Directory::new();
+    let lab = lab(directory.0.join("state"));
+    let sleeper = Sleeper::start();
+    let Target::Process { pid, .. } = sleeper.target() else { panic!("a process") };
+    let file = directory.0.join("pid");
+    fs::write(&file, format!("{pid}\n")).unwrap();
+    let resolve = |name: &serde_json::Value, id| {
+        let target = json!({"process": name});
+        let mut order = InjectRequest::new(
+            Fault::Process(ProcessFault::Kill),
+            serde_json::from_value::<NamedTarget>(target).unwrap(),
+        );
+        order.id = id;
+        lab.resolve(&ann(), &order).map_err(|denied| denied.to_string())
+    };
+    for name in [
+        json!({"pid": pid}),
+        json!({"pid_file": file}),
+        json!({"pid_file": file, "command": "sleep"}),
+        json!({"pid": pid, "command": "sleep"}),
+    ] {
+        let found = resolve(&name, None).unwrap();
+        assert_eq!(found.target, Some(sleeper.target()), "{name}");
+    }
+    let nothing = directory.0.join("nothing");
+    fs::write(&nothing, "sleep").unwrap();
+    for (name, why) in [
+        (json!({"pid": pid, "start_time": 1, "command": "sleep"}), "there is no process with pid"),
+        (json!({"pid": pid, "command": "true"}), "there is no process with pid"),
+        (json!({"pid": pid, "port": 1}), "there is no process with pid"),
+        (json!({"pid": u32::MAX}), "there is no process with pid"),
+        (json!({"pid_file": nothing}), "holds no number"),
+        (json!({"pid_file": directory.0}), "it is no file"),
+        (json!({"pid_file": directory.0.join("missing")}), "read "),
+        (json!({"command": "no such program"}), "there is no process with command"),
+        (json!({}), "a process is named by"),
+    ] {
+        let error = resolve(&name, None).unwrap_err();
+        assert!(error.contains(why), "{name}: {error}");
+    }
+    // Ordered once and repeated when it is gone: the same order, not another process.
+    let id = ChaosId::new(UNIX_EPOCH.elapsed().unwrap(), &mut Random::new(1));
+    let order = resolve(&json!({"pid_file": file}), Some(id)).unwrap();
+    let ordered = lab.order(&ann(), &order).unwrap();
+    let settled = lab.wait(&ordered.ids, Until::Settled, PATIENCE).remove(0);
+    assert_eq!((settled.state, settled.target), (State::Active, sleeper.target()));
+    drop(sleeper);
+    assert!(resolve(&json!({"pid_file": file}), None).is_err(), "it is gone");
+    let again = resolve(&json!({"pid_file": file}), Some(id)).unwrap();
+    assert_eq!(again, order);
+    assert_eq!(lab.order(&ann(), &again).unwrap(), ordered);
+    assert_eq!(lab.close(PATIENCE), 0);
+    let audit = fs::read_to_string(directory.0.join("state/audit.log")).unwrap();
+    assert!(audit.contains("\"found\"") && audit.contains("\"start_time\""), "{audit}");
+}
+
+/// Two of the same name are none.
+#[test]
+fn a_name_that_several_have_names_nobody() {
+    let directory = Directory::new();
+    let lab = lab(directory.0.join("state"));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let _sleepers = [Sleeper::start(), Sleeper::start()];
+    let resolve = |name: serde_json::Value| {
+        let target: NamedTarget = serde_json::from_value(json!({"process": name})).unwrap();
+        let order = InjectRequest::new(Fault::Process(ProcessFault::Stop), target);
+        lab.resolve(&ann(), &order).map(|order| order.target).map_err(|denied| denied.to_string())
+    };
+    let several = resolve(json!({"command": "sleep"})).unwrap_err();
+    assert!(several.contains("say more of the one that is meant"), "{several}");
+    // The lab itself is never meant by a port or a program.
+    let own = resolve(json!({"port": port})).unwrap_err();
+    assert!(own.contains("there is no process with a listening socket"), "{own}");
+    // Another process has the socket now.
+    let socket = std::os::fd::OwnedFd::from(listener);
+    let server = Sleeper(Command::new("sleep").arg("600").stdin(socket).spawn().unwrap());
+    assert_eq!(resolve(json!({"port": port})), Ok(Some(server.target())));
+    assert_eq!(resolve(json!({"port": port, "command": "sleep"})), Ok(Some(server.target())));
+    assert_eq!(lab.close(PATIENCE), 0);
 }

@@ -20,31 +20,36 @@ const DRAWS: usize = 4;
 /// worker and outlives a reload.
 #[derive(Clone, Debug, Default)]
 pub struct Tried {
-    addresses: [Option<Address>; TRIED_MAX],
-    /// Where the next one is noted.
-    next: usize,
+    /// Small while it is empty, as it is for most requests.
+    addresses: Vec<Address>,
+    /// Which one gives way to the next when there are [`TRIED_MAX`].
+    oldest: usize,
 }
 
 impl Tried {
     /// Notes an endpoint; of more than [`TRIED_MAX`] the last ones.
     pub fn add(&mut self, address: &Address) {
-        if !self.has(address) {
-            self.addresses[self.next % TRIED_MAX] = Some(address.clone());
-            self.next = (self.next + 1) % TRIED_MAX;
+        if self.has(address) {
+            return;
+        }
+        if self.addresses.len() < TRIED_MAX {
+            self.addresses.push(address.clone());
+        } else if let Some(place) = self.addresses.get_mut(self.oldest) {
+            *place = address.clone();
+            self.oldest = (self.oldest + 1) % TRIED_MAX;
         }
     }
 
     /// Whether the endpoint at this address was tried.
     pub fn has(&self, address: &Address) -> bool {
-        self.addresses.iter().flatten().any(|tried| tried == address)
+        self.addresses.contains(address)
     }
 
     /// Forgets all of them.
     #[inline]
     pub fn clear(&mut self) {
-        if self.addresses[0].is_some() {
-            *self = Self::default();
-        }
+        self.addresses.clear();
+        self.oldest = 0;
     }
 }
 

@@ -302,8 +302,10 @@ impl World {
             }
             let is = self.in_force.get(&flight.id).copied().unwrap_or(false);
             let answer = match flight.call {
-                Call::Verify => Answer::Seen { holds: is, seen: is.to_string() },
-                Call::VerifyReverted => Answer::Seen { holds: !is, seen: is.to_string() },
+                Call::Verify => Answer::Seen { holds: is, seen: is.to_string(), effect: None },
+                Call::VerifyReverted => {
+                    Answer::Seen { holds: !is, seen: is.to_string(), effect: None }
+                }
                 _ => flight.answer,
             };
             self.engine.returned(now, flight.number, answer);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{
     Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Loss, LossModel, NetworkFault, Per,
-    Reorder, ReorderPolicy,
+    Reorder, ReorderPolicy, Reset,
 };
-use crate::link::{DnsAct, Impairment, Jitter, JitterLaw, LinkFault, LossLaw};
+use crate::link::{DnsAct, Impairment, Jitter, JitterLaw, LinkFault, LossLaw, ResetLaw};
 
 /// Longest delay that may be asked for, jitter included (for `pareto`: its scale).
 const DELAY_MAX_MS: f64 = 60_000.0;
@@ -16,6 +16,9 @@ const BITS_PER_SECOND_MIN: u64 = 8_000;
 const QUEUE_BYTES: std::ops::RangeInclusive<u32> = 1_500..=16 * 1024 * 1024;
 /// Longest period of an exact loss.
 const NTH_MAX: u32 = 1_000_000;
+
+/// Most data of a connection before its reset: less than numbers of TCP tell apart.
+const RESET_BYTES_MAX: u32 = 1 << 30;
 
 /// Why a fault is refused. The text says what to write instead.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -91,6 +94,17 @@ pub enum NetworkFaultError {
         /// What it says.
         bits_per_second: u64,
     },
+    /// Neither or both.
+    #[error(
+        "a reset has either `percent` (of the packets with data) or `after_bytes` (of each connection)"
+    )]
+    ResetLaw,
+    /// More data than can be counted.
+    #[error("`after_bytes` is {bytes}; it is at most 1,073,741,824")]
+    ResetBytes {
+        /// What it says.
+        bytes: u32,
+    },
     /// The queue is out of range.
     #[error("`queue_bytes` is {queue_bytes}; it is from 1,500 (one packet) to 16,777,216")]
     Queue {
@@ -119,10 +133,7 @@ impl NetworkFault {
                 LinkFault::towards(it.direction, Impairment::Corrupt { share })
             }
             Self::Bandwidth(it) => it.check(),
-            Self::Reset(it) => {
-                let share = share("percent", it.percent)?;
-                LinkFault::towards(it.direction, Impairment::Reset { share })
-            }
+            Self::Reset(it) => it.check(),
             Self::Dns(it) => it.check(),
         }
     }
@@ -287,6 +298,18 @@ impl Bandwidth {
                 queue_bytes: self.queue_bytes,
             },
         )
+    }
+}
+
+impl Reset {
+    fn check(&self) -> Result<LinkFault, NetworkFaultError> {
+        let law = match (self.percent, self.after_bytes) {
+            (Some(percent), None) => ResetLaw::Share(share("percent", percent)?),
+            (None, Some(bytes)) if bytes <= RESET_BYTES_MAX => ResetLaw::AfterBytes(bytes),
+            (None, Some(bytes)) => return Err(NetworkFaultError::ResetBytes { bytes }),
+            _ => return Err(NetworkFaultError::ResetLaw),
+        };
+        LinkFault::towards(self.direction, Impairment::Reset { law })
     }
 }
 

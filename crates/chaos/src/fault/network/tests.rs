@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{NetworkFault, NetworkFaultError};
-use crate::link::{DnsAct, Impairment, LossLaw};
+use crate::link::{DnsAct, Impairment, LossLaw, ResetLaw};
 
 fn fault(json: &str) -> NetworkFault {
     serde_json::from_str(json).unwrap()
@@ -129,6 +129,25 @@ fn failures_of_dns_are_response_codes_silence_or_delay() {
     let by = Duration::from_millis(1_500);
     assert_eq!(act(r#"{"slow": {"by_ms": 1500}}"#), Ok(DnsAct::HoldBack { by }));
     assert_eq!(act(r#"{"slow": {"by_ms": 0}}"#), Err(NetworkFaultError::NoDelay));
+}
+
+#[test]
+fn a_reset_is_by_chance_or_at_an_offset() {
+    let law = |keys: &str| {
+        let json = format!(r#"{{"reset": {{"direction": "upstream"{keys}}}}}"#);
+        match fault(&json).check()?.upstream {
+            Some(Impairment::Reset { law }) => Ok(law),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(law(r#", "percent": 50"#), Ok(ResetLaw::Share(0.5)));
+    assert_eq!(law(r#", "after_bytes": 0"#), Ok(ResetLaw::AfterBytes(0)));
+    assert_eq!(law(r#", "after_bytes": 65536"#), Ok(ResetLaw::AfterBytes(65_536)));
+    let bytes = (1 << 30) + 1;
+    let most = law(&format!(r#", "after_bytes": {bytes}"#));
+    assert_eq!(most, Err(NetworkFaultError::ResetBytes { bytes }));
+    assert_eq!(law(""), Err(NetworkFaultError::ResetLaw));
+    assert_eq!(law(r#", "percent": 50, "after_bytes": 1"#), Err(NetworkFaultError::ResetLaw));
 }
 
 #[test]

@@ -4,10 +4,17 @@ use std::time::Duration;
 
 use super::{COPIES_MAX, HELD_PACKETS_MAX, Impairment, Lane, Released, STAGES_MAX};
 use crate::fault::ReorderPolicy;
-use crate::link::{DnsAct, Jitter, JitterLaw, LossLaw, PacketKind, Reply};
+use crate::link::{DnsAct, Jitter, JitterLaw, LossLaw, PacketKind, Reply, ResetLaw, TcpPacket};
 
 const LENGTH: usize = 1_000;
 const FOREVER: Duration = Duration::MAX;
+const DATA: PacketKind = PacketKind::Tcp(TcpPacket {
+    flow: 1,
+    sequence: 0,
+    bytes: 10,
+    opens: false,
+    is_dns_query: false,
+});
 
 pub(super) fn lane(impairments: &[Impairment], seed: u64) -> Lane {
     let mut lane = Lane::new();
@@ -182,11 +189,12 @@ fn copies_and_waiting_packets_are_bounded() {
 
 #[test]
 fn a_reset_strikes_data_of_tcp_alone() {
-    let mut lane = lane(&[Impairment::Reset { share: 1.0 }], 1);
-    for kind in [PacketKind::Other, PacketKind::DnsQuery] {
+    let mut lane = lane(&[Impairment::Reset { law: ResetLaw::Share(1.0) }], 1);
+    let opens = TcpPacket { flow: 1, opens: true, ..TcpPacket::default() };
+    for kind in [PacketKind::Other, PacketKind::DnsQuery, PacketKind::Tcp(opens)] {
         assert_eq!(lane.push(ms(0), LENGTH, 0, kind).copies, 1);
     }
-    let pushed = lane.push(ms(0), LENGTH, 1, PacketKind::TcpData);
+    let pushed = lane.push(ms(0), LENGTH, 1, DATA);
     assert_eq!((pushed.reply, pushed.copies), (Some(Reply::Reset), 0));
     assert_eq!(lane.counts().replied, 1);
 }
@@ -195,7 +203,7 @@ fn a_reset_strikes_data_of_tcp_alone() {
 fn queries_of_dns_are_answered_dropped_or_held_back() {
     let act = |act| {
         let mut lane = lane(&[Impairment::Dns { share: 1.0, act }], 1);
-        let others = [PacketKind::Other, PacketKind::TcpData];
+        let others = [PacketKind::Other, DATA];
         assert!(others.iter().all(|&kind| lane.push(ms(0), LENGTH, 0, kind).copies == 1));
         let pushed = lane.push(ms(0), LENGTH, 1, PacketKind::DnsQuery);
         (pushed.reply, pushed.copies, slots(&mut lane, ms(5)).len(), lane.counts().lost)
@@ -205,6 +213,45 @@ fn queries_of_dns_are_answered_dropped_or_held_back() {
     assert_eq!(act(DnsAct::Drop), (None, 0, 2, 1));
     assert_eq!(act(DnsAct::HoldBack { by: ms(6) }), (None, 1, 2, 0));
     assert_eq!(act(DnsAct::HoldBack { by: ms(5) }), (None, 1, 3, 0));
+}
+
+#[test]
+fn a_connection_is_reset_when_its_bytes_have_passed() {
+    let mut lane = lane(&[Impairment::Reset { law: ResetLaw::AfterBytes(1_000) }], 1);
+    let mut push = |flow, sequence, bytes, opens| {
+        let tcp = TcpPacket { flow, sequence, bytes, opens, is_dns_query: false };
+        let pushed = lane.push(ms(0), LENGTH, 0, PacketKind::Tcp(tcp));
+        assert_eq!(pushed.copies, usize::from(pushed.reply.is_none()));
+        pushed.reply == Some(Reply::Reset)
+    };
+    assert!(!push(1, 77, 0, true));
+    assert!(!push(1, 77, 600, false));
+    assert!(!push(2, 5, 900, false), "each connection has its own count");
+    assert!(!push(1, 677, 400, false), "exactly so many");
+    assert!(!push(1, 677, 400, false), "what comes again does not count again");
+    assert!(push(1, 1_077, 1, false));
+    assert!(push(1, 1_077, 1, false), "and again, as long as it is not opened anew");
+    assert!(push(2, 905, 101, false));
+    assert!(!push(1, 5_000, 0, true));
+    assert!(!push(1, 5_000, 1_000, false));
+}
+
+#[test]
+fn a_query_over_tcp_and_its_repetition_share_their_fate() {
+    let query = |sequence| {
+        let tcp = TcpPacket { flow: 9, sequence, bytes: 30, opens: false, is_dns_query: true };
+        PacketKind::Tcp(tcp)
+    };
+    let mut lane = lane(&[Impairment::Dns { share: 0.3, act: DnsAct::Drop }], 1);
+    let mut struck = 0;
+    for sequence in 0..1_000 {
+        let first = lane.push(ms(0), LENGTH, 0, query(sequence)).copies;
+        assert_eq!(lane.push(ms(0), LENGTH, 0, query(sequence)).copies, first, "{sequence}");
+        struck += 1 - first;
+        slots(&mut lane, ms(0));
+    }
+    // 300 are expected, with a standard deviation of 14.5.
+    assert!((230..=370).contains(&struck), "{struck}");
 }
 
 #[test]

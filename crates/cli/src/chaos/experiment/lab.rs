@@ -29,7 +29,15 @@ impl Lab {
     pub(super) fn call(&self, call: &LabCall, cancelled: &Cancelled) -> Result<Outcome, String> {
         let answer = match call {
             LabCall::Inject(injection) => {
-                self.ask("POST", "/v1/inject", &order(injection), cancelled)?
+                let reply = self.send("POST", "/v1/inject", &order(injection), cancelled)?;
+                let turned_away = (400..500).contains(&reply.status);
+                match read(&reply) {
+                    // The lab remembers nothing of it: there is nothing to take back.
+                    Err(reason) if turned_away => {
+                        json!({ "id": injection.id, "state": "refused", "reason": reason })
+                    }
+                    answer => answer?,
+                }
             }
             LabCall::Revert(wanted) => self.each("DELETE", wanted, cancelled)?,
             LabCall::State(id) => self.one("GET", id, cancelled)?,
@@ -64,6 +72,16 @@ impl Lab {
         body: &Value,
         cancelled: &Cancelled,
     ) -> Result<Value, String> {
+        read(&self.send(method, path, body, cancelled)?)
+    }
+
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        cancelled: &Cancelled,
+    ) -> Result<HttpReply, String> {
         let Some(url) = &self.url else {
             return Err(
                 "no lab was named: start one with `bulkhead chaos serve` and give its address with \
@@ -87,11 +105,10 @@ impl Lab {
             verify_tls: true,
             max_retries: 0,
         };
-        let reply = match socket {
+        match socket {
             Some(socket) => http::call_socket(&call, socket, cancelled),
             None => http::call_network(&call, cancelled),
-        };
-        read(&reply?)
+        }
     }
 }
 

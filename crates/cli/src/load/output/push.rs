@@ -15,19 +15,20 @@ use bulkhead_load::{Latencies, Row};
 
 mod labels;
 mod otlp;
-mod post;
 mod remote_write;
 mod snapshot;
 
 pub(crate) use labels::Labels;
 
-use post::{Post, Url};
+use crate::post::{Post, Url};
 use snapshot::{Snapshot, Totals};
 
 /// Seconds that wait for the receiver before new ones are dropped.
 const QUEUE_MAX: usize = 16;
 /// Longest wait for the receiver's answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+const AGENT: &str = concat!("bulkhead-load/", env!("CARGO_PKG_VERSION"));
 
 /// How figures are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,15 +94,15 @@ impl Push {
         timeout: Duration,
     ) -> anyhow::Result<Self> {
         let url = match format {
-            Format::RemoteWrite => Url::parse(url, "/api/v1/write")?,
-            Format::Otlp => Url::parse(url, "/v1/metrics")?,
+            Format::RemoteWrite => Url::parse(url, "/api/v1/write", "metrics")?,
+            Format::Otlp => Url::parse(url, "/v1/metrics", "metrics")?,
         };
         let (queue, snapshots) = sync_channel(QUEUE_MAX);
         let closing = Arc::new(AtomicBool::new(false));
         let sender = Sender {
             format,
             labels,
-            post: Post::new(url, timeout).context("prepare to send metrics")?,
+            post: Post::new(url, AGENT, timeout).context("prepare to send metrics")?,
             closing: Arc::clone(&closing),
         };
         let thread = std::thread::Builder::new()

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::{DnsAct, Impairment};
+use bulkhead_chaos::{DnsAct, Impairment, ResetLaw};
 
 use super::note;
 use crate::network::Link;
-use crate::network::probe::{DnsTrial, ResetTrial, dns_trial, reset_trial};
+use crate::network::probe::{CHUNK_BYTES_MAX, DnsTrial, ResetTrial, dns_trial, reset_trial};
 use crate::{Evidence, InjectError};
 
 /// −ln of the chance that a fault that is in force shows in no packet of a trial.
@@ -25,8 +25,12 @@ pub(super) fn run(
     until: Instant,
     evidence: &mut Evidence,
 ) -> Result<(), InjectError> {
-    let (Impairment::Reset { share } | Impairment::Dns { share, .. }) = *asked else {
-        return Ok(());
+    let share = match *asked {
+        Impairment::Reset { law: ResetLaw::Share(share) } | Impairment::Dns { share, .. } => share,
+        Impairment::Reset { law: ResetLaw::AfterBytes(bytes) } => {
+            return at_offset(link, lane, (bytes as usize, in_force), until, evidence);
+        }
+        _ => return Ok(()),
     };
     let packets = if in_force { (NATS / share) as u32 + 1 } else { HEALED_PACKETS };
     if packets > PACKETS_MAX {
@@ -51,7 +55,7 @@ fn reset(
     packets: u32,
     until: Instant,
 ) -> std::io::Result<(bool, String)> {
-    Ok(match reset_trial(link, lane, packets, until)? {
+    Ok(match reset_trial(link, lane, (0..packets).map(|_| 1), until)? {
         ResetTrial::ResetAfter(passed) => {
             (true, format!("a connection was reset after {passed} packets with data"))
         }
@@ -59,6 +63,39 @@ fn reset(
             (false, format!("a connection stayed open for {packets} packets with data"))
         }
     })
+}
+
+/// As many bytes as may pass, and one more.
+fn at_offset(
+    link: &Link,
+    lane: usize,
+    (bytes, in_force): (usize, bool),
+    until: Instant,
+    evidence: &mut Evidence,
+) -> Result<(), InjectError> {
+    let chunks = bytes.div_ceil(CHUNK_BYTES_MAX) as u32;
+    if chunks > PACKETS_MAX {
+        note(evidence, true, lane, "too many bytes for a trial to meet it");
+        return Ok(());
+    }
+    let whole = (0..chunks).scan(bytes, |left, _| {
+        let chunk = CHUNK_BYTES_MAX.min(*left);
+        *left -= chunk;
+        Some(chunk)
+    });
+    let tried = reset_trial(link, lane, whole.chain(std::iter::once(1)), until);
+    let tried = tried.map_err(|error| InjectError::Unknown(format!("try the link: {error}")))?;
+    let (as_asked, text) = match tried {
+        ResetTrial::ResetAfter(passed) => (
+            in_force && passed == chunks,
+            format!("a connection was reset after {passed} packets, {chunks} hold {bytes} bytes"),
+        ),
+        ResetTrial::Open => {
+            (!in_force, format!("a connection stayed open for more than {bytes} bytes"))
+        }
+    };
+    note(evidence, as_asked, lane, &text);
+    Ok(())
 }
 
 /// How many queries met the failure, and what is to be said of it.

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::network::Link;
 
+/// Bytes of data of a packet: fewer than fit into one.
+pub(crate) const CHUNK_BYTES_MAX: usize = 1_000;
+
 /// What became of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResetTrial {
@@ -15,23 +18,25 @@ pub(crate) enum ResetTrial {
     Open,
 }
 
-/// Sends packets with a byte of data upstream (0) or downstream (1) on a new connection, each when the
-/// one before has arrived.
+/// Sends packets with so many bytes of data upstream (0) or downstream (1) on a new connection, each when
+/// the one before has arrived.
 ///
 /// # Errors
 /// There was no connection by the deadline, or it ended in another way.
 pub(crate) fn reset_trial(
     link: &Link,
     lane: usize,
-    chunks: u32,
+    chunks: impl IntoIterator<Item = usize>,
     deadline: Instant,
 ) -> io::Result<ResetTrial> {
     let (client, server) = connect(link, deadline)?;
     let (mut from, mut to) = if lane == 0 { (client, server) } else { (server, client) };
-    for passed in 0..chunks {
+    let mut data = [0; CHUNK_BYTES_MAX];
+    for (passed, bytes) in (0..).zip(chunks) {
         to.set_read_timeout(Some(left(deadline)?))?;
-        let sent = from.write_all(&[0]);
-        match sent.and_then(|()| to.read_exact(&mut [0])) {
+        let data = &mut data[..bytes.min(CHUNK_BYTES_MAX)];
+        let sent = from.write_all(data);
+        match sent.and_then(|()| to.read_exact(data)) {
             Ok(()) => {}
             Err(error) if is_reset(&error) => return Ok(ResetTrial::ResetAfter(passed)),
             Err(error) => return Err(error),

@@ -17,7 +17,7 @@ const ANSWER_SHOWN: usize = 200;
 
 /// Where to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
+pub(crate) struct Url {
     authority: String,
     host: String,
     port: u16,
@@ -25,16 +25,16 @@ pub(super) struct Url {
 }
 
 impl Url {
-    /// Reads `http://host[:port][/path]`; without a path it is `path`.
-    pub(super) fn parse(text: &str, path: &str) -> anyhow::Result<Self> {
+    /// Reads `http://host[:port][/path]`; without a path it is `path`. `what` is to be sent: metrics, say.
+    pub(crate) fn parse(text: &str, path: &str, what: &str) -> anyhow::Result<Self> {
         if text.starts_with("https://") {
             bail!(
-                "`{text}`: metrics are sent without TLS; use http:// to a receiver or proxy nearby"
+                "`{text}`: {what} are sent without TLS; use http:// to a receiver or proxy nearby"
             );
         }
         let rest = text
             .strip_prefix("http://")
-            .with_context(|| format!("`{text}` is no http:// URL of a receiver of metrics"))?;
+            .with_context(|| format!("`{text}` is no http:// URL of a receiver of {what}"))?;
         let (authority, given) = match rest.find(['/', '?']) {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
@@ -58,24 +58,26 @@ impl Url {
 }
 
 /// A client of one receiver.
-pub(super) struct Post {
+pub(crate) struct Post {
     url: Url,
+    agent: &'static str,
     timeout: Duration,
     runtime: tokio::runtime::Runtime,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Post {
-    pub(super) fn new(url: Url, timeout: Duration) -> std::io::Result<Self> {
+    /// `agent` is what the receiver is told of the sender.
+    pub(crate) fn new(url: Url, agent: &'static str, timeout: Duration) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { url, timeout, runtime, connection: None })
+        Ok(Self { url, agent, timeout, runtime, connection: None })
     }
 
     /// Sends a body; any 2xx is right.
-    pub(super) fn post(&mut self, headers: &[(&str, &str)], body: Bytes) -> anyhow::Result<()> {
+    pub(crate) fn post(&mut self, headers: &[(&str, &str)], body: Bytes) -> anyhow::Result<()> {
         let mut request = Request::post(&self.url.path)
             .header("host", &self.url.authority)
-            .header("user-agent", concat!("bulkhead-load/", env!("CARGO_PKG_VERSION")));
+            .header("user-agent", self.agent);
         for &(name, value) in headers {
             request = request.header(name, value);
         }
@@ -105,7 +107,7 @@ async fn exchange(
     if connection.ready().await.is_err() {
         connection = connect(url).await?;
     }
-    let answer = connection.send_request(request).await.context("send metrics")?;
+    let answer = connection.send_request(request).await.context("send to the receiver")?;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
     let body = body.map_err(|error| anyhow::anyhow!("read the receiver's answer: {error}"))?;
@@ -136,7 +138,9 @@ mod tests {
 
     #[test]
     fn addresses_are_read_or_refused_with_a_reason() {
-        let url = |text: &str| Url::parse(text, "/v1/metrics").map_err(|error| error.to_string());
+        let url = |text: &str| {
+            Url::parse(text, "/v1/metrics", "metrics").map_err(|error| error.to_string())
+        };
         let parts = |text: &str| url(text).map(|url| (url.host, url.port, url.path)).unwrap();
         for (text, host, port, path) in [
             ("http://a", "a", 80, "/v1/metrics"),
