@@ -8,6 +8,7 @@ mod blast_radius;
 mod engine;
 mod fault;
 mod id;
+mod interface;
 mod journal;
 mod kill_plan;
 mod life_cycle;
@@ -38,6 +39,10 @@ pub use fault::{
     Partition, Per, ProcessFault, Reorder, ReorderPolicy, Reset, Share, gateway, http,
 };
 pub use id::{ChaosId, ChaosIdError};
+pub use interface::{
+    CarrierChoice, InterfaceEnd, InterfaceError, InterfaceTarget, PacketMatch, Scope, Strike,
+    Transport,
+};
 pub use journal::{DamagedJournal, Record, Recovered, Remembered};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
 pub use life_cycle::{IllegalTransition, State};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Target;
+use crate::{InterfaceTarget, Target};
 
 /// A target, or how to find it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub enum NamedTarget {
         /// The name.
         name: String,
     },
+    /// As [`Target::Interface`].
+    Interface(InterfaceTarget),
     /// As [`Target::Host`].
     Host,
 }
@@ -78,6 +80,7 @@ impl NamedTarget {
         Ok(match self {
             Self::Gateway { admin } => Target::Gateway { admin: *admin },
             Self::Link { name } => Target::Link { name: name.clone() },
+            Self::Interface(interface) => Target::Interface(interface.clone()),
             Self::Host => Target::Host,
             Self::Process(name) => match name {
                 ProcessName {
@@ -98,6 +101,7 @@ impl From<Target> for NamedTarget {
         match target {
             Target::Gateway { admin } => Self::Gateway { admin },
             Target::Link { name } => Self::Link { name },
+            Target::Interface(interface) => Self::Interface(interface),
             Target::Host => Self::Host,
             Target::Process { pid, start_time } => Self::Process(ProcessName {
                 pid: Some(pid),
@@ -120,6 +124,7 @@ mod tests {
             json!({"gateway": {"admin": "127.0.0.1:1"}}),
             json!({"process": {"pid": 7, "start_time": 9}}),
             json!({"link": {"name": "a"}}),
+            json!({"interface": {"name": "lo", "carrier": "auto"}}),
             json!("host"),
         ] {
             let exact: Target = serde_json::from_value(target.clone()).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChaosId, Fault};
+use crate::{ChaosId, Fault, InterfaceTarget};
 
 /// How long a fault lives where nothing else is said.
 pub const TIME_TO_LIVE_DEFAULT: Duration = Duration::from_secs(60);
@@ -51,6 +51,18 @@ pub enum Target {
         /// The name.
         name: String,
     },
+    /// A network interface that exists already.
+    Interface(InterfaceTarget),
     /// The machine that the lab runs on.
     Host,
+}
+
+impl Target {
+    /// Whether what is listed so is the same thing as another, however much of it is to be struck.
+    pub(crate) fn stands_for(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Interface(listed), Self::Interface(other)) => listed.stands_for(other),
+            _ => self == other,
+        }
+    }
 }

@@ -142,7 +142,7 @@ impl Policy {
     /// Whether striking it needs an approval.
     pub fn is_production(&self, candidate: &Candidate) -> bool {
         candidate.labels.get(ENVIRONMENT_LABEL).is_some_and(|value| value == "production")
-            || self.production.contains(&candidate.target)
+            || self.production.iter().any(|listed| listed.stands_for(&candidate.target))
     }
 }
 

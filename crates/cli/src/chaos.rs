@@ -2,11 +2,13 @@
 
 mod audit;
 mod client;
+mod exec;
 mod experiment;
 mod import;
 mod inject;
 mod injectors;
 mod lever;
+mod link;
 mod otlp;
 mod place;
 mod revert;
@@ -16,7 +18,9 @@ mod toxiproxy;
 
 use std::process::ExitCode;
 
-pub(crate) use injectors::{guardian_command, registry};
+pub(crate) use client::{Answer, Client};
+pub(crate) use injectors::guardian_command;
+use injectors::registry;
 
 use crate::failure;
 
@@ -36,6 +40,7 @@ Exit status: 0 done; 2 an injection came to nothing; 3 something could not be ta
 Examples:
   bulkhead chaos serve                              The lab, on a socket of its own
   bulkhead chaos inject process.stop --pid 4711 --ttl 30s
+  bulkhead chaos exec --link storm --end client -- curl http://10.83.0.2:8080/
   bulkhead chaos revert --all                       Also works when no lab runs
   bulkhead chaos run experiment.yaml                An experiment in Chaos Toolkit's format
   bulkhead chaos toxiproxy                          TCP proxies, driven by Toxiproxy's clients")]
@@ -54,6 +59,8 @@ enum ChaosCommand {
     Serve(serve::ServeArgs),
     Inject(Box<inject::InjectArgs>),
     Revert(revert::RevertArgs),
+    Link(link::LinkArgs),
+    Exec(exec::ExecArgs),
     Status(status::StatusArgs),
     Lever(lever::LeverArgs),
     Audit(audit::AuditArgs),
@@ -64,6 +71,9 @@ enum ChaosCommand {
     /// Carry out a fault of the host; started by the lab itself
     #[command(hide = true)]
     Carry,
+    /// Hold a link; started by the lab itself
+    #[command(hide = true)]
+    HoldLink,
 }
 
 pub(crate) fn execute(args: &ChaosArgs) -> anyhow::Result<ExitCode> {
@@ -75,12 +85,17 @@ pub(crate) fn execute(args: &ChaosArgs) -> anyhow::Result<ExitCode> {
         ChaosCommand::Serve(args) => serve::execute(args),
         ChaosCommand::Inject(args) => inject::execute(args),
         ChaosCommand::Revert(args) => revert::execute(args),
+        ChaosCommand::Link(args) => link::execute(args),
+        ChaosCommand::Exec(args) => exec::execute(args),
         ChaosCommand::Status(args) => status::execute(args),
         ChaosCommand::Lever(args) => lever::execute(args),
         ChaosCommand::Audit(args) => audit::execute(args),
         ChaosCommand::Toxiproxy(args) => return toxiproxy::execute(args),
         ChaosCommand::Carry => {
             bulkhead_lab::carry().map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+        ChaosCommand::HoldLink => {
+            bulkhead_lab::hold_link().map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
         ChaosCommand::Guardian => {
             bulkhead_lab::guard().map(|()| ExitCode::SUCCESS).map_err(Into::into)

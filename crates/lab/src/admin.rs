@@ -67,6 +67,13 @@ impl Admin {
         reply.map_err(AdminError::Lost)
     }
 
+    /// Whether nobody listens there.
+    pub(crate) fn refuses(&self) -> bool {
+        let connect = |left| TcpStream::connect_timeout(&self.address, left);
+        let refused = self.left().and_then(connect).map_err(|error| error.kind());
+        matches!(refused, Err(io::ErrorKind::ConnectionRefused))
+    }
+
     /// Says this, and hears all until the server closes the connection.
     pub(crate) fn converse(&self, question: &[u8]) -> Result<Vec<u8>, AdminError> {
         let left = self.left().map_err(AdminError::Unsent)?;

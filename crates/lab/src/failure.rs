@@ -82,6 +82,9 @@ pub enum Denied {
     /// There is no such injection.
     #[error("no such injection is remembered")]
     Unknown,
+    /// This lab was made without links.
+    #[error("this lab holds no links")]
+    NoLinks,
     /// The process that it names is not to be found, or not alone.
     #[error("{0}")]
     Target(String),

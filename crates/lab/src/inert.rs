@@ -1,7 +1,7 @@
 //! The lab's check of itself: injectors that do everything but inject. Whoever then reports success has
 //! not looked.
 
-use bulkhead_chaos::{Effect, Fault, Order};
+use bulkhead_chaos::{Effect, Fault, Order, Target};
 
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
@@ -12,6 +12,10 @@ pub(crate) struct Inert(pub(crate) Box<dyn Injector>);
 impl Injector for Inert {
     fn takes(&self, fault: &Fault) -> bool {
         self.0.takes(fault)
+    }
+
+    fn reaches(&self, target: &Target) -> bool {
+        self.0.reaches(target)
     }
 
     fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal> {

@@ -7,7 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::{Effect, Fault, Order};
+use bulkhead_chaos::{Effect, Fault, Order, Target};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What `prepare` found out that taking back needs: names of tables, process numbers with start times,
@@ -27,6 +28,13 @@ pub struct Surroundings {
 pub trait Injector: Send + Sync {
     /// Whether this is the one for such a fault.
     fn takes(&self, fault: &Fault) -> bool;
+
+    /// Whether it can be where this target is. Of several that take a fault, the first that reaches the
+    /// target carries it out.
+    fn reaches(&self, target: &Target) -> bool {
+        let _ = target;
+        true
+    }
 
     /// Whether the fault may be injected there (privilege, target alive and well), without changing
     /// anything; and what taking it back will need.
@@ -86,7 +94,7 @@ pub trait Injector: Send + Sync {
 }
 
 /// What was seen, for people and reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Whether what was looked for is so.
     pub holds: bool,
@@ -95,7 +103,7 @@ pub struct Evidence {
 }
 
 /// Why a fault may not be injected. Nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{reason}; {remedy}")]
 pub struct Refusal {
     /// What is missing.
@@ -112,7 +120,7 @@ impl Refusal {
 }
 
 /// Why a step did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum InjectError {
     /// Nothing was changed, and trying again may help.

@@ -6,25 +6,42 @@
 //! namespace (`bulkhead_transport::start_in_user_namespace`). Devices vanish with the process, faults
 //! expire in the box itself.
 
+mod bpf;
+mod carrier;
+mod device;
 mod dns;
+mod held;
+mod holder;
 mod injector;
 mod interface;
 mod link;
+mod maker;
 mod mover;
 mod namespace;
 mod netlink;
+mod nftables;
 mod packets;
 mod probe;
 mod reply;
 mod reset;
 mod timer;
+mod veth;
 
 use std::io;
 
+pub use bpf::Bpf;
+pub use carrier::{Carrier, InterfaceInjector, NetworkInjector};
+pub(crate) use held::HeldLinkInjector;
+pub use held::{
+    EndPlace, HELD_LINKS_MAX, HeldLink, HeldLinks, LinkPlace, LinkRequest, MakeLinkError,
+};
+pub use holder::hold_link;
 pub use injector::{LinkInjector, Links};
 pub use link::{End, LINK_MTU, Link, LinkError, LinkOptions};
 pub use mover::{CommandError, LaneReport, LinkReport};
 pub use namespace::Namespace;
+pub use nftables::Nftables;
+pub use veth::LinkKind;
 
 /// The kernel refused a part of a network. Nothing of it is left when the values that were made so
 /// far are dropped.
@@ -39,6 +56,11 @@ pub struct NetworkError {
 }
 
 impl NetworkError {
+    /// With what the kernel said.
+    fn told(&self) -> String {
+        format!("{}: {}", self.step, self.source)
+    }
+
     fn at(step: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let step = step.into();
         move |source| Self { step, source }

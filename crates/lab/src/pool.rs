@@ -85,7 +85,7 @@ fn work(
 
 fn make(registry: &Registry, job: &Job, around: Surroundings) -> Answer {
     let (order, handle) = (&job.order, &job.handle);
-    match (job.call, registry.find(&order.fault)) {
+    match (job.call, registry.find(order)) {
         (Call::Prepare, _) => match registry.prepare(order, around) {
             Ok(handle) => Answer::Prepared(handle),
             Err(refusal) => Answer::Refused(refusal.to_string()),

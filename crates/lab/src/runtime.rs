@@ -3,6 +3,7 @@
 
 mod abort;
 mod lever;
+mod links;
 mod orders;
 mod resolve;
 

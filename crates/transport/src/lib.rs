@@ -20,8 +20,10 @@ pub use listener::{BindError, Listener, ListenerOptions};
 pub use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 /// What the chaos lab makes its networks of.
 pub use sys::{
-    attach_tun, end_process_after, end_with_thread, run_in_real_time, start_in_network,
-    start_in_user_namespace, unshare_network,
+    BpfValue, attach_bpf_ingress, attach_tun, bpf_ingress_filters, bpf_values_of,
+    end_process_after, end_with_thread, load_bpf_filter, open_packet_socket, packet_socket_drops,
+    run_in_real_time, send_packet, start_in_network, start_in_user_namespace, turn_offload_off,
+    unshare_network,
 };
 pub use tls::{
     ACME_TLS_ALPN, AlpnChallenges, Certificate, CertificateError, CertificatePem, ClientAuth,

@@ -15,7 +15,12 @@ impl Engine {
             return;
         }
         let overall = injection.accepted + self.options.overall();
-        let deadline = (now + self.attempt).min(overall).min(injection.expires());
+        let mut deadline = now + self.attempt;
+        if injection.state == State::Intended {
+            // It changes nothing: a slow answer is no reason to fail while an attempt has its time left.
+            deadline = deadline.max(overall.saturating_sub(self.attempt));
+        }
+        let deadline = deadline.min(overall).min(injection.expires());
         if deadline <= now {
             self.tick_forward(now, id);
             return;

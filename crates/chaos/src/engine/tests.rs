@@ -214,6 +214,24 @@ fn each_attempt_has_a_deadline_and_a_late_answer_is_unknown_not_failed() {
 }
 
 #[test]
+fn a_slow_permission_leaves_time_for_an_attempt() {
+    let mut bench = Bench::new(EngineOptions::default());
+    let id = bench.submit(1).unwrap();
+    assert_eq!(bench.calls()[0].2, bench.now + ms(1_500 - 225));
+    bench.pass(ms(1_200));
+    bench.answer(Call::Prepare, Answer::Prepared(json!({})));
+    bench.answer(Call::Inject, Answer::Done);
+    bench.answer(Call::Verify, seen(true));
+    assert_eq!(bench.state(id), State::Active);
+
+    let id = bench.submit(2).unwrap();
+    assert_eq!(bench.calls().len(), 1);
+    bench.pass(ms(1_275));
+    assert_eq!(bench.state(id), State::Failed);
+    assert!(bench.engine.injection(id).unwrap().timed_out);
+}
+
+#[test]
 fn an_inject_that_hangs_does_not_delay_taking_back_and_is_taken_back_once_more() {
     let mut bench = Bench::new(EngineOptions::default());
     let id = bench.submit(1).unwrap();

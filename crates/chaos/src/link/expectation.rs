@@ -185,6 +185,23 @@ impl Expectation {
         judgement
     }
 
+    /// Whether a filter that lost `struck` of the `seen` packets does what this lane asks for.
+    pub fn judge_struck(&self, seen: u64, struck: u64) -> Judgement {
+        let mut judgement = Judgement { holds: true, only_late: false, seen: String::new() };
+        let off = (struck as f64 - seen as f64 * self.loss).abs();
+        let bound = bound(seen, self.loss, self.dispersion);
+        // Exact losses of a period begin anywhere in it.
+        let holds = off <= bound.max(1.0) && !self.hides(struck, seen, self.loss);
+        let text = format!(
+            "{struck} of {seen} packets lost ({:.2} %, asked {:.2} ± {:.2} %)",
+            percent(struck as f64, seen),
+            100.0 * self.loss,
+            percent(bound, seen),
+        );
+        judgement.note(holds, &text);
+        judgement
+    }
+
     fn judge_loss(&self, tally: &Tally, judgement: &mut Judgement) {
         let lost = tally.sent.saturating_sub(tally.received);
         let bound = bound(tally.sent, self.loss, self.dispersion);

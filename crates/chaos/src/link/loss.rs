@@ -42,6 +42,13 @@ impl LossLaw {
         }
     }
 
+    /// What becomes of one packet after the other under a seed: whether it is lost.
+    pub fn fates(self, seed: u64) -> impl Iterator<Item = bool> {
+        let mut random = Random::new(seed);
+        let mut state = LossState::new(self, &mut random);
+        std::iter::from_fn(move || Some(state.strikes(&mut random)))
+    }
+
     /// How many times the variance of a count of losses is that of independent ones with the same mean.
     pub fn dispersion(&self) -> f64 {
         let Self::GilbertElliott { to_bad, to_good, loss_in_bad, loss_in_good } = *self else {

@@ -98,6 +98,22 @@ fn a_target_is_production_by_its_label_or_by_the_policy() {
     assert!(rules.is_production(&candidate));
 }
 
+#[test]
+fn an_interface_is_production_whatever_its_scope() {
+    let rules = policy(
+        r#"{"production": [{"interface": {"name": "eth0"}},
+            {"interface": {"name": "eth1", "namespace": "/run/netns/a"}}]}"#,
+    );
+    let asked = |json: &str| {
+        let target = serde_json::from_str(&format!(r#"{{"interface": {json}}}"#)).unwrap();
+        rules.is_production(&Candidate { target, labels: Default::default() })
+    };
+    assert!(asked(r#"{"name": "eth0", "end": "server", "carrier": "bpf"}"#));
+    assert!(asked(r#"{"name": "eth0", "namespace": "/proc/1/ns/net"}"#));
+    assert!(asked(r#"{"name": "eth1", "namespace": "/run/netns/a", "end": "client"}"#));
+    assert!(!asked(r#"{"name": "eth1"}"#) && !asked(r#"{"name": "lo"}"#));
+}
+
 fn watch(json: &str) -> AbortWatch {
     let mut condition: serde_json::Value = serde_json::from_str(json).unwrap();
     condition["admin"] = "127.0.0.1:9901".into();

@@ -18,7 +18,7 @@ const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
 /// A lab, to be asked.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     endpoint: Endpoint,
     token: Option<String>,
     /// The lab was named, so that nothing is known here of its directory.
@@ -27,14 +27,14 @@ pub(super) struct Client {
 
 /// What it said.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) document: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) document: Value,
 }
 
 impl Answer {
     /// Why it did not do what was asked.
-    pub(super) fn error(&self) -> &str {
+    pub(crate) fn error(&self) -> &str {
         self.document["error"].as_str().unwrap_or("it did not say why")
     }
 
@@ -51,12 +51,12 @@ trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 impl Client {
-    pub(super) const fn new(endpoint: Endpoint, token: Option<String>, is_remote: bool) -> Self {
+    pub(crate) const fn new(endpoint: Endpoint, token: Option<String>, is_remote: bool) -> Self {
         Self { endpoint, token, is_remote }
     }
 
     /// Nothing if no lab runs on the directory, which can be looked at then; one that was named must answer.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &self,
         method: &str,
         path: &str,

@@ -1,5 +1,7 @@
 //! `bulkhead chaos inject`: orders an injection, or tells what it would do.
 
+mod interface;
+
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::EXIT_NOT_EFFECTIVE;
 use super::place::PlaceArgs;
+use interface::InterfaceArgs;
 
 /// Inject a fault and wait until it is seen to be in force
 ///
@@ -24,9 +27,14 @@ Exit status: 0 it is in force (with --dry-run: it could be); 2 it came to nothin
 Examples:
   bulkhead chaos inject process.stop --pid 4711 --ttl 30s
   bulkhead chaos inject process.kill --pid 4711 --dry-run
+  bulkhead chaos inject '{\"network\": {\"partition\": {\"direction\": \"both\"}}}' --link storm
+  bulkhead chaos inject '{\"network\": {\"partition\": {\"direction\": \"upstream\"}}}' \\
+    --interface lo --protocol tcp --server-port 9001
   bulkhead chaos inject --file order.json --json | jq -r '.ids[]'")]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["fault", "file"])))]
-#[command(group(clap::ArgGroup::new("where").args(["pid", "pid_file", "command", "port", "gateway", "link", "host"])))]
+#[command(group(clap::ArgGroup::new("where").args([
+    "pid", "pid_file", "command", "port", "gateway", "link", "interface", "host",
+])))]
 pub(super) struct InjectArgs {
     /// What is to be broken
     #[arg(value_name = "FAULT", requires = "where")]
@@ -49,9 +57,11 @@ pub(super) struct InjectArgs {
     /// Target: a gateway, by the address of its admin server
     #[arg(long, value_name = "ADDR")]
     gateway: Option<SocketAddr>,
-    /// Target: a link, of a lab that has made one (`chaos serve` makes none)
+    /// Target: a link that the lab holds; see `chaos link`
     #[arg(long, value_name = "NAME")]
     link: Option<String>,
+    #[command(flatten)]
+    interface: InterfaceArgs,
     /// Target: this machine
     #[arg(long)]
     host: bool,
@@ -144,6 +154,8 @@ fn from_arguments(args: &InjectArgs) -> anyhow::Result<InjectRequest<NamedTarget
         NamedTarget::Gateway { admin }
     } else if let Some(name) = args.link.clone() {
         NamedTarget::Link { name }
+    } else if let Some(target) = args.interface.target() {
+        NamedTarget::Interface(target)
     } else if args.host {
         NamedTarget::Host
     } else {

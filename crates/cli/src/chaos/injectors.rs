@@ -1,22 +1,36 @@
 //! The injectors of this binary.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 
 use anyhow::Context;
 use bulkhead_lab::{
-    GatewayInjector, GuardianCommand, HostInjector, KillProcess, Registry, RestartProcess,
-    StopProcess,
+    Bpf, GatewayInjector, GuardianCommand, HeldLinks, HostInjector, InterfaceInjector, KillProcess,
+    NetworkInjector, Nftables, Registry, RestartProcess, StopProcess,
 };
 
 /// All faults that `bulkhead chaos serve` can inject. One line for each injector. Commands that faults
-/// name are run only if that is allowed, or what was killed for them is to be there again.
-pub(crate) fn registry(allow_commands: bool) -> anyhow::Result<Registry> {
+/// name are run only if that is allowed, or what was killed for them is to be there again. Faults of the
+/// network spare the address where the lab listens.
+pub(crate) fn registry(
+    allow_commands: bool,
+    listen: Option<SocketAddr>,
+) -> anyhow::Result<Registry> {
     Ok(Registry::new()
         .with(StopProcess::new(guardian_command()?))
         .with(KillProcess)
         .with(RestartProcess::new(allow_commands))
         .with(HostInjector::new(role("carry")?))
-        .with(GatewayInjector))
+        .with(GatewayInjector)
+        .with(interfaces(listen))
+        .with_links(HeldLinks::new(role("hold-link")?)))
+}
+
+/// The carriers of faults at interfaces.
+fn interfaces(listen: Option<SocketAddr>) -> NetworkInjector {
+    NetworkInjector::new()
+        .with(InterfaceInjector::new(Bpf).sparing(listen))
+        .with(InterfaceInjector::new(Nftables).sparing(listen))
 }
 
 /// This binary as the guardian of stopped processes.

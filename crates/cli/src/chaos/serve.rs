@@ -9,12 +9,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use bulkhead_chaos::{EngineOptions, Happening, Policy, State};
-use bulkhead_lab::{Endpoint, Lab, LabOptions, serve, socket_path};
+use bulkhead_chaos::{Caller, EngineOptions, Happening, Policy, Role, State};
+use bulkhead_lab::{Endpoint, Lab, LabOptions, LinkRequest, serve, socket_path};
+use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::otlp::Exporter;
-use super::{EXIT_REVERT_FAILED, place, registry};
+use super::{EXIT_REVERT_FAILED, link, place, registry};
 use crate::args::LogFormat;
 use crate::interrupt::Interrupt;
 
@@ -32,6 +33,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 #[command(after_help = "\
 Examples:
   bulkhead chaos serve
+  bulkhead chaos serve --link storm
   bulkhead chaos serve --listen 127.0.0.1:8475 --policy policy.json
   bulkhead chaos serve --otlp http://127.0.0.1:4318/v1/logs
   bulkhead chaos serve --state /run/bulkhead-chaos --concurrent 8 --log-format json
@@ -53,6 +55,9 @@ pub(super) struct ServeArgs {
     /// Budget of injections that are alive at a time; overrides the file's
     #[arg(long, value_name = "N")]
     concurrent: Option<usize>,
+    /// Hold a link of this name from the start, for network faults; may be repeated
+    #[arg(long = "link", value_name = "NAME")]
+    links: Vec<String>,
     /// Let process.restart run the command of its order: whoever may order it may then do whatever the
     /// lab's user may
     #[arg(long)]
@@ -81,13 +86,14 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         None => Endpoint::Unix(socket_path(&directory)),
     };
     let seed = u64::from(std::process::id());
-    let mut registry = registry(args.allow_commands)?;
+    let mut registry = registry(args.allow_commands, args.listen)?;
     if args.inert {
         registry = registry.inert();
     }
     let lab = Lab::open(LabOptions { directory, engine, policy, seed }, registry)?;
     let lab = Arc::new(lab);
     log(&lab, args.log_format);
+    let links = make_links(&lab, &args.links)?;
     let otlp =
         args.otlp.as_deref().map(|url| Exporter::start(lab.subscribe(0), url)).transpose()?;
     let ready = |endpoint: &Endpoint| {
@@ -97,6 +103,9 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         };
         // If nobody reads our output the lab serves all the same.
         let _ = writeln!(std::io::stdout(), "chaos lab on {place}");
+        for line in &links {
+            let _ = writeln!(std::io::stdout(), "{line}");
+        }
     };
     let end = async {
         while !interrupt.is_set() {
@@ -115,6 +124,17 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(EXIT_REVERT_FAILED));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Links that were asked for on the command line, and what is to be said of them.
+fn make_links(lab: &Lab, names: &[String]) -> anyhow::Result<Vec<String>> {
+    let caller = Caller { name: "serve".to_owned(), role: Role::Operator };
+    let make = |name: &String| {
+        let made = lab.make_link(&caller, name, &LinkRequest::default())?;
+        let (made, _) = made.with_context(|| format!("make the link `{name}`"))?;
+        Ok(link::line(&json!(made)))
+    };
+    names.iter().map(make).collect()
 }
 
 /// A file of JSON, or what holds without it.

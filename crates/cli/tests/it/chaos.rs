@@ -161,24 +161,37 @@ fn revert_all_works_from_the_journal() {
     assert!(String::from_utf8_lossy(&alone.stderr).contains("bulkhead chaos serve"));
 }
 
+/// Kinds that the bench knows.
+const KINDS: usize = 38;
+
 #[test]
-fn the_lab_is_measured() {
+fn the_lab_is_measured_while_parts_are_killed() {
     let scratch = Scratch::new();
     let file = scratch.path().join("chaos.json");
     let output = bulkhead()
-        .args(["bench", "chaos", "--injections", "26", "--json"])
+        .args(["bench", "chaos", "--injections", "114", "--kills", "8", "--json"])
         .arg(&file)
         .output()
         .unwrap();
-    let report: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    assert_eq!(report["injections"], 26, "{output:?}");
+    let text = fs::read_to_string(&file).unwrap_or_else(|_| panic!("{output:?}"));
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["injections"], 114, "{output:?}");
     // On a machine that is too busy an injection may run out of time, but is taken back all the same.
     assert_eq!(report["left_behind"], 0, "{report:#}");
     assert_eq!(report["reverts"]["success_rate"], 1.0, "{report:#}");
     assert_ne!(output.status.code(), Some(3), "{output:?}");
     assert!(report["latency_ms"]["mean"].as_f64().unwrap() > 0.0);
-    assert_eq!(report["kinds"]["process.kill"]["injections"], 2);
-    assert_eq!(report["kinds"]["gateway.stall_worker"]["injections"], 2);
+    let counts = report["kills"].as_object().unwrap().values();
+    let kills: u64 = counts.map(|count| count.as_u64().unwrap()).sum();
+    assert!((1..=8).contains(&kills), "{report:#}");
+    // What this machine cannot do is named.
+    let (kinds, not) = (report["kinds"].as_object().unwrap(), &report["infeasible"]);
+    assert_eq!(kinds.len() + not.as_object().unwrap().len(), KINDS, "{report:#}");
+    assert!(kinds.values().all(|kind| kind["injections"].as_u64() >= Some(3)), "{report:#}");
+    let never = kinds.iter().find(|(_, kind)| kind["success_rate"] == 0.0);
+    assert!(never.is_none_or(|(_, kind)| kind["feasible"] == 0), "{never:?}");
+    let links = ["network.loss", "network.dns"].map(|it| kinds.contains_key(it));
+    assert!(links == [true; 2] || not["network.loss"].is_string(), "{report:#}");
 }
 
 /// The lab's check of itself: an injector that does nothing and says that it did.

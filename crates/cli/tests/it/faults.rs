@@ -113,6 +113,12 @@ fn what_cannot_be_injected_says_why() {
     assert!(injector.prepare(&late, around()).is_err());
     let unsent = injector.inject(&late, &Value::Null, around());
     assert!(matches!(unsent, Err(InjectError::Transient(_))), "{unsent:?}");
+    // It may come back with the fault, as long as that may live; later there is nothing to take back.
+    assert!(injector.revert(&late, &Value::Null, around()).is_err());
+    assert!(injector.verify_reverted(&late, &Value::Null, around()).is_err());
+    let over = Order { expires_unix_ms: 1, ..late.clone() };
+    injector.revert(&over, &Value::Null, around()).unwrap();
+    assert!(injector.verify_reverted(&over, &Value::Null, around()).unwrap().holds);
     let expired = Order { expires_unix_ms: 1, ..late };
     let refused = injector.inject(&expired, &Value::Null, around());
     assert!(matches!(refused, Err(InjectError::Permanent(_))), "{refused:?}");

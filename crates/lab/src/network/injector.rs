@@ -3,16 +3,17 @@
 mod trial;
 
 use std::collections::BTreeMap;
-use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::{Expectation, Fault, NetworkFault, Order, StageKey, StageReport, Target};
+use bulkhead_chaos::{
+    CarrierChoice, Expectation, Fault, NetworkFault, Order, StageKey, StageReport, Target,
+};
 use serde_json::json;
 
+use super::carrier::Carrier;
 use super::mover::{CommandError, LaneReport, LinkReport};
-use super::{Link, LinkError};
-use crate::process::Stat;
+use super::{Link, LinkError, maker};
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
 /// Probes that must all arrive, without delay, on a link that was healed.
@@ -70,9 +71,27 @@ impl LinkInjector {
     }
 }
 
+impl Carrier for LinkInjector {
+    fn choice(&self) -> CarrierChoice {
+        CarrierChoice::Box
+    }
+
+    fn name(&self) -> &'static str {
+        "packet box"
+    }
+
+    fn suits(&self, _: &Order) -> Result<String, Refusal> {
+        Ok("links have a packet box, which can do everything".to_owned())
+    }
+}
+
 impl Injector for LinkInjector {
     fn takes(&self, fault: &Fault) -> bool {
         matches!(fault, Fault::Network(_))
+    }
+
+    fn reaches(&self, target: &Target) -> bool {
+        matches!(target, Target::Link { .. })
     }
 
     fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal> {
@@ -90,14 +109,15 @@ impl Injector for LinkInjector {
         link.report(around.deadline).map_err(|error| {
             Refusal::new(error.to_string(), "make the link anew, or wait until its box answers")
         })?;
-        Ok(json!({
+        let mut handle = json!({
             "link": link.name(),
-            "process": process::id(),
-            "process_start_time": start_time(process::id()),
-            "carrier": "packet box (TUN)",
+            "carrier": self.name(),
+            "devices": link.kind().name(),
             "congestion_control": link.congestion_control(),
             "notes": checked.notes,
-        }))
+        });
+        maker::sign(&mut handle);
+        Ok(handle)
     }
 
     fn inject(&self, order: &Order, _: &Handle, around: Surroundings) -> Result<(), InjectError> {
@@ -293,22 +313,13 @@ fn is_in_force(report: &LinkReport, key: StageKey) -> bool {
 
 /// A link that this process does not have: it vanished with the process that made it, or that one
 /// lives and has to be asked.
-fn gone(handle: &Handle) -> Result<Evidence, InjectError> {
-    let maker = handle["process"].as_u64().and_then(|number| u32::try_from(number).ok());
-    let began = handle["process_start_time"].as_u64();
-    let elsewhere = maker
-        .filter(|&maker| maker != process::id() && began.is_some() && start_time(maker) == began);
-    match elsewhere {
+pub(super) fn gone(handle: &Handle) -> Result<Evidence, InjectError> {
+    match maker::lives_elsewhere(handle) {
         None => Ok(Evidence { holds: true, seen: "the link vanished with its process".to_owned() }),
         Some(maker) => Err(InjectError::Unknown(format!(
             "process {maker} still holds the link; its box ends the fault when its time is over"
         ))),
     }
-}
-
-/// `None` when there is no such process.
-fn start_time(process: u32) -> Option<u64> {
-    Some(Stat::read(process).ok()?.start_time)
 }
 
 impl From<CommandError> for InjectError {

@@ -3,17 +3,27 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, UdpSocket};
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use super::netlink::{CREATE, REPLACE, Request, nested};
+use super::netlink::{CREATE, REPLACE, Request, nested, text};
 
 // linux/rtnetlink.h
 const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWROUTE: u16 = 24;
 // linux/if_link.h, linux/if_addr.h
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_TXQLEN: u16 = 13;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+// linux/veth.h
+const VETH_INFO_PEER: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_F_NODAD: u8 = 0x02;
@@ -31,6 +41,8 @@ const RTN_UNICAST: u8 = 1;
 const IP6_RT_PRIO_ADDRCONF: u32 = 256;
 
 const IFF_UP: u32 = 0x1;
+/// Nobody is asked for addresses of Ethernet: a TUN interface has none, and a pair only one peer.
+const IFF_NOARP: u32 = 0x80;
 const IFF_MULTICAST: u32 = 0x1000;
 
 /// The kernel works an IPv6 address in by itself, which a busy machine may put off.
@@ -49,10 +61,36 @@ pub(super) fn up_loopback() -> io::Result<()> {
 pub(super) fn up_silent(name: &str, mtu: u32, queue_packets: u32) -> io::Result<()> {
     // Without IPv6 in the kernel there is no such file, and nothing to be silenced.
     let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{name}/addr_gen_mode"), "1");
-    Request::new(RTM_NEWLINK, 0, &link_header(index(name)?, IFF_UP, IFF_UP | IFF_MULTICAST))
+    let (flags, changed) = (IFF_UP | IFF_NOARP, IFF_UP | IFF_NOARP | IFF_MULTICAST);
+    Request::new(RTM_NEWLINK, 0, &link_header(index(name)?, flags, changed))
         .attribute(IFLA_MTU, &mtu.to_ne_bytes())
         .attribute(IFLA_TXQLEN, &queue_packets.to_ne_bytes())
         .send()
+}
+
+/// Makes a pair of Ethernet interfaces: one of this name and address here, and its peer, of the other
+/// name, in another namespace.
+pub(super) fn add_pair(
+    name: &str,
+    ethernet: [u8; 6],
+    peer: &str,
+    peer_namespace: BorrowedFd<'_>,
+) -> io::Result<()> {
+    let number = peer_namespace.as_raw_fd().to_ne_bytes();
+    let mut far = link_header(0, 0, 0);
+    far.extend_from_slice(&nested(&[(IFLA_IFNAME, &text(peer)), (IFLA_NET_NS_FD, &number)]));
+    let data = nested(&[(VETH_INFO_PEER, &far)]);
+    let info = nested(&[(IFLA_INFO_KIND, b"veth"), (IFLA_INFO_DATA, &data)]);
+    Request::new(RTM_NEWLINK, CREATE, &link_header(0, 0, 0))
+        .attribute(IFLA_IFNAME, &text(name))
+        .attribute(IFLA_ADDRESS, &ethernet)
+        .attribute(IFLA_LINKINFO, &info)
+        .send()
+}
+
+/// Deletes an interface, and with it its peer.
+pub(super) fn delete(name: &str) -> io::Result<()> {
+    Request::new(RTM_DELLINK, 0, &link_header(index(name)?, 0, 0)).send()
 }
 
 /// Gives an interface an address, and with it the route to its subnet.
@@ -105,9 +143,7 @@ pub(super) fn set_congestion_control(
     let mut header = vec![family, prefix, 0, 0, RT_TABLE_MAIN, RTPROT_KERNEL];
     header.extend_from_slice(&[if family == AF_INET { RT_SCOPE_LINK } else { 0 }, RTN_UNICAST]);
     header.extend_from_slice(&[0; 4]);
-    let mut text = algorithm.as_bytes().to_vec();
-    text.push(0);
-    let metrics = nested(&[(RTAX_CC_ALGO, &text)]);
+    let metrics = nested(&[(RTAX_CC_ALGO, &text(algorithm))]);
     let mut request = Request::new(RTM_NEWROUTE, REPLACE, &header)
         .attribute(RTA_DST, &subnet)
         .attribute(RTA_OIF, &index(name)?.to_ne_bytes())
@@ -130,7 +166,8 @@ pub(super) fn transmit_drops(name: &str) -> io::Result<u64> {
     drops.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such interface"))
 }
 
-fn index(name: &str) -> io::Result<u32> {
+/// Its number in the namespace of the calling thread.
+pub(super) fn index(name: &str) -> io::Result<u32> {
     // Any socket of the namespace may ask.
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     Ok(rustix::net::netdevice::name_to_index(&socket, name)?)

@@ -1,6 +1,5 @@
 //! A link between two network namespaces, with a packet box in it.
 
-use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -12,19 +11,21 @@ use bulkhead_chaos::{NetworkFault, NetworkFaultError, StageKey};
 use mio::Waker;
 use rustix::fs::{Mode, OFlags};
 
+use super::device::Device;
 use super::mover::{COMMANDS_MAX, Command, CommandError, LinkReport, Mover};
 use super::probe::Prober;
+use super::veth::{LinkKind, PacketSockets};
 use super::{Namespace, NetworkError, interface};
 
 /// Largest packet on a link, in bytes: that of Ethernet.
 pub const LINK_MTU: u32 = 1_500;
 /// Packets that may wait in a device until the box takes them; more are counted in
 /// [`Link::device_drops`].
-const DEVICE_QUEUE_PACKETS: u32 = 10_000;
+pub(super) const DEVICE_QUEUE_PACKETS: u32 = 10_000;
 const PREFIX_V4: u8 = 24;
 const PREFIX_V6: u8 = 64;
 /// What the two lanes' seeds differ by.
-const SECOND_LANE: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(super) const SECOND_LANE: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// How a link is made.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +36,8 @@ pub struct LinkOptions {
     /// Congestion control of TCP for all connections over it, at both ends: `cubic`, `bbr`, `reno`.
     /// `None`: that of the namespaces.
     pub congestion_control: Option<String>,
+    /// What its ends are.
+    pub kind: LinkKind,
 }
 
 /// One end of a link.
@@ -59,6 +62,8 @@ pub struct Link {
     waker: Waker,
     prober: Prober,
     congestion_control: String,
+    /// Of a pair of veth.
+    sockets: Option<PacketSockets>,
     mover: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -93,7 +98,17 @@ impl Link {
             v6: Ipv6Addr::new(0xfd00, 0x83, 0, options.subnet.into(), 0, 0, 0, host.into()),
         });
         let algorithm = options.congestion_control.as_deref();
-        let devices = [ends[0].make_device(algorithm)?, ends[1].make_device(algorithm)?];
+        let sockets = match options.kind {
+            LinkKind::Tun => None,
+            LinkKind::Veth => Some(PacketSockets::join(name, &ends)?),
+        };
+        let devices = match &sockets {
+            None => [ends[0].make_device()?, ends[1].make_device()?],
+            Some(sockets) => sockets.devices()?,
+        };
+        for end in &ends {
+            end.namespace.enter(|| end.configure(algorithm))??;
+        }
         let congestion_control = match algorithm {
             Some(algorithm) => algorithm.to_owned(),
             None => server.congestion_control()?,
@@ -107,7 +122,7 @@ impl Link {
             .spawn(move || mover.run())
             .map_err(NetworkError::at("start the packet box"))?;
         let (name, mover) = (name.to_owned(), Some(mover));
-        Ok(Self { name, ends, commands, waker, prober, congestion_control, mover })
+        Ok(Self { name, ends, commands, waker, prober, congestion_control, sockets, mover })
     }
 
     /// Its name.
@@ -129,6 +144,11 @@ impl Link {
     /// widely under loss.
     pub fn congestion_control(&self) -> &str {
         &self.congestion_control
+    }
+
+    /// What its ends are.
+    pub const fn kind(&self) -> LinkKind {
+        if self.sockets.is_some() { LinkKind::Veth } else { LinkKind::Tun }
     }
 
     pub(super) const fn prober(&self) -> &Prober {
@@ -186,6 +206,9 @@ impl Link {
     /// # Errors
     /// The namespaces cannot be entered.
     pub fn device_drops(&self) -> Result<[u64; 2], NetworkError> {
+        if let Some(sockets) = &self.sockets {
+            return sockets.drops();
+        }
         Ok([self.ends[0].drops()?, self.ends[1].drops()?])
     }
 
@@ -210,19 +233,19 @@ impl Drop for Link {
 }
 
 impl End {
-    /// Opens a TUN device in the namespace, with addresses, and brings it up.
-    fn make_device(&self, congestion_control: Option<&str>) -> Result<File, NetworkError> {
+    /// Opens a TUN device in the namespace.
+    fn make_device(&self) -> Result<Device, NetworkError> {
         self.namespace.enter(|| {
             let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
             let device = rustix::fs::open("/dev/net/tun", flags, Mode::empty())
                 .map_err(NetworkError::errno("open /dev/net/tun"))?;
             bulkhead_transport::attach_tun(&device, &self.interface)
                 .map_err(NetworkError::at(format!("make the TUN device `{}`", self.interface)))?;
-            self.configure(congestion_control)?;
-            Ok(device.into())
+            Ok(Device::Tun(device.into()))
         })?
     }
 
+    /// Brings it up, with addresses. In its namespace.
     fn configure(&self, congestion_control: Option<&str>) -> Result<(), NetworkError> {
         let name = &self.interface;
         interface::up_silent(name, LINK_MTU, DEVICE_QUEUE_PACKETS)

@@ -4,7 +4,6 @@
 //! channel and are answered without blocking. Faults expire here, so that they end whatever became of
 //! the rest of the lab; when the thread ends the devices are closed, and the link is gone.
 
-use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::AsRawFd as _;
@@ -17,6 +16,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::device::Device;
 use super::dns::{Query, StreamQuery};
 use super::packets::Packets;
 use super::reply::{Datagram, MadePacket};
@@ -105,7 +105,7 @@ pub struct LaneReport {
 pub(super) struct Mover {
     poll: Poll,
     timer: Timer,
-    devices: [File; 2],
+    devices: [Device; 2],
     readable: [bool; 2],
     lanes: [Lane; 2],
     refused: [u64; 2],
@@ -119,7 +119,7 @@ pub(super) struct Mover {
 impl Mover {
     /// Takes the devices and all memory. Give the waker to whoever sends commands.
     pub(super) fn new(
-        devices: [File; 2],
+        devices: [Device; 2],
         commands: Receiver<Command>,
     ) -> io::Result<(Self, Waker)> {
         let poll = Poll::new()?;
@@ -206,7 +206,7 @@ impl Mover {
         for _ in 0..BATCH {
             // Places are as many as packets may be held: there is always one.
             let Some((place, bytes)) = self.packets.next() else { return };
-            match rustix::io::read(&self.devices[lane], bytes) {
+            match self.devices[lane].read(bytes) {
                 Ok(0) => {
                     self.readable[lane] = false;
                     return;
@@ -251,7 +251,7 @@ impl Mover {
     /// Sends a packet of the box's own to an end. No fault strikes it: it stands for one that was struck.
     fn reply(&mut self, lane: usize, packet: Option<MadePacket>, end: usize) {
         let Some(packet) = packet else { return };
-        if rustix::io::write(&self.devices[end], packet.bytes()).is_err() {
+        if self.devices[end].write(packet.bytes()).is_err() {
             self.refused[lane] += 1;
         }
     }
@@ -263,7 +263,7 @@ impl Mover {
         while let Some(released) = self.lanes[lane].pop(now) {
             let packet = &mut self.packets.at(released.slot)[..released.length];
             turn(packet, released.flip);
-            if rustix::io::write(&self.devices[1 - lane], packet).is_err() {
+            if self.devices[1 - lane].write(packet).is_err() {
                 self.refused[lane] += 1;
             }
             // Copies share their bytes.

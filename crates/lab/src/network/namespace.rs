@@ -1,8 +1,9 @@
 //! A network namespace that lasts as long as this value, or a thread or socket in it.
 
 use std::fs::{self, File};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
@@ -18,6 +19,12 @@ const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 #[derive(Debug)]
 pub struct Namespace {
     descriptor: File,
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
 }
 
 impl Namespace {
@@ -44,6 +51,32 @@ impl Namespace {
         Ok(Self { descriptor })
     }
 
+    /// The one that a file stands for: `/run/netns/blue`, `/proc/4711/ns/net`.
+    ///
+    /// # Errors
+    /// There is no such file, or it may not be opened. Whether it is a network namespace shows when it
+    /// is entered.
+    pub fn open(path: &Path) -> Result<Self, NetworkError> {
+        let descriptor = File::open(path)
+            .map_err(NetworkError::at(format!("open the namespace `{}`", path.display())))?;
+        Ok(Self { descriptor })
+    }
+
+    /// Where other processes find it, as long as this value is held.
+    pub fn path(&self) -> PathBuf {
+        format!("/proc/{}/fd/{}", std::process::id(), self.descriptor.as_raw_fd()).into()
+    }
+
+    /// What tells it from all others that exist: numbers of device and inode.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn identity(&self) -> Result<(u64, u64), NetworkError> {
+        let stat = rustix::fs::fstat(&self.descriptor)
+            .map_err(NetworkError::errno("look at a network namespace"))?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
     /// Runs `work` on a thread in the namespace. Sockets that it makes stay there wherever they are
     /// used, and threads and processes that it starts are born there. The thread ends with the call, and
     /// with it children that asked to die with their parent (`PR_SET_PDEATHSIG` means the thread).
@@ -68,6 +101,11 @@ impl Namespace {
         let descriptor = descriptor.map_err(NetworkError::at("hold a network namespace"))?;
         bulkhead_transport::start_in_network(command, descriptor.into());
         Ok(())
+    }
+
+    /// Where other processes find it, as long as this value is held.
+    pub fn path(&self) -> PathBuf {
+        format!("/proc/{}/fd/{}", std::process::id(), self.descriptor.as_raw_fd()).into()
     }
 
     /// The congestion control that TCP sockets in it begin with.

@@ -105,12 +105,13 @@ impl MadePacket {
 }
 
 /// Sum of the 16-bit words, an odd byte at the end counted as a high one (RFC 1071).
-fn sum(bytes: &[u8]) -> u32 {
+pub(super) fn sum(bytes: &[u8]) -> u32 {
     let words = bytes.chunks(2);
     words.map(|word| u32::from(word[0]) << 8 | word.get(1).map_or(0, |&low| u32::from(low))).sum()
 }
 
-fn fold(mut sum: u32) -> u16 {
+/// Ones' complement of a sum (RFC 1071).
+pub(super) fn fold(mut sum: u32) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }

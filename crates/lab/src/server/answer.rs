@@ -48,7 +48,7 @@ impl From<Denied> for Answer {
             Denied::Request(_) | Denied::ApprovalTime => 400,
             Denied::Forbidden(Forbidden::Stranger) => 401,
             Denied::Forbidden(_) => 403,
-            Denied::Unknown => 404,
+            Denied::Unknown | Denied::NoLinks => 404,
             Denied::Target(_) => 422,
             Denied::Rejected(Rejection::Conflict(_)) => 409,
             Denied::Rejected(Rejection::LeverEngaged) => 423,

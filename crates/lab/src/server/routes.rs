@@ -1,5 +1,7 @@
 //! What the API answers, without the server. These calls may block until an injection has settled.
 
+mod links;
+
 use std::time::Duration;
 
 use bulkhead_chaos::{Caller, ChaosId, InjectRequest, InjectionReport, NamedTarget, Role, State};
@@ -62,10 +64,16 @@ pub(super) fn answer(lab: &Lab, asked: &Asked) -> Answer {
         }
         ("PUT", "/v1/lever") => set_lever(lab, asked),
         ("POST", "/v1/approvals") => approve(lab, asked),
-        (method, path) => match path.strip_prefix("/v1/injections/") {
-            Some(id) => one(lab, asked, method, id),
-            None => Ok(no_such_path(path)),
-        },
+        ("GET", "/v1/links") => Ok(links::all(lab)),
+        (method, path) => {
+            if let Some(id) = path.strip_prefix("/v1/injections/") {
+                one(lab, asked, method, id)
+            } else if let Some(name) = path.strip_prefix("/v1/links/") {
+                links::one(lab, asked, method, name)
+            } else {
+                Ok(no_such_path(path))
+            }
+        }
     };
     result.unwrap_or_else(Answer::from)
 }
@@ -75,7 +83,7 @@ fn no_such_path(path: &str) -> Answer {
         "/v1/inject" | "/v1/dry-run" | "/v1/revert" | "/v1/approvals" => {
             Answer::not_allowed("POST")
         }
-        "/v1/status" | "/v1/injections" | "/v1/events" => Answer::not_allowed("GET"),
+        "/v1/status" | "/v1/injections" | "/v1/events" | "/v1/links" => Answer::not_allowed("GET"),
         "/v1/lever" => Answer::not_allowed("GET, PUT"),
         _ => Answer::error(404, "no such path; see docs/chaos.md"),
     }

@@ -2,14 +2,26 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bulkhead_lab::{End, Link, LinkOptions};
+use bulkhead_lab::{End, Link, LinkKind, LinkOptions};
 
 use crate::support::{Injection, PATIENCE, deadline, fault, link};
 
 const MINUTE: Duration = Duration::from_secs(60);
+const KINDS: [LinkKind; 2] = [LinkKind::Tun, LinkKind::Veth];
+
+/// Runs a test on a link of each kind.
+fn each(name: &str, test: impl Fn(Arc<Link>)) {
+    for kind in KINDS {
+        let Some(link) = link(name, &LinkOptions { kind, ..LinkOptions::default() }) else {
+            return;
+        };
+        test(link);
+    }
+}
 
 fn listen(end: &End) -> TcpListener {
     end.namespace.enter(|| TcpListener::bind((end.v4, 0))).unwrap().expect("listen")
@@ -51,39 +63,41 @@ fn transfer(link: &Link, bytes: usize) {
 
 #[test]
 fn a_link_passes_packets_and_nothing_else_joins_its_ends() {
-    let Some(link) = link("plain", &LinkOptions::default()) else { return };
-    transfer(&link, 1_000_000);
-    let report = link.report(deadline()).unwrap();
-    assert!(report.upstream.counts.received_bytes > 1_000_000, "{report:?}");
-    assert_eq!(report.upstream.counts.received, report.upstream.counts.delivered);
-    assert_eq!((report.upstream.refused, report.downstream.refused), (0, 0));
-    assert_eq!(link.device_drops().unwrap(), [0, 0]);
-    // Wire packets: none is longer than the MTU, so there are at least that many.
-    assert!(report.upstream.counts.received > 1_000_000 / 1_500, "{report:?}");
-    for end in [link.client(), link.server()] {
-        let mut interfaces = interfaces(end);
-        interfaces.sort_unstable();
-        assert_eq!(interfaces, ["lo", "plain"]);
-    }
+    each("plain", |link| {
+        transfer(&link, 1_000_000);
+        let report = link.report(deadline()).unwrap();
+        assert!(report.upstream.counts.received_bytes > 1_000_000, "{report:?}");
+        assert_eq!(report.upstream.counts.received, report.upstream.counts.delivered);
+        assert_eq!((report.upstream.refused, report.downstream.refused), (0, 0));
+        assert_eq!(link.device_drops().unwrap(), [0, 0]);
+        // Wire packets: none is longer than the MTU, so there are at least that many.
+        assert!(report.upstream.counts.received > 1_000_000 / 1_500, "{report:?}");
+        for end in [link.client(), link.server()] {
+            let mut interfaces = interfaces(end);
+            interfaces.sort_unstable();
+            assert_eq!(interfaces, ["lo", "plain"]);
+        }
+    });
 }
 
 #[test]
 fn ipv6_passes_too() {
-    let Some(link) = link("six", &LinkOptions::default()) else { return };
-    let open = |end: &End| end.namespace.enter(|| UdpSocket::bind((end.v6, 0))).unwrap();
-    let (Ok(from), Ok(to)) = (open(link.client()), open(link.server())) else {
-        eprintln!("skipped: no IPv6 on this host");
-        return;
-    };
-    to.set_read_timeout(Some(PATIENCE)).unwrap();
-    from.send_to(b"hello", to.local_addr().unwrap()).unwrap();
-    let mut bytes = [0; 16];
-    assert_eq!(to.recv(&mut bytes).unwrap(), 5);
+    each("six", |link| {
+        let open = |end: &End| end.namespace.enter(|| UdpSocket::bind((end.v6, 0))).unwrap();
+        let (Ok(from), Ok(to)) = (open(link.client()), open(link.server())) else {
+            eprintln!("skipped: no IPv6 on this host");
+            return;
+        };
+        to.set_read_timeout(Some(PATIENCE)).unwrap();
+        from.send_to(b"hello", to.local_addr().unwrap()).unwrap();
+        let mut bytes = [0; 16];
+        assert_eq!(to.recv(&mut bytes).unwrap(), 5);
+    });
 }
 
 /// Injects, verifies, takes back and verifies again.
 #[track_caller]
-fn whole_life(link: &std::sync::Arc<Link>, json: &str) {
+fn whole_life(link: &Arc<Link>, json: &str) {
     let injection = Injection::new(link, json, MINUTE);
     injection.inject();
     injection.inject();
@@ -99,34 +113,35 @@ fn whole_life(link: &std::sync::Arc<Link>, json: &str) {
 
 #[test]
 fn every_fault_takes_hold_is_seen_and_taken_back() {
-    let Some(link) = link("faults", &LinkOptions::default()) else { return };
-    for json in [
-        r#"{"partition": {"direction": "both"}}"#,
-        r#"{"partition": {"direction": "downstream"}}"#,
-        r#"{"loss": {"direction": "both", "per": "direction", "model": {"bernoulli": {"percent": 12}}}}"#,
-        r#"{"loss": {"direction": "upstream", "model": {"nth": {"every": 10}}}}"#,
-        r#"{"loss": {"direction": "downstream", "model": {"gilbert_elliott":
-            {"to_bad_percent": 5, "to_good_percent": 30}}}}"#,
-        r#"{"delay": {"direction": "both", "per": "direction", "base_ms": 20}}"#,
-        r#"{"delay": {"direction": "upstream", "base_ms": 40, "jitter_ms": 40,
-            "distribution": "uniform", "reorder": "preserve"}}"#,
-        r#"{"delay": {"direction": "upstream", "base_ms": 30, "jitter_ms": 10,
-            "distribution": "normal", "reorder": "allow"}}"#,
-        r#"{"reorder": {"direction": "upstream", "percent": 10, "hold_back_ms": 3}}"#,
-        r#"{"duplicate": {"direction": "downstream", "percent": 20}}"#,
-        r#"{"corrupt": {"direction": "upstream", "percent": 10}}"#,
-        r#"{"bandwidth": {"direction": "upstream", "bits_per_second": 8000000, "queue_bytes": 200000}}"#,
-        r#"{"reset": {"direction": "upstream", "percent": 30}}"#,
-        r#"{"reset": {"direction": "downstream", "percent": 10}}"#,
-        r#"{"reset": {"direction": "upstream", "after_bytes": 0}}"#,
-        r#"{"reset": {"direction": "both", "after_bytes": 4321}}"#,
-        r#"{"dns": {"direction": "upstream", "percent": 100, "failure": "nxdomain"}}"#,
-        r#"{"dns": {"direction": "downstream", "percent": 50, "failure": "servfail"}}"#,
-        r#"{"dns": {"direction": "upstream", "percent": 20, "failure": "timeout"}}"#,
-        r#"{"dns": {"direction": "both", "percent": 30, "failure": {"slow": {"by_ms": 600}}}}"#,
-    ] {
-        whole_life(&link, json);
-    }
+    each("faults", |link| {
+        for json in [
+            r#"{"partition": {"direction": "both"}}"#,
+            r#"{"partition": {"direction": "downstream"}}"#,
+            r#"{"loss": {"direction": "both", "per": "direction", "model": {"bernoulli": {"percent": 12}}}}"#,
+            r#"{"loss": {"direction": "upstream", "model": {"nth": {"every": 10}}}}"#,
+            r#"{"loss": {"direction": "downstream", "model": {"gilbert_elliott":
+                {"to_bad_percent": 5, "to_good_percent": 30}}}}"#,
+            r#"{"delay": {"direction": "both", "per": "direction", "base_ms": 20}}"#,
+            r#"{"delay": {"direction": "upstream", "base_ms": 40, "jitter_ms": 40,
+                "distribution": "uniform", "reorder": "preserve"}}"#,
+            r#"{"delay": {"direction": "upstream", "base_ms": 30, "jitter_ms": 10,
+                "distribution": "normal", "reorder": "allow"}}"#,
+            r#"{"reorder": {"direction": "upstream", "percent": 10, "hold_back_ms": 3}}"#,
+            r#"{"duplicate": {"direction": "downstream", "percent": 20}}"#,
+            r#"{"corrupt": {"direction": "upstream", "percent": 10}}"#,
+            r#"{"bandwidth": {"direction": "upstream", "bits_per_second": 8000000, "queue_bytes": 200000}}"#,
+            r#"{"reset": {"direction": "upstream", "percent": 30}}"#,
+            r#"{"reset": {"direction": "downstream", "percent": 10}}"#,
+            r#"{"reset": {"direction": "upstream", "after_bytes": 0}}"#,
+            r#"{"reset": {"direction": "both", "after_bytes": 4321}}"#,
+            r#"{"dns": {"direction": "upstream", "percent": 100, "failure": "nxdomain"}}"#,
+            r#"{"dns": {"direction": "downstream", "percent": 50, "failure": "servfail"}}"#,
+            r#"{"dns": {"direction": "upstream", "percent": 20, "failure": "timeout"}}"#,
+            r#"{"dns": {"direction": "both", "percent": 30, "failure": {"slow": {"by_ms": 600}}}}"#,
+        ] {
+            whole_life(&link, json);
+        }
+    });
 }
 
 #[test]
@@ -232,9 +247,10 @@ fn what_a_fault_holds_leaves_when_it_is_taken_back() {
 
 #[test]
 fn tcp_gets_through_loss_delay_copies_and_turned_bits() {
-    for congestion_control in ["cubic", "bbr"] {
+    for (congestion_control, kind) in ["cubic", "bbr"].into_iter().zip(KINDS) {
         let options = LinkOptions {
             congestion_control: Some(congestion_control.to_owned()),
+            kind,
             ..LinkOptions::default()
         };
         let Some(link) = link("storm", &options) else { return };
@@ -264,24 +280,26 @@ fn tcp_gets_through_loss_delay_copies_and_turned_bits() {
 
 #[test]
 fn a_reset_ends_both_ends_of_a_connection() {
-    let Some(link) = link("reset", &LinkOptions::default()) else { return };
-    let (mut client, mut server) = connection(&link);
-    client.write_all(b"before").unwrap();
-    server.read_exact(&mut [0; 6]).unwrap();
-    let reset = fault(r#"{"reset": {"direction": "upstream", "percent": 100}}"#);
-    link.impose(1, &reset, 5, Instant::now() + MINUTE, deadline()).unwrap();
-    client.write_all(b"after").unwrap();
-    for socket in [&mut client, &mut server] {
-        let error = socket.read(&mut [0; 6]).expect_err("the connection is open");
-        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-    }
+    each("reset", |link| {
+        let (mut client, mut server) = connection(&link);
+        client.write_all(b"before").unwrap();
+        server.read_exact(&mut [0; 6]).unwrap();
+        let reset = fault(r#"{"reset": {"direction": "upstream", "percent": 100}}"#);
+        link.impose(1, &reset, 5, Instant::now() + MINUTE, deadline()).unwrap();
+        client.write_all(b"after").unwrap();
+        for socket in [&mut client, &mut server] {
+            let error = socket.read(&mut [0; 6]).expect_err("the connection is open");
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        }
+    });
 }
 
 #[test]
 fn a_link_vanishes_when_it_is_dropped() {
-    let Some(link) = link("gone", &LinkOptions::default()) else { return };
-    let client = link.client().clone();
-    assert_eq!(interfaces(&client).len(), 2);
-    drop(link);
-    assert_eq!(interfaces(&client), ["lo"]);
+    each("gone", |link| {
+        let client = link.client().clone();
+        assert_eq!(interfaces(&client).len(), 2);
+        drop(link);
+        assert_eq!(interfaces(&client), ["lo"]);
+    });
 }

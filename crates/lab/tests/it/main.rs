@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
 
+mod carrier;
 mod link;
+mod link_holder;
 mod storm;
 mod stream;
 mod support;

@@ -2,23 +2,29 @@
 
 mod gateway;
 mod host;
+mod network;
+mod process;
 
-use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use bulkhead_chaos::{ChaosId, Fault, ProcessFault, Target};
-use bulkhead_lab::process_target;
 
-use crate::chaos::guardian_command;
+use super::{Ground, Lane};
+
+/// See [`is_soon`].
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A kind of fault, and how a target for it is made.
 pub(super) struct Kind {
     /// As the fault's declaration says it.
     pub(super) name: &'static str,
-    /// Makes a target of our own.
-    pub(super) stage: fn() -> anyhow::Result<Box<dyn Staged>>,
+    /// Makes a target of our own, or makes one ready that is used again and again.
+    pub(super) stage: Stage,
 }
+
+type Stage = fn(&mut Lane, &Ground) -> anyhow::Result<Box<dyn Staged>>;
 
 /// A target of our own. Dropping it removes it.
 pub(super) trait Staged {
@@ -30,87 +36,224 @@ pub(super) trait Staged {
     fn is_left_behind(&mut self, id: ChaosId) -> bool;
 }
 
-/// All kinds that can be measured on this machine.
+/// Whether it is so within a while in which a busy machine, or a part that is being started again, comes
+/// to itself. A fault that was left behind lives for much longer.
+fn is_soon(mut is_so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(PAUSE);
+    }
+    true
+}
+
+/// A kind of a gateway's own or of exchanges.
+macro_rules! gateway {
+    ($name:literal, $fault:literal, $sees:path) => {
+        Kind { name: $name, stage: |lane, _| gateway::stage(lane, $fault, $sees) }
+    };
+}
+
+/// A kind of links.
+macro_rules! network {
+    ($name:literal, $fault:literal, $sees:path) => {
+        Kind {
+            name: $name,
+            stage: |lane, ground| network::stage(lane.link(ground)?, $fault, $sees),
+        }
+    };
+}
+
+/// All kinds that the lab has injectors for.
 pub(super) const KINDS: &[Kind] = &[
-    Kind { name: "process.stop", stage: || Process::stage(ProcessFault::Stop) },
-    Kind { name: "process.kill", stage: || Process::stage(ProcessFault::Kill) },
-    Kind { name: "http.abort", stage: gateway::abort },
-    Kind { name: "http.delay", stage: gateway::delay },
-    Kind { name: "gateway.stall_worker", stage: gateway::stall_worker },
-    Kind { name: "gateway.kill_worker", stage: gateway::kill_worker },
-    Kind { name: "process.restart", stage: Process::stage_restart },
-    Kind { name: "host.cpu", stage: host::cpu },
-    Kind { name: "host.memory", stage: host::memory },
-    Kind { name: "host.io", stage: host::io },
-    Kind { name: "host.disk_full", stage: host::disk_full },
-    Kind { name: "host.descriptors", stage: host::descriptors },
-    Kind { name: "host.memory_limit", stage: host::memory_limit },
+    Kind { name: "process.stop", stage: |_, _| process::stage(ProcessFault::Stop) },
+    Kind { name: "process.kill", stage: |_, _| process::stage(ProcessFault::Kill) },
+    Kind { name: "process.restart", stage: |_, _| process::restart() },
+    Kind { name: "host.cpu", stage: |_, _| host::cpu() },
+    Kind { name: "host.memory", stage: |_, _| host::memory() },
+    Kind { name: "host.io", stage: |_, _| host::io() },
+    Kind { name: "host.disk_full", stage: |_, _| host::disk_full() },
+    Kind { name: "host.descriptors", stage: |_, _| host::descriptors() },
+    Kind { name: "host.memory_limit", stage: |_, _| host::memory_limit() },
+    gateway!(
+        "http.delay",
+        r#"{"http": {"delay": {"delay_ms": 50, "direction": "request"}, "percent": 100}}"#,
+        gateway::is_slow
+    ),
+    gateway!(
+        "http.abort",
+        r#"{"http": {"abort": {"status": 418}, "percent": 100}}"#,
+        gateway::has_odd_status
+    ),
+    gateway!(
+        "http.replace_status",
+        r#"{"http": {"replace_status": {"status": 418}, "percent": 100}}"#,
+        gateway::has_odd_status
+    ),
+    gateway!(
+        "http.truncate_body",
+        r#"{"http": {"truncate_body": {"after_bytes": 3}, "percent": 100}}"#,
+        gateway::is_cut
+    ),
+    gateway!(
+        "http.corrupt_body",
+        r#"{"http": {"corrupt_body": {"offset": 0, "direction": "response"}, "percent": 100}}"#,
+        gateway::is_corrupt
+    ),
+    gateway!(
+        "http.slow_body",
+        r#"{"http": {"slow_body": {"bytes_per_s": 1000, "direction": "response"}, "percent": 100}}"#,
+        gateway::is_slow
+    ),
+    gateway!(
+        "http.reset",
+        r#"{"http": {"reset": {"after_bytes": 3}, "percent": 100}}"#,
+        gateway::is_cut
+    ),
+    gateway!(
+        "http.upstream_failure",
+        r#"{"http": {"upstream_failure": {"failure": "refused"}, "percent": 100}}"#,
+        gateway::is_refused
+    ),
+    gateway!("http.goaway", r#"{"http": {"goaway": {}, "percent": 100}}"#, gateway::is_told_to_end),
+    gateway!(
+        "gateway.kill_worker",
+        r#"{"gateway": {"kill_worker": {"worker": 0}}}"#,
+        gateway::has_new_worker
+    ),
+    gateway!(
+        "gateway.crash_worker",
+        r#"{"gateway": {"crash_worker": {"worker": 0}}}"#,
+        gateway::has_new_worker
+    ),
+    gateway!(
+        "gateway.stall_worker",
+        r#"{"gateway": {"stall_worker": {"worker": 0}}}"#,
+        gateway::hangs
+    ),
+    gateway!(
+        "gateway.panic_exchanges",
+        r#"{"gateway": {"panic_exchanges": {"count": 1}}}"#,
+        gateway::is_refused
+    ),
+    gateway!(
+        "gateway.panic_connections",
+        r#"{"gateway": {"panic_connections": {"count": 1}}}"#,
+        gateway::is_cut
+    ),
+    gateway!(
+        "gateway.shrink_pools",
+        r#"{"gateway": {"shrink_pools": {"connections_max": 1}}}"#,
+        gateway::says_so
+    ),
+    gateway!(
+        "gateway.hold_descriptors",
+        r#"{"gateway": {"hold_descriptors": {"count": 50}}}"#,
+        gateway::has_more_files
+    ),
+    gateway!(
+        "gateway.clock_offset",
+        r#"{"gateway": {"clock_offset": {"offset_s": -100000000}}}"#,
+        gateway::has_another_date
+    ),
+    gateway!("gateway.slow_log", r#"{"gateway": {"slow_log": {"delay_ms": 5}}}"#, gateway::says_so),
+    gateway!(
+        "gateway.bad_config",
+        r#"{"gateway": {"bad_config": {"wrong": "unbindable_address"}}}"#,
+        gateway::says_so
+    ),
+    gateway!(
+        "gateway.rotate_ticket_keys",
+        r#"{"gateway": {"rotate_ticket_keys": {}}}"#,
+        gateway::says_so
+    ),
+    network!(
+        "network.partition",
+        r#"{"network": {"partition": {"direction": "both"}}}"#,
+        network::loses_all
+    ),
+    network!(
+        "network.loss",
+        r#"{"network": {"loss": {"direction": "upstream", "model": {"bernoulli": {"percent": 50}}}}}"#,
+        network::loses_some
+    ),
+    network!(
+        "network.delay",
+        r#"{"network": {"delay": {"direction": "upstream", "base_ms": 20}}}"#,
+        network::is_late
+    ),
+    network!(
+        "network.reorder",
+        r#"{"network": {"reorder": {"direction": "upstream", "percent": 50, "hold_back_ms": 10}}}"#,
+        network::overtakes
+    ),
+    network!(
+        "network.duplicate",
+        r#"{"network": {"duplicate": {"direction": "downstream", "percent": 100}}}"#,
+        network::copies
+    ),
+    network!(
+        "network.corrupt",
+        r#"{"network": {"corrupt": {"direction": "upstream", "percent": 100}}}"#,
+        network::loses_all
+    ),
+    network!(
+        "network.bandwidth",
+        r#"{"network": {"bandwidth": {"direction": "upstream", "bits_per_second": 2000000,
+            "burst_bytes": 1500, "queue_bytes": 1000000}}}"#,
+        network::is_narrow
+    ),
+    network!(
+        "network.reset",
+        r#"{"network": {"reset": {"direction": "upstream", "percent": 100}}}"#,
+        network::resets
+    ),
+    network!(
+        "network.dns",
+        r#"{"network": {"dns": {"direction": "upstream", "percent": 100, "failure": "nxdomain"}}}"#,
+        network::denies_names
+    ),
 ];
 
-/// A guardian that nobody tells anything is as idle as a process can be. It ends with us.
-fn idle() -> anyhow::Result<Child> {
-    let idle = guardian_command()?;
-    Command::new(idle.program)
-        .args(idle.arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("start a process to strike")
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-/// A child that waits for the end of its standard input, so that it ends with us.
-struct Process {
-    child: Child,
-    fault: ProcessFault,
-}
+    use bulkhead_chaos::{Fault, HttpFault};
 
-impl Process {
-    fn stage(fault: ProcessFault) -> anyhow::Result<Box<dyn Staged>> {
-        Ok(Box::new(Self { child: idle()?, fault }))
+    use super::KINDS;
+
+    /// Keys of a fault in exchanges that are no effects.
+    const CONDITIONS: [&str; 7] =
+        ["percent", "route", "cluster", "endpoint", "headers", "active_max", "control_group"];
+
+    /// What serde expects in place of a name that there is not.
+    fn expected(error: &serde_json::Error) -> Vec<String> {
+        let text = error.to_string();
+        let (_, names) = text.split_once("expected").unwrap();
+        names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     }
 
-    /// What is started again has no standard input, and so ends at once: what is looked for is that it
-    /// was started, so it is told to wait a little.
-    fn stage_restart() -> anyhow::Result<Box<dyn Staged>> {
-        let command = ["sleep", "10"].map(str::to_owned).to_vec();
-        Self::stage(ProcessFault::Restart { command })
-    }
-
-    /// From `/proc/PID/status`, where the lab reads `/proc/PID/stat`.
-    fn is_stopped(&self) -> bool {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        status.is_ok_and(|status| {
-            let state = status.lines().find_map(|line| line.strip_prefix("State:"));
-            state.is_some_and(|state| state.trim_start().starts_with(['T', 't']))
-        })
-    }
-}
-
-impl Staged for Process {
-    fn fault(&self) -> Fault {
-        Fault::Process(self.fault.clone())
-    }
-
-    fn target(&self) -> anyhow::Result<Target> {
-        process_target(self.child.id()).context("find the process to strike")
-    }
-
-    fn is_struck(&mut self, _: ChaosId) -> bool {
-        match self.fault {
-            ProcessFault::Stop => self.is_stopped(),
-            _ => matches!(self.child.try_wait(), Ok(Some(_))),
+    /// A kind that the vocabulary has and the bench does not would be left out silently.
+    #[test]
+    fn the_bench_knows_every_kind_that_can_be_declared() {
+        let odd = |family: &str| format!(r#"{{"{family}": {{"nothing": {{}}}}}}"#);
+        let families = expected(&serde_json::from_str::<Fault>(r#"{"nothing": 1}"#).unwrap_err());
+        assert!(families.len() >= 5, "{families:?}");
+        let mut declared = BTreeSet::new();
+        for family in families {
+            let names = if family == "http" {
+                expected(&serde_json::from_str::<HttpFault>(r#"{"nothing": 1}"#).unwrap_err())
+            } else {
+                expected(&serde_json::from_str::<Fault>(&odd(&family)).unwrap_err())
+            };
+            let kinds = names.iter().filter(|name| !CONDITIONS.contains(&name.as_str()));
+            declared.extend(kinds.map(|name| format!("{family}.{name}")));
         }
-    }
-
-    fn is_left_behind(&mut self, _: ChaosId) -> bool {
-        self.is_stopped()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let known: BTreeSet<String> = KINDS.iter().map(|kind| kind.name.to_owned()).collect();
+        assert_eq!(known.len(), KINDS.len(), "each is there once");
+        assert_eq!(declared, known);
     }
 }

@@ -1,111 +1,149 @@
-//! Faults that a gateway carries out, asked of it by its admin server. Each target is a gateway in this process
-//! with an origin behind it, so that both end with us.
+//! Faults that a gateway carries out, seen by a client and in `/proc`.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bulkhead_chaos::http::{AbortWith, BodyDirection, HttpEffect};
-use bulkhead_chaos::{ChaosId, Fault, FaultState, GatewayFault, HttpFault, Target};
-use bulkhead_config::Config;
-use bulkhead_control::{AdminOptions, Applied, Control, ControlOptions, Plane};
-use bulkhead_gateway::{Gateway, GatewayOptions};
-use bulkhead_message::Address;
-use bulkhead_origin::{Origin, OriginOptions};
+use bulkhead_chaos::{ChaosId, Fault, Target};
+use serde_json::Value;
 
-use super::Staged;
-use crate::plane::GatewayPlane;
+use super::{Staged, is_soon};
+use crate::bench::chaos::Lane;
+use crate::bench::chaos::lane::{Answered, GatewayProcess, PATH, ask, get};
 
-/// A status that neither gateway nor origin has for anything else.
-const ABORT_STATUS: u16 = 418;
-/// Longer than a request takes, and shorter than a bench may.
-const DELAY: Duration = Duration::from_millis(50);
 /// A gateway that has not answered for so long hangs.
 const HANG: Duration = Duration::from_millis(200);
 /// A gateway that is well answers within this time, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The one worker: what befalls it befalls every request.
-const WORKER: usize = 0;
+/// A status that neither gateway nor origin has for anything else.
+const ODD_STATUS: u16 = 418;
+/// Longer than a request takes without a fault, and shorter than with one that slows it down.
+const SLOW: Duration = Duration::from_millis(40);
+/// Descriptors that are held open.
+const FILES: usize = 40;
 
-pub(super) fn abort() -> anyhow::Result<Box<dyn Staged>> {
-    stage(Fault::Http(HttpFault::new(HttpEffect::Abort(AbortWith::Status(ABORT_STATUS)), 100.0)))
-}
-
-pub(super) fn delay() -> anyhow::Result<Box<dyn Staged>> {
-    let effect = HttpEffect::Delay { delay: DELAY, direction: BodyDirection::Request };
-    stage(Fault::Http(HttpFault::new(effect, 100.0)))
-}
-
-pub(super) fn stall_worker() -> anyhow::Result<Box<dyn Staged>> {
-    stage(Fault::Gateway(GatewayFault::StallWorker { worker: WORKER }))
-}
-
-pub(super) fn kill_worker() -> anyhow::Result<Box<dyn Staged>> {
-    stage(Fault::Gateway(GatewayFault::KillWorker { worker: WORKER }))
-}
-
-/// A gateway to strike. What is dropped first is what asks the rest.
-struct Struck {
+/// A gateway to strike.
+pub(super) struct Struck {
     fault: Fault,
-    control: Control,
-    plane: Arc<GatewayPlane>,
-    web: SocketAddr,
-    /// Of its worker, before it was struck.
+    gateway: Arc<GatewayProcess>,
+    pid: u32,
+    sees: fn(&Self, ChaosId) -> bool,
+    /// As it was before.
+    answer: Answered,
+    year: String,
     generation: u64,
-    _origin: Origin,
+    files: usize,
 }
 
-fn stage(fault: Fault) -> anyhow::Result<Box<dyn Staged>> {
-    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let origin = Origin::start(OriginOptions { address: anywhere, ..OriginOptions::default() })
-        .context("start an origin")?;
-    let config = Config::quick(anywhere, &format!("http://{}", origin.addr()), Some(1))?;
-    let gateway = Gateway::start(config.clone(), GatewayOptions::default())
-        .context("start a gateway to strike")?;
-    let web = gateway.addresses().into_iter().find_map(|(_, address)| match address {
-        Address::Inet(address) => Some(address),
-        Address::Unix(_) => None,
-    });
-    let no_upgrade = || Err("a gateway of a bench is not upgraded".to_owned());
-    let plane = Arc::new(GatewayPlane::new(gateway, Some(1), no_upgrade));
-    let admin = AdminOptions { address: anywhere, faults: true, readiness_clusters: Vec::new() };
-    let options = ControlOptions { admin: Some(admin), ..ControlOptions::default() };
-    let applied = Applied {
-        config,
-        revision: 1,
-        warnings: Vec::new(),
-        origin: "bench".to_owned(),
-        source: None,
-    };
-    let control = Control::start(options, applied, Arc::<GatewayPlane>::clone(&plane), |_| ())
-        .context("start its admin server")?;
-    let web = web.context("the gateway listens nowhere")?;
-    let generation = generation(&plane).context("the gateway has no worker")?;
-    Ok(Box::new(Struck { fault, control, plane, web, generation, _origin: origin }))
+pub(super) fn stage(
+    lane: &Lane,
+    fault: &str,
+    sees: fn(&Struck, ChaosId) -> bool,
+) -> anyhow::Result<Box<dyn Staged>> {
+    let fault: Fault = serde_json::from_str(fault).context("read a fault")?;
+    let gateway = Arc::clone(&lane.gateway);
+    let answer = get(gateway.web, PATH, PATIENCE).context("ask the gateway")?;
+    if answer.status != 200 || !answer.is_whole {
+        bail!("the gateway is not well before it is struck: {}", answer.head);
+    }
+    let pid = gateway.pid();
+    // One that is killed meanwhile is no measure of what it will be.
+    let year = year(&gateway).context("the gateway does not tell its date")?;
+    let generation = generation(&gateway).context("the gateway does not tell its workers")?;
+    let files = files(pid);
+    Ok(Box::new(Struck { fault, gateway, pid, sees, answer, year, generation, files }))
 }
 
-/// Of the worker, as the data plane itself says it.
-fn generation(plane: &GatewayPlane) -> Option<u64> {
-    plane.workers().first().map(|worker| worker.generation)
+fn files(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+fn ask_admin(gateway: &GatewayProcess, path: &str) -> Option<Value> {
+    let answer = get(gateway.admin, path, PATIENCE).ok()?;
+    serde_json::from_slice(&answer.body).ok()
+}
+
+/// Of its one worker.
+fn generation(gateway: &GatewayProcess) -> Option<u64> {
+    ask_admin(gateway, "/workers")?["workers"][0]["generation"].as_u64()
+}
+
+/// Of the gateway's clock, which it tells with what it answers by itself: here that it is no forward proxy.
+fn year(gateway: &GatewayProcess) -> Option<String> {
+    let answer =
+        ask(gateway.web, "CONNECT bench:1 HTTP/1.1\r\nhost: bench:1\r\n\r\n", PATIENCE).ok()?;
+    answer.field("date")?.get(12..16).map(str::to_owned)
+}
+
+/// What a client gets at present; nothing if the connection was broken before anything came.
+fn now(struck: &Struck) -> Option<Answered> {
+    get(struck.gateway.web, PATH, PATIENCE).ok()
+}
+
+pub(super) fn is_slow(struck: &Struck, _: ChaosId) -> bool {
+    now(struck).is_some_and(|it| it.is_whole && it.took >= SLOW)
+}
+
+pub(super) fn has_odd_status(struck: &Struck, _: ChaosId) -> bool {
+    now(struck).is_some_and(|it| it.status == ODD_STATUS)
+}
+
+/// The answer is not whole, or there is none.
+pub(super) fn is_cut(struck: &Struck, _: ChaosId) -> bool {
+    now(struck).is_none_or(|it| !it.is_whole)
+}
+
+pub(super) fn is_corrupt(struck: &Struck, _: ChaosId) -> bool {
+    now(struck).is_some_and(|it| it.is_whole && it.body != struck.answer.body)
+}
+
+pub(super) fn is_refused(struck: &Struck, _: ChaosId) -> bool {
+    now(struck).is_some_and(|it| it.status >= 500)
+}
+
+pub(super) fn is_told_to_end(struck: &Struck, _: ChaosId) -> bool {
+    now(struck).is_some_and(|it| it.field("connection") == Some("close"))
+}
+
+pub(super) fn has_new_worker(struck: &Struck, _: ChaosId) -> bool {
+    generation(&struck.gateway) > Some(struck.generation)
+}
+
+pub(super) fn hangs(struck: &Struck, _: ChaosId) -> bool {
+    get(struck.gateway.web, PATH, HANG).is_err()
+}
+
+pub(super) fn has_more_files(struck: &Struck, _: ChaosId) -> bool {
+    files(struck.pid) >= struck.files + FILES
+}
+
+/// The offset is of years.
+pub(super) fn has_another_date(struck: &Struck, _: ChaosId) -> bool {
+    year(&struck.gateway).is_some_and(|year| year != struck.year)
+}
+
+/// Of what no client can see, the gateway's own word, which is not the lab's: it is in force, or was done.
+pub(super) fn says_so(struck: &Struck, id: ChaosId) -> bool {
+    let fault = ask_admin(&struck.gateway, &format!("/faults/{id}"));
+    fault.is_some_and(|it| it["state"] == "active" || it["state"] == "done")
 }
 
 impl Struck {
-    /// The status of a request through the gateway; `None`: there was no answer in time.
-    fn ask(&self, patience: Duration) -> Option<u16> {
-        let ask = || -> anyhow::Result<u16> {
-            let mut stream = TcpStream::connect_timeout(&self.web, patience)?;
-            stream.set_read_timeout(Some(patience))?;
-            stream.write_all(b"GET /api/v1/7/feed HTTP/1.1\r\nhost: bench\r\n\r\n")?;
-            let mut line = [0; 12];
-            stream.read_exact(&mut line)?;
-            let Some(status) = line.strip_prefix(b"HTTP/1.1 ") else {
-                bail!("no response of HTTP/1.1");
-            };
-            Ok(std::str::from_utf8(status)?.parse()?)
-        };
-        ask().ok()
+    /// It does everything as before, and has no fault in force.
+    fn is_well(&self) -> bool {
+        let Some(answer) = now(self) else { return false };
+        let is_as_before = answer.status == 200
+            && answer.is_whole
+            && answer.body == self.answer.body
+            && answer.field("connection") == self.answer.field("connection")
+            && year(&self.gateway).as_ref() == Some(&self.year);
+        let faults = ask_admin(&self.gateway, "/faults");
+        let has_none = faults.is_some_and(|it| {
+            it["faults"].as_array().is_some_and(|it| it.iter().all(|it| it["state"] != "active"))
+        });
+        let few_files = files(self.pid) < self.files + FILES;
+        is_as_before && has_none && few_files
     }
 }
 
@@ -115,26 +153,14 @@ impl Staged for Struck {
     }
 
     fn target(&self) -> anyhow::Result<Target> {
-        let admin = self.control.admin_address().context("the gateway has no admin server")?;
-        Ok(Target::Gateway { admin })
+        Ok(Target::Gateway { admin: self.gateway.admin })
     }
 
-    /// By what a client sees, and the worker's generation in the data plane itself.
-    fn is_struck(&mut self, _: ChaosId) -> bool {
-        match &self.fault {
-            Fault::Http(HttpFault { effect: HttpEffect::Delay { delay, .. }, .. }) => {
-                let started = Instant::now();
-                self.ask(PATIENCE).is_some() && started.elapsed() >= *delay
-            }
-            Fault::Http(_) => self.ask(PATIENCE) == Some(ABORT_STATUS),
-            Fault::Gateway(GatewayFault::StallWorker { .. }) => self.ask(HANG).is_none(),
-            _ => generation(&self.plane) > Some(self.generation),
-        }
+    fn is_struck(&mut self, id: ChaosId) -> bool {
+        (self.sees)(self, id)
     }
 
-    /// By what a client sees, and the faults that the data plane itself has in force.
     fn is_left_behind(&mut self, _: ChaosId) -> bool {
-        let in_force = self.plane.faults().iter().any(|fault| fault.state == FaultState::Active);
-        in_force || self.ask(PATIENCE) != Some(200)
+        !is_soon(|| self.is_well())
     }
 }

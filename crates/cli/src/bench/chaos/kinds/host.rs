@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -12,7 +11,9 @@ use bulkhead_chaos::{Amount, ChaosId, Fault, HostFault, Target};
 use bulkhead_lab::process_target;
 use rustix::fs::statvfs;
 
-use super::{Staged, idle};
+use super::process::idle;
+use super::{Staged, is_soon};
+use crate::bench::chaos::Ended;
 
 const MEMORY_BYTES: u64 = 8 << 20;
 const DISK_BYTES: u64 = 8 << 20;
@@ -101,7 +102,8 @@ impl Staged for Load {
     }
 
     fn is_struck(&mut self, id: ChaosId) -> bool {
-        carriers(id).into_iter().any(self.mark)
+        // Its threads may be about to begin.
+        is_soon(|| carriers(id).into_iter().any(self.mark))
     }
 
     fn is_left_behind(&mut self, id: ChaosId) -> bool {
@@ -112,7 +114,7 @@ impl Staged for Load {
 /// A process of our own of which a limit is lowered.
 struct Limited {
     fault: HostFault,
-    victim: Child,
+    victim: Ended,
     /// Where the limit is read, and how.
     file: PathBuf,
     read: fn(&str) -> Option<u64>,
@@ -122,7 +124,7 @@ struct Limited {
 
 pub(super) fn descriptors() -> anyhow::Result<Box<dyn Staged>> {
     let victim = idle()?;
-    let file = format!("/proc/{}/limits", victim.id()).into();
+    let file = format!("/proc/{}/limits", victim.0.id()).into();
     let fault = HostFault::Descriptors { limit: DESCRIPTORS };
     Ok(Box::new(Limited::new(fault, victim, file, open_files, None)))
 }
@@ -130,7 +132,7 @@ pub(super) fn descriptors() -> anyhow::Result<Box<dyn Staged>> {
 /// Where no control group can be made, the victim is in one that the lab refuses: not feasible.
 pub(super) fn memory_limit() -> anyhow::Result<Box<dyn Staged>> {
     let victim = idle()?;
-    let name = format!("bulkhead-bench-{}", victim.id());
+    let name = format!("bulkhead-bench-{}-{}", std::process::id(), victim.0.id());
     let roots = [("memory", "memory.limit_in_bytes"), ("", "memory.max")];
     let mut made = roots.into_iter().filter_map(|(root, file)| {
         let group = Path::new("/sys/fs/cgroup").join(root).join(&name);
@@ -145,7 +147,7 @@ pub(super) fn memory_limit() -> anyhow::Result<Box<dyn Staged>> {
     let Some((group, file)) = made.next() else {
         return Ok(Box::new(Limited::new(fault, victim, PathBuf::new(), number, None)));
     };
-    let pid = victim.id().to_string();
+    let pid = victim.0.id().to_string();
     let limited = Limited::new(fault, victim, group.join(file), number, Some(group.clone()));
     fs::write(group.join("cgroup.procs"), pid).context("move a process into a control group")?;
     Ok(Box::new(limited))
@@ -164,7 +166,7 @@ fn number(text: &str) -> Option<u64> {
 impl Limited {
     fn new(
         fault: HostFault,
-        victim: Child,
+        victim: Ended,
         file: PathBuf,
         read: fn(&str) -> Option<u64>,
         group: Option<PathBuf>,
@@ -185,7 +187,7 @@ impl Staged for Limited {
     }
 
     fn target(&self) -> anyhow::Result<Target> {
-        process_target(self.victim.id()).context("find the process to strike")
+        process_target(self.victim.0.id()).context("find the process to strike")
     }
 
     fn is_struck(&mut self, _: ChaosId) -> bool {
@@ -200,8 +202,8 @@ impl Staged for Limited {
 
 impl Drop for Limited {
     fn drop(&mut self) {
-        let _ = self.victim.kill();
-        let _ = self.victim.wait();
+        let _ = self.victim.0.kill();
+        let _ = self.victim.0.wait();
         let Some(group) = &self.group else { return };
         for _ in 0..REMOVALS_MAX {
             if fs::remove_dir(group).is_ok() {

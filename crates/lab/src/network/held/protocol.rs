@@ -1,0 +1,117 @@
+//! What a lab and the process that holds a link say to each other: lines of JSON.
+
+use std::io::{self, BufRead, Read as _};
+use std::time::Duration;
+
+use bulkhead_chaos::{Call, Order};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::LinkPlace;
+use crate::{Evidence, Handle, InjectError, Refusal};
+
+/// Bytes of a line towards the holder. The kernel takes so many at once or none of them
+/// (`PIPE_BUF`, pipe(7)), so that the lab need not wait for a holder that does not read.
+pub(super) const ASK_BYTES_MAX: usize = 4_096;
+/// Bytes of a line that is read.
+pub(in crate::network) const LINE_BYTES_MAX: u64 = 1 << 20;
+
+/// The first line: which link is to be made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::network) struct Make {
+    pub(in crate::network) name: String,
+    pub(in crate::network) subnet: u8,
+    pub(in crate::network) congestion_control: Option<String>,
+}
+
+/// The answer to it: where the link is, or why there is none.
+pub(in crate::network) type Made = Result<LinkPlace, String>;
+
+/// Every further line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::network) struct Ask {
+    pub(in crate::network) number: u64,
+    pub(in crate::network) want: Want,
+    /// Until the answer is of no use any more.
+    pub(in crate::network) left: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::network) enum Want {
+    /// A step of the injector for links.
+    Call {
+        call: Call,
+        order: Box<Order>,
+        handle: Handle,
+        /// The time of day, since 1970.
+        unix: Duration,
+    },
+    /// What the link has counted.
+    Counts,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::network) struct Reply {
+    pub(in crate::network) number: u64,
+    pub(in crate::network) outcome: Outcome,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::network) enum Outcome {
+    Prepared(Result<Handle, Refusal>),
+    Done(Result<(), InjectError>),
+    Seen(Result<Evidence, InjectError>),
+    Counts(Result<Value, String>),
+}
+
+/// The next line; nothing at the end.
+pub(in crate::network) fn read<T: DeserializeOwned>(
+    input: &mut impl BufRead,
+    bytes_max: u64,
+) -> io::Result<Option<T>> {
+    let mut line = Vec::new();
+    input.by_ref().take(bytes_max).read_until(b'\n', &mut line)?;
+    if line.last() != Some(&b'\n') {
+        return if line.is_empty() { Ok(None) } else { Err(io::ErrorKind::InvalidData.into()) };
+    }
+    Ok(Some(serde_json::from_slice(&line)?))
+}
+
+/// As a line.
+pub(in crate::network) fn line(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LINE_BYTES_MAX, Outcome, Reply, line, read};
+    use crate::InjectError;
+
+    #[test]
+    fn what_is_said_is_heard() {
+        let error = InjectError::Unknown("late".to_owned());
+        let reply = Reply { number: 7, outcome: Outcome::Done(Err(error.clone())) };
+        let mut said = line(&reply).unwrap();
+        said.extend(line(&Reply { number: 8, outcome: Outcome::Done(Ok(())) }).unwrap());
+        let mut input = said.as_slice();
+        let heard: Reply = read(&mut input, LINE_BYTES_MAX).unwrap().unwrap();
+        assert!(
+            matches!(heard, Reply { number: 7, outcome: Outcome::Done(Err(it)) } if it == error)
+        );
+        let heard: Reply = read(&mut input, LINE_BYTES_MAX).unwrap().unwrap();
+        assert!(matches!(heard, Reply { number: 8, outcome: Outcome::Done(Ok(())) }));
+        assert!(read::<Reply>(&mut input, LINE_BYTES_MAX).unwrap().is_none());
+    }
+
+    #[test]
+    fn half_a_line_and_one_too_long_are_errors() {
+        let said = line(&Reply { number: 7, outcome: Outcome::Done(Ok(())) }).unwrap();
+        let mut half = &said[..said.len() - 1];
+        assert!(read::<Reply>(&mut half, LINE_BYTES_MAX).is_err());
+        assert!(read::<Reply>(&mut said.as_slice(), 10).is_err());
+        assert!(read::<Reply>(&mut b"{}\n".as_slice(), 10).is_err());
+    }
+}
