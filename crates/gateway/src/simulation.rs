@@ -14,7 +14,6 @@
 mod client;
 mod drip;
 mod faults;
-mod path;
 mod pattern;
 mod tests;
 mod upstream;
