@@ -33,9 +33,10 @@ pub use gateway::GatewayInjector;
 pub use host::{HostInjector, carry};
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 pub use network::{
-    Bpf, Carrier, CommandError, End, EndPlace, HELD_LINKS_MAX, HeldLink, HeldLinks, InterfaceInjector,
-    LINK_MTU, LaneReport, Link, LinkError, LinkInjector, LinkKind, LinkOptions, LinkPlace, LinkReport,
-    LinkRequest, Links, MakeLinkError, Namespace, NetworkError, NetworkInjector, Nftables, hold_link,
+    Bpf, Carrier, CommandError, End, EndPlace, HELD_LINKS_MAX, HeldLink, HeldLinks,
+    InterfaceInjector, LINK_MTU, LaneReport, Link, LinkError, LinkInjector, LinkKind, LinkOptions,
+    LinkPlace, LinkReport, LinkRequest, Links, MakeLinkError, Namespace, NetworkError,
+    NetworkInjector, Nftables, hold_link,
 };
 pub use process::{
     GuardianCommand, KillProcess, RestartProcess, StopProcess, guard, process_target,

@@ -171,6 +171,8 @@ fn the_lab_is_measured_while_parts_are_killed() {
     let output = bulkhead()
         .args(["bench", "chaos", "--injections", "114", "--kills", "8", "--json"])
         .arg(&file)
+        // Where something went wrong it leaves its journal.
+        .env("TMPDIR", scratch.path())
         .output()
         .unwrap();
     let text = fs::read_to_string(&file).unwrap_or_else(|_| panic!("{output:?}"));

@@ -77,6 +77,10 @@ impl Injector for HeldLinkInjector {
         matches!(fault, Fault::Network(_))
     }
 
+    fn reaches(&self, target: &Target) -> bool {
+        matches!(target, Target::Link { .. })
+    }
+
     fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal> {
         let Some(holder) = self.named(order) else {
             return Err(Refusal::new(
