@@ -61,8 +61,11 @@ pub fn hold_link() -> io::Result<()> {
 
 fn join(make: &Make) -> Result<Link, NetworkError> {
     let [client, server] = [Arc::new(Namespace::new()?), Arc::new(Namespace::new()?)];
-    let options =
-        LinkOptions { subnet: make.subnet, congestion_control: make.congestion_control.clone() };
+    let options = LinkOptions {
+        subnet: make.subnet,
+        congestion_control: make.congestion_control.clone(),
+        ..LinkOptions::default()
+    };
     Link::between(&make.name, &client, &server, &options)
 }
 

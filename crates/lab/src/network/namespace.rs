@@ -103,11 +103,6 @@ impl Namespace {
         Ok(())
     }
 
-    /// Where other processes find it, as long as this value is held.
-    pub fn path(&self) -> PathBuf {
-        format!("/proc/{}/fd/{}", std::process::id(), self.descriptor.as_raw_fd()).into()
-    }
-
     /// The congestion control that TCP sockets in it begin with.
     ///
     /// # Errors
