@@ -1,19 +1,23 @@
 //! The process that holds a link: makes it, and does to it what the lab says in lines on standard
 //! input. The link lasts as long as this process.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufReader, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::Call;
+use bulkhead_chaos::{Call, ChaosId};
 use serde_json::{Value, json};
 
 use super::held::{Ask, LINE_BYTES_MAX, LinkPlace, Made, Make, Outcome, Reply, Want, line, read};
 use super::{
     CommandError, LaneReport, Link, LinkInjector, LinkOptions, Links, Namespace, NetworkError,
 };
-use crate::{Injector as _, Surroundings};
+use crate::{InjectError, Injector as _, Surroundings};
+
+/// Injections that are remembered as taken back.
+const TAKEN_BACK_MAX: usize = 10_000;
 
 /// What a process that a lab has started to hold a link does: returns when the lab has closed
 /// standard input. Whoever calls it ends then, and the link with it.
@@ -30,33 +34,81 @@ pub fn hold_link() -> io::Result<()> {
     say(&Made::Ok(LinkPlace::of(&link)))?;
     let links = Links::default();
     links.add(&link);
-    let injector = LinkInjector::new(links);
+    let held = Arc::new(Held {
+        link,
+        injector: LinkInjector::new(links),
+        taken_back: TakenBack::default(),
+    });
     // The lab has so many calls out at a time, and no more.
     while let Some(Ask { number, want, left }) = read(&mut input, LINE_BYTES_MAX)? {
-        let deadline = Instant::now() + left;
-        let (injector, link) = (injector.clone(), Arc::clone(&link));
-        let answer = move || {
-            let outcome = match want {
-                Want::Counts => Outcome::Counts(count(&link, deadline)),
-                Want::Call { call, order, handle, unix } => {
-                    let around = Surroundings { deadline, unix };
-                    match call {
-                        Call::Prepare => Outcome::Prepared(injector.prepare(&order, around)),
-                        Call::Inject => Outcome::Done(injector.inject(&order, &handle, around)),
-                        Call::Verify => Outcome::Seen(injector.verify(&order, &handle, around)),
-                        Call::Revert => Outcome::Done(injector.revert(&order, &handle, around)),
-                        Call::VerifyReverted => {
-                            Outcome::Seen(injector.verify_reverted(&order, &handle, around))
-                        }
-                    }
-                }
-            };
-            // Without a lab there is nobody to be told.
-            let _ = say(&Reply { number, outcome });
-        };
+        let (held, deadline) = (Arc::clone(&held), Instant::now() + left);
+        // Without a lab there is nobody to be told.
+        let answer = move || _ = say(&Reply { number, outcome: held.carry_out(want, deadline) });
         thread::Builder::new().name("link-call".to_owned()).spawn(answer)?;
     }
     Ok(())
+}
+
+/// What this process holds.
+struct Held {
+    link: Arc<Link>,
+    injector: LinkInjector,
+    taken_back: TakenBack,
+}
+
+impl Held {
+    fn carry_out(&self, want: Want, deadline: Instant) -> Outcome {
+        let Want::Call { call, order, unix } = want else {
+            return Outcome::Counts(count(&self.link, deadline));
+        };
+        let (injector, around) = (&self.injector, Surroundings { deadline, unix });
+        // It is of use only to those who do not have the link.
+        let handle = Value::Null;
+        match call {
+            Call::Prepare => Outcome::Prepared(injector.prepare(&order, around)),
+            Call::Inject => {
+                let inject = || injector.inject(&order, &handle, around);
+                let late = || InjectError::Permanent("it was taken back before it came".to_owned());
+                Outcome::Done(
+                    self.taken_back.unless(order.id, inject).unwrap_or_else(|| Err(late())),
+                )
+            }
+            Call::Verify => Outcome::Seen(injector.verify(&order, &handle, around)),
+            Call::Revert => {
+                self.taken_back.add(order.id);
+                Outcome::Done(injector.revert(&order, &handle, around))
+            }
+            Call::VerifyReverted => {
+                Outcome::Seen(injector.verify_reverted(&order, &handle, around))
+            }
+        }
+    }
+}
+
+/// Injections that were to be taken back. The lab does not wait for an answer for ever: an order to inject
+/// that this process gets to only later must not be carried out any more.
+#[derive(Default)]
+struct TakenBack(Mutex<BTreeSet<ChaosId>>);
+
+impl TakenBack {
+    fn ids(&self) -> MutexGuard<'_, BTreeSet<ChaosId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, id: ChaosId) {
+        let mut ids = self.ids();
+        ids.insert(id);
+        // Ids ascend with time.
+        while ids.len() > TAKEN_BACK_MAX {
+            ids.pop_first();
+        }
+    }
+
+    /// Acts unless it was taken back, which it is not meanwhile.
+    fn unless<T>(&self, id: ChaosId, act: impl FnOnce() -> T) -> Option<T> {
+        let ids = self.ids();
+        (!ids.contains(&id)).then(act)
+    }
 }
 
 fn join(make: &Make) -> Result<Link, NetworkError> {
@@ -98,4 +150,30 @@ fn lane(report: &LaneReport) -> Value {
         "corrupted": counts.corrupted, "reordered": counts.reordered, "replied": counts.replied,
         "waiting": report.held, "faults": report.faults.len(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bulkhead_chaos::{ChaosId, Random};
+
+    use super::{TAKEN_BACK_MAX, TakenBack};
+
+    #[test]
+    fn what_was_taken_back_does_not_come_any_more() {
+        let (taken_back, mut random) = (TakenBack::default(), Random::new(1));
+        let mut id = |ms| ChaosId::new(Duration::from_millis(ms), &mut random);
+        let (first, second) = (id(1), id(2));
+        assert_eq!(taken_back.unless(first, || 7), Some(7));
+        taken_back.add(first);
+        assert_eq!(taken_back.unless(first, || 7), None);
+        assert_eq!(taken_back.unless(second, || 7), Some(7));
+        // The oldest are forgotten.
+        for ms in 0..TAKEN_BACK_MAX as u64 {
+            taken_back.add(id(3 + ms));
+        }
+        assert_eq!(taken_back.ids().len(), TAKEN_BACK_MAX);
+        assert_eq!(taken_back.unless(first, || 7), Some(7));
+    }
 }

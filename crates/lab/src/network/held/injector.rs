@@ -38,11 +38,10 @@ fn ask(
     holder: &Holder,
     call: Call,
     order: &Order,
-    handle: &Handle,
     around: Surroundings,
 ) -> Result<Outcome, AskError> {
-    let (order, handle) = (Box::new(order.clone()), handle.clone());
-    holder.ask(Want::Call { call, order, handle, unix: around.unix }, around.deadline)
+    let order = Box::new(order.clone());
+    holder.ask(Want::Call { call, order, unix: around.unix }, around.deadline)
 }
 
 fn done(outcome: Outcome) -> Result<(), InjectError> {
@@ -85,7 +84,7 @@ impl Injector for HeldLinkInjector {
                 "make it with `bulkhead chaos link add NAME`",
             ));
         };
-        match ask(&holder, Call::Prepare, order, &Handle::Null, around) {
+        match ask(&holder, Call::Prepare, order, around) {
             Ok(Outcome::Prepared(prepared)) => prepared,
             Ok(_) => Err(Refusal::new(odd().to_string(), "make the link anew")),
             Err(error) => Err(Refusal::new(
@@ -102,7 +101,7 @@ impl Injector for HeldLinkInjector {
         around: Surroundings,
     ) -> Result<(), InjectError> {
         match self.prepared(order, handle) {
-            Some(holder) => done(ask(&holder, Call::Inject, order, handle, around)?),
+            Some(holder) => done(ask(&holder, Call::Inject, order, around)?),
             None => Err(AskError::Gone.into()),
         }
     }
@@ -114,7 +113,7 @@ impl Injector for HeldLinkInjector {
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         match self.prepared(order, handle) {
-            Some(holder) => seen(ask(&holder, Call::Verify, order, handle, around)?),
+            Some(holder) => seen(ask(&holder, Call::Verify, order, around)?),
             None => Ok(Evidence { holds: false, seen: AskError::Gone.to_string() }),
         }
     }
@@ -126,7 +125,7 @@ impl Injector for HeldLinkInjector {
         around: Surroundings,
     ) -> Result<(), InjectError> {
         let Some(holder) = self.prepared(order, handle) else { return gone(handle).map(|_| ()) };
-        match ask(&holder, Call::Revert, order, handle, around) {
+        match ask(&holder, Call::Revert, order, around) {
             Err(AskError::Gone) => Ok(()),
             answer => done(answer?),
         }
@@ -139,7 +138,7 @@ impl Injector for HeldLinkInjector {
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         let Some(holder) = self.prepared(order, handle) else { return gone(handle) };
-        match ask(&holder, Call::VerifyReverted, order, handle, around) {
+        match ask(&holder, Call::VerifyReverted, order, around) {
             Err(AskError::Gone) => gone(handle),
             answer => seen(answer?),
         }

@@ -43,7 +43,6 @@ pub(in crate::network) enum Want {
     Call {
         call: Call,
         order: Box<Order>,
-        handle: Handle,
         /// The time of day, since 1970.
         unix: Duration,
     },
