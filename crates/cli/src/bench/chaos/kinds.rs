@@ -169,6 +169,16 @@ pub(super) const KINDS: &[Kind] = &[
         r#"{"gateway": {"rotate_ticket_keys": {}}}"#,
         gateway::says_so
     ),
+    gateway!(
+        "gateway.rotate_jwt_keys",
+        r#"{"gateway": {"rotate_jwt_keys": {}}}"#,
+        gateway::says_so
+    ),
+    gateway!(
+        "gateway.expire_certificates",
+        r#"{"gateway": {"expire_certificates": {}}}"#,
+        gateway::says_so
+    ),
     network!(
         "network.partition",
         r#"{"network": {"partition": {"direction": "both"}}}"#,

@@ -70,7 +70,10 @@ fn what_was_done_is_told_with_its_times() {
     ] {
         let told = &injections[place];
         assert_eq!(told["state"], state);
-        assert_eq!(told["kind"], ["network.loss", "gateway.slow_log", "gateway.kill_worker"][place]);
+        assert_eq!(
+            told["kind"],
+            ["network.loss", "gateway.slow_log", "gateway.kill_worker"][place]
+        );
         assert_eq!((&told["since"], &told["until"]), (&json!(since), &json!(until)), "{place}");
         assert_eq!(journal["run"][place]["status"], "succeeded");
     }
