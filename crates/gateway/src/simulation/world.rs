@@ -10,6 +10,7 @@ use std::time::Duration;
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Listener, PathMatch, Protocol, Route, RouteMatch,
+    RouteTimeouts,
 };
 use bulkhead_message::UnixName;
 use bulkhead_upstream::Rng;
@@ -335,6 +336,9 @@ fn configuration(name: &str, workers: usize, extra: usize) -> Config {
     };
     let route = |id: &str, prefix: String, to: &str| Route {
         matches: vec![RouteMatch { path: PathMatch::Prefix(prefix), ..RouteMatch::default() }],
+        // Small windows and late pieces may take longer than a client would wait; that it ends is for the
+        // phase of liveness to see.
+        timeouts: RouteTimeouts { request: None, ..RouteTimeouts::default() },
         ..Route::new(id, vec![Backend::new(to, 1)])
     };
     let more =
