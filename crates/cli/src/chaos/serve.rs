@@ -69,7 +69,7 @@ pub(super) struct ServeArgs {
     /// How changes of state are logged to standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Plain)]
     log_format: LogFormat,
-    /// Also tell every change of state to a receiver of OTLP/HTTP logs, as http://HOST[:PORT][/PATH]
+    /// Also tell every change of state to a receiver of OTLP/HTTP logs, such as `http://127.0.0.1:4318/v1/logs`
     /// [default path: /v1/logs]
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
