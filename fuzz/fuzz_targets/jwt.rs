@@ -35,6 +35,7 @@ fn filter() -> &'static JwtFilter {
         ]
         .map(|(algorithm, keys)| {
             let spec = JwtProviderSpec {
+                name: "fuzzed".to_owned(),
                 issuer: None,
                 audiences: Vec::new(),
                 algorithms: vec![algorithm],
@@ -63,6 +64,7 @@ fuzz_target!(|data: &[u8]| {
             secure: false,
             caches: &mut caches,
             matched_prefix_len: None,
+            key_rotations: &[],
         });
         assert!(passed.is_err(), "nobody has signed this");
         assert!(request.fields.get_named(b"x-user").is_none());
