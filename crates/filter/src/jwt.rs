@@ -78,7 +78,11 @@ impl JwtFilter {
         let parsed = Parsed::parse(token)?;
         let mut reason = Reason::Algorithm;
         for provider in &self.providers {
-            match provider.verify(&parsed, now_s, has_other_keys(provider, rotations)) {
+            let rotation = rotation_of(provider, rotations);
+            if let Some(rotation) = rotation {
+                rotation.hit();
+            }
+            match provider.verify(&parsed, now_s, rotation.is_some()) {
                 Ok(times) => {
                     let headers = self.claims.render(&parsed.claims);
                     return Ok((provider, Verified { times, headers }));
@@ -102,7 +106,7 @@ impl JwtFilter {
             .then(|| cache.hash(bytes, &self.claims));
         if let Some(hash) = hash {
             for provider in &self.providers {
-                if !has_other_keys(provider, rotations)
+                if rotation_of(provider, rotations).is_none()
                     && let Some(verified) = cache.get(provider, hash, bytes, &self.claims)
                 {
                     verified.times.check(now_s, provider.skew_s())?;
@@ -122,9 +126,12 @@ impl JwtFilter {
     }
 }
 
-/// Whether the issuer's keys were replaced by others.
-fn has_other_keys(provider: &JwtProvider, rotations: &[Arc<KeyRotation>]) -> bool {
-    rotations.iter().any(|rotation| rotation.strikes(provider.name()))
+/// What has replaced the issuer's keys by others, if anything has.
+fn rotation_of<'a>(
+    provider: &JwtProvider,
+    rotations: &'a [Arc<KeyRotation>],
+) -> Option<&'a KeyRotation> {
+    rotations.iter().map(|rotation| &**rotation).find(|rotation| rotation.strikes(provider.name()))
 }
 
 impl Filter for JwtFilter {

@@ -40,11 +40,12 @@ impl KeyRotation {
 
     /// Whether the keys of this issuer are others now.
     pub(super) fn strikes(&self, provider: &str) -> bool {
-        let strikes = !self.ended.load(Ordering::Relaxed)
-            && self.provider.as_deref().is_none_or(|name| name == provider);
-        if strikes {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-        }
-        strikes
+        !self.ended.load(Ordering::Relaxed)
+            && self.provider.as_deref().is_none_or(|name| name == provider)
+    }
+
+    /// A token of the old keys was refused.
+    pub(super) fn hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
     }
 }
