@@ -82,6 +82,9 @@ impl Worker {
 
     /// Gives connections that rest to whoever has least. How many there were.
     fn give(&mut self, keys: &[Key]) -> usize {
+        if keys.is_empty() {
+            return 0;
+        }
         let siblings = self.shared.siblings(self.slot.index);
         let Some(heir) = siblings.iter().min_by_key(|slot| load(slot)) else { return 0 };
         let parcels = self.pack_up(keys);
