@@ -203,7 +203,6 @@ impl<M: Mechanism> Injector for InterfaceInjector<M> {
     }
 
     fn inject(&self, order: &Order, _: &Handle, around: Surroundings) -> Result<(), InjectError> {
-        let permanent = |refusal: Refusal| InjectError::Permanent(refusal.to_string());
         if self.held().get(&order.id).is_some_and(|held| held.holding.is_some()) {
             return Ok(());
         }
@@ -248,9 +247,7 @@ impl<M: Mechanism> Injector for InterfaceInjector<M> {
         let holding = self.held().get_mut(&order.id).and_then(|held| held.holding.take());
         let Some(holding) = holding else { return self.nobody_holds(handle) };
         let unknown = |error: NetworkError| InjectError::Unknown(error.told());
-        let (mut plan, _) = self
-            .plan(order, around.unix)
-            .map_err(|refusal| InjectError::Permanent(refusal.to_string()))?;
+        let (mut plan, _) = self.plan(order, around.unix).map_err(permanent)?;
         let place = self.place_of(order.id).ok_or_else(|| {
             InjectError::Unknown("it is being taken back by another call".to_owned())
         })?;
@@ -291,4 +288,9 @@ fn told(strike: &Strike) -> String {
         law => format!("{:.4} %", 100.0 * law.mean()),
     };
     format!("ingress: {}: lose {share}", strike.packets)
+}
+
+/// What was refused when it was permitted already stays refused.
+fn permanent(refusal: Refusal) -> InjectError {
+    InjectError::Permanent(refusal.to_string())
 }

@@ -6,7 +6,7 @@ use bulkhead_chaos::{Expectation, Impairment, Order, Strike, Target};
 
 use super::super::loopback::Probes;
 use super::super::{Count, Mechanism, Sight, StrikePlan};
-use super::InterfaceInjector;
+use super::{InterfaceInjector, permanent};
 use crate::network::{interface, maker};
 use crate::{Evidence, Handle, InjectError, Surroundings};
 
@@ -30,9 +30,7 @@ impl<M: Mechanism> InterfaceInjector<M> {
         let Some(place) = self.find_place(order, handle) else {
             return Ok(no(format!("{name}: the network namespace is gone")));
         };
-        let (mut plan, _) = self
-            .plan(order, around.unix)
-            .map_err(|refusal| InjectError::Permanent(refusal.to_string()))?;
+        let (mut plan, _) = self.plan(order, around.unix).map_err(permanent)?;
         let loopback = matches!(&order.target, Target::Interface(it) if it.is_loopback());
         place
             .run(|| {
@@ -114,9 +112,7 @@ impl<M: Mechanism> InterfaceInjector<M> {
             let seen = format!("{name}: its namespace is gone, and so is the process that held it");
             return Ok(Evidence { holds: true, seen });
         };
-        let (mut plan, _) = self
-            .plan(order, around.unix)
-            .map_err(|refusal| InjectError::Permanent(refusal.to_string()))?;
+        let (mut plan, _) = self.plan(order, around.unix).map_err(permanent)?;
         let sight = place
             .run(|| {
                 // An interface that is gone has taken everything with it that was at it.
