@@ -29,6 +29,15 @@ fn rule(declared: Value) -> FaultRule {
     FaultRule { seed: 7, ..FaultRule::new(Fault::Http(fault), MINUTE) }
 }
 
+#[track_caller]
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < PATIENCE, "{what}");
+        std::thread::yield_now();
+    }
+}
+
 /// Puts a fault in force at all workers.
 #[track_caller]
 fn put(gateway: &Gateway, id: &str, declared: Value) -> FaultReport {
@@ -38,11 +47,7 @@ fn put(gateway: &Gateway, id: &str, declared: Value) -> FaultReport {
         Placed::Unchanged(_) => None,
     };
     let report = report.expect("no fault of this name was there");
-    let started = Instant::now();
-    while !gateway.fault(id).expect("a report").in_force {
-        assert!(started.elapsed() < PATIENCE, "the workers do not take it");
-        std::thread::yield_now();
-    }
+    wait_until("the workers take it", || gateway.fault(id).expect("a report").in_force);
     report
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bulkhead_config::model::Protocol;
 use bulkhead_gateway::Gateway;
+use bulkhead_origin::Origin;
 use bytes::Bytes;
 use http::Request;
 
@@ -44,11 +45,15 @@ impl Busy {
     }
 }
 
-fn connections(gateway: &Gateway) -> Vec<usize> {
-    gateway.workers().iter().map(|worker| worker.connections).collect()
+/// One worker, which gives connections away when there is another one.
+fn rebalancing(origin: &Origin) -> Gateway {
+    let mut config = config(origin.addr(), Protocol::Http2, 1);
+    config.rebalance = true;
+    start(config)
 }
 
-/// Eight clients of one worker, each with requests in flight at any time, and then two workers.
+/// Eight clients of one worker, each with requests in flight at any time, and then two workers, until
+/// both have their share.
 async fn spread(gateway: &Gateway, busy: &mut Busy, also: impl AsyncFn(&Client)) {
     let mut clients = Vec::new();
     for _ in 0..8 {
@@ -63,20 +68,18 @@ async fn spread(gateway: &Gateway, busy: &mut Busy, also: impl AsyncFn(&Client))
         tokio::task::yield_now().await;
     }
     gateway.resize(2).expect("resize");
+    while !gateway.workers().iter().all(|worker| worker.connections >= 3) {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[test]
 fn busy_connections_that_gathered_at_one_worker_spread_and_lose_nothing() {
     let origin = origin();
-    let mut uneven = config(origin.addr(), Protocol::Http2, 1);
-    uneven.rebalance = true;
-    let gateway = start(uneven);
+    let gateway = rebalancing(&origin);
     run(async {
         let mut busy = Busy::new();
         spread(&gateway, &mut busy, async |_| {}).await;
-        while !connections(&gateway).iter().all(|&connections| connections >= 3) {
-            tokio::task::yield_now().await;
-        }
         let before = busy.answered.load(Ordering::Relaxed);
         while busy.answered.load(Ordering::Relaxed) < before + 100 {
             tokio::task::yield_now().await;
@@ -89,9 +92,7 @@ fn busy_connections_that_gathered_at_one_worker_spread_and_lose_nothing() {
 #[test]
 fn an_upload_under_way_keeps_its_connection_where_it_is() {
     let origin = origin();
-    let mut uneven = config(origin.addr(), Protocol::Http2, 1);
-    uneven.rebalance = true;
-    let gateway = start(uneven);
+    let gateway = rebalancing(&origin);
     run(async {
         let mut busy = Busy::new();
         let (uploads, at) = (std::cell::RefCell::new(Vec::new()), std::cell::Cell::new(0));
@@ -105,9 +106,6 @@ fn an_upload_under_way_keeps_its_connection_where_it_is() {
             uploads.borrow_mut().push(client.send_request(upload, false).expect("sent"));
         })
         .await;
-        while !connections(&gateway).iter().all(|&connections| connections >= 3) {
-            tokio::task::yield_now().await;
-        }
         for (response, mut body) in uploads.take() {
             body.send_data(Bytes::from_static(b"late"), true).expect("sent");
             let mut echoed = response.await.expect("an answer").into_body();

@@ -1,5 +1,6 @@
 //! Links to test on, where the host lets us make them.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -7,9 +8,35 @@ use bulkhead_chaos::{ChaosId, Fault, NetworkFault, Order, Random, Target};
 use bulkhead_lab::{
     Evidence, Injector as _, Link, LinkInjector, LinkOptions, Links, Namespace, Surroundings,
 };
+use bulkhead_transport::start_in_user_namespace;
 
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Set in the process that [`without_root`] starts.
+const INSIDE: &str = "BULKHEAD_TEST_IN_USER_NAMESPACE";
+
+/// Runs `work` in a user namespace: the test of this name starts itself anew there.
+pub(crate) fn without_root(name: &str, work: impl FnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+        assert!(!map.contains("4294967295"), "this is the first user namespace: {map}");
+        return work();
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--nocapture"]).env(INSIDE, "1");
+    start_in_user_namespace(&mut command);
+    match command.output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{text}{errors}");
+            assert!(text.contains("1 passed"), "{text}");
+            eprint!("{errors}");
+        }
+        Err(error) => eprintln!("skipped: this host has no user namespaces for us: {error}"),
+    }
+}
 
 pub(crate) fn deadline() -> Instant {
     Instant::now() + PATIENCE

@@ -21,15 +21,6 @@ fn place(gateway: &Gateway, id: &str, declared: Value) -> FaultReport {
     report.expect("no fault of this name was there")
 }
 
-#[track_caller]
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < PATIENCE, "{what}");
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn a_killed_worker_loses_nothing_and_a_crashed_one_all() {
     let origin = origin();

@@ -1,24 +1,22 @@
 //! What is in the kernel when the process that holds a fault is killed, or hangs.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bulkhead_chaos::{CarrierChoice, InterfaceTarget};
 use bulkhead_lab::Namespace;
-use bulkhead_transport::{bpf_ingress_filters, start_in_user_namespace};
+use bulkhead_transport::bpf_ingress_filters;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{CARRIERS, Pair, Strike, await_passing, loopback, namespace};
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, without_root};
 
 const CUT: &str = r#"{"partition": {"direction": "upstream"}}"#;
 /// Number of the loopback interface in every namespace.
 const LOOPBACK_INDEX: u32 = 1;
 const TARGET: &str = "BULKHEAD_TEST_TARGET";
 const TIME: &str = "BULKHEAD_TEST_TIME_MS";
-const ROOTLESS: &str = "BULKHEAD_TEST_ROOTLESS";
 
 /// In the child: injects what the environment says, and sleeps.
 #[test]
@@ -151,29 +149,11 @@ fn another_process_says_who_holds_it() {
 
 #[test]
 fn nftables_needs_no_root_inside_a_user_namespace() {
-    if std::env::var_os(ROOTLESS).is_some() {
-        return rootless();
-    }
-    let mut command = Command::new(std::env::current_exe().unwrap());
     let name = "carrier::holder::nftables_needs_no_root_inside_a_user_namespace";
-    command.args(["--exact", name, "--nocapture"]).env(ROOTLESS, "1");
-    start_in_user_namespace(&mut command);
-    match command.output() {
-        Ok(output) => {
-            let text = String::from_utf8_lossy(&output.stdout);
-            let errors = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{text}{errors}");
-            assert!(text.contains("1 passed"), "{text}");
-            eprint!("{errors}");
-        }
-        Err(error) => eprintln!("skipped: this host has no user namespaces for us: {error}"),
-    }
+    without_root(name, rootless);
 }
 
 fn rootless() {
-    let map = PathBuf::from("/proc/self/uid_map");
-    let map = std::fs::read_to_string(map).unwrap();
-    assert!(!map.contains("4294967295"), "this is the first user namespace: {map}");
     let Some(namespace) = namespace() else { return };
     let pair = Pair::new(&namespace, "127.0.0.1", "127.0.0.1");
     let target = loopback(&namespace, CarrierChoice::Auto, Some(pair.port()));
