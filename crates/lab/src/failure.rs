@@ -88,6 +88,9 @@ pub enum Denied {
     /// The process that it names is not to be found, or not alone.
     #[error("{0}")]
     Target(String),
+    /// A metric of its abort conditions is not there.
+    #[error("an abort condition sees nothing: {0}")]
+    Blind(String),
     /// It may not be so long.
     #[error("an approval holds for at most 60m")]
     ApprovalTime,

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{
-    APPROVAL_MS_MAX, Approval, Caller, Candidate, ChaosId, InjectRequest, Plan, Role, Submission,
-    Victims,
+    APPROVAL_MS_MAX, Approval, Caller, Candidate, ChaosId, InjectRequest, Plan, Rejection, Role,
+    Submission, Victims,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -85,7 +85,12 @@ impl Lab {
         let asked = plan.submissions.iter().take(DRY_RUN_RULES_MAX);
         let rules = asked.map(|submission| shared.prepare_only(submission)).collect();
         let needs_approval = shared.is_production(&plan.victims.targets);
-        let forbidden = permitted.err().map(|forbidden| forbidden.to_string());
+        let forbidden = permitted
+            .map_err(Denied::from)
+            .and_then(|()| shared.lever_is_released())
+            .and_then(|()| abort::blind(&request.abort))
+            .err()
+            .map(|denied| denied.to_string());
         self.audit_request(caller, "dry_run", request, &json!({"victims": plan.victims.targets}));
         Ok(DryRun { victims: plan.victims, seed: plan.seed, needs_approval, forbidden, rules })
     }
@@ -199,6 +204,11 @@ impl Shared {
         }
         let production = self.is_production(&victims.targets);
         let ids: Vec<ChaosId> = submissions.iter().map(|submission| submission.id).collect();
+        // What is known already is not ordered anew; and metrics are not read under the lock.
+        let is_new = ids.iter().any(|id| self.core().engine.injection(*id).is_none());
+        if is_new {
+            abort::blind(&request.abort)?;
+        }
         let mut core = self.core();
         // Under the lock, so that whoever takes everything back sees either it or nothing of it.
         if self.ending.load(Ordering::Acquire) {
@@ -221,6 +231,10 @@ impl Shared {
         self.obey(&mut core);
         accepted?;
         Ok(Ordered { ids, victims, seed })
+    }
+
+    fn lever_is_released(&self) -> Result<(), Denied> {
+        if self.core().engine.lever() { Err(Rejection::LeverEngaged.into()) } else { Ok(()) }
     }
 
     fn is_production(&self, candidates: &[Candidate]) -> bool {
