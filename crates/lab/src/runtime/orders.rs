@@ -77,7 +77,8 @@ impl Lab {
     pub fn dry_run(&self, caller: &Caller, request: &InjectRequest) -> Result<DryRun, Denied> {
         caller.require(Role::Viewer)?;
         let shared = &self.shared;
-        let plan = request.plan(shared.new_id(), &caller.name)?;
+        let id = shared.new_id();
+        let plan = shared.core().engine.plan(request, id, &caller.name)?;
         let now = shared.clock.now();
         let permitted = caller
             .require(Role::Operator)
@@ -196,16 +197,14 @@ impl Shared {
 
     fn order(&self, caller: &Caller, request: &InjectRequest) -> Result<Ordered, Denied> {
         caller.require(Role::Operator)?;
-        let Plan { victims, submissions, seed } = request.plan(self.new_id(), &caller.name)?;
         let unix_ms = self.clock.now().as_millis() as u64;
         self.policy.permits(&request.fault, unix_ms)?;
         if self.waiting.is_full() {
             return Err(Denied::Disk);
         }
-        let production = self.is_production(&victims.targets);
-        let ids: Vec<ChaosId> = submissions.iter().map(|submission| submission.id).collect();
+        let id = request.id.unwrap_or_else(|| self.new_id());
         // What is known already is not ordered anew; and metrics are not read under the lock.
-        let is_new = ids.iter().any(|id| self.core().engine.injection(*id).is_none());
+        let is_new = self.core().engine.injection(id).is_none();
         if is_new {
             abort::blind(&request.abort)?;
         }
@@ -214,6 +213,9 @@ impl Shared {
         if self.ending.load(Ordering::Acquire) {
             return Err(Denied::Ending);
         }
+        let Plan { victims, submissions, seed } = core.engine.plan(request, id, &caller.name)?;
+        let production = self.is_production(&victims.targets);
+        let ids: Vec<ChaosId> = submissions.iter().map(|submission| submission.id).collect();
         let all_known = ids.iter().all(|id| core.engine.injection(*id).is_some());
         if production && !all_known {
             let order = request.approval_sha256();
