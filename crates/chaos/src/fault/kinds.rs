@@ -204,7 +204,7 @@ pub const FAULT_KINDS: &[FaultKind] = &[
     kind(
         "gateway.expire_certificates",
         GATEWAY,
-        "certificates of endpoints have expired",
+        "certificates have expired",
         r#"{"gateway": {"expire_certificates": {}}}"#,
     ),
     kind(
