@@ -14,6 +14,7 @@
 mod client;
 mod drip;
 mod faults;
+mod path;
 mod pattern;
 mod tests;
 mod upstream;

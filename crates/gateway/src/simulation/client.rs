@@ -8,7 +8,7 @@ use bulkhead_codec::{Codec, ErrorCode, Event, Heads, Role, Tag, http1, http2};
 use bulkhead_message::{BodyLength, RequestHead, Scheme};
 use bulkhead_upstream::Rng;
 
-use super::drip::{Drip, Input};
+use super::drip::{Drip, Input, Strike};
 use super::pattern;
 
 /// What a request asks for. The path says it all, so that the upstream needs to know nothing.
@@ -285,6 +285,13 @@ impl Client {
     pub(super) fn leave(&mut self) {
         self.connection = None;
         self.ends.left += std::mem::take(&mut self.flights).len() as u64;
+    }
+
+    /// A fault strikes its link, if it is connected.
+    pub(super) fn strike(&mut self, strike: Strike) {
+        if let Some((drip, _)) = &mut self.connection {
+            drip.strike(strike);
+        }
     }
 
     /// Gives up a request, if there is one.

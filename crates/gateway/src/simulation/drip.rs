@@ -5,7 +5,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use bulkhead_chaos::Impairment;
 use bulkhead_upstream::Rng;
+
+use super::path::Path;
 
 /// Largest piece that comes at once.
 const PIECE_BYTES_MAX: u64 = 5_000;
@@ -33,6 +36,21 @@ pub(super) struct Drip {
     /// Pieces, each with its time of arrival, which never goes down.
     held: VecDeque<(Duration, Vec<u8>)>,
     arrives: Duration,
+    /// Faults of the link, towards the socket and from it.
+    to: Path,
+    from: Path,
+    /// The socket has ended, and something may be on its way from it.
+    ended: bool,
+}
+
+/// What a link does to both directions of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strike {
+    pub(super) key: u128,
+    pub(super) to: Option<Impairment>,
+    pub(super) from: Option<Impairment>,
+    pub(super) seed: u64,
+    pub(super) expires: Duration,
 }
 
 impl Drip {
@@ -40,11 +58,27 @@ impl Drip {
         socket.set_nonblocking(true).unwrap();
         let bytes_per_ms = [1_000, 10_000, 1_000_000][random.below(3) as usize];
         let (held, arrives, reads) = (VecDeque::new(), Duration::ZERO, Duration::ZERO);
-        Self { socket, latency, bytes_per_ms, reads, held, arrives }
+        let (to, from, ended) = (Path::default(), Path::default(), false);
+        Self { socket, latency, bytes_per_ms, reads, held, arrives, to, from, ended }
+    }
+
+    /// A fault strikes the link of this connection.
+    pub(super) fn strike(&mut self, strike: Strike) {
+        let Strike { key, to, from, seed, expires } = strike;
+        if let Some(to) = to {
+            self.to.impose(key, &to, seed, expires);
+        }
+        if let Some(from) = from {
+            self.from.impose(key, &from, seed ^ 1, expires);
+        }
     }
 
     /// Sends bytes on their way.
     pub(super) fn send(&mut self, now: Duration, bytes: &mut Vec<u8>, random: &mut Rng) {
+        if self.to.is_open() {
+            self.to.send(now, bytes);
+            *bytes = self.to.take(now, usize::MAX);
+        }
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             let bound = if random.below(SHORT_ONE_IN) == 0 { 8 } else { PIECE_BYTES_MAX };
@@ -75,12 +109,13 @@ impl Drip {
     /// When the next piece arrives, or is read.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let arrival = self.held.front().map(|(arrives, _)| *arrives);
-        arrival.into_iter().chain([self.reads]).filter(|&time| time > now).min()
+        let paths = self.to.next(now).into_iter().chain(self.from.next(now));
+        arrival.into_iter().chain(paths).chain([self.reads]).filter(|&time| time > now).min()
     }
 
     /// Whether nothing is on its way.
     pub(super) fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.held.is_empty() && !self.to.is_open()
     }
 
     /// Reads a piece of any size.
@@ -89,6 +124,12 @@ impl Drip {
             return Input::Nothing;
         }
         let most = 1 + random.below(buffer.len() as u64) as usize;
+        if self.from.is_open() {
+            return self.read_path(now, &mut buffer[..most]);
+        }
+        if self.ended {
+            return Input::Ended;
+        }
         match (&self.socket).read(&mut buffer[..most]) {
             Ok(0) => Input::Ended,
             Ok(count) => {
@@ -98,5 +139,27 @@ impl Drip {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Input::Nothing,
             Err(_) => Input::Ended,
         }
+    }
+
+    /// Reads what has come over a link with faults.
+    fn read_path(&mut self, now: Duration, buffer: &mut [u8]) -> Input {
+        if !self.ended {
+            match (&self.socket).read(buffer) {
+                Ok(0) => self.ended = true,
+                Ok(count) => {
+                    let micros = 1_000 * count as u64 / self.bytes_per_ms;
+                    self.reads = now + Duration::from_micros(micros);
+                    self.from.send(now, &buffer[..count]);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => self.ended = true,
+            }
+        }
+        let arrived = self.from.take(now, buffer.len());
+        if arrived.is_empty() {
+            return Input::Nothing;
+        }
+        buffer[..arrived.len()].copy_from_slice(&arrived);
+        Input::Bytes(arrived.len())
     }
 }

@@ -10,7 +10,7 @@ use bulkhead_codec::{Codec, Event, Heads, Role, StreamId, http1, http2};
 use bulkhead_message::{BodyLength, Method, RequestHead, ResponseHead};
 use bulkhead_upstream::Rng;
 
-use super::drip::{Drip, Input};
+use super::drip::{Drip, Input, Strike};
 use super::pattern;
 
 /// A request that is being served.
@@ -60,6 +60,14 @@ impl Upstream {
         if !self.connections.is_empty() {
             let index = random.below(self.connections.len() as u64) as usize;
             self.connections.remove(index);
+        }
+    }
+
+    /// A fault strikes the links of all its connections.
+    pub(super) fn strike(&mut self, strike: Strike) {
+        for (number, connection) in (1..).zip(&mut self.connections) {
+            let seed = strike.seed.wrapping_add(2 * number);
+            connection.drip.strike(Strike { seed, ..strike });
         }
     }
 

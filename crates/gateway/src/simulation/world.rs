@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bulkhead_chaos::{Impairment, LinkFault};
 use bulkhead_config::Config;
 use bulkhead_config::model::{
     Backend, Cluster, Endpoint, EndpointAddress, Listener, PathMatch, Protocol, Route, RouteMatch,
@@ -17,6 +18,7 @@ use bulkhead_upstream::Rng;
 use mio::Events;
 
 use super::client::{Ask, Client, Ends};
+use super::drip::Strike;
 use super::faults::{self, Fault};
 use super::upstream::Upstream;
 use super::{Clock, recruits};
@@ -179,8 +181,28 @@ impl World {
                 Fault::ClientGivesUp => self.clients[client].give_up_one(),
                 Fault::UpstreamCloses => self.upstreams[upstream].drop_one(&mut self.random),
                 Fault::Panic => self.gateway.panic_exchanges(1),
+                Fault::ClientLink => {
+                    // A client's bytes towards the gateway go upstream.
+                    let strike = self.draw_strike(|fault| (fault.upstream, fault.downstream));
+                    self.clients[client].strike(strike);
+                }
+                Fault::UpstreamLink => {
+                    let strike = self.draw_strike(|fault| (fault.downstream, fault.upstream));
+                    self.upstreams[upstream].strike(strike);
+                }
             }
         }
+    }
+
+    /// What a fault of the network does to a connection: to what its end here sends, and what it receives.
+    fn draw_strike(
+        &mut self,
+        lanes: impl FnOnce(LinkFault) -> (Option<Impairment>, Option<Impairment>),
+    ) -> Strike {
+        let (fault, lasts) = faults::draw_network(&mut self.random);
+        let (to, from) = lanes(fault);
+        let (key, seed) = (self.random.next().into(), self.random.next());
+        Strike { key, to, from, seed, expires: self.clock.passed() + lasts }
     }
 
     /// The loop of this worker ends at its next event, as in [`Gateway::kill_worker`].
