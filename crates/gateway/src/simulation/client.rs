@@ -77,6 +77,14 @@ struct Flight {
     got: usize,
 }
 
+impl Flight {
+    /// Sends what there is room for of the request's body.
+    fn upload(&mut self, codec: &mut Codec, out: &mut Vec<u8>) {
+        let body = (!self.ask.id, self.sent, self.ask.upload);
+        self.sent = pattern::send(codec, self.stream, body, out);
+    }
+}
+
 /// A client with one connection at a time.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -156,13 +164,7 @@ impl Client {
     fn upload(&mut self, tag: Tag) {
         let Some((_, codec)) = &mut self.connection else { return };
         let Some(flight) = self.flights.get_mut(&tag) else { return };
-        let (id, left) = (flight.ask.id, flight.ask.upload - flight.sent);
-        if left > 0 {
-            let body = pattern::bytes(!id, flight.sent, left);
-            // A stream that is gone already shows as a reset.
-            flight.sent +=
-                codec.send_data(flight.stream, &body, true, &mut self.out).unwrap_or(left);
-        }
+        flight.upload(codec, &mut self.out);
     }
 
     /// Moves bytes both ways. True: something happened.
@@ -170,10 +172,7 @@ impl Client {
         let Some((drip, codec)) = &mut self.connection else { return false };
         while let Some((_, tag)) = codec.next_writable() {
             let Some(flight) = self.flights.get_mut(&tag) else { continue };
-            let left = flight.ask.upload - flight.sent;
-            let body = pattern::bytes(!flight.ask.id, flight.sent, left);
-            flight.sent +=
-                codec.send_data(flight.stream, &body, true, &mut self.out).unwrap_or(left);
+            flight.upload(codec, &mut self.out);
         }
         drip.send(now, &mut self.out, random);
         let alive = drip.deliver(now);

@@ -213,12 +213,8 @@ impl Connection {
                     continue;
                 }
             }
-            let left = serving.download - serving.sent;
-            if left > 0 {
-                let body = pattern::bytes(serving.id, serving.sent, left);
-                let sent = self.codec.send_data(stream, &body, true, &mut self.out);
-                serving.sent += sent.unwrap_or(left);
-            }
+            let body = (serving.id, serving.sent, serving.download);
+            serving.sent = pattern::send(&mut self.codec, stream, body, &mut self.out);
             if serving.sent == serving.download {
                 done.push(stream);
             }
