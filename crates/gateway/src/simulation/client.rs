@@ -8,7 +8,8 @@ use bulkhead_codec::{Codec, ErrorCode, Event, Heads, Role, Tag, http1, http2};
 use bulkhead_message::{BodyLength, RequestHead, Scheme};
 use bulkhead_upstream::Rng;
 
-use super::drip::{Drip, Input, Strike};
+use super::drip::{Drip, Input};
+use super::link::Link;
 use super::pattern;
 
 /// What a request asks for. The path says it all, so that the upstream needs to know nothing.
@@ -90,7 +91,7 @@ impl Flight {
 pub(super) struct Client {
     address: std::os::unix::net::SocketAddr,
     http2: bool,
-    latency: Duration,
+    link: Link,
     connection: Option<(Drip, Codec)>,
     out: Vec<u8>,
     input: Vec<u8>,
@@ -110,7 +111,7 @@ impl Client {
         Self {
             address,
             http2,
-            latency,
+            link: Link::new(latency, true),
             connection: None,
             out: Vec::new(),
             input: Vec::new(),
@@ -125,7 +126,7 @@ impl Client {
         self.flights.len()
     }
 
-    fn connect(&mut self, random: &mut Rng) {
+    fn connect(&mut self, now: Duration, random: &mut Rng) {
         let socket = UnixStream::connect_addr(&self.address).unwrap();
         let mut codec = match self.http2 {
             true => Codec::Http2(Box::new(http2::Connection::new(
@@ -140,13 +141,13 @@ impl Client {
         self.out.clear();
         self.input.clear();
         codec.start(&mut self.out);
-        self.connection = Some((Drip::new(socket, self.latency, random), codec));
+        self.connection = Some((self.link.carry(now, socket, random), codec));
     }
 
     /// Sends a request, if the connection has room for it.
-    pub(super) fn ask(&mut self, ask: Ask, random: &mut Rng) -> bool {
+    pub(super) fn ask(&mut self, now: Duration, ask: Ask, random: &mut Rng) -> bool {
         if self.connection.is_none() {
-            self.connect(random);
+            self.connect(now, random);
         }
         let Some((_, codec)) = &mut self.connection else { return false };
         let tag = self.next_tag;
@@ -286,11 +287,9 @@ impl Client {
         self.ends.left += std::mem::take(&mut self.flights).len() as u64;
     }
 
-    /// A fault strikes its link, if it is connected.
-    pub(super) fn strike(&mut self, strike: Strike) {
-        if let Some((drip, _)) = &mut self.connection {
-            drip.strike(strike);
-        }
+    /// Its link, and what is on it.
+    pub(super) fn link(&mut self) -> (&mut Link, impl Iterator<Item = &mut Drip>) {
+        (&mut self.link, self.connection.iter_mut().map(|(drip, _)| drip))
     }
 
     /// Gives up a request, if there is one.

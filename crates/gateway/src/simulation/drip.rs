@@ -5,9 +5,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use bulkhead_chaos::Impairment;
 use bulkhead_upstream::Rng;
 
+use super::link::Strike;
 use super::path::Path;
 
 /// Largest piece that comes at once.
@@ -43,16 +43,6 @@ pub(super) struct Drip {
     ended: bool,
 }
 
-/// What a link does to both directions of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Strike {
-    pub(super) key: u128,
-    pub(super) to: Option<Impairment>,
-    pub(super) from: Option<Impairment>,
-    pub(super) seed: u64,
-    pub(super) expires: Duration,
-}
-
 impl Drip {
     pub(super) fn new(socket: UnixStream, latency: Duration, random: &mut Rng) -> Self {
         socket.set_nonblocking(true).unwrap();
@@ -62,15 +52,21 @@ impl Drip {
         Self { socket, latency, bytes_per_ms, reads, held, arrives, to, from, ended }
     }
 
-    /// A fault strikes the link of this connection.
-    pub(super) fn strike(&mut self, strike: Strike) {
-        let Strike { key, to, from, seed, expires } = strike;
-        if let Some(to) = to {
-            self.to.impose(key, &to, seed, expires);
+    /// A fault strikes the link of this connection. `number`: which of the link's it is.
+    pub(super) fn strike(&mut self, strike: &Strike, number: u64) {
+        let seed = strike.seed.wrapping_add(2 * number);
+        if let Some(to) = &strike.to {
+            self.to.impose(strike.key, to, seed, strike.expires);
         }
-        if let Some(from) = from {
-            self.from.impose(key, &from, seed ^ 1, expires);
+        if let Some(from) = &strike.from {
+            self.from.impose(strike.key, from, seed.wrapping_add(1), strike.expires);
         }
+    }
+
+    /// It is taken back.
+    pub(super) fn lift(&mut self, key: u128) {
+        self.to.lift(key);
+        self.from.lift(key);
     }
 
     /// Sends bytes on their way.
@@ -93,6 +89,9 @@ impl Drip {
 
     /// Lets arrive what is due. False: the other end is gone.
     pub(super) fn deliver(&mut self, now: Duration) -> bool {
+        if self.to.is_reset() || self.from.is_reset() {
+            return false;
+        }
         while let Some((arrives, piece)) = self.held.front_mut()
             && *arrives <= now
         {
@@ -100,7 +99,11 @@ impl Drip {
                 Ok(count) if count == piece.len() => drop(self.held.pop_front()),
                 Ok(count) => drop(piece.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-                Err(_) => return false,
+                Err(_) => {
+                    // What is on its way from it arrives nevertheless.
+                    self.held.clear();
+                    return self.from.is_open();
+                }
             }
         }
         true

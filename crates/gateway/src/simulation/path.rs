@@ -3,12 +3,12 @@
 //!
 //! The model is one of packets, and the sockets of a simulation carry a stream, so what TCP would do stands
 //! here: what is lost or damaged is sent again, later each time, and nothing arrives before what was sent
-//! earlier. Resets are no matter of a stream that goes on; they are simulated as peers that close.
+//! earlier. A reset ends the connection, with all that is under way.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bulkhead_chaos::{Impairment, Lane, PacketKind};
+use bulkhead_chaos::{Impairment, Lane, PacketKind, Reply, TcpPacket};
 
 /// Bytes of a packet.
 const PACKET_BYTES: usize = 1_448;
@@ -28,11 +28,15 @@ struct Journey {
     packets: VecDeque<Packet>,
     first: u32,
     arrived: VecDeque<u8>,
+    /// Bytes that were sent, as TCP counts them.
+    sequence: u32,
+    is_reset: bool,
 }
 
 #[derive(Debug)]
 struct Packet {
     bytes: Vec<u8>,
+    sequence: u32,
     /// When it is sent (again); nothing while it is on its way.
     due: Option<Duration>,
     retry: Duration,
@@ -52,6 +56,18 @@ impl Path {
         let _ = self.0.get_or_insert_default().lane.add(key, impairment, seed, expires);
     }
 
+    /// A fault is taken back.
+    pub(super) fn lift(&mut self, key: u128) {
+        if let Some(journey) = &mut self.0 {
+            journey.lane.remove(key);
+        }
+    }
+
+    /// Whether a fault has ended the connection.
+    pub(super) fn is_reset(&self) -> bool {
+        self.0.as_ref().is_some_and(|journey| journey.is_reset)
+    }
+
     /// Whether bytes must take this way, rather than none at all.
     pub(super) const fn is_open(&self) -> bool {
         self.0.is_some()
@@ -59,13 +75,12 @@ impl Path {
 
     pub(super) fn send(&mut self, now: Duration, bytes: &[u8]) {
         let Some(journey) = &mut self.0 else { return };
-        let packet = |bytes: &[u8]| Packet {
-            bytes: bytes.to_vec(),
-            due: Some(now),
-            retry: RETRY,
-            has_arrived: false,
-        };
-        journey.packets.extend(bytes.chunks(PACKET_BYTES).map(packet));
+        for bytes in bytes.chunks(PACKET_BYTES) {
+            let (sequence, bytes) = (journey.sequence, bytes.to_vec());
+            journey.sequence = sequence.wrapping_add(bytes.len() as u32);
+            let (due, retry, has_arrived) = (Some(now), RETRY, false);
+            journey.packets.push_back(Packet { bytes, sequence, due, retry, has_arrived });
+        }
         journey.advance(now);
     }
 
@@ -96,7 +111,8 @@ impl Journey {
             if packet.has_arrived || packet.due.is_none_or(|due| due > now) {
                 continue;
             }
-            let pushed = self.lane.push(now, packet.bytes.len(), number, PacketKind::Other);
+            let pushed = self.lane.push(now, packet.bytes.len(), number, packet.kind());
+            self.is_reset |= pushed.reply == Some(Reply::Reset);
             packet.due = (pushed.copies == 0).then(|| packet.again(now));
         }
         while let Some(released) = self.lane.pop(now) {
@@ -117,6 +133,12 @@ impl Journey {
 }
 
 impl Packet {
+    /// A lane has one connection here.
+    const fn kind(&self) -> PacketKind {
+        let (flow, bytes, sequence) = (0, self.bytes.len() as u32, self.sequence);
+        PacketKind::Tcp(TcpPacket { flow, sequence, bytes, opens: false, is_dns_query: false })
+    }
+
     fn again(&mut self, now: Duration) -> Duration {
         let due = now + self.retry;
         self.retry = RETRY_MAX.min(2 * self.retry);
@@ -184,6 +206,28 @@ mod tests {
         let end = Duration::from_millis(500);
         let lasted = journey(lossy, 1_000, end).1;
         assert!(lasted >= end && lasted <= end + RETRY_MAX, "{lasted:?}");
+    }
+
+    #[test]
+    fn a_connection_is_reset_behind_so_many_bytes_and_not_before() {
+        let mut path = Path::default();
+        let reset = r#"{"reset": {"direction": "upstream", "after_bytes": 3000}}"#;
+        path.impose(1, &impairment(reset), 7, FOREVER);
+        path.send(Duration::ZERO, &[0; 2_896]);
+        assert!(!path.is_reset());
+        path.send(Duration::ZERO, &[0; 105]);
+        assert!(path.is_reset());
+    }
+
+    #[test]
+    fn a_fault_that_is_taken_back_holds_nothing_any_more() {
+        let mut path = Path::default();
+        path.impose(1, &impairment(r#"{"partition": {"direction": "upstream"}}"#), 7, FOREVER);
+        path.send(Duration::ZERO, &[7; 10]);
+        assert!(path.take(RETRY_MAX, 10).is_empty());
+        path.lift(1);
+        assert_eq!(path.take(3 * RETRY_MAX, 10), [7; 10]);
+        assert!(!path.is_open());
     }
 
     #[test]

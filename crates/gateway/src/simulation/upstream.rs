@@ -10,7 +10,8 @@ use bulkhead_codec::{Codec, Event, Heads, Role, StreamId, http1, http2};
 use bulkhead_message::{BodyLength, Method, RequestHead, ResponseHead};
 use bulkhead_upstream::Rng;
 
-use super::drip::{Drip, Input, Strike};
+use super::drip::{Drip, Input};
+use super::link::Link;
 use super::pattern;
 
 /// A request that is being served.
@@ -40,7 +41,7 @@ struct Connection {
 pub(super) struct Upstream {
     listener: UnixListener,
     http2: bool,
-    latency: Duration,
+    link: Link,
     connections: Vec<Connection>,
     /// It does nothing until then.
     pub(super) stalled_until: Duration,
@@ -52,7 +53,8 @@ impl Upstream {
     pub(super) fn new(listener: UnixListener, http2: bool, latency: Duration) -> Self {
         listener.set_nonblocking(true).unwrap();
         let (connections, posts) = (Vec::new(), BTreeMap::new());
-        Self { listener, http2, latency, connections, stalled_until: Duration::ZERO, posts }
+        let link = Link::new(latency, false);
+        Self { listener, http2, link, connections, stalled_until: Duration::ZERO, posts }
     }
 
     /// Closes one of the connections, whatever is on it.
@@ -63,12 +65,9 @@ impl Upstream {
         }
     }
 
-    /// A fault strikes the links of all its connections.
-    pub(super) fn strike(&mut self, strike: Strike) {
-        for (number, connection) in (1..).zip(&mut self.connections) {
-            let seed = strike.seed.wrapping_add(2 * number);
-            connection.drip.strike(Strike { seed, ..strike });
-        }
+    /// Its link, and what is on it.
+    pub(super) fn link(&mut self) -> (&mut Link, impl Iterator<Item = &mut Drip>) {
+        (&mut self.link, self.connections.iter_mut().map(|connection| &mut connection.drip))
     }
 
     /// How often a request that must not be repeated came at most.
@@ -85,7 +84,7 @@ impl Upstream {
         if now < self.stalled_until {
             return false;
         }
-        let mut busy = self.accept(random);
+        let mut busy = self.accept(now, random);
         let mut index = 0;
         while let Some(connection) = self.connections.get_mut(index) {
             match connection.step(now, random, &mut self.posts) {
@@ -99,7 +98,7 @@ impl Upstream {
         busy
     }
 
-    fn accept(&mut self, random: &mut Rng) -> bool {
+    fn accept(&mut self, now: Duration, random: &mut Rng) -> bool {
         match self.listener.accept() {
             Ok((socket, _)) => {
                 let mut codec = match self.http2 {
@@ -114,7 +113,7 @@ impl Upstream {
                 };
                 let mut out = Vec::new();
                 codec.start(&mut out);
-                let drip = Drip::new(socket, self.latency, random);
+                let drip = self.link.carry(now, socket, random);
                 let (input, streams) = (Vec::new(), BTreeMap::new());
                 self.connections.push(Connection { drip, codec, out, input, streams });
                 true
