@@ -8,10 +8,19 @@ use crate::command::{cargo, run as run_command};
 
 const SECONDS: u64 = 60;
 
-/// `[SECONDS] [FROM]`: how long, and the first seed (else the time of day).
+/// `[SECONDS] [FROM] [--plan FILE]`: how long, the first seed (else the time of day), and what strikes (else
+/// drawn from the seed).
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let number = |text: &str| text.parse::<u64>().context("read a number");
-    let (seconds, from) = match arguments {
+    let (numbers, plan) = match arguments {
+        [numbers @ .., "--plan", file] => {
+            // The simulation runs in another directory.
+            let found = std::fs::canonicalize(file).with_context(|| format!("find {file}"))?;
+            (numbers, Some(found))
+        }
+        numbers => (numbers, None),
+    };
+    let (seconds, from) = match numbers {
         [] => (SECONDS, None),
         [seconds] => (number(seconds)?, None),
         [seconds, from] => (number(seconds)?, Some(number(from)?)),
@@ -24,5 +33,6 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if let Some(from) = from {
         command.env("SIMULATE_FROM", from.to_string());
     }
+    command.envs(plan.map(|file| ("PLAN", file)));
     run_command(&mut command)
 }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bulkhead_chaos::FaultState;
 use bulkhead_upstream::Rng;
 use mio::Events;
 
@@ -63,7 +64,7 @@ pub(super) struct World {
     pub(super) lab: Lab,
     pub(super) hanging: Hanging,
     reloads: usize,
-    /// Connections of workers that crashed: these may be lost.
+    /// Connections that workers took with them when they crashed, those in their mail included.
     crashed: u64,
     summary: Summary,
 }
@@ -139,7 +140,7 @@ impl World {
             self.summary.ends.left += client.ends.left;
         }
         let totals = self.gateway.evacuation_totals();
-        assert!(totals.lost_connections <= self.crashed, "connections lost by an evacuation");
+        assert_eq!(totals.lost_connections, self.crashed, "connections lost by an evacuation");
         assert!(self.upstreams.iter().all(|it| it.repeats_max() <= 1), "a POST came twice");
         (self.summary.killed, self.summary.moved) = (totals.killed, totals.evacuated_connections);
         self.summary.simulated = self.clock.passed();
@@ -260,12 +261,14 @@ impl World {
     fn bury(&mut self, index: usize, exit: Exit) {
         assert_eq!(exit, Exit::Killed, "a worker ended by itself");
         let worker = self.workers.remove(index);
-        if worker.slot.crashed.load(Ordering::Relaxed) {
-            self.crashed += worker.connections.len() as u64;
-        }
         let exchanges = worker.exchanges.len() as u64;
         self.note(2000 + exchanges);
+        let crashed = worker.slot.crashed.load(Ordering::Relaxed);
+        let before = self.gateway.evacuation_totals().lost_connections;
         evacuation::evacuate(worker, crate::clock::now());
+        if crashed {
+            self.crashed += self.gateway.evacuation_totals().lost_connections - before;
+        }
         self.enlist();
     }
 
@@ -310,7 +313,11 @@ impl World {
         let exchanges: usize = self.workers.iter().map(|worker| worker.exchanges.len()).sum();
         let connections: usize = self.workers.iter().map(|worker| worker.connections.len()).sum();
         let open: usize = self.upstreams.iter().map(Upstream::connections).sum();
+        let faults = self.gateway.faults();
+        let in_force = faults.iter().filter(|fault| fault.state == FaultState::Active);
         let left = BTreeMap::from([
+            ("faults in force", in_force.count()),
+            ("befallen", faults.iter().map(|fault| fault.active as usize).sum()),
             ("exchanges", exchanges),
             ("connections", connections),
             ("connections at the upstreams", open),
