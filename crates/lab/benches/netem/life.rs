@@ -45,9 +45,12 @@ const WORDS: [(&str, &str); 9] = [
     (r#"{"partition": {"direction": "upstream"}}"#, "loss 100%"),
 ];
 
+/// Tells what it saw; an error is what was to be otherwise.
+type Check = fn(&Site) -> Result<String, String>;
+
 /// All checks, each with whether it passed and what was seen.
 pub(crate) fn checks(site: &Site) -> Vec<Value> {
-    let checks: [(&str, fn(&Site) -> Result<String, String>); 7] = [
+    let checks: [(&str, Check); 7] = [
         ("each fault is there as `tc` has it, and back", there_and_back),
         ("a queue of somebody else is refused and left", somebody_elses),
         ("a second one is refused", second),
@@ -56,7 +59,7 @@ pub(crate) fn checks(site: &Site) -> Vec<Value> {
         ("noticed when who takes it back is killed", holder_killed),
         ("taken back by the next lab when both are killed", both_killed),
     ];
-    let run = |(name, check): (&str, fn(&Site) -> Result<String, String>)| {
+    let run = |(name, check): (&str, Check)| {
         let result = check(site);
         let row =
             json!({"name": name, "passed": result.is_ok(), "seen": result.unwrap_or_else(|it| it)});
@@ -78,25 +81,25 @@ fn is_default(told: &str) -> bool {
 fn there_and_back(site: &Site) -> Result<String, String> {
     for (fault, words) in WORDS {
         let injection = site.prepare(fault, 60).map_err(|it| it.to_string())?;
-        ensure(is_default(&site.tc("show")), || "prepare changed something".to_owned())?;
+        ensure(is_default(&site.tc("show", "")), || "prepare changed something".to_owned())?;
         injection.inject();
         let evidence = injection.verify();
         ensure(evidence.holds, || evidence.seen.clone())?;
-        let told = site.tc("show");
+        let told = site.tc("show", "");
         ensure(told.contains(words), || format!("`{words}` is not in `{told}`"))?;
         let ended = injection.end();
         ensure(ended.holds, || ended.seen.clone())?;
-        let told = site.tc("show");
+        let told = site.tc("show", "");
         ensure(is_default(&told), || format!("left behind: {told}"))?;
     }
     Ok(format!("{} faults", WORDS.len()))
 }
 
 fn somebody_elses(site: &Site) -> Result<String, String> {
-    site.tc("add root handle 1: pfifo limit 7");
+    site.tc("add", "root handle 1: pfifo limit 7");
     let refused = site.prepare(DELAY, 60).err().map(|it| it.to_string());
-    let told = site.tc("show");
-    site.tc("del root");
+    let told = site.tc("show", "");
+    site.tc("del", "root");
     ensure(told.starts_with("qdisc pfifo 1:"), || told.clone())?;
     let refused = refused.ok_or("it was not refused")?;
     ensure(refused.contains("a queue that somebody has put there: pfifo 1:"), || refused.clone())?;
@@ -115,7 +118,7 @@ fn second(site: &Site) -> Result<String, String> {
 /// Until `tc` sees the default again: how long that took.
 fn await_default(site: &Site, since: Instant) -> Result<Duration, String> {
     loop {
-        let told = site.tc("show");
+        let told = site.tc("show", "");
         if is_default(&told) {
             return Ok(since.elapsed());
         }
@@ -127,7 +130,7 @@ fn time_over(site: &Site) -> Result<String, String> {
     let injection = site.prepare(DELAY, 3).map_err(|it| it.to_string())?;
     let since = Instant::now();
     injection.inject();
-    ensure(!is_default(&site.tc("show")), || "it was never there".to_owned())?;
+    ensure(!is_default(&site.tc("show", "")), || "it was never there".to_owned())?;
     let took = await_default(site, since)?;
     ensure(took > Duration::from_secs(2), || format!("after {took:?} already"))?;
     let ended = injection.end();
@@ -138,7 +141,7 @@ fn time_over(site: &Site) -> Result<String, String> {
 fn lab_killed(site: &Site) -> Result<String, String> {
     let directory = Scratch::new("killed");
     let mut lab = start_lab(site, &directory.0)?;
-    ensure(!is_default(&site.tc("show")), || "it was never there".to_owned())?;
+    ensure(!is_default(&site.tc("show", "")), || "it was never there".to_owned())?;
     let since = Instant::now();
     kill(&mut lab);
     let took = await_default(site, since)?;
@@ -156,10 +159,10 @@ fn holder_killed(site: &Site) -> Result<String, String> {
     while evidence.holds && since.elapsed() < PATIENCE {
         evidence = injection.verify();
     }
-    let told = site.tc("show");
+    let told = site.tc("show", "");
     let ended = injection.end();
     ensure(!evidence.holds, || format!("it went unnoticed: {}", evidence.seen))?;
-    ensure(ended.holds && is_default(&site.tc("show")), || ended.seen.clone())?;
+    ensure(ended.holds && is_default(&site.tc("show", "")), || ended.seen.clone())?;
     ensure(!is_default(&told), || "the kernel has taken it away by itself".to_owned())?;
     Ok(evidence.seen)
 }
@@ -168,18 +171,18 @@ fn both_killed(site: &Site) -> Result<String, String> {
     let directory = Scratch::new("both");
     let mut lab = start_lab(site, &directory.0)?;
     let holders = children(lab.id());
-    // So that it does nothing when the lab is gone.
-    holders.iter().for_each(|pid| signal(*pid, Signal::STOP));
-    kill(&mut lab);
+    // So that it does nothing when the process is gone that takes the netem away.
+    signal(lab.id(), Signal::STOP);
     holders.iter().for_each(|pid| signal(*pid, Signal::KILL));
-    let told = site.tc("show");
+    kill(&mut lab);
+    let told = site.tc("show", "");
     ensure(told.contains("qdisc netem"), || format!("nothing was left behind: {told}"))?;
     let next = open_lab(&directory.0);
     let ids: Vec<_> = next.injections(false, 10).iter().map(|it| it.id).collect();
     let states: Vec<State> =
         next.wait(&ids, Until::Ended, PATIENCE).iter().map(|it| it.state).collect();
     ensure(states == [State::Reverted], || format!("{states:?}"))?;
-    let told = site.tc("show");
+    let told = site.tc("show", "");
     ensure(is_default(&told), || format!("left behind: {told}"))?;
     ensure(next.close(PATIENCE) == 0, || "the lab has something left".to_owned())?;
     Ok("left behind with everybody killed; the next lab took it back by its journal".to_owned())
@@ -237,8 +240,11 @@ fn start_lab(site: &Site, directory: &Path) -> Result<Child, String> {
     let lines = BufReader::new(lab.stdout.take().unwrap()).lines();
     let state =
         lines.map_while(Result::ok).find_map(|it| it.strip_prefix("state ").map(str::to_owned));
-    ensure(state.as_deref() == Some("active"), || format!("the lab says {state:?}"))?;
-    Ok(lab)
+    if state.as_deref() == Some("active") {
+        return Ok(lab);
+    }
+    kill(&mut lab);
+    Err(format!("the lab says {state:?}"))
 }
 
 fn kill(lab: &mut Child) {

@@ -108,9 +108,9 @@ impl Site {
         Injection::prepare(LinkInjector::new(self.links.clone()), fault, target, 900).unwrap()
     }
 
-    /// What `tc` finds at the client's end.
-    pub(crate) fn tc(&self, line: &str) -> String {
-        run(&self.client, "tc", &format!("qdisc {line} dev {}", NAMES[0])).unwrap()
+    /// What `tc` finds at the client's end, or is told to do there.
+    pub(crate) fn tc(&self, verb: &str, rest: &str) -> String {
+        run(&self.client, "tc", &format!("qdisc {verb} dev {} {rest}", NAMES[0])).unwrap()
     }
 }
 

@@ -72,6 +72,9 @@ mod tests {
 
     use super::{ENTRIES, SCALE, spreads, table};
 
+    /// How likely a value is at most so many spreads.
+    type Distribution = fn(f64) -> f64;
+
     /// In spreads.
     fn values(law: JitterLaw) -> Vec<f64> {
         let entries = table(law);
@@ -81,7 +84,7 @@ mod tests {
     #[test]
     fn tables_have_the_laws_of_the_packet_box() {
         let even = |value: f64| f64::midpoint(value, 1.0).clamp(0.0, 1.0);
-        let laws: [(JitterLaw, fn(f64) -> f64); 3] = [
+        let laws: [(JitterLaw, Distribution); 3] = [
             (JitterLaw::Uniform, even),
             (JitterLaw::Normal, normal_within_three),
             (JitterLaw::Pareto, pareto_within_twenty),

@@ -112,10 +112,15 @@ impl Work for Placement {
         let Some(place) = self.place()? else { return Ok(()) };
         place
             .run(|| {
-                if Queue::of(self.index)?.is_netem(self.major) {
-                    queue::take(self.index, self.major)?;
+                let is_there = || io::Result::Ok(Queue::of(self.index)?.is_netem(self.major));
+                if !is_there()? {
+                    return Ok(());
                 }
-                Ok(())
+                match queue::take(self.index, self.major) {
+                    // Somebody else, who looks after it as well, was first.
+                    Err(_) if !is_there()? => Ok(()),
+                    other => other,
+                }
             })
             .map_err(|error| io::Error::other(error.told()))?
     }
