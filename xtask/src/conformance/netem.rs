@@ -15,7 +15,7 @@ use crate::command::{cargo, find_program, output};
 /// Before the report of the bench.
 const REPORT: &str = "netem-report ";
 /// Fewer than this means that the bench did not run what it should.
-const CHECKS_MIN: usize = 7;
+const CHECKS_MIN: usize = 8;
 const CASES_MIN: usize = 12;
 
 /// Boots the kernel and gives what the page says of it. One failure is an error.
@@ -83,8 +83,8 @@ fn page(report: &Value, machine: &str) -> Result<String> {
         text += &format!("| {name} | {seen} |\n");
     }
     text += &format!(
-        "\nThe same faults by netem and by the packet box of a link, there, by {} packets each (500 for the \
-         rate). What lies further apart than chance allows once in {:.0} is a failure.\n\n\
+        "\nThe same faults by netem and by the packet box of a link, there, by {} packets each (three times \
+         as many for bursts, 500 for the rate). What lies further apart than chance allows once in {:.0} is a failure.\n\n\
          | fault | netem | packet box | test | result |\n|---|---|---|---|---|\n",
         report["packets"],
         1.0 / report["alpha"].as_f64().unwrap_or(f64::NAN),
@@ -118,7 +118,9 @@ fn number(value: &Value) -> f64 {
 fn sample(case: &Value, side: usize) -> String {
     let sample = &case[["netem", "box"][side]];
     if let Some(share) = case["shares"][side].as_f64() {
-        return format!("{:.2} %", 100.0 * share);
+        let runs = sample["bursts"].as_u64().filter(|runs| *runs > 0);
+        let runs = runs.map_or_else(String::new, |runs| format!(" in {runs} runs"));
+        return format!("{:.2} %{runs}", 100.0 * share);
     }
     if let Some(rate) = case["mbit_per_second"][side].as_f64() {
         return format!("{rate:.3} Mbit/s");
@@ -148,3 +150,6 @@ fn result(case: &Value) -> String {
         .as_f64()
         .map_or_else(|| "so it is".to_owned(), |apart| format!("{:+.2} %", 100.0 * apart))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,15 +9,18 @@ use crate::traffic::{Sample, Traffic, send};
 
 /// A difference that is less likely than this without a cause is one.
 pub(crate) const ALPHA: f64 = 1e-4;
-pub(crate) const PACKETS: usize = 10_000;
+pub(crate) const PACKETS: usize = 20_000;
 /// How far middles of delays and rates may lie apart.
 const DELAY_TOLERANCE_MS: f64 = 0.5;
 const RATE_TOLERANCE: f64 = 0.01;
 
 const PACED: Traffic = Traffic { packets: PACKETS, gap: Duration::from_millis(1), bytes: 64 };
+/// Losses in bursts tell as much as an eighth as many independent ones.
+const MANY: Traffic = Traffic { packets: 3 * PACKETS, ..PACED };
 /// Of which the header of Ethernet, where netem may turn a bit that nobody looks at, is a small part.
 const LARGE: Traffic = Traffic { bytes: 1_000, ..PACED };
-const AT_ONCE: Traffic = Traffic { packets: 500, gap: Duration::ZERO, bytes: 1_000 };
+/// Four times as fast as they may pass; slow enough for one processor to take them, too.
+const CROWDED: Traffic = Traffic { packets: 500, gap: Duration::from_micros(200), bytes: 1_000 };
 
 /// What is held against each other.
 #[derive(Clone, Copy)]
@@ -41,7 +44,7 @@ const CASES: [(&str, &str, Traffic, Measure); 11] = [
     (
         "loss in bursts",
         r#"{"loss": {"direction": "upstream", "model": {"gilbert_elliott": {"to_bad_percent": 2, "to_good_percent": 20}}}}"#,
-        PACED,
+        MANY,
         Measure::Lost,
     ),
     ("partition", r#"{"partition": {"direction": "upstream"}}"#, PACED, Measure::Lost),
@@ -90,7 +93,7 @@ const CASES: [(&str, &str, Traffic, Measure); 11] = [
     (
         "10 Mbit/s",
         r#"{"bandwidth": {"direction": "upstream", "bits_per_second": 10000000, "queue_bytes": 1500000}}"#,
-        AT_ONCE,
+        CROWDED,
         Measure::Rate,
     ),
 ];
@@ -224,7 +227,7 @@ fn distributions(by_netem: &Sample, by_box: &Sample, middles: [f64; 2]) -> Value
 /// Of IP packets, in Mbit/s. The first arrival begins the time that the others take.
 fn rate(sample: &Sample) -> f64 {
     const HEADER_BYTES: usize = 28;
-    let bits = 8 * (AT_ONCE.bytes + HEADER_BYTES) as u64 * sample.received().saturating_sub(1);
+    let bits = 8 * (CROWDED.bytes + HEADER_BYTES) as u64 * sample.received().saturating_sub(1);
     bits as f64 / sample.span.as_secs_f64() / 1e6
 }
 

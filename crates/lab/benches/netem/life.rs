@@ -8,11 +8,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{Caller, EngineOptions, Fault, InjectRequest, Policy, Role, State, Target};
-use bulkhead_lab::{Lab, LabOptions, NetemInjector, NetworkInjector, Registry, Until};
+use bulkhead_lab::{
+    Bpf, InterfaceInjector, Lab, LabOptions, NetemInjector, NetworkInjector, Nftables, Registry,
+    Until,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::site::{Site, carry_command};
+use crate::site::{Injection, Site, carry_command};
 
 const DELAY: &str = r#"{"delay": {"direction": "upstream", "base_ms": 40}}"#;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,7 +53,8 @@ type Check = fn(&Site) -> Result<String, String>;
 
 /// All checks, each with whether it passed and what was seen.
 pub(crate) fn checks(site: &Site) -> Vec<Value> {
-    let checks: [(&str, Check); 7] = [
+    let checks: [(&str, Check); 8] = [
+        ("chosen for what filters cannot do, and named", chosen),
         ("each fault is there as `tc` has it, and back", there_and_back),
         ("a queue of somebody else is refused and left", somebody_elses),
         ("a second one is refused", second),
@@ -76,6 +80,25 @@ fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String>
 /// That of a pair of veth.
 fn is_default(told: &str) -> bool {
     told.starts_with("qdisc noqueue 0:")
+}
+
+/// Among all carriers of interfaces, as `bulkhead chaos serve` has them.
+fn chosen(site: &Site) -> Result<String, String> {
+    let carriers = NetworkInjector::new()
+        .with(InterfaceInjector::new(Bpf))
+        .with(InterfaceInjector::new(Nftables))
+        .with(NetemInjector::new(carry_command()));
+    let target = Target::Interface(site.target());
+    let injection = Injection::prepare(carriers, DELAY, target, 60).map_err(|it| it.to_string())?;
+    let handle = &injection.handle;
+    ensure(handle["carrier"] == "netem", || handle.to_string())?;
+    let passed_over = handle["passed_over"].as_array().map(Vec::len);
+    ensure(passed_over == Some(2), || handle.to_string())?;
+    injection.inject();
+    let evidence = injection.verify();
+    let ended = injection.end();
+    ensure(evidence.holds && ended.holds, || format!("{}; {}", evidence.seen, ended.seen))?;
+    Ok(evidence.seen)
 }
 
 fn there_and_back(site: &Site) -> Result<String, String> {

@@ -115,7 +115,12 @@ impl Site {
 }
 
 impl<I: Injector> Injection<I> {
-    fn prepare(injector: I, fault: &str, target: Target, seconds: u64) -> Result<Self, Refusal> {
+    pub(crate) fn prepare(
+        injector: I,
+        fault: &str,
+        target: Target,
+        seconds: u64,
+    ) -> Result<Self, Refusal> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let seed = COUNT.fetch_add(1, Ordering::Relaxed);
         let unix = unix();

@@ -14,7 +14,7 @@ const HEAD_BYTES: usize = 16;
 #[derive(Clone, Copy)]
 pub(crate) struct Traffic {
     pub(crate) packets: usize,
-    /// Between two of them. Zero: all at once.
+    /// Between two of them.
     pub(crate) gap: Duration,
     /// Of the data of a packet.
     pub(crate) bytes: usize,
