@@ -2,11 +2,11 @@
 //!
 //! Carriers differ in what they can do to packets, where they reach, and what they need of the host:
 //! the packet box of a link can do everything, filters on ingress can lose packets of interfaces that
-//! exist already. All hold the fault's time to live without us, and vanish with their process.
+//! exist already, and netem can delay what leaves them. All but netem hold the fault's time to live without
+//! us and vanish with their process, so that netem is asked last.
 
 mod interface;
 mod loopback;
-mod place;
 
 use std::io;
 use std::time::Duration;
@@ -154,7 +154,7 @@ fn refusal(asked: CarrierChoice, mut passed_over: Vec<(&str, Refusal)>) -> Refus
         };
         return Refusal::new(
             reason,
-            "name a link of the lab, or an interface with `carrier: auto`, `nftables` or `bpf`",
+            "name a link of the lab, or an interface with `carrier: auto`, `bpf`, `nftables` or `netem`",
         );
     }
     // What is wrong with the order itself, all say alike.

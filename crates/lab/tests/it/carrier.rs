@@ -3,6 +3,7 @@
 mod crash;
 mod holder;
 mod laws;
+mod netem;
 mod refusals;
 mod veth;
 
@@ -13,12 +14,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bulkhead_chaos::{CarrierChoice, ChaosId, Fault, InterfaceTarget, Order, Random, Target};
 use bulkhead_lab::{
     Bpf, Evidence, Handle, Injector as _, InterfaceInjector, LinkInjector, Links, Namespace,
-    NetworkInjector, Nftables, Refusal,
+    NetemInjector, NetworkInjector, Nftables, Refusal,
 };
 
 use crate::support::{PATIENCE, around, fault};
 
-/// The carriers of interfaces that this build has.
+/// The carriers that strike what comes in at interfaces.
 const CARRIERS: [CarrierChoice; 2] = [CarrierChoice::Nftables, CarrierChoice::Bpf];
 
 /// All carriers, as `chaos serve` has them.
@@ -27,6 +28,7 @@ fn injector() -> NetworkInjector {
         .with(LinkInjector::new(Links::default()))
         .with(InterfaceInjector::new(Bpf))
         .with(InterfaceInjector::new(Nftables))
+        .with(NetemInjector::new(netem::carry_command()))
 }
 
 /// A fault at an interface.

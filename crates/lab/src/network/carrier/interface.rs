@@ -12,8 +12,8 @@ use bulkhead_chaos::{
 };
 use serde_json::json;
 
-use super::place::Place;
 use super::{Carrier, Mechanism, Sight, StrikePlan};
+use crate::network::place::Place;
 use crate::network::{NetworkError, interface, maker};
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
