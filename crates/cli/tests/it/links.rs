@@ -168,7 +168,12 @@ fn traffic_meets_faults(user: Option<u32>) {
         serde_json::from_str(&lab.must(&["inject", PARTITION, "--link", "storm", "--json"]))
             .unwrap();
     assert!(!lab.passes());
-    lab.must(&["revert", id["ids"][0].as_str().unwrap()]);
+    let id = id["ids"][0].as_str().unwrap();
+    lab.must(&["revert", id]);
+    let journal = fs::read_to_string(Path::new(&lab.state).join("journal")).unwrap();
+    let end = journal.lines().find(|line| line.contains(r#""record":"end""#) && line.contains(id));
+    let end: Value = serde_json::from_str(end.unwrap().split_once(' ').unwrap().1).unwrap();
+    assert!(end["effect"]["hits"].as_u64() > Some(0), "{end}");
     let live: Value = serde_json::from_str(&lab.must(&["status", "--json"])).unwrap();
     assert_eq!(live["live"].as_array().unwrap().len(), 1, "the loss is still there: {live}");
     lab.must(&["revert", "--all"]);

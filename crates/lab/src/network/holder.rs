@@ -58,12 +58,17 @@ struct Held {
 
 impl Held {
     fn carry_out(&self, want: Want, deadline: Instant) -> Outcome {
-        let Want::Call { call, order, unix } = want else {
-            return Outcome::Counts(count(&self.link, deadline));
-        };
-        let (injector, around) = (&self.injector, Surroundings { deadline, unix });
         // It is of use only to those who do not have the link.
         let handle = Value::Null;
+        let (call, order, unix) = match want {
+            Want::Call { call, order, unix } => (call, order, unix),
+            Want::Effect { order } => {
+                let around = Surroundings { deadline, unix: Duration::ZERO };
+                return Outcome::Effect(self.injector.effect(&order, &handle, around));
+            }
+            Want::Counts => return Outcome::Counts(count(&self.link, deadline)),
+        };
+        let (injector, around) = (&self.injector, Surroundings { deadline, unix });
         match call {
             Call::Prepare => Outcome::Prepared(injector.prepare(&order, around)),
             Call::Inject => {

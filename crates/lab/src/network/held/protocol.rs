@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read as _};
 use std::time::Duration;
 
-use bulkhead_chaos::{Call, Order};
+use bulkhead_chaos::{Call, Effect, Order};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,6 +46,8 @@ pub(in crate::network) enum Want {
         /// The time of day, since 1970.
         unix: Duration,
     },
+    /// What a fault has done.
+    Effect { order: Box<Order> },
     /// What the link has counted.
     Counts,
 }
@@ -61,6 +63,7 @@ pub(in crate::network) enum Outcome {
     Prepared(Result<Handle, Refusal>),
     Done(Result<(), InjectError>),
     Seen(Result<Evidence, InjectError>),
+    Effect(Option<Effect>),
     Counts(Result<Value, String>),
 }
 
