@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bulkhead_lab::LinkKind;
+
 use super::against::PeerName;
 use super::profile::Source;
 use super::weather::Place;
+use crate::chaos::link_kinds;
 use crate::load::positive_duration;
 
 /// Kill workers under real traffic, check every answer, and give a verdict.
@@ -59,6 +62,10 @@ pub(crate) struct ProveArgs {
     /// Congestion control of TCP on the link, one that the kernel has: `cubic`, `bbr` [default: the kernel's]
     #[arg(long, value_name = "NAME")]
     pub(crate) congestion: Option<String>,
+    /// What the ends of the link are: TUN devices, or Ethernet interfaces (veth, AF_PACKET) [default: the
+    /// profile's, else tun]
+    #[arg(long, value_name = "KIND", value_parser = link_kinds())]
+    pub(crate) link_kind: Option<LinkKind>,
     /// The same storm for other gateways, as far as they are installed; their figures stand beside ours.
     #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) against: Vec<PeerName>,

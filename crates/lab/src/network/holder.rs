@@ -120,8 +120,8 @@ fn join(make: &Make) -> Result<Link, NetworkError> {
     let [client, server] = [Arc::new(Namespace::new()?), Arc::new(Namespace::new()?)];
     let options = LinkOptions {
         subnet: make.subnet,
-        congestion_control: make.congestion_control.clone(),
-        ..LinkOptions::default()
+        congestion_control: make.request.congestion_control.clone(),
+        kind: make.request.kind,
     };
     Link::between(&make.name, &client, &server, &options)
 }

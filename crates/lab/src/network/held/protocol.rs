@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::LinkPlace;
+use super::{LinkPlace, LinkRequest};
 use crate::{Evidence, Handle, InjectError, Refusal};
 
 /// Bytes of a line towards the holder. The kernel takes so many at once or none of them
@@ -22,7 +22,7 @@ pub(in crate::network) const LINE_BYTES_MAX: u64 = 1 << 20;
 pub(in crate::network) struct Make {
     pub(in crate::network) name: String,
     pub(in crate::network) subnet: u8,
-    pub(in crate::network) congestion_control: Option<String>,
+    pub(in crate::network) request: LinkRequest,
 }
 
 /// The answer to it: where the link is, or why there is none.
