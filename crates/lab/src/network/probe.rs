@@ -27,7 +27,7 @@ pub(super) use reset_trial::{CHUNK_BYTES_MAX, ResetTrial, reset_trial};
 
 /// Type of service of the lab's own packets: a code point for local use (RFC 2474, section 6), by which the
 /// box knows them. Faults strike them as any others, but they are no effect on anybody.
-pub(super) const PROBE_TOS: u8 = 0b1010_11_00;
+pub(super) const PROBE_TOS: u8 = 43 << 2;
 /// In the type of service, what TCP itself may set (RFC 3168).
 const ECN: u8 = 0b11;
 /// Headers of IPv4 and UDP.
@@ -45,9 +45,7 @@ const PAUSE: Duration = Duration::from_micros(200);
 pub(super) fn is_probe(packet: &[u8]) -> bool {
     const ICMP: u8 = 1;
     const ICMP_HEADER_BYTES: usize = 8;
-    let is_own = |packet: &[u8]| {
-        matches!(packet, [version, service, ..] if version >> 4 == 4 && service & !ECN == PROBE_TOS)
-    };
+    let is_own = |packet: &[u8]| matches!(packet, [version, service, ..] if version >> 4 == 4 && service & !ECN == PROBE_TOS);
     let about = || {
         let datagram = Datagram::parse(packet).filter(|it| it.protocol == ICMP)?;
         datagram.payload.get(ICMP_HEADER_BYTES..)

@@ -15,7 +15,7 @@ use bulkhead_chaos::{
 };
 use bulkhead_lab::{
     Bpf, Evidence, Handle, Injector as _, InterfaceInjector, LinkInjector, Links, Namespace,
-    NetworkInjector, Nftables, Refusal,
+    NetworkInjector, Nftables, Refusal, strikes_in_kernel,
 };
 
 use crate::support::{PATIENCE, around, fault};
@@ -91,6 +91,10 @@ fn packets_that_are_lost_are_counted_without_the_labs_probes() {
         let cut = r#"{"partition": {"direction": "upstream"}}"#;
         let Some(strike) = Strike::begin(target, cut, PATIENCE) else { continue };
         let effect = || strike.injector.effect(&strike.order, &strike.handle, around());
+        // Asked without the injector, as a bench does.
+        let in_kernel =
+            || namespace.enter(|| strikes_in_kernel(carrier, "lo").unwrap().len()).unwrap();
+        assert_eq!(in_kernel(), 1, "{carrier:?}");
         assert!(strike.verify().holds);
         assert!(pair.up(5).is_empty());
         assert!(strike.verify().holds);
@@ -98,6 +102,7 @@ fn packets_that_are_lost_are_counted_without_the_labs_probes() {
         assert!(gone.holds, "{}", gone.seen);
         assert_eq!(effect(), Some(Effect { hits: 5, seen: 5 }), "{carrier:?}: {}", gone.seen);
         assert_eq!(effect(), None, "it is forgotten");
+        assert_eq!(in_kernel(), 0, "{carrier:?}");
         assert!(strike.end().holds);
     }
 }

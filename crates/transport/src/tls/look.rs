@@ -40,10 +40,10 @@ impl ShownCertificate {
         config.alpn_protocols =
             [LOOK_ALPN, b"h2", b"http/1.1"].map(<[u8]>::to_vec).into_iter().collect();
         // An address as a name is not sent (RFC 6066 §3).
-        let nobody = || ServerName::from(IpAddr::from([127, 0, 0, 1]));
-        let name = host.map_or(Ok(nobody()), |host| {
-            ServerName::try_from(host.to_owned()).map_err(io::Error::other)
-        })?;
+        let name = match host {
+            Some(host) => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
+            None => ServerName::from(IpAddr::from([127, 0, 0, 1])),
+        };
         let mut connection =
             ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
         let mut ended = Ok(());
@@ -57,7 +57,7 @@ impl ShownCertificate {
             let _ = connection.write_tls(stream);
             return read(&shown).ok_or_else(|| io::Error::other("the certificate cannot be read"));
         }
-        ended.and(Err(io::Error::other("no certificate was shown")))
+        ended.and_then(|()| Err(io::Error::other("no certificate was shown")))
     }
 }
 
