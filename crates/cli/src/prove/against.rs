@@ -16,7 +16,7 @@ use super::callers;
 use super::ground::Ground;
 use super::memory::oom_kills;
 use super::plan::Plan;
-use super::progress::Progress;
+use super::progress::{Progress, StormProgress};
 use super::stage::upstream;
 use super::storm::drain;
 use super::tokens::TokenPool;
@@ -72,7 +72,7 @@ pub(crate) fn run(
             break;
         }
         progress.say(&format!("the same storm for {}", name.name()));
-        let result = one(name, plan, tokens, interrupt).unwrap_or_else(|error| PeerResult {
+        let result = one(name, plan, tokens, interrupt, progress).unwrap_or_else(|error| PeerResult {
             name: name.name(),
             error: Some(format!("{error:#}")),
             ..PeerResult::default()
@@ -94,6 +94,7 @@ fn one(
     plan: &Plan,
     tokens: &Arc<TokenPool>,
     interrupt: &Interrupt,
+    progress: &Progress,
 ) -> anyhow::Result<PeerResult> {
     let ground = Ground::make(plan.profile.link.as_ref())?;
     let (json, grpc) = (upstream(&ground)?, upstream(&ground)?);
@@ -117,8 +118,11 @@ fn one(
 
     let (oom_before, before) = (oom_kills(), ground.count()?);
     let mut held = callers::held(&ground, plan.held(peer.address()), tokens)?;
-    let measured =
-        Measured::direct(plan, load(plan.profile.duration)?, &mut processes, &mut held, interrupt)?;
+    let bar = progress.storm(plan.profile.duration);
+    let load = load(plan.profile.duration)?;
+    let measured = Measured::direct(plan, load, &mut processes, &mut held, interrupt, &bar);
+    bar.end();
+    let measured = measured?;
     held.stop();
     let held = held.finish();
     let oom = oom_kills().zip(oom_before).map_or(0, |(after, before)| after.saturating_sub(before));
@@ -156,12 +160,16 @@ impl Measured {
         processes: &mut Processes<'_>,
         held: &mut Load,
         interrupt: &Interrupt,
+        bar: &StormProgress,
     ) -> anyhow::Result<Self> {
         let started = load.started();
         let mut rounds = plan.kills.iter().peekable();
-        let (mut killed, mut rss_start) = (0, None);
+        let (mut killed, mut failed, mut rss_start) = (0, 0, None);
         while !load.is_over() {
-            load.next_row(TURN);
+            if let Some(row) = load.next_row(TURN) {
+                failed += row.failed;
+                bar.second(row, failed, killed);
+            }
             drain(held);
             let elapsed = started.elapsed();
             if elapsed >= plan.warm_up() && rss_start.is_none() {
