@@ -129,11 +129,11 @@ pub(super) fn line(link: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let state = if link["up"] == true { "up" } else { "GONE; make it anew" };
     format!(
-        "link {} {state}: {}, client {}, server {}, {}, held by process {}",
+        "link {} {state}: client {}, server {}, {}, {}, held by process {}",
         text(&link["name"]),
-        text(&link["kind"]),
         text(&link["client"]["v4"]),
         text(&link["server"]["v4"]),
+        text(&link["kind"]),
         text(&link["congestion_control"]),
         link["pid"],
     )

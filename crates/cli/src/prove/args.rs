@@ -69,6 +69,10 @@ pub(crate) struct ProveArgs {
     /// The same storm for other gateways, as far as they are installed; their figures stand beside ours.
     #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) against: Vec<PeerName>,
+    /// Take the rows of others from the --json of an earlier run or piece into this report; may be repeated.
+    /// Its storm must be the same: profile, flags, rate, duration, seed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against_from: Vec<PathBuf>,
     /// Leave our own storm out and run those of `--against` alone, at the rate of an earlier run: a long
     /// comparison in pieces. With the same profile, rate and seed the pieces belong together.
     #[arg(long, requires = "against", conflicts_with_all = ["junit", "journal"])]
