@@ -136,7 +136,7 @@ fn join(make: &Make) -> Result<Link, NetworkError> {
 /// What to do if a link could not be made.
 fn remedy(error: &NetworkError, make: &Make) -> String {
     let is_algorithm = error.step.starts_with(SETTING_CONGESTION_CONTROL);
-    match (&make.congestion_control, std::fs::read_to_string(CONGESTION_CONTROLS)) {
+    match (&make.request.congestion_control, std::fs::read_to_string(CONGESTION_CONTROLS)) {
         (Some(_), Ok(known)) if is_algorithm => {
             format!("choose one of {}, or load the module of another", known.trim())
         }
