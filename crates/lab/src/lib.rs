@@ -36,7 +36,7 @@ pub use network::{
     Bpf, Carrier, CommandError, End, EndPlace, HELD_LINKS_MAX, HeldLink, HeldLinks,
     InterfaceInjector, LINK_MTU, LaneReport, Link, LinkError, LinkInjector, LinkKind, LinkOptions,
     LinkPlace, LinkReport, LinkRequest, Links, MakeLinkError, Namespace, NetemInjector,
-    NetworkError, NetworkInjector, Nftables, hold_link,
+    NetworkError, NetworkInjector, Nftables, hold_link, strikes_in_kernel,
 };
 pub use process::{
     GuardianCommand, KillProcess, RestartProcess, StopProcess, guard, process_target,

@@ -11,7 +11,7 @@ mod loopback;
 use std::io;
 use std::time::Duration;
 
-use bulkhead_chaos::{CarrierChoice, Fault, LossLaw, Order, Strike, Target};
+use bulkhead_chaos::{CarrierChoice, Effect, Fault, LossLaw, Order, Strike, Target};
 
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
@@ -139,6 +139,10 @@ impl Injector for NetworkInjector {
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         self.of(handle)?.verify_reverted(order, handle, around)
+    }
+
+    fn effect(&self, order: &Order, handle: &Handle, around: Surroundings) -> Option<Effect> {
+        self.of(handle).ok()?.effect(order, handle, around)
     }
 }
 

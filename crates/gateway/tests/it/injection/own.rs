@@ -208,6 +208,7 @@ fn a_slow_log_loses_no_line_that_has_room() {
     let gateway = start(config);
     place(&gateway, "l", json!({"slow_log": {"delay_ms": 60_000}}));
     assert_eq!(ask(&gateway, "/api/v1/7/feed").0, 200);
+    wait_until("its line is late", || hits(&gateway, "l") == 1);
     gateway.remove_fault("l").expect("taken back");
     assert!(gateway.drain(PATIENCE));
     assert_eq!(std::fs::read_to_string(&log).expect("the log").lines().count(), 1);
