@@ -183,7 +183,8 @@ fn tls_is_spoken_with_whom_it_trusts() {
             measure(&url, &[&["--connect-to", &address, "--connections", "2"], more].concat())
         };
         let trusting = measure(&["--cacert", &ca, "--requests-per-connection", "10"]).unwrap();
-        assert_eq!((trusting.requests.ok, trusting.requests.failed), (100, 0));
+        let answered = (trusting.requests.ok, trusting.requests.failed);
+        assert_eq!(answered, (100, 0), "{:?}", trusting.failure_samples);
         assert!(trusting.connections.tls_resumed > 0, "{:?}", trusting.connections);
         let fresh = ["--insecure", "--no-tls-resume", "--requests-per-connection", "10"];
         let connections = measure(&fresh).unwrap().connections;
