@@ -41,6 +41,7 @@ pub(crate) fn run() -> Result<()> {
             return Ok(());
         }
     };
+    test_the_package(&python)?;
     let bulkhead = build_debug()?;
     let server = scratch.join("server.py");
     fs::write(&server, SERVER)?;
@@ -96,4 +97,13 @@ fn versions(python: &Path) -> Result<String> {
     let script = "from importlib.metadata import version as v; \
                   print(', '.join(f'`{p}` {v(p)}' for p in ('chaostoolkit', 'chaostoolkit-lib', 'jsonpath2')))";
     Ok(output(Command::new(python).args(["-c", script]))?.trim().to_owned())
+}
+
+/// Our package for the real one, by its own tests.
+fn test_the_package(python: &Path) -> Result<()> {
+    let package = root().join("integrations/chaostoolkit-bulkhead");
+    let mut command = Command::new(python);
+    command.args(["-B", "-m", "unittest", "discover", "tests"]).current_dir(&package);
+    // As it stands, not as it was installed once.
+    output(command.env("PYTHONPATH", &package)).context("test chaostoolkit-bulkhead").map(drop)
 }

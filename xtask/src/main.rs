@@ -81,6 +81,10 @@ fn main() -> ExitCode {
 
 fn dispatch(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if words.is_empty() || wants_help(&words) {
+        print!("{HELP}");
+        return Ok(());
+    }
     match words.as_slice() {
         ["check", rest @ ..] => check::run(rest),
         ["tidy"] => tidy::run(),
@@ -101,10 +105,24 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["fuzz-smoke", rest @ ..] => fuzz_smoke::run(rest),
         ["soak", rest @ ..] => soak::run(rest),
         ["docs", rest @ ..] => docs::run(rest),
-        [] | ["help" | "--help" | "-h"] => {
-            print!("{HELP}");
-            Ok(())
-        }
         other => bail!("unknown command `{}`\n\n{HELP}", other.join(" ")),
+    }
+}
+
+/// Whether it is asked for, of whatever command: all of it is told in one text.
+fn wants_help(words: &[&str]) -> bool {
+    words.first() == Some(&"help") || words.iter().any(|word| matches!(*word, "--help" | "-h"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wants_help;
+
+    #[test]
+    fn help_is_for_every_command() {
+        for line in ["help", "-h", "soak --help", "bench peers --quick -h", "fuzz-smoke 3 --help"] {
+            assert!(wants_help(&line.split(' ').collect::<Vec<_>>()), "{line}");
+        }
+        assert!(!wants_help(&["soak", "--minutes", "1"]) && !wants_help(&[]));
     }
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::{cargo, run as run_command};
+use crate::command::{cargo, output, run as run_command};
 
 const SECONDS: u64 = 60;
 
@@ -24,5 +24,23 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if let Some(from) = from {
         command.env("SIMULATE_FROM", from.to_string());
     }
-    run_command(&mut command)
+    // A seed means something together with the code alone.
+    run_command(&mut command).with_context(|| format!("simulate at commit {}", commit()))
+}
+
+fn commit() -> String {
+    let told = output(Command::new("git").args(["describe", "--always", "--abbrev=12", "--dirty"]));
+    told.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::commit;
+
+    #[test]
+    fn the_commit_is_told() {
+        let commit = commit();
+        // Without git, or outside of a repository, it is not known.
+        assert!(commit == "unknown" || commit.len() >= 7 && !commit.contains('\n'), "{commit}");
+    }
 }

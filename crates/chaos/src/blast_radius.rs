@@ -49,7 +49,8 @@ pub struct BlastRadius {
     /// Labels that a target must have, all of them.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// So many of those whose labels fit are left alone, whatever the extent says.
+    /// So many of those whose labels fit are left alone, whatever the extent says. Those that another
+    /// injection strikes are not.
     #[serde(default = "one")]
     pub min_survivors: usize,
 }
@@ -98,10 +99,15 @@ pub enum BlastRadiusError {
     #[error("no target has the labels that are asked for")]
     NoCandidate,
     /// All that there are must survive.
-    #[error("{candidates} targets have the labels, and {min_survivors} must survive")]
+    #[error(
+        "{candidates} targets have the labels, {struck} of them are struck already, and \
+         {min_survivors} must survive"
+    )]
     NobodyLeft {
         /// How many there are.
         candidates: usize,
+        /// How many of them another injection strikes.
+        struck: usize,
         /// How many must survive.
         min_survivors: usize,
     },
@@ -109,30 +115,39 @@ pub enum BlastRadiusError {
 
 impl BlastRadius {
     /// Draws the victims. A share that is rounded down to nothing gives no victims and is no error.
+    /// `is_struck`: whether another injection strikes it, so that it is neither drawn nor a survivor; a
+    /// share is still one of all.
     ///
     /// # Errors
     /// If it means nothing, or nobody could be struck.
-    pub fn draw(&self, candidates: &[Candidate], seed: u64) -> Result<Victims, BlastRadiusError> {
+    pub fn draw(
+        &self,
+        candidates: &[Candidate],
+        seed: u64,
+        is_struck: impl Fn(&Target) -> bool,
+    ) -> Result<Victims, BlastRadiusError> {
         self.check(candidates)?;
-        let fitting: Vec<&Candidate> =
+        let mut fitting: Vec<&Candidate> =
             candidates.iter().filter(|candidate| self.fits(candidate)).collect();
         let of = fitting.len();
         if of == 0 {
             return Err(BlastRadiusError::NoCandidate);
         }
-        let most = of.saturating_sub(self.min_survivors);
+        fitting.retain(|candidate| !is_struck(&candidate.target));
+        let left = fitting.len();
+        let most = left.saturating_sub(self.min_survivors);
         if most == 0 {
-            let min_survivors = self.min_survivors;
-            return Err(BlastRadiusError::NobodyLeft { candidates: of, min_survivors });
+            let (struck, min_survivors) = (of - left, self.min_survivors);
+            return Err(BlastRadiusError::NobodyLeft { candidates: of, struck, min_survivors });
         }
         let mut random = Random::new(seed);
         let asked = self.asked(of, &mut random);
         let count = asked.min(most);
         // A partial Fisher-Yates shuffle: every set of so many is equally likely.
-        let mut places: Vec<usize> = (0..of).collect();
+        let mut places: Vec<usize> = (0..left).collect();
         for place in 0..count {
-            let left = (of - place) as u64;
-            places.swap(place, place + random.below(left) as usize);
+            let undrawn = (left - place) as u64;
+            places.swap(place, place + random.below(undrawn) as usize);
         }
         places.truncate(count);
         places.sort_unstable();
@@ -157,7 +172,7 @@ impl BlastRadius {
         }
     }
 
-    fn fits(&self, candidate: &Candidate) -> bool {
+    pub(crate) fn fits(&self, candidate: &Candidate) -> bool {
         self.labels.iter().all(|(name, value)| candidate.labels.get(name) == Some(value))
     }
 

@@ -14,6 +14,7 @@ mod command;
 mod forward;
 mod injection;
 mod options;
+mod planning;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::mem;

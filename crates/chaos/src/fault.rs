@@ -6,12 +6,14 @@
 pub mod gateway;
 mod host;
 pub mod http;
+mod kinds;
 mod network;
 mod process;
 
 pub use gateway::GatewayFault;
 pub use host::{Amount, HostFault, HostFaultError};
 pub use http::HttpFault;
+pub use kinds::{FAULT_KINDS, FaultKind};
 pub use network::{
     Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Loss, LossModel, NetworkFault,
     NetworkFaultError, Partition, Per, Reorder, ReorderPolicy, Reset, Share,

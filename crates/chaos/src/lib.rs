@@ -34,9 +34,10 @@ pub use engine::{
     Submitted,
 };
 pub use fault::{
-    Amount, Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, Fault, GatewayFault,
-    HostFault, HostFaultError, HttpFault, Loss, LossModel, NetworkFault, NetworkFaultError,
-    Partition, Per, ProcessFault, Reorder, ReorderPolicy, Reset, Share, gateway, http,
+    Amount, Bandwidth, Delay, Direction, Distribution, Dns, DnsFailure, FAULT_KINDS, Fault,
+    FaultKind, GatewayFault, HostFault, HostFaultError, HttpFault, Loss, LossModel, NetworkFault,
+    NetworkFaultError, Partition, Per, ProcessFault, Reorder, ReorderPolicy, Reset, Share, gateway,
+    http,
 };
 pub use id::{ChaosId, ChaosIdError};
 pub use interface::{
@@ -63,8 +64,8 @@ pub use request::{InjectRequest, Plan, RequestError, TimeToLive};
 pub use rule::{FaultRule, FaultRuleError, RULE_ID_BYTES_MAX};
 pub use safety::{
     ABORT_SAMPLE_INTERVAL, APPROVAL_MS_MAX, APPROVALS_MAX, AbortCondition, AbortWatch, Actor,
-    Approval, Approvals, Caller, Comparison, ENVIRONMENT_LABEL, Forbidden, Policy, Role, Sample,
-    Weekday, Window, order_sha256,
+    Approval, Approvals, Caller, Comparison, ENVIRONMENT_LABEL, Forbidden, Policy, PolicyError,
+    Role, Sample, Weekday, Window, order_sha256,
 };
 pub use statistics::{
     ErrorBudget, GroupCriteria, GroupMeasure, Interval, LatencyComparison, LatencyCriterion,

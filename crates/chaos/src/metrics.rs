@@ -14,7 +14,8 @@ pub fn metric_series<'p>(page: &'p str, name: &str) -> impl Iterator<Item = Metr
     })
 }
 
-/// The sum of all series that fit `name` or `name{label="value",…}`; nothing if there is none.
+/// The sum of all series that fit `name` or `name{label="value",…}`. A counter without such a series has
+/// counted nothing yet: 0, if the page declares it. Nothing if there is no such metric.
 pub fn metric_sum(page: &str, wanted: &str) -> Option<f64> {
     let (name, labels) = parse(wanted)?;
     let fits = |series: &Vec<&str>| labels.iter().all(|label| series.contains(label));
@@ -22,6 +23,20 @@ pub fn metric_sum(page: &str, wanted: &str) -> Option<f64> {
         .filter(|(series, _)| fits(series))
         .map(|(_, value)| value)
         .reduce(|sum, value| sum + value)
+        .or_else(|| counts(page, name).then_some(0.0))
+}
+
+/// Whether the page declares a counter of this name, or a histogram that it is a part of.
+fn counts(page: &str, name: &str) -> bool {
+    let parts = ["_count", "_sum", "_bucket"];
+    let histogram = parts.iter().find_map(|part| name.strip_suffix(part));
+    page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).any(|declared| {
+        match declared.trim_end().rsplit_once(' ') {
+            Some((family, "counter")) => family == name,
+            Some((family, "histogram")) => histogram == Some(family),
+            _ => false,
+        }
+    })
 }
 
 /// `name{…} value [timestamp]`. A label's value may hold spaces and braces.
@@ -74,6 +89,20 @@ mod tests {
         assert_eq!(metric_sum(page, "nothing"), Some(1_000.0));
         for missing in ["worker", "requests{code=\"404\"}", "requests{code", "{", ""] {
             assert_eq!(metric_sum(page, missing), None, "{missing}");
+        }
+    }
+
+    #[test]
+    fn what_has_not_happened_yet_is_counted_as_nothing() {
+        let page = "# TYPE requests_total counter\nrequests_total{code=\"200\"} 7\n\
+             # TYPE retries_total counter\n# TYPE seconds histogram\n# TYPE healthy gauge\n";
+        for never in ["requests_total{code=\"503\"}", "retries_total", "seconds_count"] {
+            assert_eq!(metric_sum(page, never), Some(0.0), "{never}");
+        }
+        assert_eq!(metric_sum(page, "requests_total"), Some(7.0));
+        // Of a gauge nothing is known, and of what is not there neither.
+        for unknown in ["healthy{cluster=\"a\"}", "requests", "retries", "seconds"] {
+            assert_eq!(metric_sum(page, unknown), None, "{unknown}");
         }
     }
 }

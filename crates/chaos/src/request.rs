@@ -120,11 +120,17 @@ impl<T> InjectRequest<T> {
 }
 
 impl InjectRequest {
-    /// Draws the victims. `id`: for a request that has none.
+    /// Draws the victims. `id`: for a request that has none. `is_struck`: whether another injection
+    /// strikes it, so that a blast radius spares it.
     ///
     /// # Errors
     /// [`RequestError`].
-    pub fn plan(&self, id: ChaosId, actor: &str) -> Result<Plan, RequestError> {
+    pub fn plan(
+        &self,
+        id: ChaosId,
+        actor: &str,
+        is_struck: impl Fn(&Target) -> bool,
+    ) -> Result<Plan, RequestError> {
         let id = self.id.unwrap_or(id);
         let seed = self.seed.unwrap_or_else(|| id.seed());
         if self.abort.len() > ABORT_MAX {
@@ -137,9 +143,32 @@ impl InjectRequest {
                 effective_percent: 100.0,
                 spared: 0,
             },
-            (None, Some(radius)) => radius.draw(&self.targets, seed)?,
+            (None, Some(radius)) => radius.draw(&self.targets, seed, is_struck)?,
             _ => return Err(RequestError::Targets),
         };
+        Ok(self.strike(victims, id, seed, actor))
+    }
+
+    /// The plan of an order that was given before and struck these, whatever else is struck by now. None if
+    /// it cannot have been this order.
+    pub fn plan_again(&self, id: ChaosId, actor: &str, struck: &[Target]) -> Option<Plan> {
+        let radius = self.blast_radius.as_ref()?;
+        let mut victims = self.targets.clone();
+        let candidates = victims.iter().filter(|candidate| radius.fits(candidate)).count();
+        victims.retain(|candidate| struck.contains(&candidate.target));
+        if struck.is_empty() || victims.len() != struck.len() {
+            return None;
+        }
+        let victims = Victims {
+            effective_percent: victims.len() as f64 * 100.0 / candidates.max(1) as f64,
+            targets: victims,
+            candidates,
+            spared: 0,
+        };
+        Some(self.strike(victims, id, self.seed.unwrap_or_else(|| id.seed()), actor))
+    }
+
+    fn strike(&self, victims: Victims, id: ChaosId, seed: u64, actor: &str) -> Plan {
         let submission = |(index, victim): (usize, &Candidate)| Submission {
             id: id.part(index),
             fault: self.fault.clone(),
@@ -149,7 +178,7 @@ impl InjectRequest {
             actor: actor.to_owned(),
         };
         let submissions = victims.targets.iter().enumerate().map(submission).collect();
-        Ok(Plan { victims, submissions, seed })
+        Plan { victims, submissions, seed }
     }
 
     /// Digest of what an approval is for: the fault, what may be struck and for how long.

@@ -1,11 +1,13 @@
 //! Who may do what, when, and what must be asked first.
 
 mod abort;
+mod check;
 mod window;
 
 use serde::{Deserialize, Serialize};
 
 pub use abort::{ABORT_SAMPLE_INTERVAL, AbortCondition, AbortWatch, Comparison, Sample};
+pub use check::PolicyError;
 pub use window::{Weekday, Window};
 
 use crate::audit::hex_digest;
@@ -80,8 +82,8 @@ pub enum Forbidden {
     Kind(String),
     /// Not without somebody else.
     #[error(
-        "a target is production: somebody else must approve this order first \
-         (POST /v1/approvals with the same order), and its id must be given"
+        "a target is production: somebody else must approve this order first, with \
+         `chaos approve` (POST /v1/approvals), and its id must be given"
     )]
     Unapproved,
 }

@@ -1,5 +1,6 @@
 //! `bulkhead chaos`: the chaos lab. One file for each of its commands.
 
+mod approve;
 mod audit;
 mod client;
 mod exec;
@@ -7,8 +8,10 @@ mod experiment;
 mod import;
 mod inject;
 mod injectors;
+mod kinds;
 mod lever;
 mod link;
+mod order;
 mod otlp;
 mod place;
 mod revert;
@@ -36,10 +39,11 @@ const EXIT_INFRASTRUCTURE: u8 = 4;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status: 0 done; 2 an injection came to nothing; 3 something could not be taken back;
-4 the lab failed or could not be asked. Of `run`: 0 held; 1 deviated.
+4 the lab failed, turned it away or could not be asked. Of `run`: 0 held; 1 deviated.
 
 Examples:
   bulkhead chaos serve                              The lab, on a socket of its own
+  bulkhead chaos kinds                              Which faults there are
   bulkhead chaos inject process.stop --pid 4711 --ttl 30s
   bulkhead chaos exec --link storm --end client -- curl http://10.83.0.2:8080/
   bulkhead chaos revert --all                       Also works when no lab runs
@@ -58,7 +62,9 @@ enum ChaosCommand {
     Schema(experiment::SchemaArgs),
     Import(import::ImportArgs),
     Serve(serve::ServeArgs),
+    Kinds(kinds::KindsArgs),
     Inject(Box<inject::InjectArgs>),
+    Approve(Box<approve::ApproveArgs>),
     Revert(revert::RevertArgs),
     Link(link::LinkArgs),
     Exec(exec::ExecArgs),
@@ -84,7 +90,9 @@ pub(crate) fn execute(args: &ChaosArgs) -> anyhow::Result<ExitCode> {
         ChaosCommand::Schema(args) => return experiment::schema(args),
         ChaosCommand::Import(args) => return import::execute(args),
         ChaosCommand::Serve(args) => serve::execute(args),
+        ChaosCommand::Kinds(args) => kinds::execute(args),
         ChaosCommand::Inject(args) => inject::execute(args),
+        ChaosCommand::Approve(args) => approve::execute(args),
         ChaosCommand::Revert(args) => revert::execute(args),
         ChaosCommand::Link(args) => link::execute(args),
         ChaosCommand::Exec(args) => exec::execute(args),

@@ -51,9 +51,10 @@ fn next_step(error: &anyhow::Error) -> Option<&'static str> {
             "check who may read the file; ports below 1024 need the capability \
              CAP_NET_BIND_SERVICE, or choose a higher one",
         ),
-        io::ErrorKind::NotFound => {
-            Some("check the path; relative ones start at the file's directory")
-        }
+        io::ErrorKind::NotFound => Some(
+            "check the path: one of the command line starts at the current directory, one in a \
+                 file at the directory of that file",
+        ),
         _ => None,
     }
 }

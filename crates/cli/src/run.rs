@@ -144,6 +144,12 @@ fn start_control(
     if let Some(admin) = admin.as_ref().filter(|admin| !admin.address.ip().is_loopback()) {
         log.warn(&format!("admin server on {}: not only this machine may ask it", admin.address));
     }
+    if args.allow_faults && admin.is_none() {
+        log.warn(
+            "`--allow-faults` has no effect, as there is no admin server to ask for them: give \
+             `--admin 127.0.0.1:9901`, or `admin` in the configuration",
+        );
+    }
     let options = ControlOptions { admin, admin_socket, lookup: None };
     Control::start(options, applied, Arc::<GatewayPlane>::clone(plane), move |event| {
         log.write(event.level(), &event.to_string());

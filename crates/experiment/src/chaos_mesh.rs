@@ -108,7 +108,11 @@ enum Target {
     Gateway,
     Link,
     Process,
-    Host,
+}
+
+/// Why such an object is left out.
+fn unknown(kind: &str) -> String {
+    format!("there is no equivalent of the kind `{kind}`")
 }
 
 impl Import {
@@ -136,11 +140,12 @@ impl Import {
             "Workflow" => workflow::workflow(spec, self),
             "Schedule" => workflow::schedule(&name, spec, self),
             "StatusCheck" => status_check::take(&name, spec, false, self),
-            _ => {
+            _ if workflow::KINDS.iter().any(|(known, _)| *known == kind) => {
                 let lasting = self.lasting(&mut spec);
                 let steps = self.faults(&kind, &name, spec, lasting);
                 self.apply(steps, true);
             }
+            _ => self.leave_out(root.span.line, "kind", unknown(&kind)),
         }
         top.finish(self);
     }
@@ -151,10 +156,9 @@ impl Import {
             "NetworkChaos" => (Target::Link, network::faults(spec, self)),
             "HTTPChaos" => (Target::Gateway, http::faults(spec, self)),
             "PodChaos" => (Target::Process, process::pod(spec, self)),
-            "StressChaos" => (Target::Host, process::stress(spec, self)),
+            "StressChaos" => (Target::Process, process::stress(spec, self)),
             _ => {
-                let reason = format!("there is no equivalent of the kind `{kind}`");
-                self.leave_out(spec.line(), "kind", reason);
+                self.leave_out(spec.line(), "kind", unknown(kind));
                 return Vec::new();
             }
         };
@@ -228,7 +232,6 @@ impl Import {
                     |key: &str| json!({ "type": "env", "key": key, "env_var_type": "int" });
                 json!({ "process": { "pid": variable("pid", number("TARGET_PID")) } })
             }
-            Target::Host => json!("host"),
         }
     }
 

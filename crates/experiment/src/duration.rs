@@ -6,21 +6,25 @@ use bulkhead_config::document::{Report, quote};
 
 use crate::document::Located;
 
-/// Reads one of at most `most`.
-pub(crate) fn read(item: &Located, most: Duration, report: &mut Report<'_>) -> Duration {
+/// The one that stands there, if it is one.
+pub(crate) fn of(item: &Located) -> Option<Duration> {
     let value = item.to_value();
-    let read = match value.as_f64() {
+    match value.as_f64() {
         Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
         None => value.as_str().and_then(parse),
-    };
-    match read {
+    }
+}
+
+/// Reads one of at most `most`.
+pub(crate) fn read(item: &Located, most: Duration, report: &mut Report<'_>) -> Duration {
+    match of(item) {
         Some(duration) if duration <= most => duration,
         Some(_) => {
             report.error(item.span, format!("at most {} s are possible", most.as_secs()));
             Duration::ZERO
         }
         None => {
-            let shown = quote(&crate::python::text(&value));
+            let shown = quote(&crate::python::text(&item.to_value()));
             report
                 .error(item.span, format!("{shown} is no length of time"))
                 .remedy("write it as `250ms`, `5s`, `1m30s`, or as a number of seconds");

@@ -110,13 +110,12 @@ pub(crate) fn read(
 
 /// The life of a fault: over 0, at most 15 minutes.
 pub(crate) fn time_to_live(item: &Located, report: &mut Report<'_>) -> Duration {
-    let life = duration::read(item, TIME_TO_LIVE_MAX, report);
-    if life.is_zero() {
+    if duration::of(item).is_some_and(|life| life.is_zero()) {
         report
             .error(item.span, "a fault without a life has no effect")
             .remedy("write a time such as `60s`, at most `15m`");
     }
-    life
+    duration::read(item, TIME_TO_LIVE_MAX, report)
 }
 
 /// How many of several targets are struck, as the lab reads it.

@@ -143,9 +143,15 @@ fn arguments(provider: &Located, called: &Function, report: &mut Report<'_>) {
 /// Whether a fault is one that the lab knows, as far as it can be told before substitution.
 fn fault(item: &Located, report: &mut Report<'_>) {
     if let Err(error) = read_fault(item.to_value()) {
-        report
-            .error(item.span, error)
-            .remedy("for instance `fault: {gateway: {kill_worker: {worker: 0}}}`");
+        // What is unclear says itself what is missing.
+        let is_unknown = matches!(error, FaultError::Unknown(_));
+        let error = report.error(item.span, error.to_string());
+        if is_unknown {
+            error.remedy(
+                "for instance `fault: {gateway: {kill_worker: {worker: 0}}}`; \
+                 `bulkhead chaos kinds` lists all of them",
+            );
+        }
     }
 }
 
@@ -164,17 +170,26 @@ fn target(item: &Located, report: &mut Report<'_>) {
     }
 }
 
+/// What is wrong with a fault.
+#[derive(Debug, thiserror::Error)]
+enum FaultError {
+    #[error("there is no such fault: {0}")]
+    Unknown(serde_json::Error),
+    #[error("the fault is not clear: {0}")]
+    Unclear(String),
+}
+
 /// A fault that is declared without ambiguity.
-fn read_fault(fault: Value) -> Result<Fault, String> {
-    let fault: Fault = serde_json::from_value(fault)
-        .map_err(|error| format!("there is no such fault: {error}"))?;
+fn read_fault(fault: Value) -> Result<Fault, FaultError> {
+    let fault: Fault = serde_json::from_value(fault).map_err(FaultError::Unknown)?;
     let checked = match &fault {
         Fault::Network(network) => network.check().map(drop).map_err(|error| error.to_string()),
         Fault::Gateway(gateway) => gateway.check().map_err(str::to_owned),
+        Fault::Host(host) => host.check().map_err(|error| error.to_string()),
         // Those of exchanges have been checked while they were read; the others cannot be unclear.
         _ => Ok(()),
     };
-    checked.map_err(|error| format!("the fault is not clear: {error}"))?;
+    checked.map_err(FaultError::Unclear)?;
     Ok(fault)
 }
 
@@ -209,7 +224,7 @@ pub(crate) fn call(provider: &Value, extension: &Extension) -> Option<Result<Lab
 fn injection(arguments: &Map<String, Value>, extension: &Extension) -> Result<Injection, String> {
     let get = |key: &str| arguments.get(key).cloned().unwrap_or(Value::Null);
     let fault = get("fault");
-    read_fault(fault.clone())?;
+    read_fault(fault.clone()).map_err(|error| error.to_string())?;
     let time_to_live = match get("ttl") {
         Value::Null => Some(extension.time_to_live),
         Value::String(text) => duration::parse(&text),

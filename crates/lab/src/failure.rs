@@ -3,7 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use bulkhead_chaos::{DamagedJournal, Forbidden, OptionsError, Rejection, RequestError};
+use bulkhead_chaos::{
+    DamagedJournal, Forbidden, OptionsError, PolicyError, Rejection, RequestError,
+};
 
 /// Why a lab could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,9 @@ pub enum LabError {
     /// Its options.
     #[error(transparent)]
     Options(#[from] OptionsError),
+    /// Its rules.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// A thread could not be started.
     #[error("start a thread")]
     Thread(#[source] io::Error),
@@ -88,6 +93,9 @@ pub enum Denied {
     /// The process that it names is not to be found, or not alone.
     #[error("{0}")]
     Target(String),
+    /// A metric of its abort conditions is not there.
+    #[error("an abort condition sees nothing: {0}")]
+    Blind(String),
     /// It may not be so long.
     #[error("an approval holds for at most 60m")]
     ApprovalTime,

@@ -6,7 +6,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulkhead_chaos::{Effect, Fault, FaultReport, FaultRule, GatewayFault, Order, Target};
+use bulkhead_chaos::{
+    Effect, Fault, FaultReport, FaultRule, FaultState, GatewayFault, Order, Target,
+};
 use serde_json::{Value, json};
 
 use crate::admin::{Admin, AdminError, Reply};
@@ -81,7 +83,10 @@ impl Injector for GatewayInjector {
             let workers = admin.ask("GET", "/workers", None)?;
             let now = worker(&workers, index).and_then(|worker| worker["generation"].as_u64());
             let before = handle["generation"].as_u64();
-            let seen = format!("worker {index} is of generation {now:?}, and was of {before:?}");
+            let told =
+                |number: Option<u64>| number.map_or_else(|| "none".to_owned(), |it| it.to_string());
+            let (is, was) = (told(now), told(before));
+            let seen = format!("worker {index} is of generation {is}, and was of {was}");
             return Ok(Evidence { holds: now > before, seen });
         }
         let Some(report) = report(&admin, order)? else {
@@ -148,12 +153,26 @@ fn no(seen: &str) -> Evidence {
     Evidence { holds: false, seen: seen.to_owned() }
 }
 
+/// `in force at all workers; struck 3 of 40 exchanges, 1 of them at present`.
 fn tell(report: &FaultReport) -> String {
-    let done = report.done.as_deref().unwrap_or("");
-    format!(
-        "{:?}, in force at all workers: {}, struck {} of {}, befalls {} now {done}",
-        report.state, report.in_force, report.hits, report.seen, report.active
-    )
+    let state = match report.state {
+        FaultState::Active if report.in_force => "in force at all workers",
+        FaultState::Active => "not yet in force at all workers",
+        FaultState::Done => "done",
+        FaultState::Expired => "its time is over",
+        FaultState::Removed => "taken back",
+    };
+    let mut told = state.to_owned();
+    if matches!(report.rule.as_ref().map(|rule| &rule.fault), Some(Fault::Http(_))) {
+        told += &format!("; struck {} of {} exchanges", report.hits, report.seen);
+    }
+    if report.active > 0 {
+        told += &format!("; befalls {} at present", report.active);
+    }
+    if let Some(done) = &report.done {
+        told += &format!("; {done}");
+    }
+    told
 }
 
 fn address(order: &Order) -> Result<SocketAddr, String> {

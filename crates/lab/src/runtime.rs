@@ -134,6 +134,7 @@ impl Lab {
     /// # Errors
     /// [`LabError`].
     pub fn open(options: LabOptions, registry: Registry) -> Result<Self, LabError> {
+        options.policy.check()?;
         let directory = Directory::open(&options.directory)?;
         let clock = Clock::start();
         let remembered_max = options.engine.remembered_max;

@@ -9,13 +9,19 @@ fn candidates(count: usize) -> Vec<Candidate> {
         .collect()
 }
 
+/// Nothing else is injected.
+fn nobody(_: &Target) -> bool {
+    false
+}
+
 fn radius(extent: Extent, rounding: Rounding) -> BlastRadius {
     BlastRadius { extent, rounding, labels: BTreeMap::new(), min_survivors: 1 }
 }
 
 #[track_caller]
 fn check(percent: f64, rounding: Rounding, of: usize, expected: usize) {
-    let drawn = radius(Extent::Percent(percent), rounding).draw(&candidates(of), 1).unwrap();
+    let drawn =
+        radius(Extent::Percent(percent), rounding).draw(&candidates(of), 1, nobody).unwrap();
     assert_eq!(drawn.targets.len(), expected);
     let effective = expected as f64 * 100.0 / of as f64;
     assert!((drawn.effective_percent - effective).abs() < 1e-9);
@@ -35,7 +41,7 @@ fn stochastic_rounding_keeps_the_mean() {
     let radius = radius(Extent::Percent(15.0), Rounding::Stochastic);
     let candidates = candidates(10);
     let struck: usize =
-        (0..20_000).map(|seed| radius.draw(&candidates, seed).unwrap().targets.len()).sum();
+        (0..20_000).map(|seed| radius.draw(&candidates, seed, nobody).unwrap().targets.len()).sum();
     // 1.5 for each draw, with a standard error of 0.0035.
     let mean = struck as f64 / 20_000.0;
     assert!((mean - 1.5).abs() < 0.015, "{mean}");
@@ -47,8 +53,8 @@ fn everyone_has_the_same_chance_and_the_seed_decides() {
     let candidates = candidates(10);
     let mut struck = [0u32; 10];
     for seed in 0..20_000 {
-        let drawn = radius.draw(&candidates, seed).unwrap();
-        assert_eq!(drawn, radius.draw(&candidates, seed).unwrap());
+        let drawn = radius.draw(&candidates, seed, nobody).unwrap();
+        assert_eq!(drawn, radius.draw(&candidates, seed, nobody).unwrap());
         for victim in drawn.targets {
             struck[candidates.iter().position(|candidate| *candidate == victim).unwrap()] += 1;
         }
@@ -63,23 +69,40 @@ fn survivors_are_left_and_labels_kept() {
     let mut radius = radius(Extent::Percent(100.0), Rounding::Ceil);
     radius.labels = [("zone".to_owned(), "a".to_owned())].into();
     radius.min_survivors = 2;
-    let drawn = radius.draw(&candidates(10), 3).unwrap();
+    let drawn = radius.draw(&candidates(10), 3, nobody).unwrap();
     assert_eq!((drawn.candidates, drawn.targets.len(), drawn.spared), (5, 3, 2));
     assert!(drawn.targets.iter().all(|victim| victim.labels["zone"] == "a"));
     radius.min_survivors = 5;
-    let nobody = BlastRadiusError::NobodyLeft { candidates: 5, min_survivors: 5 };
-    assert_eq!(radius.draw(&candidates(10), 3), Err(nobody));
+    let nobody_left = BlastRadiusError::NobodyLeft { candidates: 5, struck: 0, min_survivors: 5 };
+    assert_eq!(radius.draw(&candidates(10), 3, nobody), Err(nobody_left));
     radius.labels = [("zone".to_owned(), "c".to_owned())].into();
-    assert_eq!(radius.draw(&candidates(10), 3), Err(BlastRadiusError::NoCandidate));
+    assert_eq!(radius.draw(&candidates(10), 3, nobody), Err(BlastRadiusError::NoCandidate));
+}
+
+#[test]
+fn who_is_struck_already_is_neither_drawn_nor_a_survivor() {
+    let mut radius = radius(Extent::Percent(50.0), Rounding::Ceil);
+    let candidates = candidates(4);
+    let struck = [candidates[0].target.clone(), candidates[2].target.clone()];
+    let is_struck = |target: &Target| struck.contains(target);
+    for seed in 0..100 {
+        let drawn = radius.draw(&candidates, seed, is_struck).unwrap();
+        assert_eq!((drawn.targets.len(), drawn.candidates, drawn.spared), (1, 4, 1));
+        assert!(!is_struck(&drawn.targets[0].target));
+    }
+    radius.min_survivors = 2;
+    let told = radius.draw(&candidates, 1, is_struck).unwrap_err().to_string();
+    assert_eq!(told, "4 targets have the labels, 2 of them are struck already, and 2 must survive");
 }
 
 #[test]
 fn what_means_nothing_is_refused() {
     for percent in [0.0, -1.0, 100.1, f64::NAN] {
-        let drawn = radius(Extent::Percent(percent), Rounding::Ceil).draw(&candidates(2), 1);
+        let drawn =
+            radius(Extent::Percent(percent), Rounding::Ceil).draw(&candidates(2), 1, nobody);
         assert_eq!(drawn, Err(BlastRadiusError::Percent));
     }
-    let drawn = radius(Extent::Count(0), Rounding::Ceil).draw(&candidates(2), 1);
+    let drawn = radius(Extent::Count(0), Rounding::Ceil).draw(&candidates(2), 1, nobody);
     assert_eq!(drawn, Err(BlastRadiusError::Count));
 }
 

@@ -202,6 +202,7 @@ impl Engine {
         injection.write = None;
         injection.retry = None;
         injection.ending = Some(ending);
+        injection.ending_reason = Some(why.to_owned());
         // Otherwise the queue would grow while all threads hang.
         self.forward_queue.retain(|waiting| *waiting != id);
         if injection.attempts > 0 {

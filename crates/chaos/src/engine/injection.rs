@@ -87,6 +87,8 @@ pub struct Injection {
     pub reverting: Option<Duration>,
     /// Why it is taken back.
     pub ending: Option<Ending>,
+    /// The same for people: who or what wanted it, such as an abort condition.
+    pub ending_reason: Option<String>,
     /// Whether the overall time was over before it was active.
     pub timed_out: bool,
     /// What `prepare` said.
@@ -128,6 +130,7 @@ impl Injection {
             ended: None,
             reverting: None,
             ending: None,
+            ending_reason: None,
             timed_out: false,
             handle: None,
             detail: None,
@@ -173,6 +176,7 @@ impl Injection {
             kind: self.order.fault.kind().to_owned(),
             state: self.state,
             ending: self.ending,
+            ending_reason: self.ending_reason.clone(),
             fault: self.order.fault.clone(),
             target: self.order.target.clone(),
             seed: self.order.seed,
@@ -202,6 +206,10 @@ pub struct InjectionReport {
     pub state: State,
     /// Why it is or was taken back.
     pub ending: Option<Ending>,
+    /// The same for people: who or what wanted it, such as an abort condition. An earlier lab's are not
+    /// remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending_reason: Option<String>,
     /// What was ordered.
     pub fault: Fault,
     /// For what.

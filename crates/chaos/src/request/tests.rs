@@ -26,8 +26,8 @@ const MANY: &str = r#"{
 
 #[test]
 fn each_victim_gets_an_injection_of_its_own_and_always_the_same() {
-    let plan = request(MANY).plan(id(), "ann").unwrap();
-    assert_eq!(plan, request(MANY).plan(id(), "ann").unwrap());
+    let plan = request(MANY).plan(id(), "ann", |_| false).unwrap();
+    assert_eq!(plan, request(MANY).plan(id(), "ann", |_| false).unwrap());
     let ids: HashSet<ChaosId> = plan.submissions.iter().map(|asked| asked.id).collect();
     assert_eq!((plan.submissions.len(), ids.len()), (3, 3));
     assert!(ids.contains(&id()));
@@ -37,14 +37,14 @@ fn each_victim_gets_an_injection_of_its_own_and_always_the_same() {
 #[test]
 fn one_target_needs_no_choice() {
     let one = request(r#"{"fault": {"process": "stop"}, "target": "host"}"#);
-    assert_eq!(one.plan(id(), "ann").unwrap().submissions[0].time_to_live.as_secs(), 60);
+    assert_eq!(one.plan(id(), "ann", |_| false).unwrap().submissions[0].time_to_live.as_secs(), 60);
     let in_ms = request(r#"{"fault": {"process": "stop"}, "target": "host", "ttl_ms": 1500}"#);
     assert_eq!(in_ms.ttl.0, Duration::from_millis(1_500));
     let none = request(r#"{"fault": {"process": "stop"}}"#);
-    assert_eq!(none.plan(id(), "ann"), Err(RequestError::Targets));
+    assert_eq!(none.plan(id(), "ann", |_| false), Err(RequestError::Targets));
     let mut both = request(MANY);
     both.target = one.target;
-    assert_eq!(both.plan(id(), "ann"), Err(RequestError::Targets));
+    assert_eq!(both.plan(id(), "ann", |_| false), Err(RequestError::Targets));
     let unknown = r#"{"fault": {"process": "stop"}, "target": "host", "duration": "1s"}"#;
     assert!(serde_json::from_str::<InjectRequest>(unknown).is_err());
 }

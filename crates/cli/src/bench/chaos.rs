@@ -9,6 +9,7 @@ mod kinds;
 mod lab;
 mod lane;
 mod probe;
+mod progress;
 mod report;
 
 use std::ffi::OsStr;
@@ -20,6 +21,7 @@ use std::process::{Child, Command, ExitCode};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use rustix::process::Signal;
@@ -28,6 +30,7 @@ use crate::interrupt::Interrupt;
 use ground::Ground;
 use kinds::{KINDS, Kind};
 use lane::Lane;
+use progress::Progress;
 use report::{Report, Tally};
 
 /// Share of the feasible injections that must succeed.
@@ -137,6 +140,7 @@ fn measure(
     tally.infeasible = infeasible;
     let tally = Mutex::new(tally);
     let (next, failed) = (AtomicU64::new(0), Mutex::new(None));
+    let progress = Progress::of(args.injections);
     let mut lanes = std::mem::take(&mut ground.lanes);
     let at_work = AtomicUsize::new(lanes.len());
     let fail = |error| *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -153,6 +157,9 @@ fn measure(
             match inject::once(ground, lane, kind, number) {
                 Ok(sample) => {
                     tally.lock().unwrap_or_else(PoisonError::into_inner).add(kind.name, sample);
+                    if let Some(line) = progress.line(number + 1, Instant::now()) {
+                        warn(&line);
+                    }
                 }
                 Err(error) => {
                     fail(error.context(format!("injection {number}, {}", kind.name)));
@@ -210,7 +217,7 @@ impl Drop for Ended {
     }
 }
 
-/// A warning for whoever watches.
+/// A line for whoever watches.
 fn warn(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

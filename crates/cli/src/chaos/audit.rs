@@ -11,8 +11,12 @@ use serde_json::json;
 
 use super::place;
 
-/// The audit log of the lab
+/// The audit log of the lab: who did what to what, with which seed and rules, and how it went
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bulkhead chaos audit verify
+  tail -1 /var/lib/bulkhead/chaos/audit.log | jq .    Each line is an entry in JSON")]
 pub(super) struct AuditArgs {
     #[command(subcommand)]
     command: AuditCommand,
@@ -33,6 +37,7 @@ Exit status: 0 it is whole; 1 it is not; 4 it could not be read.
 
 Examples:
   bulkhead chaos audit verify
+  bulkhead chaos audit verify --state /run/bulkhead-chaos --json
   bulkhead chaos audit verify --head 5f3b…e1 /var/lib/bulkhead/chaos/audit.log")]
 struct VerifyArgs {
     /// The log [default: that in the lab's directory]

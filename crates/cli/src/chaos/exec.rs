@@ -60,5 +60,6 @@ pub(super) fn execute(args: &ExecArgs) -> anyhow::Result<ExitCode> {
     place.enter(end).with_context(|| format!("enter the link `{}`", args.link))?;
     let (program, arguments) = args.command.split_first().context("name a program")?;
     let error = Command::new(program).args(arguments).exec();
-    Err(error).with_context(|| format!("start `{}`", program.display()))
+    // Not as a cause: the advice of one that finds no file is about other paths.
+    bail!("start `{}`: {error}; check its name, and whether PATH has it", program.display())
 }

@@ -23,6 +23,7 @@ use bulkhead_experiment::{
 };
 
 use crate::load::positive_duration;
+use lab::Lab;
 use surroundings::Surroundings;
 
 /// Run an experiment in Chaos Toolkit's format
@@ -32,7 +33,7 @@ use surroundings::Surroundings;
 /// that of Chaos Toolkit, with the verdict under `bulkhead`.
 ///
 /// Exit status: 0 the hypothesis held, 1 it did not, 2 a fault did not take hold, 3 something may be
-/// left behind, 4 the run itself failed or showed nothing; 2 also if the file cannot be used.
+/// left behind, 4 the run itself failed, showed nothing or could not reach the lab; 2 also if the file cannot be used.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -160,6 +161,12 @@ pub(super) fn run(args: &ExperimentArgs) -> anyhow::Result<ExitCode> {
         "the experiment has faults of the lab, and no lab was named: start one with `bulkhead chaos \
          serve` and give its address with `--lab`"
     );
+    let lab = Lab::new(lab, surroundings.get("BULKHEAD_LAB_TOKEN"));
+    if asks_lab && let Err(why) = lab.reach() {
+        let told = format!("error: the lab cannot be asked: {why}; nothing was begun\n");
+        io::stderr().write_all(told.as_bytes()).context("tell why")?;
+        return Ok(ExitCode::from(super::EXIT_INFRASTRUCTURE));
+    }
     let runner = drive::run(runner, now, lab, &surroundings)?;
     write_journal(&runner, &args.journal_path)?;
     report(&runner, &args.journal_path)?;

@@ -30,15 +30,19 @@ pub(super) struct LinkArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum LinkCommand {
-    /// Make a link; one that is there already, and was made in the same way, is left as it is
     Add(AddArgs),
-    /// Tell which links there are, and where their ends are
     List(ListArgs),
-    /// Take back what is injected on a link, and end it
     Remove(RemoveArgs),
 }
 
+/// Make a link; one that is there already, and was made in the same way, is left as it is
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit status: 0 the link is there; 4 it could not be made.
+
+Examples:
+  bulkhead chaos link add storm
+  bulkhead chaos link add storm --congestion-control cubic --json")]
 struct AddArgs {
     /// At most 15 letters, digits, `-` and `_`; its interfaces are called so too
     #[arg(value_name = "NAME")]
@@ -53,7 +57,12 @@ struct AddArgs {
     place: PlaceArgs,
 }
 
+/// Tell which links there are, and where their ends are
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bulkhead chaos link list
+  bulkhead chaos link list --json | jq -r '.[].server.v4'")]
 struct ListArgs {
     /// Write the links as JSON to standard output
     #[arg(long)]
@@ -62,8 +71,13 @@ struct ListArgs {
     place: PlaceArgs,
 }
 
+/// Take back what is injected on a link, and end it
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  bulkhead chaos link remove storm")]
 struct RemoveArgs {
+    /// As it was made
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]

@@ -171,7 +171,8 @@ fn tell(happening: &Happening, format: LogFormat) {
             let state = happening.state;
             // The steps between are for those who ask for everything.
             let telling = state.is_terminal()
-                || matches!(state, State::Active | State::Unknown | State::RevertFailed);
+                || matches!(state, State::Active | State::Unknown | State::RevertFailed)
+                || (state == State::Reverting && happening.detail.is_some());
             if !telling {
                 return;
             }

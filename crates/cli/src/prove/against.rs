@@ -72,11 +72,12 @@ pub(crate) fn run(
             break;
         }
         progress.say(&format!("the same storm for {}", name.name()));
-        let result = one(name, plan, tokens, interrupt, progress).unwrap_or_else(|error| PeerResult {
-            name: name.name(),
-            error: Some(format!("{error:#}")),
-            ..PeerResult::default()
-        });
+        let result =
+            one(name, plan, tokens, interrupt, progress).unwrap_or_else(|error| PeerResult {
+                name: name.name(),
+                error: Some(format!("{error:#}")),
+                ..PeerResult::default()
+            });
         progress.say(&match &result.error {
             Some(error) => format!("{}: {error}", result.name),
             None => format!(

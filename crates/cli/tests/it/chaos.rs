@@ -107,6 +107,9 @@ fn a_process_is_stopped_and_continued_by_command() {
     let id = json(&injected)["ids"][0].as_str().unwrap().to_owned();
     let reverted = chaos(&state, &["revert", &id]);
     assert_eq!(reverted.status.code(), Some(0), "{reverted:?}");
+    let told = chaos(&state, &["status", "--all"]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("0 injections alive") && told.contains("wanted so): sleep"), "{told}");
     assert_ne!(sleeper.state(), 'T');
 
     // The lever takes it back and blocks what is new.
@@ -161,6 +164,62 @@ fn revert_all_works_from_the_journal() {
     assert!(String::from_utf8_lossy(&alone.stderr).contains("bulkhead chaos serve"));
 }
 
+#[test]
+fn an_order_for_production_is_approved_by_command() {
+    let (scratch, sleeper) = (Scratch::new(), Process::sleeper());
+    let state = path(&scratch);
+    // `ann` and `bob`, by the digests of their tokens.
+    let policy = r#"{"actors": [
+        {"name": "ann", "role": "approver", "token_sha256":
+            "49915e0d7d4b402e3017d010bc1c0e83cac6c797d6c16e66340fe3268693a6a1"},
+        {"name": "bob", "role": "operator", "token_sha256":
+            "81b637d8fcd2c6da6359e6963113a1170de795e4b725b84d1e0b4cfd9ec58ce9"}]}"#;
+    let policy = scratch.write("policy.json", policy).display().to_string();
+    let _lab = serve_with(&scratch, &state, r#"{"overall_ms": 20000}"#, &["--policy", &policy]);
+    let [ann, bob] = ["ann", "bob"].map(|it| scratch.write(it, it).display().to_string());
+    let pid = sleeper.pid();
+    let order = ["process.stop", "--pid", &pid, "--label", "environment=production"];
+    let ask = |command: &str, token: &str, more: &[&str]| {
+        let first = [command, "--token-file", token];
+        chaos(&state, &[&first[..], &order, more].concat())
+    };
+    let unapproved = ask("inject", &bob, &[]);
+    assert_eq!(unapproved.status.code(), Some(4), "{unapproved:?}");
+    assert!(String::from_utf8_lossy(&unapproved.stderr).contains("chaos approve"));
+    assert_eq!(ask("approve", &bob, &[]).status.code(), Some(4), "that is not for operators");
+    let approved = ask("approve", &ann, &["--within", "10m", "--json"]);
+    let id = json(&approved)["id"].as_str().unwrap().to_owned();
+    let injected = ask("inject", &bob, &["--approval", &id]);
+    assert!(injected.status.success(), "{injected:?}");
+    assert_eq!(sleeper.state(), 'T');
+    let told = chaos(&state, &["status", "--token-file", &bob]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains(&format!("at process {pid}, ordered by bob; ends by")), "{told}");
+}
+
+#[test]
+fn what_cannot_be_ordered_is_told_with_what_could() {
+    let scratch = Scratch::new();
+    let state = path(&scratch);
+    let _lab = serve(&scratch, &state);
+    for (arguments, told) in [
+        (&["network.loss", "--link", "storm"][..], "bernoulli"),
+        (&["process.stpo", "--pid", "1"], "chaos kinds"),
+        (&["process.stop", "--pid", "4194304"], "there is no process with pid 4194304"),
+        (&[r#"{"http": {"goaway": {}}}"#, "--gateway", "127.0.0.1:1"], "missing field `percent`"),
+    ] {
+        let answer = chaos(&state, &[&["inject"][..], arguments].concat());
+        assert_eq!(answer.status.code(), Some(2), "{arguments:?}: {answer:?}");
+        let text = [&answer.stdout[..], &answer.stderr].concat();
+        assert!(String::from_utf8_lossy(&text).contains(told), "{arguments:?}: {answer:?}");
+    }
+    let one = bulkhead().args(["chaos", "kinds", "network.loss"]).output().unwrap();
+    let one = String::from_utf8(one.stdout).unwrap();
+    assert!(one.contains("--link NAME") && one.contains("--interface NAME"), "{one}");
+    let family = bulkhead().args(["chaos", "kinds", "host"]).output().unwrap();
+    assert_eq!(String::from_utf8(family.stdout).unwrap().lines().count(), 6);
+}
+
 /// Kinds that the bench knows.
 const KINDS: usize = 40;
 
@@ -194,27 +253,4 @@ fn the_lab_is_measured_while_parts_are_killed() {
     assert!(never.is_none_or(|(_, kind)| kind["feasible"] == 0), "{never:?}");
     let links = ["network.loss", "network.dns"].map(|it| kinds.contains_key(it));
     assert!(links == [true; 2] || not["network.loss"].is_string(), "{report:#}");
-}
-
-/// The lab's check of itself: an injector that does nothing and says that it did.
-#[test]
-fn what_had_no_effect_is_told() {
-    let (scratch, sleeper) = (Scratch::new(), Process::sleeper());
-    let state = path(&scratch);
-    // One look is enough for what will never be there.
-    let engine = r#"{"overall_ms": 20000, "attempt_ms": 2000, "retries": 0}"#;
-    let _lab = serve_with(&scratch, &state, engine, &["--inert", "--allow-commands"]);
-    let pid = sleeper.pid();
-    for fault in [
-        "process.stop",
-        "process.kill",
-        r#"{"process": {"restart": {"command": ["sleep", "600"]}}}"#,
-        r#"{"host": {"descriptors": {"limit": 9}}}"#,
-        r#"{"host": {"cpu": {"threads": 1}}}"#,
-    ] {
-        let answer = chaos(&state, &["inject", fault, "--pid", &pid, "--json"]);
-        assert_eq!(answer.status.code(), Some(2), "{fault}: {answer:?}");
-        assert_eq!(json(&answer)["injections"][0]["state"], "not_effective", "{fault}: {answer:?}");
-    }
-    assert_eq!(sleeper.state(), 'S');
 }

@@ -159,10 +159,12 @@ method:
 fn faults_are_asked_of_the_lab_and_taken_back() {
     let scratch = Scratch::new();
     scratch.write("e.yaml", FAULT);
-    let (url, asked) = lab(2);
+    let (url, asked) = lab(3);
     let output = chaos(&scratch, &["run", "e.yaml", "--lab", &url, "--seed", "7"]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-    let asked = asked.join().unwrap();
+    let mut asked = asked.join().unwrap();
+    // Before anything else, whether there is a lab.
+    assert_eq!(asked.remove(0).0, "GET /v1/status HTTP/1.1");
     assert_eq!(asked[0].0, "POST /v1/inject HTTP/1.1");
     assert_eq!(asked[0].1["ttl_ms"], 5_000);
     assert_eq!(asked[0].1["fault"], json!({"gateway": {"kill_worker": {"worker": 0}}}));
@@ -172,6 +174,14 @@ fn faults_are_asked_of_the_lab_and_taken_back() {
     let output = chaos(&scratch, &["run", "e.yaml"]);
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
     assert!(err(&output).contains("no lab was named"), "{}", err(&output));
+    // Of a lab that nobody reached nothing may be left behind.
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = chaos(&scratch, &["run", "e.yaml", "--lab", &format!("http://{gone}")]);
+    assert_eq!(output.status.code(), Some(4), "{}", err(&output));
+    assert!(err(&output).contains("nothing was begun"), "{}", err(&output));
+    let (url, _) = answering(1, "401 Unauthorized");
+    let output = chaos(&scratch, &["run", "e.yaml", "--lab", &url]);
+    assert_eq!(output.status.code(), Some(4), "{}", err(&output));
 }
 
 #[test]
@@ -196,10 +206,10 @@ fn objects_of_chaos_mesh_become_an_experiment() {
 fn an_order_that_the_lab_turned_away_leaves_nothing_in_force() {
     let scratch = Scratch::new();
     scratch.write("e.yaml", FAULT);
-    let (url, asked) = answering(1, "423 Locked");
+    let (url, asked) = answering(2, "423 Locked");
     let output = chaos(&scratch, &["run", "e.yaml", "--lab", &url]);
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
-    assert_eq!(asked.join().unwrap().len(), 1);
+    assert_eq!(asked.join().unwrap().len(), 2, "whether there is a lab, and the order");
     let journal = journal(&scratch);
     assert_eq!(journal["bulkhead"]["injections"][0]["state"], "refused");
     assert!(journal["run"][0]["exception"][0].as_str().unwrap().contains("lever"), "{journal:#}");

@@ -229,6 +229,8 @@ fn a_link_ends_with_its_lab_or_its_process() {
     lab.start_origin();
     assert!(lab.passes());
     assert_eq!(lab.ask(&["link", "add", "no name"]).status.code(), Some(4));
+    let unknown = lab.ask(&["link", "add", "other", "--congestion-control", "nothing"]);
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("choose one of"), "{unknown:?}");
 
     // The lab is killed: its link goes at once, and what was in force is taken back by the journal.
     let holder = lab.holder();

@@ -7,6 +7,7 @@ mod commands;
 mod experiments;
 mod faults;
 mod game_day;
+mod inert;
 mod links;
 mod prove;
 mod run;

@@ -85,6 +85,18 @@ fn reloads_on_hangup_and_keeps_the_old_on_error() {
 
 /// A drain under load costs no request: clients are told to go away and finish what they have begun.
 #[test]
+fn faults_that_nobody_can_ask_for_are_told() {
+    let mut gateway = Running::start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--upstream",
+        "http://127.0.0.1:1",
+        "--allow-faults",
+    ]);
+    assert!(gateway.wait_for("`--allow-faults`").contains("no admin server"));
+}
+
+#[test]
 fn a_drain_under_load_loses_nothing() {
     let origin = origin();
     let upstream = format!("h2c://{}", origin.addr());

@@ -4,17 +4,23 @@ use serde_json::{Value, json};
 
 use super::Import;
 use super::field::Fields;
-use crate::document::Located;
+use crate::document::{Located, Member};
+use crate::python;
 
 /// What selects requests there, and is a route here.
-const SELECTORS: [&str; 6] =
-    ["port", "path", "method", "code", "request_headers", "response_headers"];
+const SELECTORS: [&str; 5] = ["port", "path", "method", "code", "response_headers"];
 
 pub(super) fn faults(mut spec: Fields<'_>, import: &mut Import) -> Vec<Value> {
     let target = spec.text("target").unwrap_or_default();
     let direction = if target == "Response" { "response" } else { "request" };
     let mut faults = Vec::new();
-    let mut push = |fault: Value| faults.push(json!({ "http": fault }));
+    let headers = request_headers(&mut spec);
+    let mut push = |mut fault: Value| {
+        if !headers.is_empty() {
+            fault["headers"] = json!(headers);
+        }
+        faults.push(json!({ "http": fault }));
+    };
     if spec.get("abort").is_some_and(Located::truthy) {
         push(json!({ "reset": { "after_bytes": 0 }, "percent": 100.0 }));
     }
@@ -44,4 +50,11 @@ pub(super) fn faults(mut spec: Fields<'_>, import: &mut Import) -> Vec<Value> {
     }
     spec.finish(import);
     faults
+}
+
+/// Headers that a request must have, with these values.
+fn request_headers(spec: &mut Fields<'_>) -> Vec<Value> {
+    let given = spec.get("request_headers").map_or(&[][..], Located::members);
+    let header = |member: &Member| json!({ "name": member.name, "value": python::text(&member.value.to_value()) });
+    given.iter().map(header).collect()
 }

@@ -107,12 +107,13 @@ fn what_has_no_equivalent_is_told_with_its_line() {
     leaves_out(&imported, 13, "spec.delay.reorder", "no equivalent");
     leaves_out(&imported, 14, "spec.unknown", "no equivalent");
     assert_eq!(imported.left_out.len(), 6);
-    let long = "kind: PodChaos\nspec: {action: pod-kill, duration: 2h}\n---\nkind: PodChaos\nspec: {action: pod-failure}\n---\nkind: IOChaos\nspec: {action: latency, duration: 1s}\n";
+    let long = "kind: PodChaos\nspec: {action: pod-kill, duration: 2h}\n---\nkind: PodChaos\nspec: {action: pod-failure}\n---\nkind: IOChaos\nspec: {action: latency}\n";
     let imported = self::imported(long);
     assert_eq!(faults(&imported), [json!({"process": "kill"}), json!({"process": "stop"})]);
     leaves_out(&imported, 2, "spec.duration", "15m at most");
     leaves_out(&imported, 5, "spec.duration", "60s are taken");
-    leaves_out(&imported, 8, "kind", "`IOChaos`");
+    leaves_out(&imported, 7, "kind", "`IOChaos`");
+    assert_eq!(imported.left_out.len(), 3, "a duration of nothing is not missed");
 }
 
 #[test]
@@ -141,7 +142,8 @@ spec:
         json!({"http": {"reset": {"after_bytes": 0}, "percent": 100.0}}),
         json!({"http": {"delay": {"delay_ms": 1_500, "direction": "response"}, "percent": 100.0}}),
         json!({"http": {"replace_status": {"status": 404}, "percent": 100.0}}),
-        json!({"host": {"cpu": {"threads": 2}}}),
+        json!({"host": {"cpu": {"threads": 2, "percent": 50.0}}}),
+        json!({"host": {"memory": {"bytes": 256_000_000}}}),
     ];
     assert_eq!(faults(&imported), expected);
     assert_eq!(imported.experiment["configuration"]["gateway_admin"], "127.0.0.1:9901");
@@ -151,8 +153,37 @@ spec:
     leaves_out(&imported, 5, "spec.port", "`route`");
     leaves_out(&imported, 9, "spec.replace.body", "no equivalent");
     leaves_out(&imported, 10, "spec.patch", "no equivalent");
-    leaves_out(&imported, 17, "spec.stressors.cpu.load", "without rest");
-    leaves_out(&imported, 18, "spec.stressors.memory", "no equivalent");
+    assert_eq!(imported.left_out.len(), 3, "{:?}", imported.left_out);
+    // As there, the load is that of what is selected, not of the whole machine.
+    let target = &imported.experiment["method"][4]["provider"]["arguments"]["target"];
+    assert_eq!(target, &json!({"process": {"pid": "${pid}"}}));
+}
+
+#[test]
+fn requests_are_selected_by_their_headers() {
+    let text = "kind: HTTPChaos
+spec:
+  target: Request
+  delay: 1s
+  request_headers: {x-user: ann, x-number: 7}
+  duration: 1m
+---
+kind: StressChaos
+spec: {duration: 1s, stressors: {memory: {size: 25%}}}
+---
+kind: StressChaos
+spec: {duration: 1s, stressors: {memory: {size: much}}}
+";
+    let imported = imported(text);
+    let headers = json!([{"name": "x-user", "value": "ann"}, {"name": "x-number", "value": "7"}]);
+    let delay = json!({"delay_ms": 1_000, "direction": "request"});
+    let expected = [
+        json!({"http": {"delay": delay, "percent": 100.0, "headers": headers}}),
+        json!({"host": {"memory": {"percent": 25.0}}}),
+    ];
+    assert_eq!(faults(&imported), expected);
+    leaves_out(&imported, 12, "spec.stressors.memory.size", "no size");
+    assert_eq!(imported.left_out.len(), 1, "{:?}", imported.left_out);
 }
 
 const WORKFLOW: &str = "kind: Workflow

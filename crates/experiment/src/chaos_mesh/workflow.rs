@@ -16,7 +16,7 @@ const DEPTH_MAX: usize = 32;
 const VISITS_MAX: usize = 1_000;
 
 /// The kinds that a template or a schedule may hold, and the fields that they stand in.
-const KINDS: [(&str, &str); 4] = [
+pub(super) const KINDS: [(&str, &str); 4] = [
     ("NetworkChaos", "networkChaos"),
     ("HTTPChaos", "httpChaos"),
     ("PodChaos", "podChaos"),

@@ -167,7 +167,14 @@ fn faults_of_the_lab_are_checked_before_anything_is_broken() {
     activity(&call("inject", &format!("{{{unclear}, {target}}}")), "`count` is 1 to 10000");
     let unclear = "fault: {http: {abort: {status: 503}, percent: 101}}";
     activity(&call("inject", &format!("{{{unclear}, {target}}}")), "no such fault");
-    activity(&call("inject", &format!("{{{fault}, {target}, ttl: 16m}}")), "at most 900 s");
+    let unclear = "fault: {host: {cpu: {threads: 0}}}, target: host";
+    activity(
+        &call("inject", &format!("{{{unclear}}}")),
+        "the fault is not clear: threads must be 1 to 1024",
+    );
+    let long = call("inject", &format!("{{{fault}, {target}, ttl: 16m}}"));
+    let errors = validate(&format!("title: t\ndescription: d\nmethod: [{long}]")).unwrap_err();
+    assert!(errors.0.len() == 1 && errors.0[0].message == "at most 900 s are possible", "{errors}");
     activity(&call("inject", &format!("{{{fault}, {target}, ttl: 0}}")), "without a life");
     activity(&call("inject", &format!("{{{fault}, {target}, for: 1s}}")), "no argument `for`");
     let fits = call("inject", &format!("{{{fault}, {target}, ttl: '${{ttl}}'}}"));

@@ -26,6 +26,9 @@ pub(crate) use injector::HeldLinkInjector;
 pub use place::{EndPlace, LinkPlace};
 pub(super) use protocol::{Ask, LINE_BYTES_MAX, Made, Make, Outcome, Reply, Want, line, read};
 
+/// What to do where no link can be made.
+pub(super) const REMEDY: &str = "run the lab as root, or where user namespaces are allowed \
+                                 (user.max_user_namespaces, AppArmor) and there is /dev/net/tun";
 /// Links that a lab holds at most; each has its own subnet and reserves 64 MiB of addresses.
 pub const HELD_LINKS_MAX: usize = 16;
 /// Bytes of a name: that of an interface.

@@ -10,12 +10,17 @@ use std::time::{Duration, Instant};
 use bulkhead_chaos::{Call, ChaosId};
 use serde_json::{Value, json};
 
-use super::held::{Ask, LINE_BYTES_MAX, LinkPlace, Made, Make, Outcome, Reply, Want, line, read};
+use super::held::{
+    Ask, LINE_BYTES_MAX, LinkPlace, Made, Make, Outcome, REMEDY, Reply, Want, line, read,
+};
+use super::link::SETTING_CONGESTION_CONTROL;
 use super::{
     CommandError, LaneReport, Link, LinkInjector, LinkOptions, Links, Namespace, NetworkError,
 };
 use crate::{InjectError, Injector as _, Surroundings};
 
+/// Congestion controls that the kernel has at present; others may come as modules.
+const CONGESTION_CONTROLS: &str = "/proc/sys/net/ipv4/tcp_available_congestion_control";
 /// Injections that are remembered as taken back.
 const TAKEN_BACK_MAX: usize = 10_000;
 
@@ -29,7 +34,9 @@ pub fn hold_link() -> io::Result<()> {
     let Some(make) = read::<Make>(&mut input, LINE_BYTES_MAX)? else { return Ok(()) };
     let link = match join(&make) {
         Ok(link) => Arc::new(link),
-        Err(error) => return say(&Made::Err(format!("{error}: {}", error.source))),
+        Err(error) => {
+            return say(&Made::Err(format!("{}; {}", error.told(), remedy(&error, &make))));
+        }
     };
     say(&Made::Ok(LinkPlace::of(&link)))?;
     let links = Links::default();
@@ -119,6 +126,17 @@ fn join(make: &Make) -> Result<Link, NetworkError> {
         ..LinkOptions::default()
     };
     Link::between(&make.name, &client, &server, &options)
+}
+
+/// What to do if a link could not be made.
+fn remedy(error: &NetworkError, make: &Make) -> String {
+    let is_algorithm = error.step.starts_with(SETTING_CONGESTION_CONTROL);
+    match (&make.congestion_control, std::fs::read_to_string(CONGESTION_CONTROLS)) {
+        (Some(_), Ok(known)) if is_algorithm => {
+            format!("choose one of {}, or load the module of another", known.trim())
+        }
+        _ => REMEDY.to_owned(),
+    }
 }
 
 /// A whole line at once.

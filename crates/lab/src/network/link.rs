@@ -22,6 +22,8 @@ pub const LINK_MTU: u32 = 1_500;
 /// Packets that may wait in a device until the box takes them; more are counted in
 /// [`Link::device_drops`].
 pub(super) const DEVICE_QUEUE_PACKETS: u32 = 10_000;
+/// The step that fails where the kernel does not have an algorithm.
+pub(super) const SETTING_CONGESTION_CONTROL: &str = "set the congestion control";
 const PREFIX_V4: u8 = 24;
 const PREFIX_V6: u8 = 64;
 /// What the two lanes' seeds differ by.
@@ -262,7 +264,7 @@ impl End {
         let Some(algorithm) = congestion_control else { return Ok(()) };
         for (address, prefix) in [v4].into_iter().chain(has_v6.then_some(v6)) {
             interface::set_congestion_control(name, address, prefix, algorithm).map_err(
-                NetworkError::at(format!("set the congestion control `{algorithm}` on `{name}`")),
+                NetworkError::at(format!("{SETTING_CONGESTION_CONTROL} `{algorithm}` on `{name}`")),
             )?;
         }
         Ok(())

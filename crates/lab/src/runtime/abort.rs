@@ -4,6 +4,7 @@ use bulkhead_chaos::{AbortCondition, AbortWatch, ChaosId, Sample};
 use serde_json::json;
 
 use super::{LAB, Shared};
+use crate::Denied;
 use crate::metrics::{self, Metrics};
 
 /// Conditions of one order and the injections that they guard.
@@ -21,6 +22,25 @@ pub(super) fn begin(watched: &mut Vec<Watched>, ids: &[ChaosId], conditions: &[A
     }
     let watches = conditions.iter().cloned().map(AbortWatch::new).collect();
     watched.push(Watched { ids: ids.to_vec(), watches });
+}
+
+/// What cannot be seen of these conditions, if anything.
+pub(super) fn blind(conditions: &[AbortCondition]) -> Result<(), Denied> {
+    let mut pages = metrics::Pages::default();
+    for condition in conditions {
+        let admin = condition.admin;
+        let Some(page) = pages.read(admin) else {
+            let why = format!("the admin server at {admin} does not tell its metrics; start it");
+            return Err(Denied::Blind(why));
+        };
+        for metric in [Some(&condition.metric), condition.over.as_ref()].into_iter().flatten() {
+            if page.sum(metric).is_none() {
+                let why = format!("there is no `{metric}` among http://{admin}/metrics; see there");
+                return Err(Denied::Blind(why));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Shared {

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{
-    APPROVAL_MS_MAX, Approval, Caller, Candidate, ChaosId, InjectRequest, Plan, Role, Submission,
-    Victims,
+    APPROVAL_MS_MAX, Approval, Caller, Candidate, ChaosId, InjectRequest, Plan, Rejection, Role,
+    Submission, Victims,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -77,7 +77,8 @@ impl Lab {
     pub fn dry_run(&self, caller: &Caller, request: &InjectRequest) -> Result<DryRun, Denied> {
         caller.require(Role::Viewer)?;
         let shared = &self.shared;
-        let plan = request.plan(shared.new_id(), &caller.name)?;
+        let id = shared.new_id();
+        let plan = shared.core().engine.plan(request, id, &caller.name)?;
         let now = shared.clock.now();
         let permitted = caller
             .require(Role::Operator)
@@ -85,7 +86,12 @@ impl Lab {
         let asked = plan.submissions.iter().take(DRY_RUN_RULES_MAX);
         let rules = asked.map(|submission| shared.prepare_only(submission)).collect();
         let needs_approval = shared.is_production(&plan.victims.targets);
-        let forbidden = permitted.err().map(|forbidden| forbidden.to_string());
+        let forbidden = permitted
+            .map_err(Denied::from)
+            .and_then(|()| shared.lever_is_released())
+            .and_then(|()| abort::blind(&request.abort))
+            .err()
+            .map(|denied| denied.to_string());
         self.audit_request(caller, "dry_run", request, &json!({"victims": plan.victims.targets}));
         Ok(DryRun { victims: plan.victims, seed: plan.seed, needs_approval, forbidden, rules })
     }
@@ -191,19 +197,25 @@ impl Shared {
 
     fn order(&self, caller: &Caller, request: &InjectRequest) -> Result<Ordered, Denied> {
         caller.require(Role::Operator)?;
-        let Plan { victims, submissions, seed } = request.plan(self.new_id(), &caller.name)?;
         let unix_ms = self.clock.now().as_millis() as u64;
         self.policy.permits(&request.fault, unix_ms)?;
         if self.waiting.is_full() {
             return Err(Denied::Disk);
         }
-        let production = self.is_production(&victims.targets);
-        let ids: Vec<ChaosId> = submissions.iter().map(|submission| submission.id).collect();
+        let id = request.id.unwrap_or_else(|| self.new_id());
+        // What is known already is not ordered anew; and metrics are not read under the lock.
+        let is_new = self.core().engine.injection(id).is_none();
+        if is_new {
+            abort::blind(&request.abort)?;
+        }
         let mut core = self.core();
         // Under the lock, so that whoever takes everything back sees either it or nothing of it.
         if self.ending.load(Ordering::Acquire) {
             return Err(Denied::Ending);
         }
+        let Plan { victims, submissions, seed } = core.engine.plan(request, id, &caller.name)?;
+        let production = self.is_production(&victims.targets);
+        let ids: Vec<ChaosId> = submissions.iter().map(|submission| submission.id).collect();
         let all_known = ids.iter().all(|id| core.engine.injection(*id).is_some());
         if production && !all_known {
             let order = request.approval_sha256();
@@ -221,6 +233,10 @@ impl Shared {
         self.obey(&mut core);
         accepted?;
         Ok(Ordered { ids, victims, seed })
+    }
+
+    fn lever_is_released(&self) -> Result<(), Denied> {
+        if self.core().engine.lever() { Err(Rejection::LeverEngaged.into()) } else { Ok(()) }
     }
 
     fn is_production(&self, candidates: &[Candidate]) -> bool {

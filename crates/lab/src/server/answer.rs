@@ -49,7 +49,7 @@ impl From<Denied> for Answer {
             Denied::Forbidden(Forbidden::Stranger) => 401,
             Denied::Forbidden(_) => 403,
             Denied::Unknown | Denied::NoLinks => 404,
-            Denied::Target(_) => 422,
+            Denied::Target(_) | Denied::Blind(_) => 422,
             Denied::Rejected(Rejection::Conflict(_)) => 409,
             Denied::Rejected(Rejection::LeverEngaged) => 423,
             Denied::Rejected(Rejection::Budget { .. }) => 429,

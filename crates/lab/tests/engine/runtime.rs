@@ -241,6 +241,19 @@ fn metrics(values: Vec<&'static str>) -> std::net::SocketAddr {
     address
 }
 
+/// One that tells them a single time, and is gone then.
+fn metrics_once() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1_024]);
+        drop(listener);
+        let _ = write!(stream, "HTTP/1.0 200 OK\r\n\r\nbulkhead_success_ratio 1\n");
+    });
+    address
+}
+
 fn guarded_by(admin: std::net::SocketAddr) -> bulkhead_chaos::InjectRequest {
     let mut guarded = request();
     guarded.abort = vec![
@@ -261,6 +274,7 @@ fn a_metric_breaks_it_off() {
     let ordered = lab.order(&ann(), &guarded_by(admin)).unwrap();
     let ended = lab.wait(&ordered.ids, Until::Ended, PATIENCE).remove(0);
     assert_eq!((ended.state, fake.left()), (State::Reverted, 0));
+    assert!(ended.ending_reason.unwrap().contains("is 0.2, and the limit 0.95"));
     lab.close(PATIENCE);
     let audit = fs::read_to_string(audit_path(&directory.options().directory)).unwrap();
     assert!(audit.contains("abort condition: `bulkhead_success_ratio` is 0.2"), "{audit}");
@@ -271,10 +285,29 @@ fn a_metric_that_cannot_be_read_breaks_it_off_too() {
     let directory = Directory::new();
     let fake = directory.fake();
     let lab = directory.lab(&fake);
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let ordered = lab.order(&ann(), &guarded_by(gone)).unwrap();
+    // Nobody listens any more once the order is there.
+    let ordered = lab.order(&ann(), &guarded_by(metrics_once())).unwrap();
     let ended = lab.wait(&ordered.ids, Until::Ended, PATIENCE).remove(0);
     assert_eq!((ended.state, fake.left()), (State::Reverted, 0));
+    let why = ended.ending_reason.unwrap();
+    assert!(why.contains("`bulkhead_success_ratio` could not be read"), "{why}");
+}
+
+#[test]
+fn an_order_that_nobody_could_break_off_is_turned_away() {
+    let directory = Directory::new();
+    let fake = directory.fake();
+    let lab = directory.lab(&fake);
+    let mut misspelt = guarded_by(metrics(vec!["1"]));
+    misspelt.abort[0].metric = "bulkhead_sucess_ratio".to_owned();
+    let gone = guarded_by(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    for (order, why) in [(misspelt, "`bulkhead_sucess_ratio`"), (gone, "does not tell")] {
+        let dry = lab.dry_run(&ann(), &order).unwrap();
+        assert!(dry.forbidden.unwrap().contains(why));
+        let denied = lab.order(&ann(), &order).unwrap_err();
+        assert!(matches!(&denied, Denied::Blind(told) if told.contains(why)), "{denied}");
+    }
+    assert_eq!((fake.left(), lab.status().remembered), (0, 0));
 }
 
 #[test]

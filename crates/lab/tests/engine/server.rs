@@ -117,6 +117,7 @@ fn everything_is_taken_back_and_the_lever_holds() {
     assert_eq!(server.ask("GET", "/v1/status", "", "").1["lever_engaged"], true);
     let dry = server.post("/v1/dry-run", &json!(request()));
     assert!(dry.0 == 200 && dry.1["rules"][0]["rules"]["file"].is_string(), "{}", dry.1);
+    assert!(dry.1["forbidden"].as_str().is_some_and(|why| why.contains("lever")), "{}", dry.1);
 }
 
 #[test]

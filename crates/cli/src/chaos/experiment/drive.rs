@@ -36,12 +36,11 @@ impl Cancelled {
 pub(super) fn run(
     mut runner: Runner,
     began: Duration,
-    lab: Option<String>,
+    lab: Lab,
     surroundings: &Surroundings,
 ) -> anyhow::Result<Runner> {
     let (sender, events) = mpsc::sync_channel(EVENTS_MAX);
     watch_signals(sender.clone())?;
-    let lab = Lab::new(lab, surroundings.get("BULKHEAD_LAB_TOKEN"));
     let started = Instant::now();
     let mut cancellations: HashMap<CallId, Cancelled> = HashMap::new();
     let mut event = Event::Tick;

@@ -26,6 +26,12 @@ impl Lab {
         Self { url: url.map(|url| url.trim_end_matches('/').to_owned()), token }
     }
 
+    /// Whether there is a lab, and we may speak to it. Whatever else it answers is an answer.
+    pub(super) fn reach(&self) -> Result<(), String> {
+        let reply = self.send("GET", "/v1/status", &Value::Null, &Cancelled::default())?;
+        if matches!(reply.status, 401 | 403) { read(&reply).map(drop) } else { Ok(()) }
+    }
+
     pub(super) fn call(&self, call: &LabCall, cancelled: &Cancelled) -> Result<Outcome, String> {
         let answer = match call {
             LabCall::Inject(injection) => {

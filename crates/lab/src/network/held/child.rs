@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::protocol::{ASK_BYTES_MAX, LINE_BYTES_MAX};
-use super::{Ask, LinkPlace, LinkRequest, Made, Make, Outcome, Reply, Want, line, read};
+use super::{Ask, LinkPlace, LinkRequest, Made, Make, Outcome, REMEDY, Reply, Want, line, read};
 use crate::GuardianCommand;
 use crate::network::Namespace;
 
@@ -184,7 +184,7 @@ fn run(command: &GuardianCommand, make: &Make, starter: &SyncSender<Result<Begun
     let mut is_wanted = starter.send(Ok(Begun::Running(Arc::clone(&shared), input))).is_ok();
     if is_wanted {
         let made = match read::<Made>(&mut output, LINE_BYTES_MAX) {
-            Ok(Some(made)) => made.map_err(|why| format!("{why}; {REMEDY}")),
+            Ok(Some(made)) => made,
             Ok(None) => Err("the process that was to hold it has ended".to_owned()),
             Err(error) => Err(error.to_string()),
         };
@@ -204,9 +204,6 @@ fn run(command: &GuardianCommand, make: &Make, starter: &SyncSender<Result<Begun
     // By now the kernel has closed its devices.
     *lock(&shared.waiting) = None;
 }
-
-const REMEDY: &str = "run the lab as root, or where user namespaces are allowed \
-                      (user.max_user_namespaces, AppArmor) and there is /dev/net/tun";
 
 fn spawn(command: &GuardianCommand, make: &Make) -> io::Result<(Child, ChildStdin, ChildStdout)> {
     let mut holder = Command::new(&command.program);

@@ -1,4 +1,4 @@
-//! An interface as the target of `chaos inject`.
+//! An interface as the target of `chaos inject` and `chaos approve`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
