@@ -5,16 +5,24 @@
 //! exist already, and netem can delay what leaves them. All but netem hold the fault's time to live without
 //! us and vanish with their process, so that netem is asked last.
 
+mod allowed;
+mod door;
+mod held;
+mod holder;
 mod interface;
 mod loopback;
 
 use std::io;
 use std::time::Duration;
 
-use bulkhead_chaos::{CarrierChoice, Fault, LossLaw, Order, Strike, Target};
+use bulkhead_chaos::{CarrierChoice, Effect, Fault, LossLaw, Order, Strike, Target};
 
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
+pub use allowed::{Allowed, AllowedInterface, NotAnInterface};
+pub use door::{CARRIER_LABS_MAX, CarrierDoor};
+pub use held::HeldCarriers;
+pub use holder::hold_carriers;
 pub use interface::InterfaceInjector;
 
 /// Carries faults of the network in one way. Its handles name it as `carrier`.
@@ -139,6 +147,10 @@ impl Injector for NetworkInjector {
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         self.of(handle)?.verify_reverted(order, handle, around)
+    }
+
+    fn effect(&self, order: &Order, handle: &Handle, around: Surroundings) -> Option<Effect> {
+        self.of(handle).ok()?.effect(order, handle, around)
     }
 }
 
