@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Calls at a time: far more than a lab has out, but one that nobody trusts may try more.
-const CALLS_MAX: usize = 256;
+/// Calls at a time: more than a lab can have out, but one that nobody trusts may try more.
+const CALLS_MAX: usize = 1_024;
 
 /// Counts calls.
 #[derive(Default)]

@@ -167,3 +167,31 @@ fn is_of(order: &Order, handle: &Handle) -> bool {
 fn permanent(refusal: &Refusal) -> InjectError {
     InjectError::Permanent(refusal.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_chaos::{ChaosId, Fault, InterfaceTarget, Order, Random, Target};
+    use serde_json::json;
+
+    use super::{Duration, is_of};
+
+    #[test]
+    fn a_handle_of_another_interface_is_not_believed() {
+        let mut target = InterfaceTarget::new("eth0");
+        target.namespace = Some("/run/netns/blue".into());
+        let fault = json!({"partition": {"direction": "upstream"}});
+        let order = Order {
+            id: ChaosId::new(Duration::from_secs(1), &mut Random::new(1)),
+            fault: Fault::Network(serde_json::from_value(fault).unwrap()),
+            target: Target::Interface(target),
+            seed: 1,
+            expires_unix_ms: 1,
+        };
+        let placed = |interface: &str, namespace: &str| json!({"placement": {"interface": interface, "namespace": namespace}});
+        assert!(is_of(&order, &placed("eth0", "/run/netns/blue")));
+        assert!(is_of(&order, &json!({"carrier": "bpf"})));
+        assert!(!is_of(&order, &placed("eth1", "/run/netns/blue")));
+        assert!(!is_of(&order, &placed("eth0", "/proc/1/ns/net")));
+        assert!(!is_of(&order, &json!({"placement": {"interface": "eth0"}})));
+    }
+}
