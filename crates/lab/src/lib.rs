@@ -37,7 +37,7 @@ pub use network::{
     EndPlace, HELD_LINKS_MAX, HeldCarriers, HeldLink, HeldLinks, InterfaceInjector, LINK_MTU,
     LaneReport, Link, LinkError, LinkInjector, LinkKind, LinkOptions, LinkPlace, LinkReport,
     LinkRequest, Links, MakeLinkError, Namespace, NetemInjector, NetworkError, NetworkInjector,
-    Nftables, NotAnInterface, hold_carriers, hold_link,
+    Nftables, NotAnInterface, hold_carriers, hold_link, strikes_in_kernel,
 };
 pub use process::{
     GuardianCommand, KillProcess, RestartProcess, StopProcess, guard, process_target,

@@ -13,6 +13,7 @@ mod device;
 mod dns;
 mod held;
 mod holder;
+mod in_kernel;
 mod injector;
 mod interface;
 mod link;
@@ -42,6 +43,7 @@ pub use held::{
     EndPlace, HELD_LINKS_MAX, HeldLink, HeldLinks, LinkPlace, LinkRequest, MakeLinkError,
 };
 pub use holder::hold_link;
+pub use in_kernel::strikes_in_kernel;
 pub use injector::{LinkInjector, Links};
 pub use link::{End, LINK_MTU, Link, LinkError, LinkOptions};
 pub use mover::{CommandError, LaneReport, LinkReport};

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Namespace;
+use super::{LinkKind, Namespace};
 use crate::GuardianCommand;
 
 pub(super) use child::{AskError, Holder, MAKE_TIMEOUT, Source};
@@ -48,6 +48,9 @@ pub struct LinkRequest {
     /// Of TCP, for all connections over it. Without it, what the kernel begins with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub congestion_control: Option<String>,
+    /// What its ends are.
+    #[serde(default, skip_serializing_if = "LinkKind::is_default")]
+    pub kind: LinkKind,
 }
 
 /// A link as it is told.

@@ -66,7 +66,7 @@ fn join(make: &Make) -> Result<Link, NetworkError> {
     let options = LinkOptions {
         subnet: make.subnet,
         congestion_control: make.request.congestion_control.clone(),
-        ..LinkOptions::default()
+        kind: make.request.kind,
     };
     Link::between(&make.name, &client, &server, &options)
 }

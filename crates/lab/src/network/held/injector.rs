@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bulkhead_chaos::{Call, Fault, Order, Target};
+use bulkhead_chaos::{Call, Effect, Fault, Order, Target};
 
 use super::{AskError, HeldLinks, LinkHolder, Outcome, Want};
 use crate::network::injector::gone;
@@ -115,6 +115,15 @@ impl Injector for HeldLinkInjector {
         match ask(&holder, Call::VerifyReverted, order, around) {
             Err(AskError::Gone) => gone(handle),
             answer => answer?.seen(),
+        }
+    }
+
+    fn effect(&self, order: &Order, handle: &Handle, around: Surroundings) -> Option<Effect> {
+        let order_of = Box::new(order.clone());
+        let want = Want::Effect { order: order_of, handle: Handle::Null };
+        match self.prepared(order, handle)?.ask(want, around.deadline) {
+            Ok(Outcome::Effect(effect)) => effect,
+            _ => None,
         }
     }
 }

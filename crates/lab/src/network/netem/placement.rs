@@ -53,7 +53,9 @@ impl Placement {
     pub(super) fn see(&self) -> io::Result<Evidence> {
         let no = |seen: String| Evidence { holds: false, seen };
         let Some(queue) = self.queue()? else {
-            return Ok(no("netem: the network namespace is gone".to_owned()));
+            return Ok(no(
+                "netem: the network namespace is gone, or no process is in it".to_owned()
+            ));
         };
         if !queue.is_netem(self.major) {
             return Ok(no(format!("netem: {} has {}", self.interface, told(&queue))));
@@ -127,7 +129,7 @@ impl Work for Placement {
 
     fn look_restored(&self) -> io::Result<Evidence> {
         let Some(queue) = self.queue()? else {
-            let seen = "netem: the network namespace is gone".to_owned();
+            let seen = "netem: the network namespace is gone, or no process is in it".to_owned();
             return Ok(Evidence { holds: true, seen });
         };
         let seen = format!("netem: {} has {}", self.interface, told(&queue));
