@@ -29,9 +29,12 @@ pub(crate) fn registry(
         .with_links(HeldLinks::new(role("hold-link")?)))
 }
 
+/// Faults at interfaces: nothing that the kernel has of them is in this process.
 fn interfaces(carriers: Option<&Path>) -> anyhow::Result<HeldCarriers> {
     if let Some(socket) = carriers {
-        return Ok(HeldCarriers::at(socket.to_owned()));
+        // It is in the journal too, which is read elsewhere.
+        let socket = std::path::absolute(socket).context("find the socket of the carriers")?;
+        return Ok(HeldCarriers::at(socket));
     }
     let mut child = role("hold-carriers")?;
     // With no more rights than ours.
