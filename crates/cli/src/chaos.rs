@@ -5,6 +5,7 @@ mod audit;
 mod client;
 mod exec;
 mod experiment;
+mod hold_carriers;
 mod import;
 mod inject;
 mod injectors;
@@ -69,6 +70,7 @@ enum ChaosCommand {
     Revert(revert::RevertArgs),
     Link(link::LinkArgs),
     Exec(exec::ExecArgs),
+    HoldCarriers(hold_carriers::HoldCarriersArgs),
     Status(status::StatusArgs),
     Lever(lever::LeverArgs),
     Audit(audit::AuditArgs),
@@ -97,6 +99,7 @@ pub(crate) fn execute(args: &ChaosArgs) -> anyhow::Result<ExitCode> {
         ChaosCommand::Revert(args) => revert::execute(args),
         ChaosCommand::Link(args) => link::execute(args),
         ChaosCommand::Exec(args) => exec::execute(args),
+        ChaosCommand::HoldCarriers(args) => hold_carriers::execute(args),
         ChaosCommand::Status(args) => status::execute(args),
         ChaosCommand::Lever(args) => lever::execute(args),
         ChaosCommand::Audit(args) => audit::execute(args),

@@ -53,6 +53,10 @@ impl Injector for Inert {
         self.0.verify_reverted(order, handle, around)
     }
 
+    fn lost(&self, order: &Order, handle: &Handle) -> Option<String> {
+        self.0.lost(order, handle)
+    }
+
     fn effect(&self, order: &Order, handle: &Handle, around: Surroundings) -> Option<Effect> {
         self.0.effect(order, handle, around)
     }

@@ -87,6 +87,12 @@ pub trait Injector: Send + Sync {
         around: Surroundings,
     ) -> Result<Evidence, InjectError>;
 
+    /// How it came that it is not in force any more though nobody took it back, if that is seen without
+    /// looking: what held it has ended. Asked again and again, and never waits.
+    fn lost(&self, _: &Order, _: &Handle) -> Option<String> {
+        None
+    }
+
     /// What it has done, as the target counts it; asked once it was seen gone. Nothing if nobody counts.
     fn effect(&self, _: &Order, _: &Handle, _: Surroundings) -> Option<Effect> {
         None

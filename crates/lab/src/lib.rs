@@ -33,10 +33,11 @@ pub use gateway::GatewayInjector;
 pub use host::{HostInjector, carry};
 pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 pub use network::{
-    Bpf, Carrier, CommandError, End, EndPlace, HELD_LINKS_MAX, HeldLink, HeldLinks,
-    InterfaceInjector, LINK_MTU, LaneReport, Link, LinkError, LinkInjector, LinkKind, LinkOptions,
-    LinkPlace, LinkReport, LinkRequest, Links, MakeLinkError, Namespace, NetemInjector,
-    NetworkError, NetworkInjector, Nftables, hold_link, strikes_in_kernel,
+    Allowed, AllowedInterface, Bpf, CARRIER_LABS_MAX, Carrier, CarrierDoor, CommandError, End,
+    EndPlace, HELD_LINKS_MAX, HeldCarriers, HeldLink, HeldLinks, InterfaceInjector, LINK_MTU,
+    LaneReport, Link, LinkError, LinkInjector, LinkKind, LinkOptions, LinkPlace, LinkReport,
+    LinkRequest, Links, MakeLinkError, Namespace, NetemInjector, NetworkError, NetworkInjector,
+    Nftables, NotAnInterface, hold_carriers, hold_link, strikes_in_kernel,
 };
 pub use process::{
     GuardianCommand, KillProcess, RestartProcess, StopProcess, guard, process_target,

@@ -6,6 +6,7 @@
 //! namespace (`bulkhead_transport::start_in_user_namespace`). Devices vanish with the process, faults
 //! expire in the box itself.
 
+mod answering;
 mod bpf;
 mod carrier;
 mod device;
@@ -33,7 +34,10 @@ mod veth;
 use std::io;
 
 pub use bpf::Bpf;
-pub use carrier::{Carrier, InterfaceInjector, NetworkInjector};
+pub use carrier::{
+    Allowed, AllowedInterface, CARRIER_LABS_MAX, Carrier, CarrierDoor, HeldCarriers,
+    InterfaceInjector, NetworkInjector, NotAnInterface, hold_carriers,
+};
 pub(crate) use held::HeldLinkInjector;
 pub use held::{
     EndPlace, HELD_LINKS_MAX, HeldLink, HeldLinks, LinkPlace, LinkRequest, MakeLinkError,

@@ -4,6 +4,7 @@
 mod abort;
 mod lever;
 mod links;
+mod lost;
 mod orders;
 mod resolve;
 
@@ -388,11 +389,12 @@ impl Shared {
         }
     }
 
-    /// The thread that looks at the metrics of abort conditions.
+    /// The thread that looks at the metrics of abort conditions, and at what holds injections.
     fn watch(&self) {
         while !self.closing.load(Ordering::Acquire) {
             let due = Instant::now() + ABORT_SAMPLE_INTERVAL;
             self.look();
+            self.look_for_lost();
             let mut core = self.core();
             loop {
                 let left = due.saturating_duration_since(Instant::now());

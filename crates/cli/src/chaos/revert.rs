@@ -86,7 +86,7 @@ fn from_journal(place: &PlaceArgs) -> anyhow::Result<Value> {
         policy: Policy::default(),
         seed: 0,
     };
-    let lab = Lab::open(options, registry(false, None)?)?;
+    let lab = Lab::open(options, registry(false, None, None)?)?;
     let ended = lab.wait(&alive, Until::Ended, PATIENCE);
     let left: Vec<_> = ended.iter().filter(|it| !it.state.is_terminal()).collect();
     let document = json!({"reverted": ended.len() - left.len(), "left": left});

@@ -34,6 +34,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 Examples:
   bulkhead chaos serve
   bulkhead chaos serve --link storm
+  bulkhead chaos serve --carriers /run/bulkhead.sock     Where hold-carriers runs as root
   bulkhead chaos serve --listen 127.0.0.1:8475 --policy policy.json
   bulkhead chaos serve --otlp http://127.0.0.1:4318/v1/logs
   bulkhead chaos serve --state /run/bulkhead-chaos --concurrent 8 --log-format json
@@ -58,6 +59,10 @@ pub(super) struct ServeArgs {
     /// Hold a link of this name from the start, for network faults; may be repeated
     #[arg(long = "link", value_name = "NAME")]
     links: Vec<String>,
+    /// Let faults at interfaces be held by `bulkhead chaos hold-carriers` at this socket, so that the lab needs no
+    /// privilege [default: a child of the lab holds them, with the lab's rights]
+    #[arg(long, value_name = "SOCKET")]
+    carriers: Option<PathBuf>,
     /// Let process.restart run the command of its order: whoever may order it may then do whatever the
     /// lab's user may
     #[arg(long)]
@@ -86,7 +91,7 @@ pub(super) fn execute(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         None => Endpoint::Unix(socket_path(&directory)),
     };
     let seed = u64::from(std::process::id());
-    let mut registry = registry(args.allow_commands, args.listen)?;
+    let mut registry = registry(args.allow_commands, args.listen, args.carriers.as_deref())?;
     if args.inert {
         registry = registry.inert();
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test reports so")]
 
 mod activation;
+mod carriers;
 mod chaos;
 mod commands;
 mod experiments;

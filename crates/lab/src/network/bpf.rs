@@ -94,7 +94,7 @@ impl Mechanism for Bpf {
     }
 
     fn remedy(&self) -> &'static str {
-        "run the lab as root of the host (CAP_BPF and CAP_NET_ADMIN, CAP_SYS_ADMIN to look at it) on Linux 6.6 or newer (CONFIG_NET_XGRESS); in a user namespace choose nftables"
+        "run the lab, or `bulkhead chaos hold-carriers` for it, as root of the host (CAP_BPF and CAP_NET_ADMIN, CAP_SYS_ADMIN to look at it) on Linux 6.6 or newer (CONFIG_NET_XGRESS); in a user namespace choose nftables"
     }
 }
 

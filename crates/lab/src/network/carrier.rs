@@ -5,6 +5,10 @@
 //! exist already, and netem can delay what leaves them. All but netem hold the fault's time to live without
 //! us and vanish with their process, so that netem is asked last.
 
+mod allowed;
+mod door;
+mod held;
+mod holder;
 mod interface;
 mod loopback;
 
@@ -15,6 +19,10 @@ use bulkhead_chaos::{CarrierChoice, Effect, Fault, LossLaw, Order, Strike, Targe
 
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
+pub use allowed::{Allowed, AllowedInterface, NotAnInterface};
+pub use door::{CARRIER_LABS_MAX, CarrierDoor};
+pub use held::HeldCarriers;
+pub use holder::hold_carriers;
 pub use interface::InterfaceInjector;
 
 /// Carries faults of the network in one way. Its handles name it as `carrier`.

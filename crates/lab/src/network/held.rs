@@ -4,7 +4,7 @@
 //! which only a process that starts anew can enter. So a small process makes the link, holds all of it
 //! (the namespaces, the devices, the packet box) and carries out what the lab wants of it. When it
 //! ends, the link and every fault on it are gone; and it ends with the lab, by a signal of the kernel
-//! (`PR_SET_PDEATHSIG`) and by the end of its pipe.
+//! (`PR_SET_PDEATHSIG`) and by the end of its socket.
 
 mod child;
 mod injector;
@@ -18,11 +18,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::LinkKind;
+use super::{LinkKind, Namespace};
 use crate::GuardianCommand;
-use child::Holder;
 
-pub(super) use child::AskError;
+pub(super) use child::{AskError, Holder, MAKE_TIMEOUT, Source};
 pub(crate) use injector::HeldLinkInjector;
 pub use place::{EndPlace, LinkPlace};
 pub(super) use protocol::{Ask, LINE_BYTES_MAX, Made, Make, Outcome, Reply, Want, line, read};
@@ -38,6 +37,9 @@ const NAME_BYTES_MAX: usize = 15;
 const NAMES_TAKEN: [&str; 3] = ["lo", "all", "default"];
 /// How long a link may take to tell what it counted.
 const COUNTS_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A process that holds a link.
+type LinkHolder = Holder<Make, LinkPlace>;
 
 /// How a link is to be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +91,7 @@ pub struct HeldLinks(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     command: GuardianCommand,
-    links: Mutex<BTreeMap<String, Arc<Holder>>>,
+    links: Mutex<BTreeMap<String, Arc<LinkHolder>>>,
     /// One is made or removed at a time; calls to the others do not wait for that.
     changing: Mutex<()>,
 }
@@ -115,7 +117,7 @@ impl HeldLinks {
         }
         let _changing = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(holder) = self.holder(name).filter(|holder| holder.is_alive()) {
-            return match holder.request() == request {
+            return match holder.first().request == *request {
                 true => Ok((tell(&holder), false)),
                 false => Err(MakeLinkError::Differs(name.to_owned())),
             };
@@ -125,10 +127,19 @@ impl HeldLinks {
             subnet: self.free_subnet(name)?,
             request: request.clone(),
         };
-        let holder = Holder::start(&self.0.command, make).map_err(MakeLinkError::Failed)?;
-        let holder = Arc::new(holder);
+        let holder = Arc::new(self.start(make).map_err(MakeLinkError::Failed)?);
         self.links().insert(name.to_owned(), Arc::clone(&holder));
         Ok((tell(&holder), true))
+    }
+
+    fn start(&self, make: Make) -> Result<LinkHolder, String> {
+        let source = Source::Child {
+            command: self.0.command.clone(),
+            in_user_namespace: Namespace::new().is_err(),
+            remedy: REMEDY,
+        };
+        let name = format!("link {}", make.name);
+        Holder::start(&name, &source, make, Instant::now() + MAKE_TIMEOUT)
     }
 
     /// All of them.
@@ -161,11 +172,11 @@ impl HeldLinks {
         holder.is_some()
     }
 
-    fn links(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Holder>>> {
+    fn links(&self) -> MutexGuard<'_, BTreeMap<String, Arc<LinkHolder>>> {
         self.0.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn holder(&self, name: &str) -> Option<Arc<Holder>> {
+    fn holder(&self, name: &str) -> Option<Arc<LinkHolder>> {
         self.links().get(name).cloned()
     }
 
@@ -176,12 +187,12 @@ impl HeldLinks {
         if others().count() >= HELD_LINKS_MAX {
             return Err(MakeLinkError::TooMany);
         }
-        let is_free = |subnet: &u8| others().all(|it| it.subnet() != *subnet);
+        let is_free = |subnet: &u8| others().all(|it| it.first().subnet != *subnet);
         (0..=u8::MAX).find(is_free).ok_or(MakeLinkError::TooMany)
     }
 }
 
-fn tell(holder: &Holder) -> HeldLink {
+fn tell(holder: &LinkHolder) -> HeldLink {
     HeldLink { place: holder.place().clone(), up: holder.is_alive() }
 }
 

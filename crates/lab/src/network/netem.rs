@@ -2,7 +2,7 @@
 //!
 //! A netem takes the place of the queue that the kernel gives an interface by itself; one that somebody
 //! has put there is never touched. It ends neither with a process nor with a time, so that it is put there
-//! by a child process that does nothing but wait in the namespace, and takes it away when the lab is gone
+//! by a child process that does nothing but wait in the namespace, and takes it away when its parent is gone
 //! or the time is over. If both were killed, the next lab takes it away by the journal.
 //!
 //! Requests are written here, as they are for nftables: few are made, and `tc` need not be there.
@@ -126,7 +126,7 @@ fn not_let_in(error: &io::Error) -> Refusal {
     }
     Refusal::new(
         format!("the kernel does not let netem in: {error}"),
-        "run the lab with CAP_NET_ADMIN in the namespace of the interface, or order it on a link",
+        "run the lab, or `bulkhead chaos hold-carriers` for it, with CAP_NET_ADMIN in the namespace of the interface, or order it on a link",
     )
 }
 
@@ -187,7 +187,7 @@ impl Injector for NetemInjector {
             "rules": [format!("egress: all packets: {}", placement.setting.parameters)],
             "distribution": placement.setting.law,
             "in_place_of": placement.before,
-            "taken_back_by": "a process that the lab starts in the namespace, when the lab is gone or the time is over",
+            "taken_back_by": "a process in the namespace, when the one that holds the carriers is gone or the time is over",
             "notes": notes,
             "placement": placement,
         }))

@@ -68,7 +68,7 @@ impl Mechanism for Nftables {
     }
 
     fn remedy(&self) -> &'static str {
-        "run the lab as root, or as root of a user namespace with a network of its own (`unshare -rn`), on a kernel with nf_tables and its netdev family (CONFIG_NF_TABLES_NETDEV, CONFIG_NFT_NUMGEN; owners of tables need Linux 5.12)"
+        "run the lab, or `bulkhead chaos hold-carriers` for it, as root, or as root of a user namespace with a network of its own (`unshare -rn`), on a kernel with nf_tables and its netdev family (CONFIG_NF_TABLES_NETDEV, CONFIG_NFT_NUMGEN; owners of tables need Linux 5.12)"
     }
 }
 

@@ -24,6 +24,11 @@ impl Place {
         }
     }
 
+    /// What tells the one where we are from all others.
+    pub(super) fn name_of_own() -> Result<String, NetworkError> {
+        Ok(Self::own()?.name())
+    }
+
     fn own() -> Result<Self, NetworkError> {
         Ok(Self { other: None, identity: Namespace::current()?.identity()? })
     }

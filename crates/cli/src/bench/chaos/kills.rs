@@ -22,6 +22,8 @@ enum Victim {
     Gateway,
     /// The process that holds a link.
     Link,
+    /// The process that holds what the kernel has at interfaces.
+    Holder,
     /// The process that looks after stopped ones.
     Guardian,
     /// A child of the lab that carries a fault of the host.
@@ -31,12 +33,13 @@ enum Victim {
 }
 
 /// One of these is drawn: the lab as often as all that it starts together.
-const VICTIMS: [Victim; 8] = [
+const VICTIMS: [Victim; 9] = [
     Victim::Lab,
     Victim::Lab,
     Victim::Lab,
     Victim::Gateway,
     Victim::Link,
+    Victim::Holder,
     Victim::Guardian,
     Victim::Carrier,
     Victim::Target,
@@ -54,6 +57,7 @@ impl Victim {
             Self::Lab => "lab",
             Self::Gateway => "gateway",
             Self::Link => "link",
+            Self::Holder => "holder",
             Self::Guardian => "guardian",
             Self::Carrier => "carrier",
             Self::Target => "target",
@@ -68,6 +72,7 @@ impl Victim {
             Self::Gateway => matches!(family, "gateway" | "http"),
             // Wires of the bench are not of that process.
             Self::Link => family == "network" && !kind.contains('@'),
+            Self::Holder => kind.contains('@'),
             Self::Guardian => kind == "process.stop",
             Self::Carrier => family == "host",
             Self::Target => matches!(family, "process" | "host"),
@@ -182,6 +187,7 @@ fn kill(ground: &Ground, victim: Victim, chance: u64) -> anyhow::Result<bool> {
     let lab = ground.lab.pid();
     let is_it = |it: &Process| match victim {
         Victim::Link => it.is_role("hold-link"),
+        Victim::Holder => it.is_role("hold-carriers"),
         Victim::Guardian => it.is_role("guardian") && it.parent == lab,
         Victim::Target => it.is_role("guardian") && it.parent == std::process::id(),
         Victim::Carrier => it.is_role("carry"),

@@ -1,37 +1,61 @@
-//! The lab's side of a process that holds a link.
+//! The lab's side of a process that holds something for it, and of what they say to each other over a Unix
+//! socket: one that the lab starts as its child, or one that is met at a path.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader, Write as _};
+use std::io::{self, BufReader};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::protocol::{ASK_BYTES_MAX, LINE_BYTES_MAX};
-use super::{Ask, LinkPlace, LinkRequest, Made, Make, Outcome, REMEDY, Reply, Want, line, read};
-use crate::GuardianCommand;
-use crate::network::Namespace;
+use rustix::net::SendFlags;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-/// How long making a link may take.
-const MAKE_TIMEOUT: Duration = Duration::from_secs(20);
+use super::protocol::{ASK_BYTES_MAX, LINE_BYTES_MAX};
+use super::{Ask, Made, Outcome, Reply, Want, line, read};
+use crate::{GuardianCommand, InjectError};
+
+/// How long making what is to be held may take, where nobody is in a hurry.
+pub(in crate::network) const MAKE_TIMEOUT: Duration = Duration::from_secs(20);
 const SIGKILL: i32 = 9;
 
-/// A process that holds a link.
+/// Where a process that holds something comes from.
+#[derive(Clone, Debug)]
+pub(in crate::network) enum Source {
+    /// It is started, and ends with the lab.
+    Child {
+        command: GuardianCommand,
+        /// Whether in a user namespace of its own, as root there.
+        in_user_namespace: bool,
+        /// What to do where it cannot be started.
+        remedy: &'static str,
+    },
+    /// It is met at a socket, and ends when it is left.
+    Socket(PathBuf),
+}
+
+/// A process that holds something: what was said first, and what it answered.
 #[derive(Debug)]
-pub(super) struct Holder {
-    make: Make,
-    place: LinkPlace,
+pub(in crate::network) struct Holder<F, P> {
+    first: F,
+    place: P,
     shared: Arc<Shared>,
-    input: Mutex<ChildStdin>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What the thread that reads its answers shares.
 #[derive(Debug)]
 struct Shared {
-    child: Mutex<Child>,
+    stream: UnixStream,
+    /// Nothing of one that somebody else has started.
+    child: Option<Mutex<Child>>,
     /// Who waits for which answer; nothing once the process has ended.
     waiting: Mutex<Option<Waiting>>,
 }
@@ -45,69 +69,90 @@ struct Waiting {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::network) enum AskError {
-    #[error("the process that held the link has ended, and the link with it")]
+    #[error("the process that held it has ended, and everything that it held")]
     Gone,
-    #[error("the process that holds the link did not answer before the deadline")]
+    #[error("the process that holds it did not answer before the deadline")]
     Late,
-    #[error("the order is too long for the process that holds the link")]
+    #[error("the order is too long for the process that holds it")]
     TooLong,
+}
+
+impl From<AskError> for InjectError {
+    fn from(error: AskError) -> Self {
+        match error {
+            // Faults vanish with the process.
+            AskError::Gone | AskError::TooLong => Self::Permanent(error.to_string()),
+            AskError::Late => Self::Unknown(error.to_string()),
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Holder {
-    /// Starts it, and waits until its link is there.
-    pub(super) fn start(command: &GuardianCommand, make: Make) -> Result<Self, String> {
+impl<F, P> Holder<F, P>
+where
+    F: Clone + Serialize + Send + 'static,
+    P: DeserializeOwned + Send + 'static,
+{
+    /// Starts or meets it, says what is to be said first, and waits until it answers that it holds what was
+    /// asked for. `name` is that of the thread.
+    pub(in crate::network) fn start(
+        name: &str,
+        source: &Source,
+        first: F,
+        deadline: Instant,
+    ) -> Result<Self, String> {
         let (sender, started) = sync_channel(2);
         let told = |error: io::Error| format!("start the process that is to hold it: {error}");
         let thread = {
-            let (command, make) = (command.clone(), make.clone());
+            let (source, first) = (source.clone(), first.clone());
             thread::Builder::new()
-                .name(format!("link {}", make.name))
-                .spawn(move || run(&command, &make, &sender))
+                .name(name.to_owned())
+                .spawn(move || run(&source, &first, &sender))
                 .map_err(told)?
         };
-        let deadline = Instant::now() + MAKE_TIMEOUT;
         let next = || {
             let left = deadline.saturating_duration_since(Instant::now());
             started.recv_timeout(left).map_err(|_| "it did not come in time".to_owned())
         };
-        let Begun::Running(shared, input) = next()?? else {
+        let Begun::Running(shared) = next()?? else {
             return Err("it began in another order".to_owned());
         };
         let end = |why| {
-            let _ = lock(&shared.child).kill();
+            shared.end();
             why
         };
         match next().and_then(|begun| begun).map_err(end)? {
             Begun::Made(place) => {
-                let (input, thread) = (Mutex::new(input), Mutex::new(Some(thread)));
-                Ok(Self { make, place, shared, input, thread })
+                let thread = Mutex::new(Some(thread));
+                Ok(Self { first, place, shared, thread })
             }
-            Begun::Running(..) => Err(end("it began twice".to_owned())),
+            Begun::Running(_) => Err(end("it began twice".to_owned())),
         }
     }
+}
 
-    pub(super) const fn place(&self) -> &LinkPlace {
+impl<F, P> Holder<F, P> {
+    pub(in crate::network) const fn first(&self) -> &F {
+        &self.first
+    }
+
+    pub(in crate::network) const fn place(&self) -> &P {
         &self.place
     }
 
-    pub(super) const fn request(&self) -> &LinkRequest {
-        &self.make.request
-    }
-
-    pub(super) const fn subnet(&self) -> u8 {
-        self.make.subnet
-    }
-
-    pub(super) fn is_alive(&self) -> bool {
+    pub(in crate::network) fn is_alive(&self) -> bool {
         lock(&self.shared.waiting).is_some()
     }
 
     /// Asks, and waits until the deadline for the answer.
-    pub(super) fn ask(&self, want: Want, deadline: Instant) -> Result<Outcome, AskError> {
+    pub(in crate::network) fn ask(
+        &self,
+        want: Want,
+        deadline: Instant,
+    ) -> Result<Outcome, AskError> {
         let (sender, answer) = sync_channel(1);
         let number = {
             let mut waiting = lock(&self.shared.waiting);
@@ -117,7 +162,7 @@ impl Holder {
             waiting.last
         };
         let left = deadline.saturating_duration_since(Instant::now());
-        let said = self.say(&Ask { number, want, left });
+        let said = self.shared.say(&Ask { number, want, left });
         let outcome = said.and_then(|()| {
             let left = deadline.saturating_duration_since(Instant::now());
             answer.recv_timeout(left).map_err(|error| match error {
@@ -133,21 +178,9 @@ impl Holder {
         outcome
     }
 
-    /// All of it or nothing, and without waiting.
-    fn say(&self, ask: &Ask) -> Result<(), AskError> {
-        let line = line(ask).map_err(|_| AskError::TooLong)?;
-        if line.len() > ASK_BYTES_MAX {
-            return Err(AskError::TooLong);
-        }
-        lock(&self.input).write_all(&line).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => AskError::Late,
-            _ => AskError::Gone,
-        })
-    }
-
-    /// Ends it, and with it the link; returns when both are gone.
-    pub(super) fn end(&self) {
-        let _ = lock(&self.shared.child).kill();
+    /// Ends it, and with it what it holds; returns when both are gone.
+    pub(in crate::network) fn end(&self) {
+        self.shared.end();
         if let Some(thread) = lock(&self.thread).take() {
             // It has no result, and a panic was told by itself.
             let _ = thread.join();
@@ -155,33 +188,67 @@ impl Holder {
     }
 }
 
-impl Drop for Holder {
+impl<F, P> Drop for Holder<F, P> {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-/// What the thread tells while the link is being made.
-enum Begun {
-    Running(Arc<Shared>, ChildStdin),
-    Made(LinkPlace),
+impl Shared {
+    /// All of it or nothing, and without waiting.
+    fn say(&self, message: &impl Serialize) -> Result<(), AskError> {
+        let line = line(message).map_err(|_| AskError::TooLong)?;
+        if line.len() > ASK_BYTES_MAX {
+            return Err(AskError::TooLong);
+        }
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match rustix::net::send(&self.stream, &line, flags) {
+            Ok(sent) if sent == line.len() => Ok(()),
+            Err(rustix::io::Errno::AGAIN) => Err(AskError::Late),
+            Ok(_) => {
+                // What follows half a line would not be understood.
+                self.end();
+                Err(AskError::Gone)
+            }
+            Err(_) => Err(AskError::Gone),
+        }
+    }
+
+    fn end(&self) {
+        if let Some(child) = &self.child {
+            let _ = lock(child).kill();
+        }
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// What the thread tells while it begins.
+enum Begun<P> {
+    Running(Arc<Shared>),
+    Made(P),
 }
 
 /// The thread of a holder, as whose child it ends: it starts it and reads what it says.
-fn run(command: &GuardianCommand, make: &Make, starter: &SyncSender<Result<Begun, String>>) {
-    let (child, input, output) = match spawn(command, make) {
+fn run<F: Serialize, P: DeserializeOwned>(
+    source: &Source,
+    first: &F,
+    starter: &SyncSender<Result<Begun<P>, String>>,
+) {
+    let (stream, child) = match meet(source) {
         Ok(parts) => parts,
         Err(error) => {
-            let _ = starter.send(Err(format!("{error}; {REMEDY}")));
+            let _ = starter.send(Err(error));
             return;
         }
     };
     let waiting = Mutex::new(Some(Waiting::default()));
-    let shared = Arc::new(Shared { child: Mutex::new(child), waiting });
-    let mut output = BufReader::new(output);
-    let mut is_wanted = starter.send(Ok(Begun::Running(Arc::clone(&shared), input))).is_ok();
+    let shared = Arc::new(Shared { stream, child: child.map(Mutex::new), waiting });
+    let mut output = BufReader::new(&shared.stream);
+    let mut is_wanted = starter.send(Ok(Begun::Running(Arc::clone(&shared)))).is_ok();
     if is_wanted {
-        let made = match read::<Made>(&mut output, LINE_BYTES_MAX) {
+        // One that does not want to hear it says why.
+        let _ = shared.say(first);
+        let made = match read::<Made<P>>(&mut output, LINE_BYTES_MAX) {
             Ok(Some(made)) => made,
             Ok(None) => Err("the process that was to hold it has ended".to_owned()),
             Err(error) => Err(error.to_string()),
@@ -196,40 +263,39 @@ fn run(command: &GuardianCommand, make: &Make, starter: &SyncSender<Result<Begun
             let _ = asker.send(reply.outcome);
         }
     }
-    let mut child = lock(&shared.child);
-    let _ = child.kill();
-    let _ = child.wait();
-    // By now the kernel has closed its devices.
+    shared.end();
+    if let Some(child) = &shared.child {
+        let _ = lock(child).wait();
+    }
+    // By now the kernel has closed what a child had.
     *lock(&shared.waiting) = None;
 }
 
-fn spawn(command: &GuardianCommand, make: &Make) -> io::Result<(Child, ChildStdin, ChildStdout)> {
+fn meet(source: &Source) -> Result<(UnixStream, Option<Child>), String> {
+    match source {
+        Source::Child { command, in_user_namespace, remedy } => spawn(command, *in_user_namespace)
+            .map(|(stream, child)| (stream, Some(child)))
+            .map_err(|error| format!("{error}; {remedy}")),
+        Source::Socket(path) => UnixStream::connect(path)
+            .map(|stream| (stream, None))
+            .map_err(|error| format!("connect to {}: {error}", path.display())),
+    }
+}
+
+/// A child whose standard input is the other end of a socket.
+fn spawn(command: &GuardianCommand, in_user_namespace: bool) -> io::Result<(UnixStream, Child)> {
+    let (ours, its) = UnixStream::pair()?;
     let mut holder = Command::new(&command.program);
     holder
         .args(&command.arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .stdin(OwnedFd::from(its))
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         // Whoever interrupts the lab from a terminal does not interrupt this.
         .process_group(0);
-    if Namespace::new().is_err() {
+    if in_user_namespace {
         bulkhead_transport::start_in_user_namespace(&mut holder);
     }
     bulkhead_transport::end_with_thread(&mut holder, SIGKILL);
-    let mut child = holder.spawn()?;
-    let parts = child.stdin.take().zip(child.stdout.take());
-    let begin = |(mut input, output): (ChildStdin, ChildStdout)| {
-        input.write_all(&line(make)?)?;
-        // From now on nobody waits for it.
-        rustix::io::ioctl_fionbio(&input, true)?;
-        Ok((input, output))
-    };
-    match parts.ok_or_else(|| io::ErrorKind::BrokenPipe.into()).and_then(begin) {
-        Ok((input, output)) => Ok((child, input, output)),
-        Err(error) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            Err(error)
-        }
-    }
+    Ok((ours, holder.spawn()?))
 }

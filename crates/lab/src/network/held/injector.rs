@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use bulkhead_chaos::{Call, Effect, Fault, Order, Target};
 
-use super::{AskError, HeldLinks, Outcome, Want};
+use super::{AskError, HeldLinks, LinkHolder, Outcome, Want};
 use crate::network::injector::gone;
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
-
-use super::child::Holder;
 
 /// Carries out `network.*` on held links.
 #[derive(Clone, Debug)]
@@ -21,7 +19,7 @@ impl HeldLinkInjector {
         Self { links }
     }
 
-    fn named(&self, order: &Order) -> Option<Arc<Holder>> {
+    fn named(&self, order: &Order) -> Option<Arc<LinkHolder>> {
         match &order.target {
             Target::Link { name } => self.links.holder(name),
             _ => None,
@@ -29,47 +27,20 @@ impl HeldLinkInjector {
     }
 
     /// The very link for which the order was prepared; a later one of the same name is another.
-    fn prepared(&self, order: &Order, handle: &Handle) -> Option<Arc<Holder>> {
+    fn prepared(&self, order: &Order, handle: &Handle) -> Option<Arc<LinkHolder>> {
         self.named(order).filter(|it| handle["process"] == it.place().pid && it.is_alive())
     }
 }
 
 fn ask(
-    holder: &Holder,
+    holder: &LinkHolder,
     call: Call,
     order: &Order,
     around: Surroundings,
 ) -> Result<Outcome, AskError> {
     let order = Box::new(order.clone());
-    holder.ask(Want::Call { call, order, unix: around.unix }, around.deadline)
-}
-
-fn done(outcome: Outcome) -> Result<(), InjectError> {
-    match outcome {
-        Outcome::Done(done) => done,
-        _ => Err(odd()),
-    }
-}
-
-fn seen(outcome: Outcome) -> Result<Evidence, InjectError> {
-    match outcome {
-        Outcome::Seen(seen) => seen,
-        _ => Err(odd()),
-    }
-}
-
-fn odd() -> InjectError {
-    InjectError::Unknown("the process that holds the link answered something else".to_owned())
-}
-
-impl From<AskError> for InjectError {
-    fn from(error: AskError) -> Self {
-        match error {
-            // Faults vanish with the link.
-            AskError::Gone | AskError::TooLong => Self::Permanent(error.to_string()),
-            AskError::Late => Self::Unknown(error.to_string()),
-        }
-    }
+    let want = Want::Call { call, order, handle: Handle::Null, unix: around.unix };
+    holder.ask(want, around.deadline)
 }
 
 impl Injector for HeldLinkInjector {
@@ -89,8 +60,7 @@ impl Injector for HeldLinkInjector {
             ));
         };
         match ask(&holder, Call::Prepare, order, around) {
-            Ok(Outcome::Prepared(prepared)) => prepared,
-            Ok(_) => Err(Refusal::new(odd().to_string(), "make the link anew")),
+            Ok(outcome) => outcome.prepared(),
             Err(error) => Err(Refusal::new(
                 error.to_string(),
                 "make it anew with `bulkhead chaos link add NAME`, or wait until it answers",
@@ -105,7 +75,7 @@ impl Injector for HeldLinkInjector {
         around: Surroundings,
     ) -> Result<(), InjectError> {
         match self.prepared(order, handle) {
-            Some(holder) => done(ask(&holder, Call::Inject, order, around)?),
+            Some(holder) => ask(&holder, Call::Inject, order, around)?.done(),
             None => Err(AskError::Gone.into()),
         }
     }
@@ -117,7 +87,7 @@ impl Injector for HeldLinkInjector {
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         match self.prepared(order, handle) {
-            Some(holder) => seen(ask(&holder, Call::Verify, order, around)?),
+            Some(holder) => ask(&holder, Call::Verify, order, around)?.seen(),
             None => Ok(Evidence { holds: false, seen: AskError::Gone.to_string() }),
         }
     }
@@ -131,7 +101,7 @@ impl Injector for HeldLinkInjector {
         let Some(holder) = self.prepared(order, handle) else { return gone(handle).map(|_| ()) };
         match ask(&holder, Call::Revert, order, around) {
             Err(AskError::Gone) => Ok(()),
-            answer => done(answer?),
+            answer => answer?.done(),
         }
     }
 
@@ -144,13 +114,13 @@ impl Injector for HeldLinkInjector {
         let Some(holder) = self.prepared(order, handle) else { return gone(handle) };
         match ask(&holder, Call::VerifyReverted, order, around) {
             Err(AskError::Gone) => gone(handle),
-            answer => seen(answer?),
+            answer => answer?.seen(),
         }
     }
 
     fn effect(&self, order: &Order, handle: &Handle, around: Surroundings) -> Option<Effect> {
         let order_of = Box::new(order.clone());
-        let want = Want::Effect { order: order_of };
+        let want = Want::Effect { order: order_of, handle: Handle::Null };
         match self.prepared(order, handle)?.ask(want, around.deadline) {
             Ok(Outcome::Effect(effect)) => effect,
             _ => None,

@@ -1,4 +1,4 @@
-//! What a lab and the process that holds a link say to each other: lines of JSON.
+//! What a lab and a process that holds something for it say to each other: lines of JSON.
 
 use std::io::{self, BufRead, Read as _};
 use std::time::Duration;
@@ -8,16 +8,19 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{LinkPlace, LinkRequest};
+use super::LinkRequest;
 use crate::{Evidence, Handle, InjectError, Refusal};
 
-/// Bytes of a line towards the holder. The kernel takes so many at once or none of them
-/// (`PIPE_BUF`, pipe(7)), so that the lab need not wait for a holder that does not read.
-pub(super) const ASK_BYTES_MAX: usize = 4_096;
+/// Bytes of a line towards the holder. A Unix socket takes so many as one piece, all or nothing, so that
+/// the lab need not wait for a holder that does not read.
+pub(super) const ASK_BYTES_MAX: usize = 16 << 10;
 /// Bytes of a line that is read.
 pub(in crate::network) const LINE_BYTES_MAX: u64 = 1 << 20;
 
-/// The first line: which link is to be made.
+/// What is said of an answer to something else than what was asked.
+const ODD: &str = "the process that holds it answered something else";
+
+/// The first line for a link: which is to be made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::network) struct Make {
     pub(in crate::network) name: String,
@@ -25,8 +28,8 @@ pub(in crate::network) struct Make {
     pub(in crate::network) request: LinkRequest,
 }
 
-/// The answer to it: where the link is, or why there is none.
-pub(in crate::network) type Made = Result<LinkPlace, String>;
+/// The answer to the first line: where it is, what is held, or why there is nothing.
+pub(in crate::network) type Made<P> = Result<P, String>;
 
 /// Every further line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,15 +42,22 @@ pub(in crate::network) struct Ask {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::network) enum Want {
-    /// A step of the injector for links.
+    /// A step of an injector.
     Call {
         call: Call,
         order: Box<Order>,
+        /// Nothing where the holder needs none.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        handle: Handle,
         /// The time of day, since 1970.
         unix: Duration,
     },
     /// What a fault has done.
-    Effect { order: Box<Order> },
+    Effect {
+        order: Box<Order>,
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        handle: Handle,
+    },
     /// What the link has counted.
     Counts,
 }
@@ -65,6 +75,29 @@ pub(in crate::network) enum Outcome {
     Seen(Result<Evidence, InjectError>),
     Effect(Option<Effect>),
     Counts(Result<Value, String>),
+}
+
+impl Outcome {
+    pub(in crate::network) fn prepared(self) -> Result<Handle, Refusal> {
+        match self {
+            Self::Prepared(prepared) => prepared,
+            _ => Err(Refusal::new(ODD, "use one version of the program for both")),
+        }
+    }
+
+    pub(in crate::network) fn done(self) -> Result<(), InjectError> {
+        match self {
+            Self::Done(done) => done,
+            _ => Err(InjectError::Unknown(ODD.to_owned())),
+        }
+    }
+
+    pub(in crate::network) fn seen(self) -> Result<Evidence, InjectError> {
+        match self {
+            Self::Seen(seen) => seen,
+            _ => Err(InjectError::Unknown(ODD.to_owned())),
+        }
+    }
 }
 
 /// The next line; nothing at the end.

@@ -76,6 +76,10 @@ impl Process {
         tell(self.is_child_of_injection && self.is_role("carry"), "carries a fault");
         let is_holder = self.is_role("hold-link");
         tell(is_holder && !known.holders.contains(&self.pid), "holds a link that nobody knows");
+        tell(
+            self.is_role("hold-carriers") && self.parent != known.lab,
+            "holds carriers for no lab",
+        );
         tell(self.is_role("serve") && self.pid != known.lab, "is a lab of old");
         tell(self.has_nameless_file(), "takes room by a file without a name");
         let is_elsewhere = network(self.pid).is_some_and(|it| !known.networks.contains(&it));
@@ -224,6 +228,8 @@ mod tests {
         assert!(carrier.contains("carries a fault"), "{carrier}");
         let holder = told(&mut role("hold-link"), |_| ());
         assert!(holder.contains("holds a link that nobody knows"), "{holder}");
+        let holder = told(&mut role("hold-carriers"), |_| ());
+        assert!(holder.contains("holds carriers for no lab"), "{holder}");
         let lab = told(&mut role("serve"), |_| ());
         assert!(lab.contains("is a lab of old"), "{lab}");
         let mut nameless = marked("sh");

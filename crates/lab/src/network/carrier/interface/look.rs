@@ -128,15 +128,14 @@ impl<M: Mechanism> InterfaceInjector<M> {
         if sight.is_some() {
             return Ok(no(format!("{name}: the kernel still has {}", plan.name)));
         }
+        let mut seen = format!("{name}: the kernel has no {}", plan.name);
+        // Nobody knows what one had that ended with its process.
         let last = self.held().get(&order.id).and_then(|held| held.last.clone());
-        let counts = last.map_or_else(Vec::new, |sight| sight.counts);
-        let (seen, struck) = counts
-            .iter()
-            .fold((0, 0), |sum, count: &Count| (sum.0 + count.seen, sum.1 + count.struck));
-        let seen = format!(
-            "{name}: the kernel has no {}; it lost {struck} of {seen} packets while it was in force",
-            plan.name
-        );
+        if let Some(sight) = last {
+            let (met, struck) =
+                sight.counts.iter().fold((0, 0), |sum, it| (sum.0 + it.seen, sum.1 + it.struck));
+            seen.push_str(&format!("; it lost {struck} of {met} packets while it was in force"));
+        }
         Ok(Evidence { holds: true, seen })
     }
 }
