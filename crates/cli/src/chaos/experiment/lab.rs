@@ -39,9 +39,10 @@ impl Lab {
                 let turned_away = (400..500).contains(&reply.status);
                 match read(&reply) {
                     // The lab remembers nothing of it: there is nothing to take back.
-                    Err(reason) if turned_away => {
-                        json!({ "id": injection.id, "state": "refused", "reason": reason })
-                    }
+                    Err(reason) if turned_away => json!({
+                        "id": injection.id, "state": "refused", "reason": reason,
+                        "forbidden": reply.status == 403,
+                    }),
                     answer => answer?,
                 }
             }
@@ -125,11 +126,17 @@ fn order(injection: &Injection) -> Value {
         "ttl_ms": u64::try_from(injection.time_to_live.as_millis()).unwrap_or(u64::MAX),
     });
     match &injection.target {
-        Target::One(target) => order["target"] = target.clone(),
+        Target::One(target) => {
+            order["target"] = target.clone();
+            order["labels"] = json!(injection.labels);
+        }
         Target::Some(targets) => {
             order["targets"] = json!(targets);
             order["blast_radius"] = json!(injection.blast_radius);
         }
+    }
+    if let Some(approval) = injection.approval {
+        order["approval"] = json!(approval);
     }
     order
 }
