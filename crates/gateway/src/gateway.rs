@@ -214,7 +214,7 @@ impl Gateway {
     pub fn addresses(&self) -> Vec<(String, Address)> {
         let state = self.shared.state();
         let listeners = state.listeners.iter();
-        listeners.filter_map(|set| Some((set.entry.name.clone(), set.local_addr()?))).collect()
+        listeners.filter_map(|set| Some((set.entry.name.to_string(), set.local_addr()?))).collect()
     }
 
     /// The certificates in force, and what was wrong with their files.

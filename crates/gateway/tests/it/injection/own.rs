@@ -1,6 +1,6 @@
 //! Faults of the gateway itself.
 
-use bulkhead_chaos::{FaultRefusal, GatewayFault};
+use bulkhead_chaos::GatewayFault;
 use bulkhead_config::model::AccessLog;
 use bulkhead_testkit::Scratch;
 
