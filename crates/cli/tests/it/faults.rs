@@ -138,3 +138,24 @@ fn what_was_taken_back_first_does_not_come() {
     assert!(matches!(late, Err(InjectError::Permanent(_))), "{late:?}");
     assert!(get(web, "/api/v1/7/feed").starts_with("HTTP/1.1 200 "));
 }
+
+#[test]
+fn what_is_not_there_is_told_before_anything_is_injected() {
+    let origin = origin();
+    let (_gateway, admin, _) = start(origin.addr(), &["--allow-faults"]);
+    for (number, (fault, told)) in (1..).zip([
+        (
+            json!({"http": {"goaway": {}, "percent": 1.0, "route": "nowhere"}}),
+            "there is no route `nowhere`",
+        ),
+        (
+            json!({"gateway": {"shrink_pools": {"cluster": "nobody", "connections_max": 1}}}),
+            "there is no cluster `nobody`",
+        ),
+        (json!({"gateway": {"stall_worker": {"worker": 2}}}), "numbered 0 to 1"),
+    ]) {
+        let refusal = GatewayInjector.prepare(&order(admin, fault, number), around()).unwrap_err();
+        assert!(refusal.reason.contains(told), "{refusal}");
+    }
+    assert!(get(admin, "/faults").contains("\"faults\": []"));
+}
