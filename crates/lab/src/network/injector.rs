@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{
-    CarrierChoice, Expectation, Fault, NetworkFault, Order, StageKey, StageReport, Target,
+    CarrierChoice, Effect, Expectation, Fault, NetworkFault, Order, StageKey, StageReport, Target,
 };
 use serde_json::json;
 
@@ -202,6 +202,10 @@ impl Injector for LinkInjector {
         }
         try_lanes(&link, order, false, around.deadline, &mut evidence)?;
         Ok(evidence)
+    }
+
+    fn effect(&self, order: &Order, _: &Handle, around: Surroundings) -> Option<Effect> {
+        self.link(order)?.effect(key(order), around.deadline).ok()?
     }
 }
 

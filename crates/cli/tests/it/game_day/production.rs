@@ -15,6 +15,8 @@ const PRODUCTION: &str = "
 title: Pools shrink in production
 description: Somebody else has approved it.
 configuration:
+  gateway: http://127.0.0.1:8080
+  admin: 127.0.0.1:9901
   approval: {type: env, key: BULKHEAD_TEST_APPROVAL, default: ''}
 steady-state-hypothesis:
   title: The gateway answers
