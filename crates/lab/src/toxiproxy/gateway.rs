@@ -33,7 +33,10 @@ pub(super) struct Gateway {
 struct State {
     /// Address and toxics, by the listener's name.
     listeners: BTreeMap<String, Listener>,
+    /// Of the options: which exchanges a toxic acts on can be had again.
     random: Random,
+    /// An id is used once, by all processes that ever ask this gateway.
+    ids: Random,
     /// Everything is taken back, and nothing comes any more.
     over: bool,
 }
@@ -73,10 +76,9 @@ impl State {
         self.listeners.get_mut(name).ok_or_else(ApiError::proxy_not_found)
     }
 
-    /// An id is used once, by all processes that ever ask this gateway.
     fn rule(&mut self, fault: Fault, toxic: &Toxic, now: Instant) -> (String, FaultRule) {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let id = format!("toxic-{}", ChaosId::new(unix, &mut self.random));
+        let id = format!("toxic-{}", ChaosId::new(unix, &mut self.ids));
         let left = toxic.expires.saturating_duration_since(now);
         (id, FaultRule { seed: self.random.next(), ..FaultRule::new(fault, left) })
     }
@@ -88,8 +90,8 @@ impl Gateway {
         let admin = GatewayAdmin(admin);
         admin.allows_faults().await?;
         let (listeners, over) = (BTreeMap::new(), false);
-        let random = Random::new(seed ^ unlike_any_other());
-        let gateway = Self { admin, state: Mutex::new(State { listeners, random, over }) };
+        let (random, ids) = (Random::new(seed), Random::new(unlike_any_other()));
+        let gateway = Self { admin, state: Mutex::new(State { listeners, random, ids, over }) };
         gateway.refresh().await?;
         Ok(gateway)
     }
@@ -251,7 +253,7 @@ impl Gateway {
     }
 }
 
-/// So that two processes of the same seed never give the same ids.
+/// So that no two processes give the same ids.
 fn unlike_any_other() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
