@@ -58,10 +58,10 @@ impl Front<'_> {
                 Ok(Some(Answer::json(200, &all)))
             }
             ("POST", ["reset"]) => {
-                // Whatever the gateway says, our own are reset.
-                let reset = gateway.reset().await;
+                // Our own first: they wait for no gateway.
                 let own = self.own.lock().await.reset().await;
-                reset.and(own).map(|()| Some(Answer::nothing()))
+                let reset = gateway.reset().await;
+                own.and(reset).map(|()| Some(Answer::nothing()))
             }
             ("POST", ["proxies"]) => {
                 let input = ProxyInput::read(body)?;

@@ -34,6 +34,8 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Until a request is answered.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(25);
+/// For taking back what a gateway has when the server ends.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often toxics are looked through for those whose time is over.
 const SWEEP: Duration = Duration::from_millis(100);
 /// After a failed accept: when descriptors run out, trying at once is useless.
@@ -104,7 +106,8 @@ impl Toxiproxy {
                     _ = stopped => {}
                 }
                 if let Some(gateway) = &server.gateway {
-                    gateway.end().await;
+                    // What is not taken back by then ends when its life is over.
+                    let _in_time = tokio::time::timeout(END_TIMEOUT, gateway.end()).await;
                 }
             });
             // What still looks up a name ends by itself.
