@@ -83,7 +83,8 @@ pub enum Forbidden {
     /// Not without somebody else.
     #[error(
         "a target is production: somebody else must approve this order first, with \
-         `chaos approve` (POST /v1/approvals), and its id must be given"
+         `chaos approve` (POST /v1/approvals), and its id must be given: as `--approval`, or as \
+         `approval` of the order or of an experiment's `inject`"
     )]
     Unapproved,
 }

@@ -89,6 +89,10 @@ impl Plane for GatewayPlane {
         self.gateway.put_fault(id, rule)
     }
 
+    fn check_fault(&self, rule: &FaultRule) -> Result<(), FaultRefusal> {
+        self.gateway.check_fault(rule)
+    }
+
     fn faults(&self) -> Vec<FaultReport> {
         self.gateway.faults()
     }

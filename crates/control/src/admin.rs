@@ -90,7 +90,8 @@ async fn respond(request: Request<Incoming>, pages: Arc<Pages>) -> Response<Full
             || request.headers().contains_key("sec-fetch-site"),
         ..Question::new(request.method().as_str(), target)
     };
-    if pages.faults && question.method == "PUT" && faults::is_for_faults(&question.path) {
+    let has_body = matches!(question.method.as_str(), "PUT" | "POST");
+    if pages.faults && has_body && faults::is_for_faults(&question.path) {
         let Some(body) = body_of(request).await else {
             return response_of(Answer::text(413, "A fault has at most 64 KiB.\n"));
         };

@@ -35,6 +35,12 @@ pub trait Plane: Send + Sync + 'static {
     /// [`FaultRefusal`]; nothing has changed.
     fn put_fault(&self, id: &str, rule: FaultRule) -> Result<Placed, FaultRefusal>;
 
+    /// Whether such a fault could be put in force now. Nothing happens.
+    ///
+    /// # Errors
+    /// [`FaultRefusal`].
+    fn check_fault(&self, rule: &FaultRule) -> Result<(), FaultRefusal>;
+
     /// All faults in force, and those that have ended, as far as they are known.
     fn faults(&self) -> Vec<FaultReport>;
 

@@ -1,10 +1,12 @@
 //! Faults of the lab as activities: the Python functions of the package `chaostoolkit-bulkhead`, which
 //! Bulkhead carries out itself. So the same file runs here and under `chaos run` with that package.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bulkhead_chaos::{Fault, NamedTarget, TIME_TO_LIVE_MAX};
+use bulkhead_chaos::{ChaosId, Fault, NamedTarget, TIME_TO_LIVE_MAX};
 use bulkhead_config::document::{Report, nearest, words};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::document::{Data, Located};
@@ -13,6 +15,9 @@ use crate::extension::{self, Extension};
 
 const ACTIONS: &str = "chaosbulkhead.actions";
 const PROBES: &str = "chaosbulkhead.probes";
+
+/// Each may be another's.
+const LABELS_OF_MANY: &str = "of several `targets`, each has `labels` of its own";
 
 /// What the lab is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +52,10 @@ pub struct Injection {
     pub fault: Value,
     /// Where: one target, or several to choose from, as the lab reads it.
     pub target: Target,
+    /// Labels of the one target; several have labels of their own.
+    pub labels: BTreeMap<String, String>,
+    /// The approval of somebody else, for production.
+    pub approval: Option<ChaosId>,
     /// When it ends by itself.
     pub time_to_live: Duration,
 }
@@ -60,11 +69,17 @@ impl Injection {
             "ttl_ms": u64::try_from(self.time_to_live.as_millis()).unwrap_or(u64::MAX),
         });
         match &self.target {
-            Target::One(target) => order["target"] = target.clone(),
+            Target::One(target) => {
+                order["target"] = target.clone();
+                order["labels"] = json!(self.labels);
+            }
             Target::Some(targets) => {
                 order["targets"] = json!(targets);
                 order["blast_radius"] = json!(self.blast_radius);
             }
+        }
+        if let Some(approval) = self.approval {
+            order["approval"] = json!(approval);
         }
         order
     }
@@ -91,7 +106,7 @@ const FUNCTIONS: [Function; 5] = [
         module: ACTIONS,
         name: "inject",
         needed: &["fault"],
-        optional: &["target", "targets", "blast_radius", "ttl", "id"],
+        optional: &["target", "targets", "labels", "blast_radius", "ttl", "id", "approval"],
     },
     Function { module: ACTIONS, name: "revert", needed: &["id"], optional: &[] },
     Function { module: ACTIONS, name: "revert_all", needed: &[], optional: &[] },
@@ -139,6 +154,11 @@ fn arguments(provider: &Located, called: &Function, report: &mut Report<'_>) {
             .error(span, "a fault has either `target` or `targets`")
             .remedy("with `targets`, `blast_radius` says how many of them it strikes");
     }
+    if let (Some(labels), Some(_)) = (place("labels"), place("targets")) {
+        report
+            .error(labels.span, LABELS_OF_MANY)
+            .remedy("for instance `targets: [{target: host, labels: {environment: production}}]`");
+    }
     for member in given.into_iter().flat_map(Located::members) {
         let name = member.name.as_str();
         if !called.needed.contains(&name) && !called.optional.contains(&name) {
@@ -148,6 +168,20 @@ fn arguments(provider: &Located, called: &Function, report: &mut Report<'_>) {
         match name {
             "fault" if !open => fault(&member.value, report),
             "target" if !open => target(&member.value, report),
+            "labels" if !open => {
+                if let Err(wrong) = read_labels(&member.value.to_value()) {
+                    let remedy = "for instance `labels: {environment: production}`";
+                    report.error(member.value.span, wrong).remedy(remedy);
+                }
+            }
+            "approval" if !open => {
+                if let Err(wrong) = read_approval(&member.value.to_value()) {
+                    report.error(member.value.span, wrong).remedy(
+                        "`bulkhead chaos approve` tells it; it holds once, so let it be a variable: \
+                         `approval: \"${approval}\"`",
+                    );
+                }
+            }
             "ttl" if !open => {
                 extension::time_to_live(&member.value, report);
             }
@@ -186,6 +220,22 @@ fn target(item: &Located, report: &mut Report<'_>) {
         report
             .error(item.span, wrong)
             .remedy("for instance `target: {gateway: {admin: \"127.0.0.1:9901\"}}`, `target: {process: {port: 80}}` or `target: host`");
+    }
+}
+
+fn read_labels(labels: &Value) -> Result<BTreeMap<String, String>, String> {
+    let read = Option::<BTreeMap<String, String>>::deserialize(labels);
+    read.map(Option::unwrap_or_default).map_err(|_| "labels are texts by their names".to_owned())
+}
+
+/// A variable that nobody gave a value is empty: then there is none, and the lab says whether it needs one.
+fn read_approval(approval: &Value) -> Result<Option<ChaosId>, String> {
+    match approval {
+        Value::Null => Ok(None),
+        Value::String(text) if text.is_empty() => Ok(None),
+        other => ChaosId::deserialize(other)
+            .map(Some)
+            .map_err(|_| format!("{other} is no id of an approval")),
     }
 }
 
@@ -258,10 +308,15 @@ fn injection(arguments: &Map<String, Value>, extension: &Extension) -> Result<In
         Some(_) => return Err("`targets` are a list".to_owned()),
         None => Target::One(get("target")),
     };
+    let labels = read_labels(&get("labels"))?;
+    if matches!(target, Target::Some(_)) && !labels.is_empty() {
+        return Err(LABELS_OF_MANY.to_owned());
+    }
+    let approval = read_approval(&get("approval"))?;
     let given = arguments.get("blast_radius").filter(|radius| !radius.is_null());
     let blast_radius = given.or(extension.blast_radius.as_ref()).cloned();
     if matches!(target, Target::Some(_)) && blast_radius.is_none() {
         return Err("`targets` need a `blast_radius`".to_owned());
     }
-    Ok(Injection { id, blast_radius, fault, target, time_to_live })
+    Ok(Injection { id, blast_radius, fault, target, labels, approval, time_to_live })
 }

@@ -374,6 +374,11 @@ impl Context {
         if let Outcome::Lab(answer) = &outcome {
             self.note_states(answer);
             if let Some(injection) = injection {
+                // That says nothing of what was to be broken, but of who may break it.
+                if answer.get("forbidden").and_then(Value::as_bool) == Some(true) {
+                    let activity = &injection.activity;
+                    self.troubles.push(format!("the lab does not permit the fault of {activity}"));
+                }
                 self.note_victims(&injection, answer);
             }
         }

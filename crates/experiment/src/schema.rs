@@ -229,7 +229,21 @@ fn injection() -> Value {
                     ],
                 },
                 "target": {},
+                "labels": {
+                    "description": "Labels of `target`; `environment: production` needs an approval.",
+                    "anyOf": [
+                        { "type": "string", "pattern": "\\$" },
+                        { "type": ["object", "null"], "additionalProperties": { "type": "string" } },
+                    ],
+                },
                 "targets": { "type": ["array", "string"] },
+                "blast_radius": {
+                    "description": "How many of `targets` are struck.", "type": ["object", "string"],
+                },
+                "approval": {
+                    "description": "Id of the approval of somebody else, by `bulkhead chaos approve`.",
+                    "type": ["string", "null"],
+                },
                 "ttl": { "$ref": "#/$defs/time" },
                 "id": { "type": "string" },
             },

@@ -40,6 +40,11 @@ impl BuiltProviders {
         Ok(next)
     }
 
+    /// Their names.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     /// These are in force.
     pub(crate) fn keep(&self, providers: Providers) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = providers;

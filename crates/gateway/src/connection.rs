@@ -36,6 +36,8 @@ pub(crate) enum Side {
 
 #[derive(Debug)]
 pub(crate) struct Downstream {
+    /// Name of the listener, as it was when the client came.
+    pub(crate) listener: Arc<str>,
     /// Its address; `None`: it came through a Unix socket, which has none.
     pub(crate) client: Option<IpAddr>,
     /// `client` as text, for `x-forwarded-for`; empty: none.
@@ -54,6 +56,7 @@ impl Downstream {
     /// A client of this listener, of whom nothing else is known yet.
     pub(crate) fn new(entry: &ListenerEntry) -> Self {
         Self {
+            listener: entry.name.clone(),
             client: None,
             client_text: Arc::default(),
             secure: entry.tls.is_some(),

@@ -8,6 +8,7 @@
 //! The rules of run time are a table that no one changes: each worker is handed the new one. Their end
 //! is looked at where they are used, and does not wait for any worker.
 
+mod existing;
 mod groups;
 mod own;
 mod registry;
@@ -18,6 +19,7 @@ use std::time::Instant;
 
 use bulkhead_filter::KeyRotation;
 
+pub(crate) use existing::Existing;
 pub(crate) use groups::Group;
 pub(crate) use own::{Expiry, PoolLimit, Stall};
 pub(crate) use registry::Injections;

@@ -29,11 +29,11 @@ impl HandedSocket {
     fn is_for(&self, entry: &ListenerEntry) -> bool {
         if self.address.is_empty() {
             let own = self.socket.local_addr();
-            return self.name == entry.name || own.is_ok_and(|own| own == entry.address);
+            return *self.name == *entry.name || own.is_ok_and(|own| own == entry.address);
         }
         // Any port (0) is a different one for each listener.
         let any_port = entry.address.inet().is_some_and(|address| address.port() == 0);
-        self.address == entry.address.to_string() && (self.name == entry.name || !any_port)
+        self.address == entry.address.to_string() && (*self.name == *entry.name || !any_port)
     }
 }
 
@@ -102,7 +102,7 @@ impl ListeningSet {
     /// All sockets, for another process or another configuration.
     pub(crate) fn hand_over(&self) -> impl Iterator<Item = HandedSocket> {
         self.sockets.iter().map(|socket| HandedSocket {
-            name: self.entry.name.clone(),
+            name: self.entry.name.to_string(),
             address: self.entry.address.to_string(),
             socket: socket.clone(),
         })

@@ -65,7 +65,7 @@ impl ClusterIds {
 /// A compiled listener.
 #[derive(Debug)]
 pub(crate) struct ListenerEntry {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) address: Address,
     pub(crate) socket_mode: Option<u32>,
     pub(crate) tls: Option<Arc<ServerConfig>>,
@@ -198,6 +198,11 @@ impl Snapshot {
     /// A route by its number, as the table gives it.
     pub(crate) fn route(&self, index: u32) -> &RouteEntry {
         &self.routes[index as usize]
+    }
+
+    /// Names of its routes.
+    pub(crate) fn route_names(&self) -> impl Iterator<Item = &str> {
+        self.routes.iter().map(|route| route.name.as_str())
     }
 
     /// What guards its routes and clusters.
@@ -343,7 +348,7 @@ fn listener_entry(
 ) -> Result<ListenerEntry, ApplyError> {
     let tls = listener.tls.as_ref();
     Ok(ListenerEntry {
-        name: listener.name.clone(),
+        name: listener.name.as_str().into(),
         address: listener.address.clone(),
         socket_mode: listener.socket_mode,
         tls: tls.map(|tls| tls::listener(listener, tls, making)).transpose()?,

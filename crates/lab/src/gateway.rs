@@ -44,6 +44,18 @@ impl Injector for GatewayInjector {
                 "start it with `--allow-faults`",
             ));
         }
+        let impossible = |reason: String| {
+            Refusal::new(
+                format!("the gateway at {address} cannot do that: {reason}"),
+                "name what is in the configuration in force",
+            )
+        };
+        let rule = rule(order, around).map_err(impossible)?;
+        let checked = admin.ask("POST", "/faults/check", Some(&rule)).map_err(unreachable)?;
+        // One that knows no such question says so when it is asked to inject.
+        if matches!(checked.status, 400 | 409) {
+            return Err(impossible(checked.reason()));
+        }
         if let Some(host) = certificates::asked_for(&order.fault) {
             let certificates = certificates::before(order, host, around)?;
             return Ok(json!({ "admin": address, "certificates": certificates }));
@@ -60,11 +72,7 @@ impl Injector for GatewayInjector {
     }
 
     fn inject(&self, order: &Order, _: &Handle, around: Surroundings) -> Result<(), InjectError> {
-        let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(around.unix);
-        let rule = FaultRule { seed: order.seed, ..FaultRule::new(order.fault.clone(), left) };
-        rule.check().map_err(|error| InjectError::Permanent(error.to_string()))?;
-        let body =
-            serde_json::to_vec(&rule).map_err(|error| InjectError::Permanent(error.to_string()))?;
+        let body = rule(order, around).map_err(InjectError::Permanent)?;
         let reply = admin(order, around)?.ask("PUT", &path(order), Some(&body))?;
         match reply.status {
             200 | 201 => Ok(()),
@@ -208,6 +216,14 @@ fn address(order: &Order) -> Result<SocketAddr, String> {
 fn admin(order: &Order, around: Surroundings) -> Result<Admin, InjectError> {
     let address = address(order).map_err(InjectError::Permanent)?;
     Ok(Admin::new(address, around.deadline))
+}
+
+/// What the gateway is asked for.
+fn rule(order: &Order, around: Surroundings) -> Result<Vec<u8>, String> {
+    let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(around.unix);
+    let rule = FaultRule { seed: order.seed, ..FaultRule::new(order.fault.clone(), left) };
+    rule.check().map_err(|error| error.to_string())?;
+    serde_json::to_vec(&rule).map_err(|error| error.to_string())
 }
 
 fn path(order: &Order) -> String {

@@ -7,10 +7,15 @@
 //!
 //! Read `toxic.rs` (what can be asked for), `pipeline.rs` (what becomes of bytes; pure), `link.rs` (one
 //! connection), `proxy.rs` (one listener), `collection.rs`, `api.rs`, `server.rs`.
+//!
+//! With a gateway (`gateway.rs`, `front.rs`) its listeners are shown as proxies as well; their toxics are
+//! rules that the gateway carries out.
 
 mod api;
 mod collection;
 mod error;
+mod front;
+mod gateway;
 mod link;
 mod pipeline;
 mod proxy;

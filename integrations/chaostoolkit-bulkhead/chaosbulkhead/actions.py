@@ -30,21 +30,29 @@ def inject(
     ttl: Union[str, float] = "60s",
     id: Optional[str] = None,
     blast_radius: Optional[Dict[str, Any]] = None,
+    labels: Optional[Dict[str, str]] = None,
+    approval: Optional[str] = None,
     configuration: Optional[Dict[str, Any]] = None,
 ) -> Dict[str, Any]:
     """
     Inject a fault and wait until it was seen in force. `ttl` is a text with units, or seconds; the
-    fault ends by itself when it is over. Raises :exc:`ActivityFailed` if it did not take hold.
+    fault ends by itself when it is over. `labels` are those of `target`; a target of production needs
+    the id of an `approval` by somebody else. Raises :exc:`ActivityFailed` if it did not take hold.
     """
     if (target is None) == (targets is None):
         raise ActivityFailed("a fault has either `target` or `targets`")
+    if targets is not None and labels:
+        raise ActivityFailed("of several `targets`, each has `labels` of its own")
     order = {"id": id or _chaos_id(), "fault": fault}
     order["ttl"] = ttl if isinstance(ttl, str) else int(ttl * 1000)
     if targets is None:
         order["target"] = target
+        order["labels"] = labels or {}
     else:
         order["targets"] = targets
         order["blast_radius"] = blast_radius
+    if approval:
+        order["approval"] = approval
     # Remembered first: what comes of it, it has to be taken back.
     lab.injected.append(order["id"])
     answer = lab.ask("POST", "/v1/inject", order, configuration)

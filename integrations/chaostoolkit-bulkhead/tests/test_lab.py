@@ -96,6 +96,22 @@ class LabTest(unittest.TestCase):
         actions.revert_all(self.configuration)
         self.assertEqual(self.server.states, {"a": "reverted", "b": "reverted"})
 
+    def test_labels_and_approval_come_with_the_order(self):
+        labels = {"environment": "production"}
+        approval = "019ad2c1-6c3e-7b1a-9f00-5d0c8f1e2a3b"
+        order = {"labels": labels, "configuration": self.configuration}
+        actions.inject(FAULT, TARGET, approval=approval, **order)
+        sent = self.server.asked[0][2]
+        self.assertEqual((sent["labels"], sent["approval"]), (labels, approval))
+        # What is empty is none: a variable that nobody gave a value.
+        reason = "somebody else must approve this order first, with `chaos approve`"
+        self.server.answers["/v1/inject"] = (403, {"error": reason})
+        with self.assertRaisesRegex(ActivityFailed, "403: somebody else must approve"):
+            actions.inject(FAULT, TARGET, approval="", **order)
+        self.assertNotIn("approval", self.server.asked[1][2])
+        with self.assertRaisesRegex(ActivityFailed, "each has `labels` of its own"):
+            actions.inject(FAULT, targets=[{"target": TARGET}], blast_radius={"count": 1}, **order)
+
     def test_a_lab_that_is_not_there_is_told(self):
         os.environ.pop("BULKHEAD_LAB", None)
         with self.assertRaisesRegex(ActivityFailed, "no lab was named"):

@@ -23,6 +23,7 @@ use crate::load::positive_duration;
 #[command(after_help = "\
 Examples:
   bulkhead chaos toxiproxy
+  bulkhead chaos toxiproxy --gateway 127.0.0.1:9901
   bulkhead chaos toxiproxy --listen 127.0.0.1:8474 --config toxiproxy.json --toxic-life 60s
   curl -d '{\"name\":\"web\",\"listen\":\"127.0.0.1:8001\",\"upstream\":\"127.0.0.1:9000\"}' \\
       http://127.0.0.1:8474/proxies
@@ -35,6 +36,12 @@ pub(crate) struct ToxiproxyArgs {
     /// Proxies to begin with, in Toxiproxy's format: a JSON array of {name, listen, upstream, enabled}
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Show the listeners of a gateway as proxies too; address of its admin server
+    ///
+    /// Their toxics are faults that the gateway carries out in exchanges (it needs --allow-faults), and are
+    /// taken back with this process, or when their life is over.
+    #[arg(long, value_name = "ADDR")]
+    gateway: Option<SocketAddr>,
     /// Longest life of a toxic, at most 15m; also that of one without `ttl_ms`
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = life)]
     toxic_life: Duration,
@@ -62,6 +69,7 @@ pub(super) fn execute(args: &ToxiproxyArgs) -> anyhow::Result<ExitCode> {
         proxies: args.config.as_ref().map(read).transpose()?,
         life_max: args.toxic_life,
         seed: args.seed,
+        gateway: args.gateway,
     })
     .with_context(|| format!("serve the API on {}", args.listen))?;
     let mut stdout = std::io::stdout();

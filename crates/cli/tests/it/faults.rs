@@ -78,9 +78,10 @@ fn each_fault_is_injected_seen_taken_back_and_seen_gone() {
         assert!(get(web, "/api/v1/7/feed").starts_with("HTTP/1.1 418 "));
     });
     assert!(get(web, "/api/v1/7/feed").starts_with("HTTP/1.1 200 "));
+    let endpoint = origin.addr().to_string();
     let faults = [
         json!({"http": {"delay": {"delay_ms": 5, "direction": "request"}, "percent": 1.0}}),
-        json!({"http": {"reset": {"after_bytes": 3}, "percent": 1.0, "endpoint": "10.0.0.1:80"}}),
+        json!({"http": {"reset": {"after_bytes": 3}, "percent": 1.0, "endpoint": endpoint}}),
         json!({"http": {"goaway": {}, "percent": 20.0, "control_group": "connection"}}),
         json!({"gateway": {"stall_worker": {"worker": 1}}}),
         json!({"gateway": {"panic_exchanges": {"count": 3}}}),
@@ -138,6 +139,27 @@ fn what_was_taken_back_first_does_not_come() {
     let late = injector.inject(&order, &handle, around());
     assert!(matches!(late, Err(InjectError::Permanent(_))), "{late:?}");
     assert!(get(web, "/api/v1/7/feed").starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn what_is_not_there_is_told_before_anything_is_injected() {
+    let origin = origin();
+    let (_gateway, admin, _) = start(origin.addr(), &["--allow-faults"]);
+    for (number, (fault, told)) in (1..).zip([
+        (
+            json!({"http": {"goaway": {}, "percent": 1.0, "route": "nowhere"}}),
+            "there is no route `nowhere`",
+        ),
+        (
+            json!({"gateway": {"shrink_pools": {"cluster": "nobody", "connections_max": 1}}}),
+            "there is no cluster `nobody`",
+        ),
+        (json!({"gateway": {"stall_worker": {"worker": 2}}}), "numbered 0 to 1"),
+    ]) {
+        let refusal = GatewayInjector.prepare(&order(admin, fault, number), around()).unwrap_err();
+        assert!(refusal.reason.contains(told), "{refusal}");
+    }
+    assert!(get(admin, "/faults").contains("\"faults\": []"));
 }
 
 #[test]

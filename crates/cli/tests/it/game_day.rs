@@ -1,6 +1,7 @@
 //! All parts of the lab at once: an experiment, the lab, a gateway and its origins, each a process of its own.
 
 mod groups;
+mod production;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

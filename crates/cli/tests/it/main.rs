@@ -14,6 +14,7 @@ mod prove;
 mod run;
 mod running;
 mod supervise;
+mod toxiproxy;
 mod under_load;
 mod upgrade;
 

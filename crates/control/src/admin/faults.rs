@@ -8,6 +8,8 @@ use crate::event::Event;
 
 /// Where all faults are.
 const ALL: &str = "/faults";
+/// Not the name of a fault, but where one is held against what there is.
+const CHECK: &str = "check";
 /// Bytes of a fault as it is declared.
 pub(super) const FAULT_BYTES_MAX: usize = 64 * 1024;
 
@@ -43,6 +45,7 @@ impl Pages {
                 None => Answer::json(404, &json!({ "id": id, "reason": "there is no such fault" })),
             },
             ("PUT", Some(id)) => self.put_fault(id, &question.body),
+            ("POST", Some(CHECK)) => self.check_fault(&question.body),
             ("DELETE", Some(id)) => self.remove_fault(id),
             (_, Some(_)) => Answer::not_allowed("GET, HEAD, PUT, DELETE"),
         })
@@ -73,6 +76,20 @@ impl Pages {
             }
             Ok(Placed::Unchanged(report)) => report_of(200, &report),
             Err(error) => refused(id, status_of(&error), &error.to_string()),
+        }
+    }
+
+    fn check_fault(&self, body: &[u8]) -> Answer {
+        let checked = match serde_json::from_slice::<FaultRule>(body) {
+            Ok(rule) => self.plane.check_fault(&rule),
+            Err(error) => Err(FaultRefusal::Invalid(error.to_string())),
+        };
+        match checked {
+            Ok(()) => Answer::json(200, &json!({ "possible": true })),
+            Err(error) => {
+                let reason = error.to_string();
+                Answer::json(status_of(&error), &json!({ "possible": false, "reason": reason }))
+            }
         }
     }
 

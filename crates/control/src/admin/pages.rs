@@ -119,7 +119,8 @@ impl Pages {
             text.push_str(
                 "/workers/{index}/kill   POST kills a worker; its connections move\n\
                  /faults    faults in force, and those that have ended; DELETE takes all back\n\
-                 /faults/{id}   PUT puts a fault in force for a time, DELETE takes it back\n",
+                 /faults/{id}   PUT puts a fault in force for a time, DELETE takes it back\n\
+                 /faults/check  POST says whether a fault could be put in force\n",
             );
         }
         Answer::new(200, PLAIN, text)

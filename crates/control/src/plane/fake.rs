@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 
-use bulkhead_chaos::FaultState;
+use bulkhead_chaos::{Fault, FaultState};
 
 use super::*;
 
@@ -104,6 +104,16 @@ impl Plane for FakePlane {
         };
         self.injected.lock().unwrap().push(report.clone());
         Ok(Placed::Created(report))
+    }
+
+    fn check_fault(&self, rule: &FaultRule) -> Result<(), FaultRefusal> {
+        rule.check().map_err(|error| FaultRefusal::Invalid(error.to_string()))?;
+        match &rule.fault {
+            Fault::Http(fault) if fault.scope.route.is_some() => {
+                Err(FaultRefusal::Impossible("there is no route".to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn faults(&self) -> Vec<FaultReport> {

@@ -154,10 +154,19 @@ fn refuse_failed_injection(activity: &Activity, output: Value) -> Result<Value, 
     let wrong = answers.iter().find(|answer| !super::state_of(answer).is_some_and(wanted));
     match wrong {
         Some(answer) if super::state_of(answer) == Some("not_effective") => {
-            Err(format!("injection not effective: the lab says {}", show(answer)))
+            Err(format!("injection not effective: {}", told(answer)))
         }
-        Some(answer) => Err(format!("the lab says {}", show(answer))),
+        Some(answer) => Err(told(answer)),
         None => Ok(output),
+    }
+}
+
+/// What the lab says of an injection: why, in its own words and as a whole, if it does.
+fn told(answer: &Value) -> String {
+    let why = ["reason", "error"].iter().find_map(|key| answer.get(key)?.as_str());
+    match (super::state_of(answer), why) {
+        (Some(state), Some(why)) => format!("the lab says {state}: {why}"),
+        _ => format!("the lab says {}", show(answer)),
     }
 }
 

@@ -177,7 +177,22 @@ fn faults_of_the_lab_are_checked_before_anything_is_broken() {
     assert!(errors.0.len() == 1 && errors.0[0].message == "at most 900 s are possible", "{errors}");
     activity(&call("inject", &format!("{{{fault}, {target}, ttl: 0}}")), "without a life");
     activity(&call("inject", &format!("{{{fault}, {target}, for: 1s}}")), "no argument `for`");
-    let fits = call("inject", &format!("{{{fault}, {target}, ttl: '${{ttl}}'}}"));
+    let labels = "labels: {environment: 1}";
+    activity(&call("inject", &format!("{{{fault}, {target}, {labels}}}")), "labels are texts");
+    let many = "targets: [{target: host}], blast_radius: {count: 1}, labels: {a: b}";
+    activity(&call("inject", &format!("{{{fault}, {many}}}")), "labels` of its own");
+    let approval = "approval: ann";
+    activity(
+        &call("inject", &format!("{{{fault}, {target}, {approval}}}")),
+        "no id of an approval",
+    );
+    let fits = call(
+        "inject",
+        &format!(
+            "{{{fault}, {target}, ttl: '${{ttl}}', labels: {{environment: production}}, \
+             approval: '${{approval}}'}}"
+        ),
+    );
     assert!(validate(&format!("title: t\ndescription: d\nmethod: [{fits}]")).is_ok());
 }
 

@@ -12,7 +12,9 @@ use bulkhead_message::Address;
 use super::Gateway;
 use crate::clock;
 use crate::faults;
+use crate::injection::Existing;
 use crate::mailbox::Message;
+use crate::snapshot::ClusterEntry;
 
 /// How long a new rule is waited for to be in force at all workers. A busy one gets it later.
 const IN_FORCE_TIMEOUT: Duration = Duration::from_millis(200);
@@ -24,7 +26,7 @@ impl Gateway {
     /// same rule again changes nothing. Comes back when all workers have it, or after 200 ms.
     ///
     /// # Errors
-    /// [`FaultRefusal`].
+    /// [`FaultRefusal`]. What it names has to be there.
     pub fn put_fault(&self, id: &str, rule: FaultRule) -> Result<Placed, FaultRefusal> {
         let placed = self.place_fault(id, rule)?;
         let (Placed::Created(report) | Placed::Unchanged(report)) = &placed;
@@ -48,6 +50,10 @@ impl Gateway {
 
     /// The same, but waits for no worker.
     pub(crate) fn place_fault(&self, id: &str, rule: FaultRule) -> Result<Placed, FaultRefusal> {
+        // A name that has gone since is no reason not to tell of a fault that is there.
+        if self.fault(id).is_none() {
+            self.check_fault(&rule)?;
+        }
         let placed = self.shared.injections.put(id, rule.clone(), clock::now())?;
         if let (Placed::Created(_), Fault::Gateway(fault)) = (&placed, &rule.fault)
             && fault.is_momentary()
@@ -56,6 +62,56 @@ impl Gateway {
         }
         self.tell_rules();
         Ok(placed)
+    }
+
+    /// Whether such a fault could be put in force now. Nothing happens.
+    ///
+    /// # Errors
+    /// [`FaultRefusal`]: it makes no sense, or names what is not there.
+    pub fn check_fault(&self, rule: &FaultRule) -> Result<(), FaultRefusal> {
+        let invalid = |error: &dyn std::fmt::Display| FaultRefusal::Invalid(error.to_string());
+        rule.check().map_err(|error| invalid(&error))?;
+        let existing = self.existing();
+        let named = match &rule.fault {
+            Fault::Http(fault) => {
+                fault.check().map_err(|error| invalid(&error))?;
+                existing.check_scope(&fault.scope)
+            }
+            Fault::Gateway(fault) => {
+                fault.check().map_err(|error| invalid(&error))?;
+                existing.check_own(fault)
+            }
+            _ => Ok(()),
+        };
+        named.map_err(FaultRefusal::Impossible)
+    }
+
+    fn existing(&self) -> Existing {
+        let providers = self.compiler.providers.names();
+        let state = self.shared.state();
+        let workers = state.workers;
+        let Some(snapshot) = &state.snapshot else {
+            return Existing { providers, workers, ..Existing::default() };
+        };
+        let endpoints = |entry: &ClusterEntry| {
+            let specs = state.names.endpoints(&entry.config).into_iter();
+            specs.map(|spec| spec.address).collect()
+        };
+        Existing {
+            listeners: snapshot
+                .listeners
+                .iter()
+                .map(|entry| (entry.name.to_string(), entry.relaying.leaves_exchanges()))
+                .collect(),
+            routes: snapshot.route_names().map(str::to_owned).collect(),
+            clusters: snapshot
+                .clusters
+                .iter()
+                .map(|entry| (entry.config.name.clone(), endpoints(entry)))
+                .collect(),
+            providers,
+            workers,
+        }
     }
 
     /// Does what is over at once.

@@ -9,7 +9,7 @@ use bulkhead_chaos::http::{AbortWith, BodyDirection, HttpEffect, HttpFault, Http
 use bulkhead_message::{Address, RequestHead};
 use bulkhead_upstream::stable_hash;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Side};
 
 use super::groups::{Group, GroupCounts};
 
@@ -52,6 +52,16 @@ pub(crate) struct Asked<'a> {
     /// The client's connection; asked for its address only where that matters.
     pub(crate) client: Option<&'a Connection>,
     pub(crate) now: Instant,
+}
+
+impl Asked<'_> {
+    /// Name of the listener that the client came through; `None`: the client is gone.
+    fn listener(&self) -> Option<&str> {
+        match &self.client?.side {
+            Side::Downstream(downstream) => Some(&downstream.listener),
+            Side::Upstream(_) => None,
+        }
+    }
 }
 
 /// A rule in force. Its counts are shared by all workers.
@@ -234,7 +244,8 @@ impl Rule {
 
     fn holds(&self, asked: &Asked<'_>) -> bool {
         let scope = &self.scope;
-        scope.route.as_ref().is_none_or(|name| name == asked.route)
+        scope.listener.as_ref().is_none_or(|name| asked.listener() == Some(name))
+            && scope.route.as_ref().is_none_or(|name| name == asked.route)
             && scope.cluster.as_ref().is_none_or(|name| name == asked.cluster)
             && self.endpoint.as_ref().is_none_or(|address| Some(address) == asked.endpoint)
             && scope.headers.iter().all(|wanted| {

@@ -24,7 +24,7 @@ pub(crate) struct Compiler {
     pub(crate) registry: Arc<Registry>,
     pub(crate) certificates: Certificates,
     pub(crate) challenges: AlpnChallenges,
-    pub(super) providers: BuiltProviders,
+    pub(crate) providers: BuiltProviders,
     pub(super) clients: BuiltClients,
     pub(super) key_log: Option<KeyLogFile>,
     /// What makes certificates expired.

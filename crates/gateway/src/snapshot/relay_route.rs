@@ -102,6 +102,15 @@ pub(crate) enum Relaying {
 }
 
 impl Relaying {
+    /// Whether what comes may be HTTP, so that there are exchanges.
+    pub(crate) const fn leaves_exchanges(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Tcp(_) => false,
+            Self::Tls { terminates, .. } => *terminates,
+        }
+    }
+
     /// What this listener passes on.
     ///
     /// # Errors

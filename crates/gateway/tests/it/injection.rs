@@ -4,8 +4,10 @@
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::http::{HttpFault, Sticky};
-use bulkhead_chaos::{Fault, FaultReport, FaultRule, FaultState, Placed};
-use bulkhead_config::model::{Config, Protocol};
+use bulkhead_chaos::{Fault, FaultRefusal, FaultReport, FaultRule, FaultState, Placed};
+use bulkhead_config::model::{
+    Backend, Cluster, Config, Endpoint, EndpointAddress, Listener, PathMatch, Protocol, Route,
+};
 use bulkhead_gateway::Gateway;
 use serde_json::{Value, json};
 
@@ -268,8 +270,10 @@ fn time_ends_a_fault_though_nobody_takes_it_back() {
 #[test]
 fn faults_befall_only_whom_they_are_for() {
     let origin = origin();
-    let gateway = start(config(origin.addr(), Protocol::Http1, 1));
+    let gateway = start(with_others(origin.addr()));
     for (id, condition, strikes) in [
+        ("listener", json!({"listener": "main"}), true),
+        ("no-listener", json!({"listener": "other"}), false),
         ("route", json!({"route": "all"}), true),
         ("no-route", json!({"route": "other"}), false),
         ("cluster", json!({"cluster": "origin"}), true),
@@ -284,6 +288,54 @@ fn faults_befall_only_whom_they_are_for() {
         assert_eq!(ask(&gateway, "/api/v1/7/feed").0, expect, "{id}");
         gateway.remove_fault(id).expect("taken back");
     }
+}
+
+/// A listener, a route and a cluster more, which requests of `ask` do not meet.
+fn with_others(upstream: std::net::SocketAddr) -> Config {
+    let mut config = config(upstream, Protocol::Http1, 1);
+    config.listeners.push(Listener::new("other", ([127, 0, 0, 1], 0)));
+    let mut route = Route::new("other", vec![Backend::new("other", 1)]);
+    route.matches[0].path = PathMatch::Prefix("/other".to_owned());
+    config.routes.push(route);
+    let endpoint = Endpoint::new(EndpointAddress::Socket(([127, 0, 0, 1], 1).into()));
+    let cluster = Cluster::new("other", vec![endpoint], Protocol::Http1);
+    config.clusters.insert("other".to_owned(), cluster);
+    config
+}
+
+#[test]
+fn a_fault_for_what_is_not_there_is_refused_with_what_was_meant() {
+    let origin = origin();
+    let gateway = start(with_others(origin.addr()));
+    let declared = |condition: (&str, &str)| {
+        let mut declared = json!({"abort": {"status": 418}, "percent": 100});
+        declared[condition.0] = json!(condition.1);
+        rule(declared)
+    };
+    let refused = |condition, told: &str| {
+        let refused = gateway.put_fault("a", declared(condition));
+        assert_eq!(refused, Err(FaultRefusal::Impossible(told.to_owned())));
+        assert_eq!(gateway.check_fault(&declared(condition)), refused.map(drop));
+        assert_eq!(gateway.fault("a"), None);
+    };
+    refused(("route", "othr"), "there is no route `othr`; did you mean `other`?");
+    refused(("cluster", "orgin"), "there is no cluster `orgin`; did you mean `origin`?");
+    refused(("listener", "x"), "there is no listener `x`; expected is `main` or `other`");
+    let stall: bulkhead_chaos::GatewayFault =
+        serde_json::from_value(json!({"stall_worker": {"worker": 1}})).expect("a fault");
+    let stall = gateway.put_fault("a", FaultRule::new(Fault::Gateway(stall), MINUTE));
+    assert!(matches!(stall, Err(FaultRefusal::Impossible(_))));
+
+    // A reload that takes the name away leaves the fault as it is; it can be asked for again, and taken back.
+    gateway.put_fault("a", declared(("route", "other"))).expect("a fault");
+    gateway.apply(config(origin.addr(), Protocol::Http1, 1)).expect("a configuration");
+    let again = gateway.put_fault("a", declared(("route", "other"))).expect("the same");
+    assert!(matches!(again, Placed::Unchanged(report) if report.state == FaultState::Active));
+    assert_eq!(ask(&gateway, "/api/v1/7/feed").0, 200);
+    let removed = gateway.remove_fault("a").expect("taken back");
+    assert_eq!((removed.state, removed.hits), (FaultState::Removed, 0));
+    let gone = gateway.put_fault("b", declared(("route", "other")));
+    assert!(matches!(gone, Err(FaultRefusal::Impossible(_))));
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    fn json(status: u16, body: &Value) -> Self {
+    pub(super) fn json(status: u16, body: &Value) -> Self {
         Self { status, content_type: "application/json", body: body.to_string() }
     }
 
@@ -28,8 +28,12 @@ impl Answer {
         Self { status, content_type: "text/plain;charset=utf-8", body: body.to_owned() }
     }
 
-    fn nothing() -> Self {
+    pub(super) fn nothing() -> Self {
         Self::text(204, "")
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::text(404, "404 page not found\n")
     }
 
     pub(super) fn refused(error: &ApiError) -> Self {
@@ -62,13 +66,9 @@ pub(super) async fn answer(
         (_, ["proxies", name, "toxics", toxic]) => {
             toxics.one(collection, method, name, toxic, body)
         }
-        _ => Ok(not_found()),
+        _ => Ok(Answer::not_found()),
     };
     answered.unwrap_or_else(|error| Answer::refused(&error))
-}
-
-fn not_found() -> Answer {
-    Answer::text(404, "404 page not found\n")
 }
 
 async fn populate(collection: &mut Collection, body: &[u8]) -> Answer {

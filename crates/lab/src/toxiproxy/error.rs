@@ -1,5 +1,7 @@
 //! What the API refuses: a message and a status, as Toxiproxy's clients read them.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 /// A refusal.
@@ -57,6 +59,36 @@ impl ApiError {
     /// An address that cannot be listened on.
     pub(super) fn listen(address: &str, reason: impl std::fmt::Display) -> Self {
         Self::new(500, format!("listen tcp {address}: {reason}"))
+    }
+
+    /// What is the gateway's is not made, changed or deleted here.
+    pub(super) fn not_ours(name: &str) -> Self {
+        Self::new(
+            403,
+            format!("{name} is a listener of the gateway: its configuration makes and changes it"),
+        )
+    }
+
+    /// A toxic that a gateway has no fault for. `reason`: what it has.
+    pub(super) fn no_equivalent(reason: &str) -> Self {
+        Self::new(400, format!("a gateway has {reason}"))
+    }
+
+    pub(super) fn refused_by_gateway(reason: &str) -> Self {
+        Self::new(400, format!("the gateway refuses it: {reason}"))
+    }
+
+    pub(super) fn too_many_rules(reason: &str) -> Self {
+        Self::new(429, format!("the gateway refuses it: {reason}"))
+    }
+
+    /// It does not answer, or not as one.
+    pub(super) fn gateway(admin: SocketAddr, reason: &str) -> Self {
+        Self::new(502, format!("the gateway at {admin}: {reason}"))
+    }
+
+    pub(super) fn ending() -> Self {
+        Self::new(503, "the server is ending")
     }
 
     pub(super) fn to_json(&self) -> Value {

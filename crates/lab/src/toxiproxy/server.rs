@@ -20,8 +20,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Semaphore, oneshot};
 
-use super::api::{self, Answer};
+use super::api::Answer;
 use super::collection::Collection;
+use super::front::Front;
+use super::gateway::Gateway;
 use crate::browser::is_from_browser;
 
 /// Connections to the API at a time.
@@ -32,6 +34,8 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Until a request is answered.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(25);
+/// For taking back what a gateway has when the server ends.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often toxics are looked through for those whose time is over.
 const SWEEP: Duration = Duration::from_millis(100);
 /// After a failed accept: when descriptors run out, trying at once is useless.
@@ -48,16 +52,18 @@ pub struct ToxiproxyOptions {
     pub life_max: Duration,
     /// Everything random is drawn from it: jitter, slices, which connections a toxic acts on.
     pub seed: u64,
+    /// Admin server of a gateway whose listeners are shown as proxies too. It has to allow faults.
+    pub gateway: Option<SocketAddr>,
 }
 
 impl Default for ToxiproxyOptions {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 8474));
-        Self { listen, proxies: None, life_max: TIME_TO_LIVE_MAX, seed: 0 }
+        Self { listen, proxies: None, life_max: TIME_TO_LIVE_MAX, seed: 0, gateway: None }
     }
 }
 
-/// A running server. Dropping it closes all proxies and their connections.
+/// A running server. Dropping it closes all proxies and their connections, and takes toxics of a gateway back.
 #[derive(Debug)]
 pub struct Toxiproxy {
     address: SocketAddr,
@@ -69,7 +75,8 @@ impl Toxiproxy {
     /// Opens the API's address and the proxies that are there from the beginning.
     ///
     /// # Errors
-    /// An address cannot be listened on, or the proxies make no sense.
+    /// An address cannot be listened on, the proxies make no sense, or the gateway does not answer or allows
+    /// no faults.
     pub fn start(options: ToxiproxyOptions) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(options.listen))?;
@@ -81,7 +88,11 @@ impl Toxiproxy {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, error.message));
             }
         }
+        let find = |admin| runtime.block_on(Gateway::find(admin, options.seed));
+        let gateway = options.gateway.map(find).transpose();
+        let gateway = gateway.map_err(|error| io::Error::other(error.message))?;
         let server = Arc::new(Server {
+            gateway,
             collection: Mutex::new(collection),
             life_max: options.life_max,
             requests: AtomicU64::new(0),
@@ -93,6 +104,10 @@ impl Toxiproxy {
                     () = server.serve(listener) => {}
                     () = server.sweep() => {}
                     _ = stopped => {}
+                }
+                if let Some(gateway) = &server.gateway {
+                    // What is not taken back by then ends when its life is over.
+                    let _in_time = tokio::time::timeout(END_TIMEOUT, gateway.end()).await;
                 }
             });
             // What still looks up a name ends by itself.
@@ -117,6 +132,7 @@ impl Drop for Toxiproxy {
 }
 
 struct Server {
+    gateway: Option<Gateway>,
     collection: Mutex<Collection>,
     life_max: Duration,
     requests: AtomicU64,
@@ -184,7 +200,11 @@ impl Server {
             return Answer::text(413, "The body is too long, or ended early.\n");
         };
         let (method, path) = (head.method.as_str(), head.uri.path());
-        let mut collection = self.collection.lock().await;
-        api::answer(&mut collection, method, path, &body.to_bytes(), self.life_max).await
+        let front = Front {
+            own: &self.collection,
+            gateway: self.gateway.as_ref(),
+            life_max: self.life_max,
+        };
+        front.answer(method, path, &body.to_bytes()).await
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Declared {
     goaway: Option<Nothing>,
     percent: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    listener: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     route: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cluster: Option<String>,
@@ -161,6 +163,7 @@ impl TryFrom<Declared> for HttpFault {
         };
         let scope = HttpScope {
             percent: declared.percent,
+            listener: declared.listener,
             route: declared.route,
             cluster: declared.cluster,
             endpoint: declared.endpoint,
@@ -179,6 +182,7 @@ impl From<HttpFault> for Declared {
         let HttpFault { effect, scope } = fault;
         let mut declared = Self {
             percent: scope.percent,
+            listener: scope.listener,
             route: scope.route,
             cluster: scope.cluster,
             endpoint: scope.endpoint,

@@ -15,6 +15,8 @@ pub struct HttpScope {
     /// Share of those for which all else holds, over 0 and up to 100; with a control group up to 50,
     /// for that is as large.
     pub percent: f64,
+    /// Name of the listener that the client came through.
+    pub listener: Option<String>,
     /// Name of the route.
     pub route: Option<String>,
     /// Name of the cluster.
@@ -57,6 +59,7 @@ impl HttpScope {
     pub const fn all(percent: f64) -> Self {
         Self {
             percent,
+            listener: None,
             route: None,
             cluster: None,
             endpoint: None,
@@ -80,7 +83,8 @@ impl HttpScope {
         if self.headers.len() > HEADERS_MAX {
             return wrong("at most 16 `headers`");
         }
-        let texts = [&self.route, &self.cluster, &self.endpoint].into_iter().flatten();
+        let texts =
+            [&self.listener, &self.route, &self.cluster, &self.endpoint].into_iter().flatten();
         let headers = self
             .headers
             .iter()

@@ -39,9 +39,10 @@ impl Lab {
                 let turned_away = (400..500).contains(&reply.status);
                 match read(&reply) {
                     // The lab remembers nothing of it: there is nothing to take back.
-                    Err(reason) if turned_away => {
-                        json!({ "id": injection.id, "state": "refused", "reason": reason })
-                    }
+                    Err(reason) if turned_away => json!({
+                        "id": injection.id, "state": "refused", "reason": reason,
+                        "forbidden": reply.status == 403,
+                    }),
                     answer => answer?,
                 }
             }

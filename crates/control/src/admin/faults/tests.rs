@@ -55,6 +55,18 @@ fn what_is_wrong_is_told() {
 }
 
 #[test]
+fn a_fault_is_held_against_what_there_is_and_nothing_happens() {
+    let fixture = fixture(true);
+    assert_eq!(ask(&fixture, "POST", "/faults/check", ABORT), (200, json!({"possible": true})));
+    let nowhere = ABORT.replace("\"percent\": 5", "\"percent\": 5, \"route\": \"none\"");
+    let (status, told) = ask(&fixture, "POST", "/faults/check", &nowhere);
+    assert_eq!((status, &told["reason"]), (409, &json!("there is no route")));
+    assert_eq!(ask(&fixture, "POST", "/faults/check", "[]").0, 400);
+    assert_eq!(ask(&fixture, "GET", "/faults", "").1["faults"], json!([]));
+    assert!(fixture.events.lock().unwrap().is_empty());
+}
+
+#[test]
 fn faults_need_permission_and_no_browser() {
     let without = fixture(false);
     for (method, path) in [("GET", "/faults"), ("PUT", "/faults/a"), ("DELETE", "/faults")] {

@@ -145,3 +145,38 @@ fn each_victim_of_a_blast_radius_is_taken_back() {
         assert_eq!(ended.journal()["bulkhead"]["injections"].as_array().unwrap().len(), 2);
     }
 }
+
+#[test]
+fn labels_and_approval_come_with_the_order_and_a_fault_that_is_not_permitted_has_its_own_verdict() {
+    let approved = "019ad2c1-6c3e-7b1a-9f00-5d0c8f1e2a3b";
+    let production = |approval: &str| {
+        let arguments = format!(
+            "target: {{gateway: {{admin: '127.0.0.1:1'}}}}, labels: {{environment: production}}, \
+             approval: '{approval}'"
+        );
+        NATIVE.replace("target: {gateway: {admin: '127.0.0.1:1'}}", &arguments)
+    };
+    let run = |approval: &str| {
+        let mut inner = lab("active", "reverted");
+        let mut world = World::new(move |call, now| match call {
+            Call::Lab(LabCall::Inject(injection)) if injection.approval.is_none() => {
+                assert_eq!(injection.labels["environment"], "production");
+                let answer = json!({
+                    "id": injection.id, "state": "refused", "forbidden": true, "reason": "approve it first",
+                });
+                Some((5, Outcome::Lab(answer)))
+            }
+            Call::Lab(LabCall::Inject(injection)) => {
+                assert_eq!(injection.approval.unwrap().to_string(), approved);
+                inner(call, now)
+            }
+            _ => inner(call, now),
+        });
+        world.run(runner(&production(approval), options())).verdict()
+    };
+    assert_eq!(run(approved).outcome().exit_status(), 0);
+    let refused = run("");
+    assert_eq!(refused.outcome().exit_status(), 4, "{refused:?}");
+    assert!(refused.reasons[0].contains("does not permit the fault of kill"), "{refused:?}");
+    assert!(refused.reasons.iter().any(|it| it.contains("approve it first")), "{refused:?}");
+}

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bulkhead_chaos::GatewayFault;
+use bulkhead_config::model::JwtProvider;
 use bulkhead_gateway::GatewayOptions;
 use bulkhead_testkit::{Authority, Scratch, SigningKey};
 use rustls::HandshakeKind;
@@ -24,7 +25,10 @@ fn place(gateway: &Gateway, id: &str, declared: Value, ttl: Duration) {
 #[test]
 fn rotated_keys_refuse_old_tokens_through_kills_and_reloads_until_they_are_back() {
     let (origin, scratch, key) = (origin(), Scratch::new(), SigningKey::es256());
-    let configured = with_tokens(origin.addr(), &key, &scratch);
+    let mut configured = with_tokens(origin.addr(), &key, &scratch);
+    let other =
+        JwtProvider { name: "other".to_owned(), ..configured.jwt_providers["accounts"].clone() };
+    configured.jwt_providers.insert("other".to_owned(), other);
     let gateway = start(configured.clone());
     let token = good_token(&key);
     let mut kept = client(&gateway);
@@ -60,6 +64,8 @@ fn expired_certificates_fail_new_handshakes_alone_until_they_are_taken_back() {
     let origin = tls_origin(&authority, &[b"http/1.1"]);
     let mut configured = config(origin.addr(), Protocol::Http1, 1);
     with_upstream_tls(&mut configured, &authority, &scratch);
+    let another = Cluster { name: "another".to_owned(), ..configured.clusters["origin"].clone() };
+    configured.clusters.insert("another".to_owned(), another);
     let gateway = start(configured.clone());
     let status = || ask(&gateway, "/api/v1/7/feed").0;
     place(&gateway, "a", json!({"expire_certificates": {}}), MINUTE);

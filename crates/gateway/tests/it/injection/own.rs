@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use bulkhead_chaos::{FaultRefusal, GatewayFault};
+use bulkhead_chaos::GatewayFault;
 use bulkhead_config::model::AccessLog;
 use bulkhead_testkit::Scratch;
 
