@@ -55,6 +55,14 @@ pub(super) fn checks(seen: &LinkSeen, p50_ms: f64) -> Vec<Check> {
             Aspect::Injection,
             "before the storm, probes of the lab's own met the loss and the delay",
         ),
+        Check {
+            aspect: Aspect::Injection,
+            name: "link_kept",
+            pass: seen.lapsed.is_none(),
+            value: f64::from(u8::from(seen.lapsed.is_none())),
+            limit: "= 1".to_owned(),
+            meaning: "the faults of the link were renewed before their time was over, until they were taken back",
+        },
         probes(
             "link_healed",
             seen.reverted,
