@@ -15,7 +15,7 @@ mod load;
 mod machine;
 mod options;
 pub(crate) mod overload;
-mod packages;
+pub(crate) mod packages;
 mod peers;
 mod process;
 mod process_tree;

@@ -7,6 +7,7 @@ mod clients;
 mod connect;
 mod grpc_interop;
 mod h2spec;
+mod netem;
 mod toxiproxy;
 
 use std::fs;
@@ -34,7 +35,7 @@ struct Suite {
     run: fn(&Place) -> Result<Outcome>,
 }
 
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 7] = [
     Suite { name: "h2spec", title: "HTTP/2: h2spec", run: h2spec::run },
     Suite { name: "grpc-interop", title: "gRPC: interop of grpc-go", run: grpc_interop::run },
     Suite {
@@ -45,6 +46,7 @@ const SUITES: [Suite; 6] = [
     Suite { name: "autobahn", title: "WebSocket: Autobahn", run: autobahn::run },
     Suite { name: "clients", title: "Clients: curl, nghttp, h2load, grpcurl", run: clients::run },
     Suite { name: "toxiproxy", title: "Chaos: Toxiproxy", run: toxiproxy::run },
+    Suite { name: "netem", title: "Chaos: netem", run: netem::run },
 ];
 
 /// What a suite is run with.

@@ -57,6 +57,7 @@ cargo xtask COMMAND
   differential            smuggling payloads through chains of Bulkhead with nginx, HAProxy and hyper
   simulate [SECONDS] [SEED]
                           the data plane on a simulated clock and network, seed after seed (60)
+      --plan FILE         struck by this experiment, not by those that the seeds give
   soak [OPTIONS]          mixed load while files, certificates, endpoints and workers come and go
       --minutes N         how long (1); or --seconds N
       --seed N            everything random is drawn from it (from the clock)

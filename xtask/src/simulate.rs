@@ -4,14 +4,23 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::{cargo, output, run as run_command};
+use crate::command::{cargo, run as run_command};
 
 const SECONDS: u64 = 60;
 
-/// `[SECONDS] [FROM]`: how long, and the first seed (else the time of day).
+/// `[SECONDS] [FROM] [--plan FILE]`: how long, the first seed (else the time of day), and what strikes (else
+/// drawn from the seed).
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let number = |text: &str| text.parse::<u64>().context("read a number");
-    let (seconds, from) = match arguments {
+    let (numbers, plan) = match arguments {
+        [numbers @ .., "--plan", file] => {
+            // The simulation runs in another directory.
+            let found = std::fs::canonicalize(file).with_context(|| format!("find {file}"))?;
+            (numbers, Some(found))
+        }
+        numbers => (numbers, None),
+    };
+    let (seconds, from) = match numbers {
         [] => (SECONDS, None),
         [seconds] => (number(seconds)?, None),
         [seconds, from] => (number(seconds)?, Some(number(from)?)),
@@ -24,23 +33,6 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if let Some(from) = from {
         command.env("SIMULATE_FROM", from.to_string());
     }
-    // A seed means something together with the code alone.
-    run_command(&mut command).with_context(|| format!("simulate at commit {}", commit()))
-}
-
-fn commit() -> String {
-    let told = output(Command::new("git").args(["describe", "--always", "--abbrev=12", "--dirty"]));
-    told.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::commit;
-
-    #[test]
-    fn the_commit_is_told() {
-        let commit = commit();
-        // Without git, or outside of a repository, it is not known.
-        assert!(commit == "unknown" || commit.len() >= 7 && !commit.contains('\n'), "{commit}");
-    }
+    command.envs(plan.map(|file| ("PLAN", file)));
+    run_command(&mut command)
 }

@@ -126,6 +126,7 @@ impl Engine {
                 Some((state, at)) => {
                     injection.state = state;
                     injection.ended = Some(at);
+                    injection.effect = known.effect;
                     self.injections.insert(id, injection);
                 }
                 None => {
@@ -435,7 +436,8 @@ impl Engine {
                 injection.retry = None;
                 self.live.remove(&id);
                 let unix_ms = now.as_millis() as u64;
-                let record = Record::End { id, state, unix_ms, detail: detail.clone() };
+                let (detail, effect) = (detail.clone(), injection.effect);
+                let record = Record::End { id, state, unix_ms, detail, effect };
                 self.commands.push(Command::Write { record, answer: None });
             }
             _ => {}
@@ -457,6 +459,7 @@ impl Engine {
             state: injection.state,
             attempts: injection.attempts,
             detail,
+            effect: injection.effect,
         }));
     }
 

@@ -1,10 +1,12 @@
 //! An interface that exists already as the place of a fault: which of the packets that come in there
 //! are struck, and by which law.
 //!
-//! Only what *comes in* is ever struck. A drop on the way out is an error for the sender (`EPERM`) and
-//! no loss: TCP then counts no retransmission.
+//! Filters strike only what *comes in*. A drop of theirs on the way out is an error for the sender
+//! (`EPERM`) and no loss: TCP then counts no retransmission. netem strikes what *goes out*, and as the
+//! queue of the interface it is silent about its losses.
 
 mod check;
+mod leaving;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -59,6 +61,8 @@ pub enum CarrierChoice {
     Nftables,
     /// A program of BPF on ingress (TCX).
     Bpf,
+    /// The queueing discipline of that name, on egress.
+    Netem,
 }
 
 /// Which packets may be struck. What is not said is not looked at.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::audit::hex_digest;
-use crate::{ChaosId, Order, State};
+use crate::{ChaosId, Effect, Order, State};
 
 /// Hexadecimal digits of a line's checksum.
 const CHECKSUM_DIGITS: usize = 16;
@@ -50,6 +50,9 @@ pub enum Record {
         /// Why, or what was seen.
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
+        /// What it has done, if that was counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effect: Option<Effect>,
     },
     /// Ids up to this time were forgotten: first line of a journal that was rewritten.
     Forgotten {
@@ -73,6 +76,8 @@ pub struct Remembered {
     pub handle: Option<Value>,
     /// How and when it ended; nothing if something may be left of it.
     pub ended: Option<(State, Duration)>,
+    /// What it has done, once it has ended and if that was counted.
+    pub effect: Option<Effect>,
 }
 
 /// What a journal knows.
@@ -150,6 +155,7 @@ impl Recovered {
                     accepted: Duration::from_millis(unix_ms),
                     handle: None,
                     ended: None,
+                    effect: None,
                 });
             }
             Record::Handle { id, handle } => {
@@ -157,8 +163,9 @@ impl Recovered {
                     known.handle = Some(handle);
                 }
             }
-            Record::End { id, state, unix_ms, .. } => {
+            Record::End { id, state, unix_ms, effect, .. } => {
                 if let Some(known) = known.get_mut(&id) {
+                    known.effect = effect;
                     known.ended = Some((state, Duration::from_millis(unix_ms)));
                 }
             }
@@ -200,7 +207,7 @@ impl Remembered {
         let handle = self.handle.clone().map(|handle| Record::Handle { id, handle });
         let end = self.ended.map(|(state, at)| {
             let unix_ms = at.as_millis() as u64;
-            Record::End { id, state, unix_ms, detail: None }
+            Record::End { id, state, unix_ms, detail: None, effect: self.effect }
         });
         [Some(intent), handle, end].into_iter().flatten()
     }

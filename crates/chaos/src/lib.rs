@@ -48,7 +48,7 @@ pub use journal::{DamagedJournal, Record, Recovered, Remembered};
 pub use kill_plan::{Kill, KillPlan, KillPlanError, Kills};
 pub use life_cycle::{IllegalTransition, State};
 pub use link::{
-    COPIES_MAX, DnsAct, Expectation, HELD_BYTES_MAX, HELD_PACKETS_MAX, Impairment, Jitter,
+    Arrival, COPIES_MAX, DnsAct, Expectation, HELD_BYTES_MAX, HELD_PACKETS_MAX, Impairment, Jitter,
     JitterLaw, Judgement, Lane, LaneCounts, LinkFault, LossLaw, PacketKind, Pushed, Released,
     Reply, ResetLaw, STAGES_MAX, StageKey, StageReport, Tally, TcpPacket, TooManyFaults,
 };

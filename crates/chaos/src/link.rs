@@ -16,7 +16,7 @@ mod stage;
 
 pub use expectation::{Expectation, Judgement, Tally};
 pub use flow::TcpPacket;
-pub use impairment::{DnsAct, Impairment, LinkFault, PacketKind, Reply, ResetLaw};
+pub use impairment::{Arrival, DnsAct, Impairment, LinkFault, PacketKind, Reply, ResetLaw};
 pub use jitter::{Jitter, JitterLaw};
 pub use lane::{
     COPIES_MAX, HELD_BYTES_MAX, HELD_PACKETS_MAX, Lane, LaneCounts, Pushed, Released, STAGES_MAX,

@@ -93,12 +93,27 @@ pub struct GroupReport {
 }
 
 /// What a fault has done, by the count of what carries it out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
     /// How often it has struck.
     pub hits: u64,
     /// For how many its conditions held, whether it struck or not.
     pub seen: u64,
+}
+
+impl Effect {
+    /// Of both.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self { hits: self.hits + other.hits, seen: self.seen + other.seen }
+    }
+
+    /// Of the one and not the other.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        let hits = self.hits.saturating_sub(other.hits);
+        Self { hits, seen: self.seen.saturating_sub(other.seen) }
+    }
 }
 
 /// What became of a wish for a fault.

@@ -25,6 +25,7 @@ pub(crate) use client::{Answer, Client};
 pub(crate) use experiment::host;
 pub(crate) use injectors::guardian_command;
 use injectors::registry;
+pub(crate) use link::link_kinds;
 
 use crate::failure;
 

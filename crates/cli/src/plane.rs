@@ -7,7 +7,7 @@ use bulkhead_config::Config;
 use bulkhead_config::model::{Discovery, Endpoint};
 use bulkhead_control::{
     AcmeChallenges, CertificateProblem, CertificateStatus, CheckedEndpoint, ClusterAvailability,
-    ClusterStatus, Plane, WorkerKilled, WorkerStatus,
+    ClusterStatus, ListenerStatus, Plane, WorkerKilled, WorkerStatus,
 };
 use bulkhead_gateway::Gateway;
 use bulkhead_message::Address;
@@ -61,6 +61,16 @@ impl Plane for GatewayPlane {
                 connections: worker.connections,
                 exchanges: worker.exchanges,
                 cpu_time: worker.cpu_time,
+            })
+            .collect()
+    }
+
+    fn listeners(&self) -> Vec<ListenerStatus> {
+        let addresses = self.gateway.addresses().into_iter();
+        addresses
+            .map(|(name, address)| {
+                let tls = self.gateway.shows_certificates(&name);
+                ListenerStatus { name, address, tls }
             })
             .collect()
     }

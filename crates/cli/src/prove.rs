@@ -81,6 +81,7 @@ pub(crate) fn execute(args: ProveArgs) -> anyhow::Result<ExitCode> {
 
 /// `None`: interrupted before the measured part began.
 fn run(args: &ProveArgs, mut plan: Plan) -> anyhow::Result<Option<Document>> {
+    let earlier = earlier(args, &plan)?;
     let (began, interrupt) = (ground::unix(), Interrupt::watch()?);
     let progress = Progress::new();
     progress.say(&plan.describe());
@@ -119,11 +120,22 @@ fn run(args: &ProveArgs, mut plan: Plan) -> anyhow::Result<Option<Document>> {
     let mut document = Document::new(&plan, preflight, calibrated, &storm);
     stage.stop();
     let journal = journal::render(&plan, &document, began);
-    document.against = against::run(&plan, &tokens, &interrupt, &progress);
+    document.against = earlier;
+    document.against.extend(against::run(&plan, &tokens, &interrupt, &progress));
 
     write_reports(args, &document, &journal, &progress)?;
     table::print(&document, &mut std::io::stdout().lock()).context("write the table")?;
     Ok(Some(document))
+}
+
+/// Rows of earlier pieces of this comparison.
+fn earlier(args: &ProveArgs, plan: &Plan) -> anyhow::Result<Vec<against::PeerResult>> {
+    anyhow::ensure!(
+        args.against_from.is_empty()
+            || (plan.profile.traffic.rate.is_some() && args.seed.is_some()),
+        "--against-from needs the --rate and --seed of the pieces that are joined"
+    );
+    against::read_earlier(&args.against_from, plan)
 }
 
 /// Says what the link is to do, makes it so, and says what probes met.

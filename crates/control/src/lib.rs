@@ -35,6 +35,6 @@ pub use files::referenced as referenced_files;
 pub use health::CHECKS_AT_ONCE_MAX;
 pub use plane::{
     AcmeChallenges, CertificateProblem, CertificateStatus, CheckedEndpoint, ClusterAvailability,
-    ClusterStatus, EndpointStatus, Plane, WorkerKilled, WorkerStatus,
+    ClusterStatus, EndpointStatus, ListenerStatus, Plane, WorkerKilled, WorkerStatus,
 };
 pub use store::{CONFIG_BYTES_MAX, CONFIG_POLL_INTERVAL, ConfigSource, Parse, Parsed};

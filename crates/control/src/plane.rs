@@ -20,6 +20,9 @@ pub trait Plane: Send + Sync + 'static {
     /// Its workers, by index.
     fn workers(&self) -> Vec<WorkerStatus>;
 
+    /// The listeners in force.
+    fn listeners(&self) -> Vec<ListenerStatus>;
+
     /// Kills a worker, as a fault: its connections go to its siblings.
     ///
     /// # Errors
@@ -132,6 +135,17 @@ pub struct AcmeChallenges {
     pub http: Vec<(String, String)>,
     /// Lower-case names, each with a certificate and its key as PEM text (TLS-ALPN-01).
     pub tls: Vec<(String, String, String)>,
+}
+
+/// One listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerStatus {
+    /// As its configuration says.
+    pub name: String,
+    /// Where it listens, with the actual port.
+    pub address: Address,
+    /// Whether it shows certificates of its own.
+    pub tls: bool,
 }
 
 /// One worker.

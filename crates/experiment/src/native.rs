@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bulkhead_chaos::{Fault, NamedTarget, TIME_TO_LIVE_MAX};
 use bulkhead_config::document::{Report, nearest, words};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::document::{Data, Located};
 use crate::duration;
@@ -49,6 +49,25 @@ pub struct Injection {
     pub target: Target,
     /// When it ends by itself.
     pub time_to_live: Duration,
+}
+
+impl Injection {
+    /// What the lab is sent for it: the body of `POST /v1/inject`.
+    pub fn order(&self) -> Value {
+        let mut order = json!({
+            "id": self.id,
+            "fault": self.fault,
+            "ttl_ms": u64::try_from(self.time_to_live.as_millis()).unwrap_or(u64::MAX),
+        });
+        match &self.target {
+            Target::One(target) => order["target"] = target.clone(),
+            Target::Some(targets) => {
+                order["targets"] = json!(targets);
+                order["blast_radius"] = json!(self.blast_radius);
+            }
+        }
+        order
+    }
 }
 
 /// Where a fault strikes.

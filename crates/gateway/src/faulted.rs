@@ -102,13 +102,14 @@ impl Shaping {
         }
     }
 
-    pub(crate) fn is_held(&self, now: Instant) -> bool {
-        self.held_until.is_some_and(|until| now < until)
+    /// Until [`Self::wake`], however late that comes: a head that is held goes before its body.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.held_until.is_some()
     }
 
     /// Bytes that may be passed on now.
     pub(crate) fn room(&self, now: Instant) -> usize {
-        if self.is_held(now) {
+        if self.is_held() {
             return 0;
         }
         self.rate.map_or(usize::MAX, |rate| rate.room(now))
@@ -263,6 +264,17 @@ mod tests {
         shaping.passed(20, 20);
         assert_eq!(shaping.room(later), 0);
         assert_eq!(shaping.due_for_bytes(), Some(now + Duration::from_millis(40)));
+    }
+
+    #[test]
+    fn a_hold_lasts_until_it_is_ended_and_not_just_until_its_time_is_over() {
+        let (mut shaping, now) = (Shaping::default(), Instant::now());
+        let delay = Duration::from_millis(20);
+        shaping.shape(HttpEffect::Delay { delay, direction: DIRECTION }, now);
+        assert!(!shaping.wake(now) && shaping.is_held());
+        assert_eq!((shaping.room(now + delay), shaping.due()), (0, Some(now + delay)));
+        assert!(shaping.wake(now + delay) && !shaping.is_held());
+        assert_eq!((shaping.room(now + delay), shaping.due()), (usize::MAX, None));
     }
 
     #[test]

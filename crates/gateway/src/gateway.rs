@@ -217,6 +217,12 @@ impl Gateway {
         listeners.filter_map(|set| Some((set.entry.name.clone(), set.local_addr()?))).collect()
     }
 
+    /// Whether the listener of that name shows certificates of its own.
+    pub fn shows_certificates(&self, listener: &str) -> bool {
+        let state = self.shared.state();
+        state.listeners.iter().any(|set| set.entry.name == listener && set.entry.tls.is_some())
+    }
+
     /// The certificates in force, and what was wrong with their files.
     pub fn certificates(&self) -> Arc<CertificateReport> {
         self.compiler.certificates.report()

@@ -19,7 +19,7 @@ use std::time::Instant;
 use bulkhead_filter::KeyRotation;
 
 pub(crate) use groups::Group;
-pub(crate) use own::{PoolLimit, Stall};
+pub(crate) use own::{Expiry, PoolLimit, Stall};
 pub(crate) use registry::Injections;
 pub(crate) use rule::{Active, Asked, Drawn, HeaderFault, Point, Rule, Strike};
 

@@ -127,7 +127,7 @@ impl Shared {
     ) -> Self {
         let mut injections = Injections::default();
         if let Some(log) = &access_log {
-            injections.levers.log_delay_ms = log.delay_ms();
+            injections.levers.log = log.slowness();
         }
         Self {
             registry,

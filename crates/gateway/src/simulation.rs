@@ -6,15 +6,21 @@
 //! sockets, into which the simulation lets bytes drip: late, and in pieces of any size. Everything that
 //! happens is drawn from the seed, so that a failure is found again by its seed and commit.
 //!
-//! A run has two phases. **Safety**: load and faults together; no answer may ever be wrong, no request
+//! What strikes is an experiment of the chaos lab, carried out by the lab's own runner. A run has two phases.
+//! **Safety**: load and faults together; no answer may ever be wrong, no request
 //! that must not be repeated may come twice, and where only faults are injected that the gateway
 //! promises to survive, none may fail. **Liveness**: the faults end, and everything that is still in
 //! flight has to end too, within a bounded simulated time, and leave nothing behind.
 
 mod client;
+mod deeds;
+mod draft;
 mod drip;
-mod faults;
+mod lab;
+mod link;
+mod path;
 mod pattern;
+mod plan;
 mod tests;
 mod upstream;
 mod world;

@@ -3,6 +3,8 @@
 //! The gateway holds the time after which a fault ends, so it ends although nobody comes back. It is asked by
 //! its admin server, over a connection of its own for each question: no path that a fault may strike.
 
+mod certificates;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -41,6 +43,10 @@ impl Injector for GatewayInjector {
                 format!("the gateway at {address} allows no faults"),
                 "start it with `--allow-faults`",
             ));
+        }
+        if let Some(host) = certificates::asked_for(&order.fault) {
+            let certificates = certificates::before(order, host, around)?;
+            return Ok(json!({ "admin": address, "certificates": certificates }));
         }
         let Some(index) = worker_of(&order.fault) else { return Ok(json!({ "admin": address })) };
         let workers = admin.ask("GET", "/workers", None).map_err(unreachable)?;
@@ -92,7 +98,11 @@ impl Injector for GatewayInjector {
         let Some(report) = report(&admin, order)? else {
             return Ok(no("the gateway does not know the fault"));
         };
-        Ok(Evidence { holds: report.took_hold(), seen: tell(&report) })
+        let told = Evidence { holds: report.took_hold(), seen: tell(&report) };
+        match certificates::asked_for(&order.fault) {
+            Some(host) if told.holds => Ok(told.and(certificates::during(order, host, around)?)),
+            _ => Ok(told),
+        }
     }
 
     fn revert(&self, order: &Order, _: &Handle, around: Surroundings) -> Result<(), InjectError> {
@@ -110,7 +120,7 @@ impl Injector for GatewayInjector {
     fn verify_reverted(
         &self,
         order: &Order,
-        _: &Handle,
+        handle: &Handle,
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         let admin = admin(order, around)?;
@@ -123,9 +133,11 @@ impl Injector for GatewayInjector {
         {
             return Ok(no(&tell(&report)));
         }
-        let Some(index) = worker_of(&order.fault) else {
-            return Ok(Evidence { holds: true, seen: "the fault is not in force".to_owned() });
-        };
+        let not_in_force = Evidence { holds: true, seen: "the fault is not in force".to_owned() };
+        if let Some(host) = certificates::asked_for(&order.fault) {
+            return Ok(not_in_force.and(certificates::after(order, host, handle, around)?));
+        }
+        let Some(index) = worker_of(&order.fault) else { return Ok(not_in_force) };
         let workers = admin.ask("GET", "/workers", None)?;
         let alive = worker(&workers, index).is_some_and(|worker| worker["alive"] == json!(true));
         let seen = format!("worker {index} is {}alive", if alive { "" } else { "not " });
@@ -133,14 +145,25 @@ impl Injector for GatewayInjector {
     }
 
     fn effect(&self, order: &Order, _: &Handle, around: Surroundings) -> Option<Effect> {
-        // Faults of the gateway itself are in force without striking anything that could be counted.
-        if !matches!(order.fault, Fault::Http(_)) {
+        if !counts(&order.fault) {
             return None;
         }
         let report = report(&admin(order, around).ok()?, order).ok()??;
         // Taken back before it came: it was never in force.
         report.rule.as_ref()?;
-        Some(Effect { hits: report.hits, seen: report.seen })
+        // What befalls the gateway itself strikes all that it meets.
+        Some(Effect { hits: report.hits, seen: report.seen.max(report.hits) })
+    }
+}
+
+/// Whether it strikes something that can be counted: exchanges, handshakes, tokens, workers, descriptors.
+const fn counts(fault: &Fault) -> bool {
+    match fault {
+        Fault::Http(_) => true,
+        Fault::Gateway(fault) => {
+            !matches!(fault, GatewayFault::ShrinkPools { .. } | GatewayFault::ClockOffset { .. })
+        }
+        _ => false,
     }
 }
 

@@ -27,9 +27,8 @@ use serde_json::json;
 use crate::process::look_until;
 use crate::{Evidence, GuardianCommand, Handle, InjectError, Injector, Refusal, Surroundings};
 pub use carry::carry;
-use children::Children;
-pub(crate) use children::with_variable;
-use task::Task;
+pub(crate) use children::{Children, with_variable};
+pub(crate) use task::{Kept, Task, Work};
 
 /// Carries out `host.*`.
 #[derive(Debug)]

@@ -102,6 +102,15 @@ pub struct Evidence {
     pub seen: String,
 }
 
+impl Evidence {
+    /// Both, one after the other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let seen = format!("{}; {}", self.seen, other.seen);
+        Self { holds: self.holds && other.holds, seen }
+    }
+}
+
 /// Why a fault may not be injected. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{reason}; {remedy}")]

@@ -35,8 +35,8 @@ pub use injector::{Evidence, Handle, InjectError, Injector, Refusal, Surrounding
 pub use network::{
     Bpf, Carrier, CommandError, End, EndPlace, HELD_LINKS_MAX, HeldLink, HeldLinks,
     InterfaceInjector, LINK_MTU, LaneReport, Link, LinkError, LinkInjector, LinkKind, LinkOptions,
-    LinkPlace, LinkReport, LinkRequest, Links, MakeLinkError, Namespace, NetworkError,
-    NetworkInjector, Nftables, hold_link,
+    LinkPlace, LinkReport, LinkRequest, Links, MakeLinkError, Namespace, NetemInjector,
+    NetworkError, NetworkInjector, Nftables, hold_link, strikes_in_kernel,
 };
 pub use process::{
     GuardianCommand, KillProcess, RestartProcess, StopProcess, guard, process_target,

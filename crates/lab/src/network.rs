@@ -12,15 +12,18 @@ mod device;
 mod dns;
 mod held;
 mod holder;
+mod in_kernel;
 mod injector;
 mod interface;
 mod link;
 mod maker;
 mod mover;
 mod namespace;
+mod netem;
 mod netlink;
 mod nftables;
 mod packets;
+mod place;
 mod probe;
 mod reply;
 mod reset;
@@ -36,10 +39,13 @@ pub use held::{
     EndPlace, HELD_LINKS_MAX, HeldLink, HeldLinks, LinkPlace, LinkRequest, MakeLinkError,
 };
 pub use holder::hold_link;
+pub use in_kernel::strikes_in_kernel;
 pub use injector::{LinkInjector, Links};
 pub use link::{End, LINK_MTU, Link, LinkError, LinkOptions};
 pub use mover::{CommandError, LaneReport, LinkReport};
 pub use namespace::Namespace;
+pub use netem::NetemInjector;
+pub(crate) use netem::Placement;
 pub use nftables::Nftables;
 pub use veth::LinkKind;
 

@@ -5,6 +5,7 @@
 //! counted: a log never slows a request down.
 
 mod line;
+mod slowness;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -18,14 +19,12 @@ use std::time::Duration;
 use bulkhead_message::{ExchangeRecord, RelayRecord};
 
 pub use line::ACCESS_LOG_TEXT_BYTES_MAX;
+pub use slowness::LogSlowness;
 
 /// Bytes after which a worker's buffer is handed over. It may be longer by one line.
 pub const ACCESS_LOG_BATCH_BYTES: usize = 32 * 1024;
 /// Batches that may wait for the writer thread: 4 MB.
 pub const ACCESS_LOG_QUEUE_BATCHES: usize = 128;
-
-/// How often a delay that is a fault is looked at, so that it ends when it is taken back.
-const DAWDLE_SLICE: Duration = Duration::from_millis(50);
 
 /// Where the lines go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,8 +75,7 @@ pub struct AccessLog {
     sender: SyncSender<Message>,
     /// Lines that the thread could not write.
     failed: Arc<AtomicU64>,
-    /// A fault: how much longer each batch takes, in milliseconds.
-    delay_ms: Arc<AtomicU64>,
+    slowness: Arc<LogSlowness>,
     thread: JoinHandle<()>,
     with_query: bool,
 }
@@ -92,13 +90,13 @@ impl AccessLog {
         let (sender, receiver) = sync_channel(ACCESS_LOG_QUEUE_BATCHES);
         let failed = Arc::new(AtomicU64::new(0));
         let failed_there = Arc::clone(&failed);
-        let delay_ms = Arc::new(AtomicU64::new(0));
-        let delay_there = Arc::clone(&delay_ms);
+        let slowness = Arc::<LogSlowness>::default();
+        let slowness_there = Arc::clone(&slowness);
         let thread = std::thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || write_batches(output, &receiver, &failed_there, &delay_there))
+            .spawn(move || write_batches(output, &receiver, &failed_there, &slowness_there))
             .map_err(AccessLogError::Spawn)?;
-        Ok(Self { sender, failed, delay_ms, thread, with_query: options.with_query })
+        Ok(Self { sender, failed, slowness, thread, with_query: options.with_query })
     }
 
     /// A writer for one worker.
@@ -120,9 +118,9 @@ impl AccessLog {
         let _ = self.sender.send(Message::Reopen);
     }
 
-    /// How much longer each batch is to take, in milliseconds: a fault that shows what a slow disk does.
-    pub fn delay_ms(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.delay_ms)
+    /// How slow it is on purpose.
+    pub fn slowness(&self) -> Arc<LogSlowness> {
+        Arc::clone(&self.slowness)
     }
 
     /// Lines that could not be written because the disk refused them. Lines that found the queue
@@ -257,12 +255,12 @@ fn write_batches(
     mut output: Output,
     receiver: &Receiver<Message>,
     failed: &AtomicU64,
-    delay_ms: &AtomicU64,
+    slowness: &LogSlowness,
 ) {
     while let Ok(message) = receiver.recv() {
         match message {
             Message::Batch { bytes, lines } => {
-                dawdle(delay_ms);
+                slowness.dawdle();
                 if output.write(&bytes).is_err() {
                     failed.fetch_add(lines, Relaxed);
                 }
@@ -270,18 +268,6 @@ fn write_batches(
             Message::Reopen => output.reopen(),
             Message::Close => return,
         }
-    }
-}
-
-/// Waits as long as a fault says, or until it says so no more.
-fn dawdle(delay_ms: &AtomicU64) {
-    let mut waited = Duration::ZERO;
-    while let Some(left) = Duration::from_millis(delay_ms.load(Relaxed)).checked_sub(waited)
-        && !left.is_zero()
-    {
-        let slice = left.min(DAWDLE_SLICE);
-        std::thread::sleep(slice);
-        waited += slice;
     }
 }
 

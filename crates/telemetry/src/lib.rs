@@ -29,7 +29,7 @@ mod time;
 
 pub use access_log::{
     ACCESS_LOG_BATCH_BYTES, ACCESS_LOG_QUEUE_BATCHES, ACCESS_LOG_TEXT_BYTES_MAX, AccessLog,
-    AccessLogError, AccessLogOptions, AccessLogTarget, AccessLogWriter,
+    AccessLogError, AccessLogOptions, AccessLogTarget, AccessLogWriter, LogSlowness,
 };
 pub use breaker::{BreakerScope, BreakerSeries};
 pub use certificates::{CERTIFICATES_TOLD, CertificateFacts};

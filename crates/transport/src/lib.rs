@@ -27,7 +27,7 @@ pub use sys::{
 };
 pub use tls::{
     ACME_TLS_ALPN, AlpnChallenges, Certificate, CertificateError, CertificateExpiry,
-    CertificatePem, ClientAuth, ClientAuthOptions, ClientTls, ClientTlsOptions, KeyLogFile,
-    NameMatch, PeerIdentity, ServerTls, ServerTlsOptions, Staple, StapleError, Ticketer, TlsError,
-    TlsPolicy, TlsVersion,
+    CertificatePem, ClientAuth, ClientAuthOptions, ClientTls, ClientTlsOptions, Expired,
+    KeyLogFile, NameMatch, PeerIdentity, ServerTls, ServerTlsOptions, ShownCertificate, Staple,
+    StapleError, Ticketer, TlsError, TlsPolicy, TlsVersion,
 };

@@ -42,7 +42,7 @@ pub(crate) fn debian(name: &str, package: &str, options: &Options) -> Option<Pat
     find_program(name)
 }
 
-fn apt_install(package: &str) -> Result<()> {
+pub(crate) fn apt_install(package: &str) -> Result<()> {
     run(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args([
         "install",
         "-y",

@@ -110,4 +110,7 @@ pub struct Happening {
     /// Why, or what was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What it has done, once it is gone and if that is counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
 }

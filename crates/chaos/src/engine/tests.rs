@@ -397,6 +397,7 @@ fn what_a_journal_knows_is_taken_back() {
         accepted: START,
         handle: handle.then(|| json!({"table": number})),
         ended: ended.then_some((State::Reverted, START)),
+        effect: None,
     };
     let mut bench = Bench::new(EngineOptions::default());
     let known =

@@ -68,15 +68,39 @@ pub enum GatewayFault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provider: Option<String>,
     },
-    /// Certificates of endpoints count as expired in new handshakes, which are full ones. Connections that
-    /// are there stay.
+    /// Certificates are expired in new handshakes, which are full ones. Connections that are there stay.
     ExpireCertificates {
-        /// Name of the cluster; left out: all.
+        /// Whose certificates.
+        #[serde(default, skip_serializing_if = "CertificateSide::is_upstream")]
+        side: CertificateSide,
+        /// Of endpoints: name of the cluster; left out: all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cluster: Option<String>,
+        /// Of the gateway: the name that a client asks for (SNI); left out: all, and clients that ask for
+        /// none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
     },
     /// The random keys of session tickets change ahead of time. What was sealed before is opened still.
     RotateTicketKeys {},
+}
+
+/// Whose certificates expire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateSide {
+    /// Those of endpoints, which the gateway judges.
+    #[default]
+    Upstream,
+    /// Those that the gateway shows its clients.
+    Client,
+}
+
+impl CertificateSide {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    const fn is_upstream(&self) -> bool {
+        matches!(self, Self::Upstream)
+    }
 }
 
 /// What is wrong with a configuration.
@@ -95,6 +119,8 @@ pub const PANICS_MAX: u32 = 10_000;
 pub const DESCRIPTORS_MAX: u32 = 100_000;
 /// Farthest that the time of day is off, in seconds: ten years.
 pub const OFFSET_S_MAX: i64 = 10 * 366 * 24 * 3_600;
+/// Longest name of a host, in bytes (RFC 1035 §2.3.4).
+const HOST_BYTES_MAX: usize = 253;
 /// Longest delay of a batch of the access log, in milliseconds.
 pub const LOG_DELAY_MS_MAX: u64 = 60_000;
 
@@ -122,6 +148,19 @@ impl GatewayFault {
             Self::SlowLog { delay_ms } => {
                 fits((1..=LOG_DELAY_MS_MAX).contains(delay_ms), "`delay_ms` is 1 to 60000")
             }
+            Self::ExpireCertificates { side: CertificateSide::Upstream, host: Some(_), .. } => {
+                Err("`host` goes with `side: client`: endpoints are chosen by `cluster`")
+            }
+            Self::ExpireCertificates {
+                side: CertificateSide::Client, cluster: Some(_), ..
+            } => Err(
+                "`cluster` goes with `side: upstream`: what clients ask for is chosen by `host`",
+            ),
+            Self::ExpireCertificates { host: Some(host), .. } => fits(
+                (1..=HOST_BYTES_MAX).contains(&host.len())
+                    && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*'),
+                "`host` is a name as a client asks for it, without wildcards",
+            ),
             Self::KillWorker { .. }
             | Self::CrashWorker { .. }
             | Self::StallWorker { .. }
@@ -189,6 +228,11 @@ mod tests {
             (json!({"rotate_jwt_keys": {}}), true),
             (json!({"rotate_jwt_keys": {"provider": "ours"}}), true),
             (json!({"expire_certificates": {"cluster": "users"}}), true),
+            (json!({"expire_certificates": {"side": "client"}}), true),
+            (json!({"expire_certificates": {"side": "client", "host": "a.test"}}), true),
+            (json!({"expire_certificates": {"side": "client", "host": "*.test"}}), false),
+            (json!({"expire_certificates": {"side": "client", "cluster": "users"}}), false),
+            (json!({"expire_certificates": {"host": "a.test"}}), false),
         ] {
             let fault: GatewayFault = serde_json::from_value(declared.clone()).expect("a fault");
             assert_eq!(serde_json::to_value(&fault).expect("JSON"), declared);

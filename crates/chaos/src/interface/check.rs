@@ -60,6 +60,26 @@ pub enum InterfaceError {
         /// Where they come in.
         other: &'static str,
     },
+    /// Packets of that direction come in there.
+    #[error(
+        "{way} packets come in at this end, and netem strikes only what goes out; order that direction for an interface of the {other} end, or on a link"
+    )]
+    ComesIn {
+        /// Which way.
+        way: &'static str,
+        /// Where they go out.
+        other: &'static str,
+    },
+    /// A queueing discipline at the root knows no scope.
+    #[error(
+        "netem strikes all packets that leave an interface, and a `scope` cannot narrow that; leave it out, or order a link"
+    )]
+    Scoped,
+    /// netem strikes both directions of `lo` alike.
+    #[error(
+        "on `lo` packets of both directions go out, and netem strikes all alike; order it with `direction: both`"
+    )]
+    Alike,
     /// Which packets are upstream?
     #[error(
         "on `lo` packets of both directions come in, and nothing tells them apart; give a `protocol` with a `server_port`, or `direction: both` without a scope"
@@ -116,7 +136,7 @@ impl InterfaceTarget {
         Ok(strikes)
     }
 
-    fn check_words(&self) -> Result<(), InterfaceError> {
+    pub(super) fn check_words(&self) -> Result<(), InterfaceError> {
         let odd = |byte: u8| byte <= b' ' || matches!(byte, b'/' | b':' | 0x7f);
         let name = self.name.as_bytes();
         let no_name = name.is_empty() || name.len() > NAME_BYTES_MAX;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{DamagedJournal, Record, Recovered};
-use crate::{ChaosId, Fault, Order, ProcessFault, Random, State, Target};
+use crate::{ChaosId, Effect, Fault, Order, ProcessFault, Random, State, Target};
 
 fn id(ms: u64) -> ChaosId {
     ChaosId::new(Duration::from_millis(ms), &mut Random::new(ms))
@@ -27,7 +27,8 @@ fn handle(ms: u64) -> Record {
 }
 
 fn end(ms: u64) -> Record {
-    Record::End { id: id(ms), state: State::Reverted, unix_ms: ms + 5, detail: None }
+    let effect = Some(Effect { hits: ms, seen: 9 });
+    Record::End { id: id(ms), state: State::Reverted, unix_ms: ms + 5, detail: None, effect }
 }
 
 fn text(records: &[Record]) -> String {
@@ -41,7 +42,9 @@ fn what_has_not_ended_is_known_with_its_handle() {
     assert_eq!(read.whole_bytes, journal.len() as u64);
     let [one, two, three] = &read.injections[..] else { panic!("{read:?}") };
     assert_eq!(one.ended, Some((State::Reverted, Duration::from_millis(6))));
-    assert_eq!((two.ended, &two.handle), (None, &None));
+    assert_eq!(one.effect, Some(Effect { hits: 1, seen: 9 }));
+    assert_eq!((two.ended, &two.handle, two.effect), (None, &None, None));
+    assert_eq!(Recovered::read(text(&read.compacted(9)).as_bytes()).unwrap().injections[0], *one);
     assert!(three.ended.is_none() && three.handle.as_ref().unwrap()["table"] == "x\ny");
     assert_eq!(three.order.seed, u64::MAX);
 }

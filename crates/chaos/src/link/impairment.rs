@@ -110,6 +110,19 @@ pub enum PacketKind {
     Other,
 }
 
+/// A packet that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Length in bytes.
+    pub length: usize,
+    /// Where the carrier keeps its bytes.
+    pub slot: u32,
+    /// What it is.
+    pub kind: PacketKind,
+    /// Whether the lab itself has sent it, to see what becomes of it: no effect on anybody.
+    pub is_probe: bool,
+}
+
 /// What a carrier is to send back for a packet that does not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {

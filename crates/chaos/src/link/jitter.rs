@@ -3,6 +3,8 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Random;
 
 /// A spread of delays.
@@ -17,7 +19,8 @@ pub struct Jitter {
 }
 
 /// The form of a spread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JitterLaw {
     /// Even from −1 to 1 spread.
     Uniform,
@@ -30,7 +33,8 @@ pub enum JitterLaw {
 impl JitterLaw {
     /// Standard deviations after which the normal law ends.
     pub const SIGMA_MAX: f64 = 3.0;
-    const PARETO_SHAPE: f64 = 3.0;
+    /// Shape of the Pareto law.
+    pub const PARETO_SHAPE: f64 = 3.0;
     /// Spreads after which the Pareto law ends: one in 9,261 draws is cut to it.
     const PARETO_MAX: f64 = 20.0;
 

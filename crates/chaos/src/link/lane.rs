@@ -1,11 +1,12 @@
 //! One direction of a link: the stages of its faults, and the packets that wait for their time.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use super::stage::{Fate, Passing, Stage};
-use super::{Impairment, PacketKind, Reply};
+use super::{Arrival, Impairment, PacketKind, Reply};
+use crate::Effect;
 
 /// Most packets that wait in a lane; more are dropped and counted as overflow.
 pub const HELD_PACKETS_MAX: usize = 16_384;
@@ -13,6 +14,8 @@ pub const HELD_PACKETS_MAX: usize = 16_384;
 pub const HELD_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Most faults of a lane at the same time.
 pub const STAGES_MAX: usize = 16;
+/// Most faults that have ended and whose counts are still known.
+const ENDED_MAX: usize = 256;
 /// Most copies that one packet may become, itself included.
 pub const COPIES_MAX: usize = 4;
 
@@ -30,6 +33,8 @@ pub struct TooManyFaults;
 #[derive(Debug)]
 pub struct Lane {
     stages: Vec<Placed>,
+    /// What those did that have ended; the one that ended last is at the back.
+    ended: VecDeque<(StageKey, Effect)>,
     held: BinaryHeap<Reverse<Held>>,
     held_bytes: usize,
     /// No packet whose order counts leaves before this.
@@ -135,6 +140,7 @@ impl Lane {
     pub fn new() -> Self {
         Self {
             stages: Vec::with_capacity(STAGES_MAX),
+            ended: VecDeque::with_capacity(ENDED_MAX),
             held: BinaryHeap::with_capacity(HELD_PACKETS_MAX),
             held_bytes: 0,
             floor: Duration::ZERO,
@@ -181,19 +187,24 @@ impl Lane {
     /// Takes a fault away. Packets that wait for others' sake keep their time; without any fault left
     /// all leave at once.
     pub fn remove(&mut self, key: StageKey) {
-        self.stages.retain(|placed| placed.key != key);
-        self.settle();
+        self.end(|placed| placed.key == key);
     }
 
     /// Takes away what has expired; call it before the packets of `now`.
     pub fn expire(&mut self, now: Duration) {
         if self.stages.iter().any(|placed| placed.expires <= now) {
-            self.stages.retain(|placed| placed.expires > now);
-            self.settle();
+            self.end(|placed| placed.expires <= now);
         }
     }
 
-    fn settle(&mut self) {
+    fn end(&mut self, is_over: impl Fn(&Placed) -> bool) {
+        for over in self.stages.iter().filter(|placed| is_over(placed)) {
+            if self.ended.len() == ENDED_MAX {
+                self.ended.pop_front();
+            }
+            self.ended.push_back((over.key, over.stage.effect));
+        }
+        self.stages.retain(|placed| !is_over(placed));
         if self.stages.is_empty() {
             self.floor = Duration::ZERO;
         }
@@ -201,6 +212,12 @@ impl Lane {
 
     /// A packet came. Its bytes stay in the carrier's `slot` until it has left as often as is said.
     pub fn push(&mut self, now: Duration, length: usize, slot: u32, kind: PacketKind) -> Pushed {
+        self.admit(now, Arrival { length, slot, kind, is_probe: false })
+    }
+
+    /// As [`Self::push`], of a packet that may be a probe of the lab.
+    pub fn admit(&mut self, now: Duration, arrival: Arrival) -> Pushed {
+        let Arrival { length, slot, .. } = arrival;
         self.counts.received += 1;
         self.counts.received_bytes += length as u64;
         self.sequence += 1;
@@ -215,7 +232,7 @@ impl Lane {
             next += 1;
             let mut alive = true;
             for index in begin..self.stages.len() {
-                match self.stages[index].stage.pass(packet, length, kind) {
+                match self.stages[index].stage.pass(packet, arrival) {
                     Fate::Passes(passed) => packet = passed,
                     Fate::PassesTwice(passed) => {
                         packet = passed;
@@ -304,6 +321,14 @@ impl Lane {
             seen: placed.stage.seen,
             struck: placed.stage.struck,
         })
+    }
+
+    /// What a fault has done to packets of others than the lab, in force or ended. `None`: it was not
+    /// here, or too many have ended since.
+    pub fn effect(&self, key: StageKey) -> Option<Effect> {
+        let placed = self.stages.iter().find(|placed| placed.key == key);
+        let ended = || self.ended.iter().rev().find(|(ended, _)| *ended == key);
+        placed.map(|placed| placed.stage.effect).or_else(|| ended().map(|(_, effect)| *effect))
     }
 
     /// Whether no fault is in force.

@@ -6,9 +6,9 @@ use super::flow::FlowTable;
 use super::jitter::JitterState;
 use super::loss::LossState;
 use super::rate::Rate;
-use super::{DnsAct, Impairment, PacketKind, Reply, ResetLaw};
-use crate::Random;
+use super::{Arrival, DnsAct, Impairment, PacketKind, Reply, ResetLaw};
 use crate::fault::ReorderPolicy;
+use crate::{Effect, Random};
 
 /// An impairment with its chances and its memory.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Stage {
     pub(super) seen: u64,
     /// Packets that it did something to.
     pub(super) struck: u64,
+    /// Of both, those of others than the lab.
+    pub(super) effect: Effect,
 }
 
 #[derive(Clone, Debug)]
@@ -80,11 +82,13 @@ impl Stage {
             }
             Impairment::Dns { share, act } => Work::Dns { share, act, seed },
         };
-        Self { work, random, seen: 0, struck: 0 }
+        Self { work, random, seen: 0, struck: 0, effect: Effect::default() }
     }
 
-    pub(super) fn pass(&mut self, packet: Passing, length: usize, kind: PacketKind) -> Fate {
+    pub(super) fn pass(&mut self, packet: Passing, arrival: Arrival) -> Fate {
+        let Arrival { length, kind, is_probe, .. } = arrival;
         self.seen += 1;
+        self.effect.seen += u64::from(!is_probe);
         let random = &mut self.random;
         let fate = match &mut self.work {
             Work::Partition => Fate::Cut,
@@ -136,6 +140,7 @@ impl Stage {
             | Work::Dns { .. } => return Fate::Passes(packet),
         };
         self.struck += 1;
+        self.effect.hits += u64::from(!is_probe);
         fate
     }
 }

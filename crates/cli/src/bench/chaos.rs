@@ -51,6 +51,7 @@ Examples:
   bulkhead bench chaos --injections 1000
   bulkhead bench chaos --injections 10000 --kills 200 --json chaos.json
   bulkhead bench chaos --kinds process.stop,network.loss --concurrency 8
+  bulkhead bench chaos --kinds network.loss@nftables,network.loss@bpf
   bulkhead bench chaos --without host.memory,host.disk_full")]
 pub(super) struct ChaosBenchArgs {
     /// How many
@@ -83,7 +84,8 @@ pub(super) fn execute(args: &ChaosBenchArgs) -> anyhow::Result<ExitCode> {
     let directory = std::env::temp_dir().join(format!("bulkhead-bench-{}", std::process::id()));
     fs::create_dir_all(&directory).context("make a directory for the lab")?;
     let before = probe::Before::look();
-    let mut ground = Ground::start(&directory, args.concurrency, args.seed)?;
+    let wired = kinds.iter().any(|kind| kind.is_of_interfaces());
+    let mut ground = Ground::start(&directory, args.concurrency, args.seed, wired)?;
     let tally = measure(&mut ground, &kinds, args, &interrupt)?;
     let kills = ground.kills.told();
     let (mut left, alive) = ground.end(&before)?;

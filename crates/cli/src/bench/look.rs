@@ -30,10 +30,18 @@ const PACKET_BYTES_MAX: usize = 1_500;
 #[serde(rename_all = "snake_case")]
 pub(super) enum Ask {
     Echo(EchoAsk),
-    /// A query that goes to this address; nobody need listen there.
-    Dns(Ipv4Addr),
+    /// A query of DNS; nobody need listen there.
+    Dns(DnsAsk),
     /// A request to this server.
     Web(SocketAddr),
+}
+
+/// A query that is to be sent.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct DnsAsk {
+    pub(super) address: Ipv4Addr,
+    /// For an answer.
+    pub(super) wait_ms: u64,
 }
 
 /// Echoes that are to be sent.
@@ -82,7 +90,7 @@ pub(super) fn execute() -> anyhow::Result<()> {
     for (number, line) in io::stdin().lock().lines().enumerate() {
         let seen = match serde_json::from_str(&line?)? {
             Ask::Echo(ask) => echo(&ask, number as u16).map(Seen::Echo),
-            Ask::Dns(address) => dns(address).map(Seen::Dns),
+            Ask::Dns(ask) => dns(&ask).map(Seen::Dns),
             Ask::Web(address) => Ok(Seen::Web(web(address).ok())),
         };
         let seen = seen.unwrap_or_else(|error| Seen::Failed(error.to_string()));
@@ -190,14 +198,14 @@ fn checksum(bytes: &[u8]) -> u16 {
 }
 
 /// RFC 1035, section 4.1: one question, for the address of `bench`.
-fn dns(address: Ipv4Addr) -> io::Result<Option<u8>> {
+fn dns(ask: &DnsAsk) -> io::Result<Option<u8>> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    socket.connect((address, DNS_PORT))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.connect((ask.address, DNS_PORT))?;
+    socket.set_read_timeout(Some(Duration::from_millis(ask.wait_ms)))?;
     let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x05bench\0\0\x01\0\x01";
     socket.send(query)?;
     let mut answer = [0; 512];
-    // Nobody listens there: without the fault the kernel refuses, which is no answer either.
+    // Where nobody listens the kernel refuses, which is no answer either.
     Ok(socket.recv(&mut answer).ok().filter(|length| *length > 3).map(|_| answer[3] & 0x0f))
 }
 

@@ -89,11 +89,17 @@ pub(super) fn line(injection: &Value) -> String {
     let text = |key: &str| injection[key].as_str().unwrap_or("-");
     let took =
         injection["inject_ms"].as_f64().map_or_else(String::new, |ms| format!(" in {ms:.1} ms"));
+    let effect = &injection["effect"];
+    let struck = match effect["hits"].as_u64().zip(effect["seen"].as_u64()) {
+        Some((hits, seen)) => format!(", struck {hits} of {seen}"),
+        None => String::new(),
+    };
     let why = match injection["ending_reason"].as_str() {
         Some(why) if why != text("detail") => format!(" ({why})"),
         _ => String::new(),
     };
-    format!("{} {} {}{took}{why}: {}", text("id"), text("kind"), text("state"), text("detail"))
+    let (id, kind, state) = (text("id"), text("kind"), text("state"));
+    format!("{id} {kind} {state}{took}{struck}{why}: {}", text("detail"))
 }
 
 fn tell_dry_run(document: &Value, out: &mut impl Write) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use bulkhead_lab::{
     Bpf, GatewayInjector, GuardianCommand, HeldLinks, HostInjector, InterfaceInjector, KillProcess,
-    NetworkInjector, Nftables, Registry, RestartProcess, StopProcess,
+    NetemInjector, NetworkInjector, Nftables, Registry, RestartProcess, StopProcess,
 };
 
 /// All faults that `bulkhead chaos serve` can inject. One line for each injector. Commands that faults
@@ -22,15 +22,16 @@ pub(crate) fn registry(
         .with(RestartProcess::new(allow_commands))
         .with(HostInjector::new(role("carry")?))
         .with(GatewayInjector)
-        .with(interfaces(listen))
+        .with(interfaces(listen)?)
         .with_links(HeldLinks::new(role("hold-link")?)))
 }
 
-/// The carriers of faults at interfaces.
-fn interfaces(listen: Option<SocketAddr>) -> NetworkInjector {
-    NetworkInjector::new()
+/// The carriers of faults at interfaces; first those of whose faults the kernel itself holds the end.
+fn interfaces(listen: Option<SocketAddr>) -> anyhow::Result<NetworkInjector> {
+    Ok(NetworkInjector::new()
         .with(InterfaceInjector::new(Bpf).sparing(listen))
         .with(InterfaceInjector::new(Nftables).sparing(listen))
+        .with(NetemInjector::new(role("carry")?)))
 }
 
 /// This binary as the guardian of stopped processes.

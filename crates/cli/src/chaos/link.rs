@@ -4,7 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use bulkhead_lab::LinkRequest;
+use bulkhead_lab::{LinkKind, LinkRequest};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::Value;
 
 use super::place::PlaceArgs;
@@ -19,6 +20,7 @@ use super::place::PlaceArgs;
 Examples:
   bulkhead chaos link add storm
   bulkhead chaos link add storm --congestion-control cubic
+  bulkhead chaos link add wire --link-kind veth
   bulkhead chaos exec --link storm --end server -- bulkhead origin --listen 10.83.0.2:8080
   bulkhead chaos inject '{\"network\": {\"delay\": {\"direction\": \"upstream\", \"base_ms\": 40}}}' --link storm
   bulkhead chaos link list
@@ -50,6 +52,9 @@ struct AddArgs {
     /// Of TCP for all connections over it, such as cubic or bbr [default: the kernel's]
     #[arg(long, value_name = "ALGORITHM")]
     congestion_control: Option<String>,
+    /// What its ends are: TUN devices, or Ethernet interfaces (veth, AF_PACKET) for what needs such
+    #[arg(long, value_name = "KIND", default_value = "tun", value_parser = link_kinds())]
+    link_kind: LinkKind,
     /// Write the link as JSON to standard output
     #[arg(long)]
     json: bool,
@@ -87,7 +92,10 @@ struct RemoveArgs {
 pub(super) fn execute(args: &LinkArgs) -> anyhow::Result<ExitCode> {
     let (lines, document) = match &args.command {
         LinkCommand::Add(args) => {
-            let request = LinkRequest { congestion_control: args.congestion_control.clone() };
+            let request = LinkRequest {
+                congestion_control: args.congestion_control.clone(),
+                kind: args.link_kind,
+            };
             let body = serde_json::to_string(&request).context("write the request")?;
             let client = args.place.client()?;
             let link = client.must_ask("PUT", &path(&args.name)?, &body)?.document()?;
@@ -113,6 +121,14 @@ pub(super) fn execute(args: &LinkArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the ends of a link may be, as typed.
+pub(crate) fn link_kinds() -> impl TypedValueParser<Value = LinkKind> {
+    PossibleValuesParser::new(["tun", "veth"]).map(|text| match text.as_str() {
+        "veth" => LinkKind::Veth,
+        _ => LinkKind::Tun,
+    })
+}
+
 /// Of a link's document.
 pub(super) fn path(name: &str) -> anyhow::Result<String> {
     let fits = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_');
@@ -127,10 +143,11 @@ pub(super) fn line(link: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let state = if link["up"] == true { "up" } else { "GONE; make it anew" };
     format!(
-        "link {} {state}: client {}, server {}, {}, held by process {}",
+        "link {} {state}: client {}, server {}, {}, {}, held by process {}",
         text(&link["name"]),
         text(&link["client"]["v4"]),
         text(&link["server"]["v4"]),
+        text(&link["kind"]),
         text(&link["congestion_control"]),
         link["pid"],
     )

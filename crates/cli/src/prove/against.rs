@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bulkhead_load::{Load, LoadReport};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::callers;
 use super::ground::Ground;
@@ -23,9 +23,11 @@ use super::storm::drain;
 use super::tokens::TokenPool;
 use crate::interrupt::Interrupt;
 
+mod earlier;
 mod peer;
 mod processes;
 
+pub(crate) use earlier::read as read_earlier;
 use peer::Peer;
 pub(crate) use peer::PeerName;
 use processes::Processes;
@@ -36,8 +38,9 @@ const TURN: Duration = Duration::from_millis(20);
 const WARM_UP: Duration = Duration::from_secs(2);
 
 /// What a peer showed, in the article's columns.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PeerResult {
+    #[serde(skip_deserializing)]
     pub(crate) name: &'static str,
     /// What differs from our run.
     pub(crate) note: String,

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bulkhead_lab::LinkKind;
+
 use super::against::PeerName;
 use super::profile::Source;
 use super::weather::Place;
+use crate::chaos::link_kinds;
 use crate::load::positive_duration;
 
 /// Kill workers under real traffic, check every answer, and give a verdict.
@@ -59,9 +62,17 @@ pub(crate) struct ProveArgs {
     /// Congestion control of TCP on the link, one that the kernel has: `cubic`, `bbr` [default: the kernel's]
     #[arg(long, value_name = "NAME")]
     pub(crate) congestion: Option<String>,
+    /// What the ends of the link are: TUN devices, or Ethernet interfaces (veth, AF_PACKET) [default: the
+    /// profile's, else tun]
+    #[arg(long, value_name = "KIND", value_parser = link_kinds())]
+    pub(crate) link_kind: Option<LinkKind>,
     /// The same storm for other gateways, as far as they are installed; their figures stand beside ours.
     #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) against: Vec<PeerName>,
+    /// Take the rows of others from the --json of an earlier run or piece into this report; may be repeated.
+    /// Its storm must be the same: profile, flags, rate, duration, seed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against_from: Vec<PathBuf>,
     /// Leave our own storm out and run those of `--against` alone, at the rate of an earlier run: a long
     /// comparison in pieces. With the same profile, rate and seed the pieces belong together.
     #[arg(long, requires = "against", conflicts_with_all = ["junit", "journal"])]

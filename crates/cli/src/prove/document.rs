@@ -83,6 +83,8 @@ pub(crate) struct Document {
     pub(crate) seed: u64,
     /// The command that makes the same run again.
     pub(crate) command: String,
+    /// The command that makes the same storm again, without others.
+    pub(crate) storm: String,
     /// When the measured part began, since 1970.
     pub(crate) began_unix_ms: u64,
     /// When the run ended.
@@ -209,6 +211,7 @@ impl Document {
             tokens: if jwt { plan.tokens } else { 0 },
             seed: plan.seed,
             command: plan.command(),
+            storm: plan.storm(),
             began_unix_ms: whole_milliseconds(storm.began_unix),
             ended_unix_s: SystemTime::now()
                 .duration_since(UNIX_EPOCH)

@@ -50,7 +50,8 @@ impl Ground {
         let make = || {
             let [client, server] = [Arc::new(Namespace::new()?), Arc::new(Namespace::new()?)];
             let congestion_control = weather.congestion_control.clone();
-            let options = LinkOptions { congestion_control, ..LinkOptions::default() };
+            let kind = weather.kind;
+            let options = LinkOptions { congestion_control, kind, ..LinkOptions::default() };
             Link::between(NAME, &client, &server, &options)
         };
         let link = make().with_context(|| match &weather.congestion_control {

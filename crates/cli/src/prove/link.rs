@@ -103,7 +103,7 @@ impl LinkSeen {
         let packets = (upstream.packets + downstream.packets).max(1);
         Self {
             place: weather.place.name(),
-            carrier: "packet box (TUN)",
+            carrier: weather.kind.carrier(),
             congestion_control,
             real_time: after.report.real_time,
             declared: weather.describe(),

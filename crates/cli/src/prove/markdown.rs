@@ -92,10 +92,11 @@ fn link(text: &mut String, document: &Document) {
     let Some(link) = &document.link else { return };
     let _ = write!(
         text,
-        "\n{}. Congestion control {}. Measured: {:.2} % lost towards the server (99 % interval {:.2} to \
+        "\n{}. Carried by a {}; congestion control {}. Measured: {:.2} % lost towards the server (99 % interval {:.2} to \
          {:.2}), {:.2} % back; mean delay {:.1} ms. This link alone costs 1 % of requests at least \
          {:.0} ms, and {:.0} ms where each loss waits for its time-out; measured P99 {} ms.\n",
         link.declared,
+        link.carrier,
         link.congestion_control,
         link.upstream.loss_percent,
         link.upstream.loss_percent_low,
@@ -131,7 +132,7 @@ mod tests {
             "| bulkhead | 100 | 1.234 | +1.0 | 0 | 0 | with tokens |",
             "| nginx | 0 | 0 | +0.0 | 0 | 7 |  |",
             "| envoy | – | – | – | – | – | not   installed |",
-            "Congestion control cubic. Measured: 12.10 %",
+            "Carried by a packet box (TUN); congestion control cubic. Measured: 12.10 %",
             "| `requests_failed` | hypothesis | 0 | = 0 | pass |",
         ] {
             assert!(text.contains(part), "{part}\n{text}");

@@ -21,6 +21,8 @@ struct Results {
     profile: String,
     seed: u64,
     offered_rps: f64,
+    duration_s: f64,
+    storm: String,
     command: String,
     against: Vec<PeerResult>,
 }
@@ -31,16 +33,20 @@ pub(super) fn run(args: &ProveArgs, plan: &Plan) -> anyhow::Result<()> {
         plan.profile.traffic.rate.is_some() && args.seed.is_some(),
         "--peers-only needs the --rate and --seed of the run that it is a piece of: its report ends with them"
     );
+    let mut rows = against::read_earlier(&args.against_from, plan)?;
     let (interrupt, progress) = (Interrupt::watch()?, Progress::new());
     progress.say(&plan.describe());
     let tokens = Arc::new(TokenPool::generate(plan.tokens)?);
+    rows.extend(against::run(plan, &tokens, &interrupt, &progress));
     let results = Results {
         schema: 1,
         profile: plan.source.to_string(),
         seed: plan.seed,
         offered_rps: plan.rate(),
+        duration_s: plan.profile.duration.as_secs_f64(),
+        storm: plan.storm(),
         command: format!("{} --peers-only", plan.command()),
-        against: against::run(plan, &tokens, &interrupt, &progress),
+        against: rows,
     };
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&results).context("serialise the results")?;

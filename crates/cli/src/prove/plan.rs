@@ -90,6 +90,15 @@ impl Plan {
 
     /// The command that makes the same run again.
     pub(crate) fn command(&self) -> String {
+        if self.against.is_empty() {
+            return self.storm();
+        }
+        let names: Vec<_> = self.against.iter().map(|peer| peer.name()).collect();
+        format!("{} --against {}", self.storm(), names.join(","))
+    }
+
+    /// The command that makes the same storm again, whoever is in it.
+    pub(crate) fn storm(&self) -> String {
         let mut command = format!("bulkhead prove --profile {}", self.source);
         let (declared, profile) = (&self.declared, &self.profile);
         if profile.duration != declared.duration {
@@ -112,10 +121,6 @@ impl Plan {
             Some(weather) => command += &link_flags(weather),
             None if declared.link.is_some() => command += " --link none",
             None => {}
-        }
-        if !self.against.is_empty() {
-            let names: Vec<_> = self.against.iter().map(|peer| peer.name()).collect();
-            command += &format!(" --against {}", names.join(","));
         }
         command
     }

@@ -76,7 +76,7 @@ fn link(document: &Document, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "link: lost {:.2} % of {} packets to the server ({:.2} to {:.2}), {:.2} % of {} back ({:.2} to {:.2}); \
-         mean delay {:.1} ms; {}",
+         mean delay {:.1} ms; {}, {}",
         link.upstream.loss_percent,
         link.upstream.packets,
         link.upstream.loss_percent_low,
@@ -86,6 +86,7 @@ fn link(document: &Document, out: &mut impl Write) -> io::Result<()> {
         link.downstream.loss_percent_low,
         link.downstream.loss_percent_high,
         link.upstream.delay_mean_ms,
+        link.carrier,
         link.congestion_control,
     )?;
     writeln!(

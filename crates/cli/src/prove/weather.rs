@@ -6,6 +6,7 @@ use std::time::Duration;
 use bulkhead_chaos::{
     Delay, Direction, Distribution, Loss, LossModel, NetworkFault, Per, ReorderPolicy,
 };
+use bulkhead_lab::LinkKind;
 
 /// A delay that was drawn serves the packets of so many milliseconds: with a draw for each packet, a
 /// link that keeps its order would show little but its longest delays.
@@ -46,6 +47,8 @@ pub(crate) struct Weather {
     pub(crate) jitter: Duration,
     /// `None`: the kernel's default.
     pub(crate) congestion_control: Option<String>,
+    /// What the ends of the link are.
+    pub(crate) kind: LinkKind,
 }
 
 impl Weather {
@@ -57,6 +60,7 @@ impl Weather {
             delay: Duration::from_millis(40),
             jitter: Duration::from_millis(40),
             congestion_control: None,
+            kind: LinkKind::Tun,
         }
     }
 

@@ -221,14 +221,14 @@ fn what_cannot_be_ordered_is_told_with_what_could() {
 }
 
 /// Kinds that the bench knows.
-const KINDS: usize = 40;
+const KINDS: usize = 46;
 
 #[test]
 fn the_lab_is_measured_while_parts_are_killed() {
     let scratch = Scratch::new();
     let file = scratch.path().join("chaos.json");
     let output = bulkhead()
-        .args(["bench", "chaos", "--injections", "120", "--kills", "8", "--json"])
+        .args(["bench", "chaos", "--injections", "144", "--kills", "8", "--json"])
         .arg(&file)
         // Where something went wrong it leaves its journal.
         .env("TMPDIR", scratch.path())
@@ -236,7 +236,7 @@ fn the_lab_is_measured_while_parts_are_killed() {
         .unwrap();
     let text = fs::read_to_string(&file).unwrap_or_else(|_| panic!("{output:?}"));
     let report: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(report["injections"], 120, "{output:?}");
+    assert_eq!(report["injections"], 144, "{output:?}");
     // On a machine that is too busy an injection may run out of time, but is taken back all the same.
     assert_eq!(report["left_behind"], 0, "{report:#}");
     assert_eq!(report["reverts"]["success_rate"], 1.0, "{report:#}");
@@ -253,4 +253,7 @@ fn the_lab_is_measured_while_parts_are_killed() {
     assert!(never.is_none_or(|(_, kind)| kind["feasible"] == 0), "{never:?}");
     let links = ["network.loss", "network.dns"].map(|it| kinds.contains_key(it));
     assert!(links == [true; 2] || not["network.loss"].is_string(), "{report:#}");
+    for carried in ["network.loss@nftables", "network.loss@bpf"] {
+        assert!(kinds.contains_key(carried) || not[carried].is_string(), "{report:#}");
+    }
 }

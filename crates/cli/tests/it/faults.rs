@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bulkhead_chaos::{ChaosId, Fault, Order, Random, Target};
 use bulkhead_lab::{GatewayInjector, InjectError, Injector, Surroundings};
+use bulkhead_testkit::{Authority, Scratch};
 use serde_json::{Value, json};
 
 use crate::running::{PATIENCE, Running, address, get, origin};
@@ -137,4 +138,45 @@ fn what_was_taken_back_first_does_not_come() {
     let late = injector.inject(&order, &handle, around());
     assert!(matches!(late, Err(InjectError::Permanent(_))), "{late:?}");
     assert!(get(web, "/api/v1/7/feed").starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn certificates_towards_clients_are_looked_at_by_handshakes_that_nobody_counts() {
+    let (origin, scratch) = (origin(), Scratch::new());
+    let leaf = Authority::new().issue(&["a.test"]);
+    scratch.write("a.pem", leaf.chain_pem);
+    scratch.write("a.key", leaf.key_pem);
+    let upstream = origin.addr();
+    let text = format!(
+        "listeners:\n- name: web\n  address: 127.0.0.1:0\n  tls:\n    certificates:\n\
+         \x20   - certificate_file: a.pem\n      private_key_file: a.key\n\
+         routes:\n- backends: [{{ cluster: up }}]\n\
+         clusters:\n  up: {{ endpoints: [{upstream}] }}\n"
+    );
+    let file = scratch.write("gateway.yaml", text);
+    let (config, more) = (file.to_str().unwrap(), ["--allow-faults", "--admin", "127.0.0.1:0"]);
+    let mut gateway = Running::start(&[&["--config", config], &more[..]].concat());
+    let admin = address(&gateway.wait_for("admin server"), "http://");
+    for (number, host) in [(1, None), (2, Some("a.test"))] {
+        let fault = json!({"gateway": {"expire_certificates": {"side": "client", "host": host}}});
+        let order = order(admin, fault, number);
+        live(&order, || ());
+        let effect = GatewayInjector.effect(&order, &Value::Null, around()).unwrap();
+        assert_eq!(effect.hits, 0, "the lab's looks are no clients");
+    }
+    // One that another fault keeps expired is not what is left of this one.
+    let fault = json!({"gateway": {"expire_certificates": {"side": "client"}}});
+    let [one, two] = [3, 4].map(|number| order(admin, fault.clone(), number));
+    let handles = [&one, &two].map(|order| GatewayInjector.prepare(order, around()).unwrap());
+    for (order, handle) in [&one, &two].into_iter().zip(&handles) {
+        GatewayInjector.inject(order, handle, around()).unwrap();
+    }
+    let again = GatewayInjector.prepare(&order(admin, fault, 5), around()).unwrap_err();
+    assert!(again.reason.contains("expired already"), "{again}");
+    for (order, handle) in [&one, &two].into_iter().zip(&handles) {
+        GatewayInjector.revert(order, handle, around()).unwrap();
+        let gone = GatewayInjector.verify_reverted(order, handle, around()).unwrap();
+        assert!(gone.holds, "{}", gone.seen);
+        assert_eq!(gone.seen.contains("another fault"), order.id == one.id, "{}", gone.seen);
+    }
 }

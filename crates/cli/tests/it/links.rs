@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bulkhead_testkit::Scratch;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bulkhead;
 
@@ -168,7 +168,12 @@ fn traffic_meets_faults(user: Option<u32>) {
         serde_json::from_str(&lab.must(&["inject", PARTITION, "--link", "storm", "--json"]))
             .unwrap();
     assert!(!lab.passes());
-    lab.must(&["revert", id["ids"][0].as_str().unwrap()]);
+    let id = id["ids"][0].as_str().unwrap();
+    lab.must(&["revert", id]);
+    let journal = fs::read_to_string(Path::new(&lab.state).join("journal")).unwrap();
+    let end = journal.lines().find(|line| line.contains(r#""record":"end""#) && line.contains(id));
+    let end: Value = serde_json::from_str(end.unwrap().split_once(' ').unwrap().1).unwrap();
+    assert!(end["effect"]["hits"].as_u64() > Some(0), "{end}");
     let live: Value = serde_json::from_str(&lab.must(&["status", "--json"])).unwrap();
     assert_eq!(live["live"].as_array().unwrap().len(), 1, "the loss is still there: {live}");
     lab.must(&["revert", "--all"]);
@@ -238,6 +243,24 @@ fn a_link_ends_with_its_lab_or_its_process() {
     lab.child.kill().unwrap();
     lab.child.wait().unwrap();
     wait_until_gone(holder);
+    assert!(lab.must(&["revert", "--all"]).contains("1 taken back, 0 left"));
+}
+
+#[test]
+fn the_ends_of_a_link_may_be_ethernet_interfaces() {
+    let lab = match Lab::with_link(None) {
+        Ok(lab) => lab,
+        Err(Impossible(why)) => return eprintln!("skipped: {why}"),
+    };
+    for _ in 0..2 {
+        assert!(lab.must(&["link", "add", "wire", "--link-kind", "veth"]).contains(", veth, "));
+    }
+    assert_eq!(lab.ask(&["link", "add", "wire"]).status.code(), Some(4), "it is of another kind");
+    let links: Value = serde_json::from_str(&lab.must(&["link", "list", "--json"])).unwrap();
+    assert_eq!((&links[0]["kind"], &links[1]["kind"]), (&json!("tun"), &json!("veth")), "{links}");
+    let told = lab.must(&["inject", PARTITION, "--link", "wire", "--json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["injections"][0]["rules"]["devices"], "veth", "{told}");
     assert!(lab.must(&["revert", "--all"]).contains("1 taken back, 0 left"));
 }
 

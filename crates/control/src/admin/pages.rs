@@ -93,6 +93,7 @@ impl Pages {
             "/readyz" => Self::ready,
             "/config" => Self::config,
             "/workers" => Self::workers,
+            "/listeners" => Self::listeners,
             "/endpoints" => Self::endpoints,
             _ => return Answer::text(404, "There is nothing here; `/` lists what there is.\n"),
         };
@@ -109,7 +110,8 @@ impl Pages {
             /readyz    200 while requests can be served, else 503 with the reasons\n\
             /config    which configuration is in force, and what was wrong with the last one\n\
             /workers   the workers and what they carry\n\
-             /endpoints the clusters' endpoints: healthy, ejected, in flight\n\
+            /listeners where it listens\n\
+            /endpoints the clusters' endpoints: healthy, ejected, in flight\n\
             /workers/resize?count=N   POST makes it N workers; nothing is lost\n\
             /upgrade   POST starts the executable anew in place of this process; nothing is lost\n"
             .to_owned();
@@ -176,6 +178,14 @@ impl Pages {
             })
             .collect();
         Answer::json(200, &json!({ "workers": workers }))
+    }
+
+    fn listeners(&self) -> Answer {
+        let listeners = self.plane.listeners().into_iter().map(|listener| {
+            let address = listener.address.to_string();
+            json!({ "name": listener.name, "address": address, "tls": listener.tls })
+        });
+        Answer::json(200, &json!({ "listeners": listeners.collect::<Vec<_>>() }))
     }
 
     fn endpoints(&self) -> Answer {

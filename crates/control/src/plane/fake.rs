@@ -68,6 +68,11 @@ impl Plane for FakePlane {
         }]
     }
 
+    fn listeners(&self) -> Vec<ListenerStatus> {
+        let address = "127.0.0.1:8443".parse().unwrap();
+        vec![ListenerStatus { name: "web".to_owned(), address, tls: true }]
+    }
+
     fn kill_worker(&self, worker: usize) -> Result<WorkerKilled, String> {
         if worker > 0 {
             return Err(format!("there is no worker {worker}"));

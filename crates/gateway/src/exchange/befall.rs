@@ -185,9 +185,9 @@ impl Worker {
 
     /// Keeps the head in `heads.response` back, if the answer is held. True: it is.
     pub(super) fn keep_head(&mut self, key: Key, end: bool) -> bool {
-        let Self { exchanges, heads, now, .. } = self;
+        let Self { exchanges, heads, .. } = self;
         let Some(exchange) = exchanges.get_mut(key) else { return false };
-        let Some(fault) = exchange.fault.as_mut().filter(|it| it.response.is_held(*now)) else {
+        let Some(fault) = exchange.fault.as_mut().filter(|it| it.response.is_held()) else {
             return false;
         };
         exchange.phase = Phase::Responding;

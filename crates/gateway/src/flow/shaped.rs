@@ -35,11 +35,10 @@ impl Worker {
         if left > 0 {
             return self.set_exchange_timer(key);
         }
-        let now = self.now;
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Some(fault) = &mut exchange.fault else { return };
         if direction == Direction::Response
-            && !fault.response.is_held(now)
+            && !fault.response.is_held()
             && let Some(cut) = fault.response.take_cut()
         {
             self.cut_response(key, cut);
@@ -62,7 +61,7 @@ impl Room {
     pub(super) fn of(exchange: &mut Exchange, direction: Direction, now: Instant) -> Self {
         let Some(fault) = &mut exchange.fault else { return Self::ALL };
         let shaping = fault.shaping(direction);
-        let end = shaping.cut().is_none() && !shaping.is_held(now);
+        let end = shaping.cut().is_none() && !shaping.is_held();
         Self { bytes: shaping.room(now), end }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bulkhead_chaos::gateway::{BadConfig, GatewayFault};
-use bulkhead_chaos::{Fault, FaultRefusal, FaultReport, FaultRule, Placed};
+use bulkhead_chaos::{Fault, FaultRefusal, FaultReport, FaultRule, FaultState, Placed};
 use bulkhead_config::Config;
 use bulkhead_config::model::{Listener, ListenerTls};
 use bulkhead_message::Address;
@@ -26,13 +26,11 @@ impl Gateway {
     /// # Errors
     /// [`FaultRefusal`].
     pub fn put_fault(&self, id: &str, rule: FaultRule) -> Result<Placed, FaultRefusal> {
-        let placed = self.shared.injections.put(id, rule.clone(), clock::now())?;
-        if let (Placed::Created(_), Fault::Gateway(fault)) = (&placed, &rule.fault)
-            && fault.is_momentary()
-        {
-            return self.carry_out(id, fault);
+        let placed = self.place_fault(id, rule)?;
+        let (Placed::Created(report) | Placed::Unchanged(report)) = &placed;
+        if report.state != FaultState::Active {
+            return Ok(placed);
         }
-        self.tell_rules();
         let until = clock::now() + IN_FORCE_TIMEOUT;
         let report = loop {
             let now = clock::now();
@@ -46,6 +44,18 @@ impl Gateway {
             Placed::Created(_) => Placed::Created(report),
             Placed::Unchanged(_) => Placed::Unchanged(report),
         })
+    }
+
+    /// The same, but waits for no worker.
+    pub(crate) fn place_fault(&self, id: &str, rule: FaultRule) -> Result<Placed, FaultRefusal> {
+        let placed = self.shared.injections.put(id, rule.clone(), clock::now())?;
+        if let (Placed::Created(_), Fault::Gateway(fault)) = (&placed, &rule.fault)
+            && fault.is_momentary()
+        {
+            return self.carry_out(id, fault);
+        }
+        self.tell_rules();
+        Ok(placed)
     }
 
     /// Does what is over at once.

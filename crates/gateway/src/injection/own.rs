@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bulkhead_chaos::GatewayFault;
+use bulkhead_chaos::gateway::CertificateSide;
 use bulkhead_filter::KeyRotation;
-use bulkhead_transport::CertificateExpiry;
+use bulkhead_telemetry::LogSlowness;
+use bulkhead_transport::{CertificateExpiry, Expired};
 
 use crate::clock;
 use crate::faults::{Fault, Faults};
@@ -45,12 +47,28 @@ pub(crate) struct PoolLimit {
 #[derive(Debug, Default)]
 pub(crate) struct Levers {
     pub(crate) faults: Arc<Faults>,
-    /// Each batch of the access log takes longer by so many milliseconds.
-    pub(crate) log_delay_ms: Arc<AtomicU64>,
+    pub(crate) log: Arc<LogSlowness>,
     /// How far the time of day is off, in seconds.
     pub(crate) clock_offset_s: AtomicI64,
-    /// Certificates of which clusters count as expired.
-    pub(crate) expiry: CertificateExpiry,
+    pub(crate) expiry: Expiry,
+}
+
+/// Certificates that are expired.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expiry {
+    /// Of endpoints, by cluster.
+    pub(crate) judged: CertificateExpiry,
+    /// Of the gateway, by the name that clients ask for.
+    pub(crate) shown: CertificateExpiry,
+}
+
+impl Expiry {
+    const fn of(&self, side: CertificateSide) -> &CertificateExpiry {
+        match side {
+            CertificateSide::Upstream => &self.judged,
+            CertificateSide::Client => &self.shown,
+        }
+    }
 }
 
 /// See the module.
@@ -66,13 +84,13 @@ pub(crate) enum Own {
     Pools(PoolLimit),
     Descriptors(Vec<File>),
     Clock(i64),
-    Log(u64),
-    Rotation(Arc<KeyRotation>),
-    Expiry {
-        cluster: Option<String>,
-        /// Since 1970.
-        until: Duration,
+    Log {
+        delay_ms: u64,
+        /// Batches that were delayed before it began.
+        before: AtomicU64,
     },
+    Rotation(Arc<KeyRotation>),
+    Expiry(CertificateSide, Arc<Expired>),
 }
 
 impl Own {
@@ -97,13 +115,17 @@ impl Own {
             }),
             GatewayFault::HoldDescriptors { count } => Self::Descriptors(hold(*count)?),
             GatewayFault::ClockOffset { offset_s } => Self::Clock(*offset_s),
-            GatewayFault::SlowLog { delay_ms } => Self::Log(*delay_ms),
+            GatewayFault::SlowLog { delay_ms } => {
+                Self::Log { delay_ms: *delay_ms, before: AtomicU64::new(0) }
+            }
             GatewayFault::RotateJwtKeys { provider } => {
                 Self::Rotation(Arc::new(KeyRotation::new(provider.clone(), deadline)))
             }
-            GatewayFault::ExpireCertificates { cluster } => {
+            GatewayFault::ExpireCertificates { side, cluster, host } => {
                 let left = deadline.saturating_duration_since(clock::now());
-                Self::Expiry { cluster: cluster.clone(), until: clock::unix() + left }
+                let host = host.as_ref().map(|host| host.to_ascii_lowercase());
+                let (name, now) = (cluster.as_deref().or(host.as_deref()), clock::unix());
+                Self::Expiry(*side, Arc::new(Expired::new(name, now, now + left)))
             }
             fault if fault.is_momentary() => Self::Momentary,
             _ => return Err("this gateway does not know such a fault".to_owned()),
@@ -117,12 +139,11 @@ impl Own {
             Self::Clock(offset_s) => {
                 levers.clock_offset_s.fetch_add(*offset_s, Ordering::Relaxed);
             }
-            Self::Log(delay_ms) => {
-                levers.log_delay_ms.fetch_add(*delay_ms, Ordering::Relaxed);
+            Self::Log { delay_ms, before } => {
+                before.store(levers.log.delayed(), Ordering::Relaxed);
+                levers.log.add(*delay_ms);
             }
-            Self::Expiry { cluster, until } => {
-                levers.expiry.begin(cluster.as_deref(), *until);
-            }
+            Self::Expiry(side, wish) => levers.expiry.of(*side).begin(wish),
             // Workers find these in their table; the rest has happened.
             Self::Momentary
             | Self::Stall(_)
@@ -141,11 +162,9 @@ impl Own {
             Self::Clock(offset_s) => {
                 levers.clock_offset_s.fetch_sub(*offset_s, Ordering::Relaxed);
             }
-            Self::Log(delay_ms) => {
-                levers.log_delay_ms.fetch_sub(*delay_ms, Ordering::Relaxed);
-            }
+            Self::Log { delay_ms, .. } => levers.log.take_back(*delay_ms),
             Self::Rotation(rotation) => rotation.end(),
-            Self::Expiry { cluster, until } => levers.expiry.end(cluster.as_deref(), *until),
+            Self::Expiry(side, wish) => levers.expiry.of(*side).end(wish),
             Self::Momentary | Self::Pools(_) | Self::Descriptors(_) => {}
         }
     }
@@ -159,11 +178,11 @@ impl Own {
             }
             Self::Descriptors(held) => held.len() as u64,
             Self::Rotation(rotation) => rotation.hits(),
-            Self::Momentary
-            | Self::Pools(_)
-            | Self::Clock(_)
-            | Self::Log(_)
-            | Self::Expiry { .. } => 0,
+            Self::Expiry(_, wish) => wish.met(),
+            Self::Log { before, .. } => {
+                levers.log.delayed().saturating_sub(before.load(Ordering::Relaxed))
+            }
+            Self::Momentary | Self::Pools(_) | Self::Clock(_) => 0,
         }
     }
 

@@ -9,6 +9,7 @@ use bulkhead_message::{BodyLength, RequestHead, Scheme};
 use bulkhead_upstream::Rng;
 
 use super::drip::{Drip, Input};
+use super::link::Link;
 use super::pattern;
 
 /// What a request asks for. The path says it all, so that the upstream needs to know nothing.
@@ -77,12 +78,20 @@ struct Flight {
     got: usize,
 }
 
+impl Flight {
+    /// Sends what there is room for of the request's body.
+    fn upload(&mut self, codec: &mut Codec, out: &mut Vec<u8>) {
+        let body = (!self.ask.id, self.sent, self.ask.upload);
+        self.sent = pattern::send(codec, self.stream, body, out);
+    }
+}
+
 /// A client with one connection at a time.
 #[derive(Debug)]
 pub(super) struct Client {
     address: std::os::unix::net::SocketAddr,
     http2: bool,
-    latency: Duration,
+    link: Link,
     connection: Option<(Drip, Codec)>,
     out: Vec<u8>,
     input: Vec<u8>,
@@ -102,7 +111,7 @@ impl Client {
         Self {
             address,
             http2,
-            latency,
+            link: Link::new(latency, true),
             connection: None,
             out: Vec::new(),
             input: Vec::new(),
@@ -117,7 +126,7 @@ impl Client {
         self.flights.len()
     }
 
-    fn connect(&mut self, random: &mut Rng) {
+    fn connect(&mut self, now: Duration, random: &mut Rng) {
         let socket = UnixStream::connect_addr(&self.address).unwrap();
         let mut codec = match self.http2 {
             true => Codec::Http2(Box::new(http2::Connection::new(
@@ -132,13 +141,13 @@ impl Client {
         self.out.clear();
         self.input.clear();
         codec.start(&mut self.out);
-        self.connection = Some((Drip::new(socket, self.latency, random), codec));
+        self.connection = Some((self.link.carry(now, socket, random), codec));
     }
 
     /// Sends a request, if the connection has room for it.
-    pub(super) fn ask(&mut self, ask: Ask, random: &mut Rng) -> bool {
+    pub(super) fn ask(&mut self, now: Duration, ask: Ask, random: &mut Rng) -> bool {
         if self.connection.is_none() {
-            self.connect(random);
+            self.connect(now, random);
         }
         let Some((_, codec)) = &mut self.connection else { return false };
         let tag = self.next_tag;
@@ -156,13 +165,7 @@ impl Client {
     fn upload(&mut self, tag: Tag) {
         let Some((_, codec)) = &mut self.connection else { return };
         let Some(flight) = self.flights.get_mut(&tag) else { return };
-        let (id, left) = (flight.ask.id, flight.ask.upload - flight.sent);
-        if left > 0 {
-            let body = pattern::bytes(!id, flight.sent, left);
-            // A stream that is gone already shows as a reset.
-            flight.sent +=
-                codec.send_data(flight.stream, &body, true, &mut self.out).unwrap_or(left);
-        }
+        flight.upload(codec, &mut self.out);
     }
 
     /// Moves bytes both ways. True: something happened.
@@ -170,10 +173,7 @@ impl Client {
         let Some((drip, codec)) = &mut self.connection else { return false };
         while let Some((_, tag)) = codec.next_writable() {
             let Some(flight) = self.flights.get_mut(&tag) else { continue };
-            let left = flight.ask.upload - flight.sent;
-            let body = pattern::bytes(!flight.ask.id, flight.sent, left);
-            flight.sent +=
-                codec.send_data(flight.stream, &body, true, &mut self.out).unwrap_or(left);
+            flight.upload(codec, &mut self.out);
         }
         drip.send(now, &mut self.out, random);
         let alive = drip.deliver(now);
@@ -285,6 +285,11 @@ impl Client {
     pub(super) fn leave(&mut self) {
         self.connection = None;
         self.ends.left += std::mem::take(&mut self.flights).len() as u64;
+    }
+
+    /// Its link, and what is on it.
+    pub(super) fn link(&mut self) -> (&mut Link, impl Iterator<Item = &mut Drip>) {
+        (&mut self.link, self.connection.iter_mut().map(|(drip, _)| drip))
     }
 
     /// Gives up a request, if there is one.

@@ -11,6 +11,7 @@ use bulkhead_message::{BodyLength, Method, RequestHead, ResponseHead};
 use bulkhead_upstream::Rng;
 
 use super::drip::{Drip, Input};
+use super::link::Link;
 use super::pattern;
 
 /// A request that is being served.
@@ -40,7 +41,7 @@ struct Connection {
 pub(super) struct Upstream {
     listener: UnixListener,
     http2: bool,
-    latency: Duration,
+    link: Link,
     connections: Vec<Connection>,
     /// It does nothing until then.
     pub(super) stalled_until: Duration,
@@ -52,7 +53,8 @@ impl Upstream {
     pub(super) fn new(listener: UnixListener, http2: bool, latency: Duration) -> Self {
         listener.set_nonblocking(true).unwrap();
         let (connections, posts) = (Vec::new(), BTreeMap::new());
-        Self { listener, http2, latency, connections, stalled_until: Duration::ZERO, posts }
+        let link = Link::new(latency, false);
+        Self { listener, http2, link, connections, stalled_until: Duration::ZERO, posts }
     }
 
     /// Closes one of the connections, whatever is on it.
@@ -61,6 +63,11 @@ impl Upstream {
             let index = random.below(self.connections.len() as u64) as usize;
             self.connections.remove(index);
         }
+    }
+
+    /// Its link, and what is on it.
+    pub(super) fn link(&mut self) -> (&mut Link, impl Iterator<Item = &mut Drip>) {
+        (&mut self.link, self.connections.iter_mut().map(|connection| &mut connection.drip))
     }
 
     /// How often a request that must not be repeated came at most.
@@ -77,7 +84,7 @@ impl Upstream {
         if now < self.stalled_until {
             return false;
         }
-        let mut busy = self.accept(random);
+        let mut busy = self.accept(now, random);
         let mut index = 0;
         while let Some(connection) = self.connections.get_mut(index) {
             match connection.step(now, random, &mut self.posts) {
@@ -91,7 +98,7 @@ impl Upstream {
         busy
     }
 
-    fn accept(&mut self, random: &mut Rng) -> bool {
+    fn accept(&mut self, now: Duration, random: &mut Rng) -> bool {
         match self.listener.accept() {
             Ok((socket, _)) => {
                 let mut codec = match self.http2 {
@@ -106,7 +113,7 @@ impl Upstream {
                 };
                 let mut out = Vec::new();
                 codec.start(&mut out);
-                let drip = Drip::new(socket, self.latency, random);
+                let drip = self.link.carry(now, socket, random);
                 let (input, streams) = (Vec::new(), BTreeMap::new());
                 self.connections.push(Connection { drip, codec, out, input, streams });
                 true
@@ -205,12 +212,8 @@ impl Connection {
                     continue;
                 }
             }
-            let left = serving.download - serving.sent;
-            if left > 0 {
-                let body = pattern::bytes(serving.id, serving.sent, left);
-                let sent = self.codec.send_data(stream, &body, true, &mut self.out);
-                serving.sent += sent.unwrap_or(left);
-            }
+            let body = (serving.id, serving.sent, serving.download);
+            serving.sent = pattern::send(&mut self.codec, stream, body, &mut self.out);
             if serving.sent == serving.download {
                 done.push(stream);
             }

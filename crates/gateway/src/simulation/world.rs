@@ -1,35 +1,32 @@
 //! Everything that there is in a simulated run, and the order in which it moves.
 
 use std::collections::BTreeMap;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bulkhead_config::Config;
-use bulkhead_config::model::{
-    Backend, Cluster, Endpoint, EndpointAddress, Listener, PathMatch, Protocol, Route, RouteMatch,
-    RouteTimeouts,
-};
-use bulkhead_message::UnixName;
+use bulkhead_chaos::FaultState;
 use bulkhead_upstream::Rng;
 use mio::Events;
 
 use super::client::{Ask, Client, Ends};
-use super::faults::{self, Fault};
+use super::deeds::{self, Deed};
+use super::draft::{Draft, address, configuration};
+use super::lab::{Hanging, Lab};
+use super::plan::{Severity, UPSTREAMS};
 use super::upstream::Upstream;
 use super::{Clock, recruits};
 use crate::evacuation;
 use crate::worker::{Exit, Worker};
 use crate::{Gateway, GatewayOptions};
 
-/// Load and faults last so long.
-const SAFETY: Duration = Duration::from_secs(2);
+/// Load and deeds last so long, and longer if the plan does.
+pub(super) const SAFETY: Duration = Duration::from_secs(2);
 /// After it everything has to have ended within so long.
 const LIVENESS: Duration = Duration::from_secs(60);
-/// Longest stall of an upstream.
-const STALL_MS_MAX: u64 = 1_500;
+/// A plan may take so long.
+const PLAN_MAX: Duration = Duration::from_secs(900);
 /// Requests that a client has in flight at most.
 const FLIGHTS_MAX: usize = 12;
 /// The clock moves on by so much at least, as if other things had taken so long.
@@ -47,7 +44,6 @@ pub(super) struct Summary {
     pub(super) asked: u64,
     pub(super) killed: u64,
     pub(super) moved: u64,
-    pub(super) faults: u64,
     pub(super) simulated: Duration,
     /// Of everything that happened, with its time: the same seed gives the same.
     pub(super) trace: u64,
@@ -55,71 +51,80 @@ pub(super) struct Summary {
 
 /// See the module.
 pub(super) struct World {
-    clock: Clock,
-    random: Rng,
-    gateway: Gateway,
+    pub(super) clock: Clock,
+    pub(super) random: Rng,
+    pub(super) gateway: Gateway,
     name: String,
-    workers: Vec<Worker>,
-    clients: Vec<Client>,
-    upstreams: [Upstream; 2],
+    pub(super) workers: Vec<Worker>,
+    pub(super) clients: Vec<Client>,
+    pub(super) upstreams: [Upstream; 2],
     events: Events,
-    faults: Vec<(Duration, Fault)>,
+    /// The next one is the last.
+    deeds: Vec<(Duration, Deed)>,
+    pub(super) lab: Lab,
+    pub(super) hanging: Hanging,
     reloads: usize,
+    /// Connections that workers took with them when they crashed, those in their mail included.
+    crashed: u64,
     summary: Summary,
 }
 
 impl World {
-    /// Draws a world from a seed.
-    pub(super) fn new(seed: u64, kinds: &[Fault]) -> Self {
+    /// All that is drawn comes to be.
+    pub(super) fn new(draft: Draft) -> Self {
+        let Draft { seed, severity, mut random, latency, victims, plan } = draft;
         let clock = Clock::start();
-        let mut random = Rng::new(seed);
         // Seeds may run at the same time, and the same one twice.
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);
         let name = format!("bulkhead-simulation-{}-{number}", std::process::id());
-        let latency = Duration::from_millis([0, 2, 30][random.below(3) as usize]);
-        let upstreams = [("one", false), ("two", true)].map(|(cluster, http2)| {
+        let upstreams = [false, true].map(|http2| {
+            let cluster = UPSTREAMS[usize::from(http2)];
             let listener = UnixListener::bind_addr(&address(&format!("{name}-{cluster}"))).unwrap();
             Upstream::new(listener, http2, latency)
         });
-        let workers = 2 + random.below(3) as usize;
-        let config = configuration(&name, workers, 0);
+        let config = configuration(&name, victims.workers, 0);
         let options = GatewayOptions { seed: Some(seed), ..GatewayOptions::default() };
         let gateway = Gateway::start(config, options).unwrap();
-        let clients = (0..2 + random.below(9))
+        let clients = (0..victims.clients)
             .map(|index| Client::new(address(&format!("{name}-in")), index % 2 == 0, latency))
             .collect();
-        let faults = faults::draw(kinds, SAFETY, &mut random);
-        let summary = Summary { faults: faults.len() as u64, ..Summary::default() };
-        let events = Events::with_capacity(64);
-        let (workers, reloads) = (Vec::new(), 0);
+        let kinds = if severity == Severity::Harmless { deeds::HARMLESS } else { deeds::ALL };
+        let mut deeds = deeds::draw(kinds, SAFETY, &mut random);
+        deeds.reverse();
         Self {
+            lab: Lab::new(&plan),
             clock,
             random,
             gateway,
             name,
-            workers,
+            workers: Vec::new(),
             clients,
             upstreams,
-            events,
-            faults,
-            reloads,
-            summary,
+            events: Events::with_capacity(64),
+            deeds,
+            hanging: Hanging::new(),
+            reloads: 0,
+            crashed: 0,
+            summary: Summary::default(),
         }
     }
 
     /// Both phases.
     pub(super) fn run(mut self) -> Summary {
-        self.faults.reverse();
-        while self.clock.passed() < SAFETY {
-            self.strike();
+        while self.clock.passed() < SAFETY || !self.lab.finished {
+            assert!(self.clock.passed() < PLAN_MAX, "the plan never ends");
+            self.experiment();
+            self.act();
             self.demand();
             self.settle();
             let now = self.clock.passed();
             let demand = self.clients.iter().map(|client| client.due);
-            let fault = self.faults.last().map(|(at, _)| *at);
-            let next = self.next_event().into_iter().chain(demand).chain(fault).chain([SAFETY]);
+            let deed = self.deeds.last().map(|(at, _)| *at);
+            let next = self.next_event().into_iter().chain(demand).chain(deed);
+            let next = next.chain(self.lab.next()).chain([SAFETY]);
             self.move_clock(next.filter(|&time| time > now).min());
         }
+        self.lab.judge();
         let end = self.clock.passed() + LIVENESS;
         while self.in_flight() > 0 {
             self.settle();
@@ -135,7 +140,7 @@ impl World {
             self.summary.ends.left += client.ends.left;
         }
         let totals = self.gateway.evacuation_totals();
-        assert_eq!(totals.lost_connections, 0, "connections lost by an evacuation");
+        assert_eq!(totals.lost_connections, self.crashed, "connections lost by an evacuation");
         assert!(self.upstreams.iter().all(|it| it.repeats_max() <= 1), "a POST came twice");
         (self.summary.killed, self.summary.moved) = (totals.killed, totals.evacuated_connections);
         self.summary.simulated = self.clock.passed();
@@ -157,37 +162,23 @@ impl World {
             client.due = now + Duration::from_millis(1 + self.random.below(60));
             if client.in_flight() < FLIGHTS_MAX {
                 let ask = Ask::draw(self.summary.asked, &mut self.random);
-                self.summary.asked += u64::from(client.ask(ask, &mut self.random));
+                self.summary.asked += u64::from(client.ask(now, ask, &mut self.random));
             }
         }
     }
 
-    /// Lets the faults happen that are due.
-    fn strike(&mut self) {
-        while let Some((_, fault)) = self.faults.pop_if(|(at, _)| *at <= self.clock.passed()) {
-            self.note(1000 + fault as u64);
+    /// Peers and operator do what is due.
+    fn act(&mut self) {
+        while let Some((_, deed)) = self.deeds.pop_if(|(at, _)| *at <= self.clock.passed()) {
+            self.note(3000 + deed as u64);
             let client = self.random.below(self.clients.len() as u64) as usize;
             let upstream = self.random.below(2) as usize;
-            match fault {
-                Fault::KillWorker => self.kill(),
-                Fault::Reload => self.reload(),
-                Fault::Stall => {
-                    let stall = Duration::from_millis(self.random.below(STALL_MS_MAX));
-                    self.upstreams[upstream].stalled_until = self.clock.passed() + stall;
-                }
-                Fault::ClientLeaves => self.clients[client].leave(),
-                Fault::ClientGivesUp => self.clients[client].give_up_one(),
-                Fault::UpstreamCloses => self.upstreams[upstream].drop_one(&mut self.random),
-                Fault::Panic => self.gateway.panic_exchanges(1),
+            match deed {
+                Deed::Reload => self.reload(),
+                Deed::ClientLeaves => self.clients[client].leave(),
+                Deed::ClientGivesUp => self.clients[client].give_up_one(),
+                Deed::UpstreamCloses => self.upstreams[upstream].drop_one(&mut self.random),
             }
-        }
-    }
-
-    /// The loop of this worker ends at its next event, as in [`Gateway::kill_worker`].
-    fn kill(&mut self) {
-        if !self.workers.is_empty() {
-            let index = self.random.below(self.workers.len() as u64) as usize;
-            self.workers[index].slot.kill();
         }
     }
 
@@ -227,6 +218,9 @@ impl World {
     fn step(&mut self, actor: usize, now: Duration, dead: &mut Vec<(usize, Exit)>) -> bool {
         let (workers, clients) = (self.workers.len(), self.clients.len());
         if actor < workers {
+            if self.hangs_until(&self.workers[actor], now).is_some() {
+                return false;
+            }
             let exit = self.turn(actor);
             let busy = !self.events.is_empty()
                 || self.workers[actor].wait().is_some_and(|wait| wait.is_zero());
@@ -269,14 +263,30 @@ impl World {
         let worker = self.workers.remove(index);
         let exchanges = worker.exchanges.len() as u64;
         self.note(2000 + exchanges);
+        let crashed = worker.slot.crashed.load(Ordering::Relaxed);
+        let before = self.gateway.evacuation_totals().lost_connections;
         evacuation::evacuate(worker, crate::clock::now());
+        if crashed {
+            self.crashed += self.gateway.evacuation_totals().lost_connections - before;
+        }
         self.enlist();
+    }
+
+    /// Until when a worker does nothing, if it hangs. A kill ends that.
+    fn hangs_until(&self, worker: &Worker, now: Duration) -> Option<Duration> {
+        let hanging = self.hanging.iter().filter(|(_, index, _)| *index == worker.slot.index);
+        let until = hanging.map(|(.., until)| *until).filter(|&until| until > now).max();
+        until.filter(|_| !worker.slot.killed.load(Ordering::Relaxed))
     }
 
     /// When something happens next by itself.
     fn next_event(&self) -> Option<Duration> {
         let now = self.clock.passed();
-        let workers = self.workers.iter().filter_map(Worker::wait).map(|wait| now + wait);
+        let next = |worker: &Worker| {
+            let own = || worker.wait().map(|wait| now + wait);
+            self.hangs_until(worker, now).or_else(own)
+        };
+        let workers = self.workers.iter().filter_map(next);
         let clients = self.clients.iter().filter_map(|client| client.next(now));
         let upstreams = self.upstreams.iter().filter_map(|upstream| upstream.next(now));
         workers.chain(clients).chain(upstreams).min()
@@ -303,7 +313,11 @@ impl World {
         let exchanges: usize = self.workers.iter().map(|worker| worker.exchanges.len()).sum();
         let connections: usize = self.workers.iter().map(|worker| worker.connections.len()).sum();
         let open: usize = self.upstreams.iter().map(Upstream::connections).sum();
+        let faults = self.gateway.faults();
+        let in_force = faults.iter().filter(|fault| fault.state == FaultState::Active);
         let left = BTreeMap::from([
+            ("faults in force", in_force.count()),
+            ("befallen", faults.iter().map(|fault| fault.active as usize).sum()),
             ("exchanges", exchanges),
             ("connections", connections),
             ("connections at the upstreams", open),
@@ -317,44 +331,8 @@ impl World {
     }
 
     /// Something happened.
-    fn note(&mut self, what: u64) {
+    pub(super) fn note(&mut self, what: u64) {
         let mixed = self.summary.trace ^ what.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.summary.trace = mixed.rotate_left(23).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    }
-}
-
-fn address(name: &str) -> SocketAddr {
-    SocketAddr::from_abstract_name(name).unwrap()
-}
-
-/// One listener, two clusters; `extra` routes more than are needed.
-fn configuration(name: &str, workers: usize, extra: usize) -> Config {
-    let unix = |suffix: &str| UnixName::parse(&format!("@{name}-{suffix}")).unwrap();
-    let cluster = |id: &str, protocol| {
-        let endpoint = Endpoint::new(EndpointAddress::Unix(unix(id)));
-        (id.to_owned(), Cluster::new(id, vec![endpoint], protocol))
-    };
-    let route = |id: &str, prefix: String, to: &str| Route {
-        matches: vec![RouteMatch { path: PathMatch::Prefix(prefix), ..RouteMatch::default() }],
-        // Small windows and late pieces may take longer than a client would wait; that it ends is for the
-        // phase of liveness to see.
-        timeouts: RouteTimeouts { request: None, ..RouteTimeouts::default() },
-        ..Route::new(id, vec![Backend::new(to, 1)])
-    };
-    let more =
-        (0..extra).map(|index| route(&format!("more-{index}"), format!("/more-{index}"), "one"));
-    Config {
-        workers: Some(workers),
-        rebalance: true,
-        listeners: vec![Listener::new("in", unix("in"))],
-        routes: [route("one", "/one".to_owned(), "one"), route("two", "/two".to_owned(), "two")]
-            .into_iter()
-            .chain(more)
-            .collect(),
-        clusters: BTreeMap::from([
-            cluster("one", Protocol::Http1),
-            cluster("two", Protocol::Http2),
-        ]),
-        ..Config::default()
     }
 }

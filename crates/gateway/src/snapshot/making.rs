@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bulkhead_telemetry::Registry;
-use bulkhead_transport::{AlpnChallenges, CertificateExpiry, KeyLogFile, Ticketer};
+use bulkhead_transport::{AlpnChallenges, KeyLogFile, Ticketer};
 
 use super::ClusterIds;
 use super::tls::{BuiltClients, Clients};
@@ -13,6 +13,7 @@ use crate::breakers::BreakerIds;
 use crate::certificates::{Certificates, Loading};
 use crate::chains::{BuiltProviders, Providers};
 use crate::clock;
+use crate::injection::Expiry;
 
 /// What compiling needs beyond the configuration. Lives as long as the gateway.
 #[derive(Debug)]
@@ -26,8 +27,8 @@ pub(crate) struct Compiler {
     pub(super) providers: BuiltProviders,
     pub(super) clients: BuiltClients,
     pub(super) key_log: Option<KeyLogFile>,
-    /// What makes certificates of endpoints count as expired.
-    pub(super) expiry: CertificateExpiry,
+    /// What makes certificates expired.
+    pub(super) expiry: Expiry,
 }
 
 impl Compiler {
@@ -36,7 +37,7 @@ impl Compiler {
         registry: Arc<Registry>,
         ticketer: Ticketer,
         key_log: Option<KeyLogFile>,
-        expiry: CertificateExpiry,
+        expiry: Expiry,
     ) -> Self {
         Self {
             ids: ClusterIds::default(),

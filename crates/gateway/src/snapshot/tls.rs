@@ -54,6 +54,7 @@ pub(super) fn listener(
         client_auth: client_auth.as_ref(),
         challenges: tls.acme_dir.as_ref().map(|_| &compiler.challenges),
         key_log: compiler.key_log.as_ref(),
+        expiry: Some(&compiler.expiry.shown),
     })
     .map_err(failed)
 }
@@ -187,7 +188,7 @@ impl Making<'_> {
                 alpn,
                 certificate,
                 key_log: self.compiler.key_log.as_ref(),
-                expiry: Some((&self.compiler.expiry, &cluster.name)),
+                expiry: Some((&self.compiler.expiry.judged, &cluster.name)),
                 ..ClientTlsOptions::default()
             });
             let owner = || format!("cluster `{}`", cluster.name);

@@ -222,6 +222,7 @@ fn asking_origin(clients: &Authority, leaf: &Leaf) -> Origin {
         client_auth: Some(&auth),
         challenges: None,
         key_log: None,
+        expiry: None,
     })
     .expect("a config");
     Origin::start(OriginOptions { tls: Some(tls), ..OriginOptions::default() })

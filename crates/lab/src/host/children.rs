@@ -25,7 +25,7 @@ const ID_VARIABLE: &str = "BULKHEAD_CHAOS_ID";
 const FOREIGN_LINES_MAX: usize = 100;
 
 #[derive(Debug)]
-pub(super) struct Children {
+pub(crate) struct Children {
     command: GuardianCommand,
     running: Mutex<HashMap<ChaosId, Arc<Running>>>,
     /// How children ended that were not told to, until their injection is seen to be gone.
@@ -33,7 +33,7 @@ pub(super) struct Children {
 }
 
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     pid: u32,
     child: Mutex<Child>,
     /// Its end is the child's.
@@ -47,22 +47,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Children {
-    pub(super) fn new(command: GuardianCommand) -> Self {
+    pub(crate) fn new(command: GuardianCommand) -> Self {
         Self { command, running: Mutex::default(), lost: Mutex::default() }
     }
 
-    pub(super) fn find(&self, id: ChaosId) -> Option<Arc<Running>> {
+    pub(crate) fn find(&self, id: ChaosId) -> Option<Arc<Running>> {
         lock(&self.running).get(&id).cloned()
     }
 
     /// How the child of an injection ended before it was told to; told once.
-    pub(super) fn how_lost(&self, id: ChaosId) -> Option<String> {
+    pub(crate) fn how_lost(&self, id: ChaosId) -> Option<String> {
         lock(&self.lost).remove(&id)
     }
 
     /// Returns once the child says that its task is in force. One that was started by an attempt before
     /// and was slow is waited for again.
-    pub(super) fn start(
+    pub(crate) fn start(
         &self,
         id: ChaosId,
         task: &Task,
@@ -83,7 +83,7 @@ impl Children {
     }
 
     /// Ends the child of an injection, also one that an earlier lab has started.
-    pub(super) fn end(&self, id: ChaosId, deadline: Instant) -> io::Result<()> {
+    pub(crate) fn end(&self, id: ChaosId, deadline: Instant) -> io::Result<()> {
         if let Some(child) = lock(&self.running).remove(&id) {
             if let Some(how) = child.lost() {
                 lock(&self.lost).insert(id, how);
@@ -149,7 +149,7 @@ impl Running {
     }
 
     /// How it ended, if it did.
-    pub(super) fn lost(&self) -> Option<String> {
+    pub(crate) fn lost(&self) -> Option<String> {
         let status = lock(&self.child).try_wait();
         status.ok().flatten().map(describe)
     }

@@ -18,7 +18,7 @@ use crate::{Evidence, Refusal};
 const PERIOD: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Cpu {
+pub(crate) struct Cpu {
     threads: u16,
     percent: f64,
     pub(super) join: Option<PathBuf>,

@@ -13,7 +13,7 @@ use crate::process::Stat;
 use crate::{Evidence, Refusal};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Descriptors {
+pub(crate) struct Descriptors {
     pid: u32,
     start_time: u64,
     limit: u64,

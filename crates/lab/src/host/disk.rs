@@ -19,7 +19,7 @@ const TOLERANCE_BYTES: u64 = 1 << 20;
 const STEP_BYTES_MIN: u64 = 4 << 10;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     directory: String,
     free_bytes: u64,
 }

@@ -18,7 +18,7 @@ use crate::{Evidence, Refusal};
 const CHUNK_BYTES: u64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Io {
+pub(crate) struct Io {
     directory: String,
     bytes: u64,
 }

@@ -15,7 +15,7 @@ use crate::{Evidence, Refusal};
 const CHUNK_BYTES: u64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     bytes: u64,
     pub(super) join: Option<PathBuf>,
 }

@@ -12,7 +12,7 @@ use super::task::{Kept, Look, Work};
 use crate::{Evidence, Refusal};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct MemoryLimit {
+pub(crate) struct MemoryLimit {
     group: Group,
     bytes: u64,
     /// As it was; [`u64::MAX`] for none.

@@ -8,19 +8,20 @@ use bulkhead_chaos::{HostFault, Target};
 use serde::{Deserialize, Serialize};
 
 use super::{cpu, descriptors, disk, io as input_output, memory, memory_limit};
+use crate::network::Placement;
 use crate::{Evidence, Refusal};
 
 /// What a child holds until its end.
 #[derive(Debug)]
 #[expect(dead_code, reason = "it is held, not read")]
-pub(super) enum Kept {
+pub(crate) enum Kept {
     Nothing,
     Memory(Vec<Vec<u8>>),
     File(File),
 }
 
 /// One kind of work.
-pub(super) trait Work {
+pub(crate) trait Work {
     /// In the child: makes it so. What is returned is held until the end.
     fn begin(&self) -> io::Result<Kept>;
 
@@ -40,13 +41,14 @@ pub(super) type Look<'a> = Box<dyn FnMut() -> Evidence + 'a>;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Task {
+pub(crate) enum Task {
     Cpu(cpu::Cpu),
     Memory(memory::Memory),
     Io(input_output::Io),
     Disk(disk::Disk),
     Descriptors(descriptors::Descriptors),
     MemoryLimit(memory_limit::MemoryLimit),
+    Netem(Placement),
 }
 
 impl Task {
@@ -89,6 +91,7 @@ impl Task {
             Self::Disk(work) => work,
             Self::Descriptors(work) => work,
             Self::MemoryLimit(work) => work,
+            Self::Netem(work) => work,
         }
     }
 
@@ -100,6 +103,7 @@ impl Task {
             Self::Disk(work) => Ok(work.look()),
             Self::Descriptors(work) => Ok(work.look()),
             Self::MemoryLimit(work) => Ok(work.look()),
+            Self::Netem(work) => Ok(Box::new(|| work.look())),
         }
     }
 
@@ -112,11 +116,13 @@ impl Task {
         }
     }
 
-    /// Name of the limit that is lowered; nothing for load, which is gone when its process is.
+    /// Name of the limit that is lowered, or of what else outlives its process; nothing for load, which is
+    /// gone with it.
     pub(super) fn limit(&self) -> Option<String> {
         match self {
             Self::Descriptors(work) => Some(work.limit()),
             Self::MemoryLimit(work) => Some(work.limit()),
+            Self::Netem(work) => Some(work.name()),
             _ => None,
         }
     }

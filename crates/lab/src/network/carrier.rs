@@ -2,16 +2,16 @@
 //!
 //! Carriers differ in what they can do to packets, where they reach, and what they need of the host:
 //! the packet box of a link can do everything, filters on ingress can lose packets of interfaces that
-//! exist already. All hold the fault's time to live without us, and vanish with their process.
+//! exist already, and netem can delay what leaves them. All but netem hold the fault's time to live without
+//! us and vanish with their process, so that netem is asked last.
 
 mod interface;
 mod loopback;
-mod place;
 
 use std::io;
 use std::time::Duration;
 
-use bulkhead_chaos::{CarrierChoice, Fault, LossLaw, Order, Strike, Target};
+use bulkhead_chaos::{CarrierChoice, Effect, Fault, LossLaw, Order, Strike, Target};
 
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
@@ -140,6 +140,10 @@ impl Injector for NetworkInjector {
     ) -> Result<Evidence, InjectError> {
         self.of(handle)?.verify_reverted(order, handle, around)
     }
+
+    fn effect(&self, order: &Order, handle: &Handle, around: Surroundings) -> Option<Effect> {
+        self.of(handle).ok()?.effect(order, handle, around)
+    }
 }
 
 /// Why none of them could.
@@ -154,7 +158,7 @@ fn refusal(asked: CarrierChoice, mut passed_over: Vec<(&str, Refusal)>) -> Refus
         };
         return Refusal::new(
             reason,
-            "name a link of the lab, or an interface with `carrier: auto`, `nftables` or `bpf`",
+            "name a link of the lab, or an interface with `carrier: auto`, `bpf`, `nftables` or `netem`",
         );
     }
     // What is wrong with the order itself, all say alike.

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::LinkKind;
 use crate::GuardianCommand;
 use child::Holder;
 
@@ -45,6 +46,9 @@ pub struct LinkRequest {
     /// Of TCP, for all connections over it. Without it, what the kernel begins with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub congestion_control: Option<String>,
+    /// What its ends are.
+    #[serde(default, skip_serializing_if = "LinkKind::is_default")]
+    pub kind: LinkKind,
 }
 
 /// A link as it is told.
@@ -119,7 +123,7 @@ impl HeldLinks {
         let make = Make {
             name: name.to_owned(),
             subnet: self.free_subnet(name)?,
-            congestion_control: request.congestion_control.clone(),
+            request: request.clone(),
         };
         let holder = Holder::start(&self.0.command, make).map_err(MakeLinkError::Failed)?;
         let holder = Arc::new(holder);

@@ -65,12 +65,17 @@ struct Held {
 
 impl Held {
     fn carry_out(&self, want: Want, deadline: Instant) -> Outcome {
-        let Want::Call { call, order, unix } = want else {
-            return Outcome::Counts(count(&self.link, deadline));
-        };
-        let (injector, around) = (&self.injector, Surroundings { deadline, unix });
         // It is of use only to those who do not have the link.
         let handle = Value::Null;
+        let (call, order, unix) = match want {
+            Want::Call { call, order, unix } => (call, order, unix),
+            Want::Effect { order } => {
+                let around = Surroundings { deadline, unix: Duration::ZERO };
+                return Outcome::Effect(self.injector.effect(&order, &handle, around));
+            }
+            Want::Counts => return Outcome::Counts(count(&self.link, deadline)),
+        };
+        let (injector, around) = (&self.injector, Surroundings { deadline, unix });
         match call {
             Call::Prepare => Outcome::Prepared(injector.prepare(&order, around)),
             Call::Inject => {
@@ -122,8 +127,8 @@ fn join(make: &Make) -> Result<Link, NetworkError> {
     let [client, server] = [Arc::new(Namespace::new()?), Arc::new(Namespace::new()?)];
     let options = LinkOptions {
         subnet: make.subnet,
-        congestion_control: make.congestion_control.clone(),
-        ..LinkOptions::default()
+        congestion_control: make.request.congestion_control.clone(),
+        kind: make.request.kind,
     };
     Link::between(&make.name, &client, &server, &options)
 }
@@ -131,7 +136,7 @@ fn join(make: &Make) -> Result<Link, NetworkError> {
 /// What to do if a link could not be made.
 fn remedy(error: &NetworkError, make: &Make) -> String {
     let is_algorithm = error.step.starts_with(SETTING_CONGESTION_CONTROL);
-    match (&make.congestion_control, std::fs::read_to_string(CONGESTION_CONTROLS)) {
+    match (&make.request.congestion_control, std::fs::read_to_string(CONGESTION_CONTROLS)) {
         (Some(_), Ok(known)) if is_algorithm => {
             format!("choose one of {}, or load the module of another", known.trim())
         }

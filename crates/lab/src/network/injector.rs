@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{
-    CarrierChoice, Expectation, Fault, NetworkFault, Order, StageKey, StageReport,
+    CarrierChoice, Effect, Expectation, Fault, NetworkFault, Order, StageKey, StageReport,
     TIME_TO_LIVE_MAX, Target,
 };
 use serde_json::json;
@@ -209,6 +209,10 @@ impl Injector for LinkInjector {
         }
         try_lanes(&link, order, false, around.deadline, &mut evidence)?;
         Ok(evidence)
+    }
+
+    fn effect(&self, order: &Order, _: &Handle, around: Surroundings) -> Option<Effect> {
+        self.link(order)?.effect(key(order), around.deadline).ok()?
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::{NetworkFault, NetworkFaultError, StageKey, TIME_TO_LIVE_MAX};
+use bulkhead_chaos::{Effect, NetworkFault, NetworkFaultError, StageKey, TIME_TO_LIVE_MAX};
 use mio::Waker;
 use rustix::fs::{Mode, OFlags};
 
@@ -222,6 +222,16 @@ impl Link {
     pub fn report(&self, deadline: Instant) -> Result<LinkReport, CommandError> {
         let (reply, answer) = sync_channel(1);
         self.send(Command::Report { reply })?;
+        receive(&answer, deadline)
+    }
+
+    /// What a fault has done to packets of others than the lab, in force or ended. `None`: nobody knows.
+    ///
+    /// # Errors
+    /// The box is busy, late or gone.
+    pub fn effect(&self, key: StageKey, deadline: Instant) -> Result<Option<Effect>, CommandError> {
+        let (reply, answer) = sync_channel(1);
+        self.send(Command::Effect { key, reply })?;
         receive(&answer, deadline)
     }
 

@@ -10,7 +10,9 @@ use std::os::fd::AsRawFd as _;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::{Impairment, Lane, LaneCounts, PacketKind, Reply, StageKey, StageReport};
+use bulkhead_chaos::{
+    Arrival, Effect, Impairment, Lane, LaneCounts, PacketKind, Reply, StageKey, StageReport,
+};
 use hdrhistogram::Histogram;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -19,6 +21,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::device::Device;
 use super::dns::{Query, StreamQuery};
 use super::packets::Packets;
+use super::probe::is_probe;
 use super::reply::{Datagram, MadePacket};
 use super::reset::Segment;
 use super::timer::Timer;
@@ -57,6 +60,11 @@ pub(super) enum Command {
     },
     Report {
         reply: SyncSender<LinkReport>,
+    },
+    /// What a fault has done, in force or ended.
+    Effect {
+        key: StageKey,
+        reply: SyncSender<Option<Effect>>,
     },
     Stop,
 }
@@ -234,9 +242,14 @@ impl Mover {
     fn admit(&mut self, lane: usize, place: u32, length: usize) {
         let packet = &self.packets.at(place)[..length];
         // What is in a packet matters to few faults; without any, nobody looks.
-        let content = if self.lanes[lane].is_free() { Content::Other } else { Content::of(packet) };
+        let (content, is_probe) = if self.lanes[lane].is_free() {
+            (Content::Other, false)
+        } else {
+            (Content::of(packet), is_probe(packet))
+        };
         let now = self.began.elapsed();
-        let pushed = self.lanes[lane].push(now, length, place, content.kind());
+        let arrival = Arrival { length, slot: place, kind: content.kind(), is_probe };
+        let pushed = self.lanes[lane].admit(now, arrival);
         match (pushed.reply, content) {
             (Some(Reply::Reset), Content::Segment(segment) | Content::StreamQuery(segment, _)) => {
                 let (receiver, sender) = (segment.reset_receiver(), segment.reset_sender());
@@ -303,6 +316,10 @@ impl Mover {
                 }
                 Ok(Command::Report { reply }) => {
                     let _ = reply.try_send(self.report());
+                }
+                Ok(Command::Effect { key, reply }) => {
+                    let effects = self.lanes.iter().filter_map(|lane| lane.effect(key));
+                    let _ = reply.try_send(effects.reduce(Effect::plus));
                 }
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,

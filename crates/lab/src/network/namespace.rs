@@ -85,10 +85,18 @@ impl Namespace {
     /// `EPERM` without `CAP_SYS_ADMIN`.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, NetworkError> {
         on_thread(|| {
-            move_into_link_name_space(self.descriptor.as_fd(), Some(LinkNameSpaceType::Network))
-                .map_err(NetworkError::errno("enter a network namespace"))?;
+            self.stay()?;
             Ok(work())
         })
+    }
+
+    /// Moves the calling thread into the namespace for good.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_SYS_ADMIN`.
+    pub(super) fn stay(&self) -> Result<(), NetworkError> {
+        move_into_link_name_space(self.descriptor.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(NetworkError::errno("enter a network namespace"))
     }
 
     /// Lets the process that `command` starts be born in the namespace. The thread that starts it stays

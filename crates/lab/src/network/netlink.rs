@@ -15,8 +15,17 @@ pub(super) const REPLACE: u16 = 0x100 | 0x400;
 /// Make it, and fail if it is there.
 pub(super) const CREATE: u16 = 0x200 | 0x400;
 
+/// It asks for a list.
+pub(super) const DUMP: u16 = 0x1 | 0x300;
+
 /// Type of an answer that is an error, or with the number 0 a success.
 pub(super) const NLMSG_ERROR: u16 = 2;
+/// Type of the message that ends a list.
+const NLMSG_DONE: u16 = 3;
+/// Largest datagram of a list: the kernel's own limit.
+pub(super) const DATAGRAM_BYTES_MAX: usize = 32 * 1024;
+/// Datagrams of an answer that are read; more than any list that a person could look at.
+pub(super) const DATAGRAMS_MAX: usize = 4_096;
 /// Flags in the type of an attribute: it holds attributes; its number is in network byte order.
 pub(super) const NESTED: u16 = 0x8000;
 const NETWORK_ORDER: u16 = 0x4000;
@@ -62,6 +71,26 @@ impl Request {
         let (_, read) = rustix::net::recv(&socket, answer.as_mut_slice(), RecvFlags::empty())?;
         status(&answer[..read])
     }
+}
+
+/// Everything that a request for a list gives, message by message.
+pub(super) fn dump(
+    socket: &OwnedFd,
+    request: Request,
+    mut each: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    rustix::net::send(socket, &request.finish(), SendFlags::empty())?;
+    let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
+    for _ in 0..DATAGRAMS_MAX {
+        let (_, length) = rustix::net::recv(socket, datagram.as_mut_slice(), RecvFlags::empty())?;
+        for (kind, body) in messages(&datagram[..length]) {
+            match kind {
+                NLMSG_DONE | NLMSG_ERROR => return error_of(body),
+                _ => each(body),
+            }
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "a list of netlink has no end"))
 }
 
 /// An attribute that holds attributes.

@@ -72,6 +72,11 @@ impl Mechanism for Nftables {
     }
 }
 
+/// Names of the tables of faults in this network.
+pub(super) fn tables() -> io::Result<Vec<String>> {
+    table::names()
+}
+
 fn requests(plan: &StrikePlan) -> io::Result<Vec<super::netlink::Request>> {
     let impossible = || io::Error::new(io::ErrorKind::Unsupported, "no rule loses packets so");
     table::requests(plan).ok_or_else(impossible)

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::net::sockopt;
+use serde::{Deserialize, Serialize};
 
 use super::device::{Device, Ethernet, PacketSocket};
 use super::link::{DEVICE_QUEUE_PACKETS, End, LINK_MTU};
@@ -20,7 +21,8 @@ const NAMES: [&str; 2] = ["client", "server"];
 const BUFFER_BYTES: usize = 2 * 1_024 * DEVICE_QUEUE_PACKETS as usize;
 
 /// What the ends of a link are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LinkKind {
     /// TUN devices.
     #[default]
@@ -30,6 +32,20 @@ pub enum LinkKind {
 }
 
 impl LinkKind {
+    /// Whether it is the one that links have where nothing is said.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    pub(super) const fn is_default(&self) -> bool {
+        matches!(self, Self::Tun)
+    }
+
+    /// What links of this kind have in them, as reports call it.
+    pub const fn carrier(self) -> &'static str {
+        match self {
+            Self::Tun => "packet box (TUN)",
+            Self::Veth => "packet box (veth, AF_PACKET)",
+        }
+    }
+
     /// As reports call it.
     pub const fn name(self) -> &'static str {
         match self {

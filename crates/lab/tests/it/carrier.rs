@@ -3,6 +3,7 @@
 mod crash;
 mod holder;
 mod laws;
+mod netem;
 mod refusals;
 mod veth;
 
@@ -10,15 +11,17 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bulkhead_chaos::{CarrierChoice, ChaosId, Fault, InterfaceTarget, Order, Random, Target};
+use bulkhead_chaos::{
+    CarrierChoice, ChaosId, Effect, Fault, InterfaceTarget, Order, Random, Target,
+};
 use bulkhead_lab::{
     Bpf, Evidence, Handle, Injector as _, InterfaceInjector, LinkInjector, Links, Namespace,
-    NetworkInjector, Nftables, Refusal,
+    NetemInjector, NetworkInjector, Nftables, Refusal, strikes_in_kernel,
 };
 
 use crate::support::{PATIENCE, around, fault};
 
-/// The carriers of interfaces that this build has.
+/// The carriers that strike what comes in at interfaces.
 const CARRIERS: [CarrierChoice; 2] = [CarrierChoice::Nftables, CarrierChoice::Bpf];
 
 /// All carriers, as `chaos serve` has them.
@@ -27,6 +30,7 @@ fn injector() -> NetworkInjector {
         .with(LinkInjector::new(Links::default()))
         .with(InterfaceInjector::new(Bpf))
         .with(InterfaceInjector::new(Nftables))
+        .with(NetemInjector::new(netem::carry_command()))
 }
 
 /// A fault at an interface.
@@ -76,6 +80,32 @@ impl Strike {
     fn end(&self) -> Evidence {
         self.injector.revert(&self.order, &self.handle, around()).unwrap();
         self.injector.verify_reverted(&self.order, &self.handle, around()).unwrap()
+    }
+}
+
+/// Packets of others alone, and only once.
+#[test]
+fn packets_that_are_lost_are_counted_without_the_labs_probes() {
+    let Some(namespace) = namespace() else { return };
+    for carrier in CARRIERS {
+        let pair = Pair::new(&namespace, "127.0.0.1", "127.0.0.1");
+        let target = loopback(&namespace, carrier, Some(pair.port()));
+        let cut = r#"{"partition": {"direction": "upstream"}}"#;
+        let Some(strike) = Strike::begin(target, cut, PATIENCE) else { continue };
+        let effect = || strike.injector.effect(&strike.order, &strike.handle, around());
+        // Asked without the injector, as a bench does.
+        let in_kernel =
+            || namespace.enter(|| strikes_in_kernel(carrier, "lo").unwrap().len()).unwrap();
+        assert_eq!(in_kernel(), 1, "{carrier:?}");
+        assert!(strike.verify().holds);
+        assert!(pair.up(5).is_empty());
+        assert!(strike.verify().holds);
+        let gone = strike.end();
+        assert!(gone.holds, "{}", gone.seen);
+        assert_eq!(effect(), Some(Effect { hits: 5, seen: 5 }), "{carrier:?}: {}", gone.seen);
+        assert_eq!(effect(), None, "it is forgotten");
+        assert_eq!(in_kernel(), 0, "{carrier:?}");
+        assert!(strike.end().holds);
     }
 }
 

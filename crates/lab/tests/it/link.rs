@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bulkhead_chaos::Effect;
 use bulkhead_lab::{CommandError, End, Link, LinkError, LinkKind, LinkOptions};
 
 use crate::support::{Injection, PATIENCE, deadline, fault, link};
@@ -99,9 +100,9 @@ fn ipv6_passes_too() {
     });
 }
 
-/// Injects, verifies, takes back and verifies again.
+/// Injects, verifies, takes back and verifies again; says what it did to others than the lab.
 #[track_caller]
-fn whole_life(link: &Arc<Link>, json: &str) {
+fn whole_life(link: &Arc<Link>, json: &str) -> Effect {
     let injection = Injection::new(link, json, MINUTE);
     injection.inject();
     injection.inject();
@@ -113,6 +114,26 @@ fn whole_life(link: &Arc<Link>, json: &str) {
     let evidence = injection.verify_reverted();
     assert!(evidence.holds, "{json}: {}", evidence.seen);
     assert!(!injection.verify().holds, "{json}: verified although it was taken back");
+    injection.effect().expect("a count")
+}
+
+#[test]
+fn packets_that_meet_a_fault_are_counted_also_after_its_end() {
+    each("counted", |link| {
+        let open = |end: &End| end.namespace.enter(|| UdpSocket::bind((end.v4, 0))).unwrap();
+        let (from, to) = (open(link.client()).unwrap(), open(link.server()).unwrap());
+        let injection =
+            Injection::new(&link, r#"{"partition": {"direction": "upstream"}}"#, MINUTE);
+        injection.inject();
+        for _ in 0..7 {
+            from.send_to(b"hello", to.local_addr().unwrap()).unwrap();
+            assert!(injection.verify().holds);
+        }
+        to.send_to(b"hello", from.local_addr().unwrap()).unwrap();
+        injection.revert();
+        assert!(injection.verify_reverted().holds);
+        assert_eq!(injection.effect(), Some(Effect { hits: 7, seen: 7 }));
+    });
 }
 
 #[test]
@@ -143,7 +164,8 @@ fn every_fault_takes_hold_is_seen_and_taken_back() {
             r#"{"dns": {"direction": "upstream", "percent": 20, "failure": "timeout"}}"#,
             r#"{"dns": {"direction": "both", "percent": 30, "failure": {"slow": {"by_ms": 600}}}}"#,
         ] {
-            whole_life(&link, json);
+            let effect = whole_life(&link, json);
+            assert_eq!(effect, Effect::default(), "{json}: the lab's own probes are nobody");
         }
     });
 }

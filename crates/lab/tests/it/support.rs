@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bulkhead_chaos::{ChaosId, Fault, NetworkFault, Order, Random, Target};
+use bulkhead_chaos::{ChaosId, Effect, Fault, NetworkFault, Order, Random, Target};
 use bulkhead_lab::{
     Evidence, Injector as _, Link, LinkInjector, LinkOptions, Links, Namespace, Surroundings,
 };
@@ -91,6 +91,10 @@ impl Injection {
 
     pub(crate) fn verify(&self) -> Evidence {
         self.injector.verify(&self.order, &self.handle, around()).expect("verify")
+    }
+
+    pub(crate) fn effect(&self) -> Option<Effect> {
+        self.injector.effect(&self.order, &self.handle, around())
     }
 
     pub(crate) fn revert(&self) {

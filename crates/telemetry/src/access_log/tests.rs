@@ -122,8 +122,8 @@ fn a_slow_log_drops_what_finds_no_room_and_is_fast_again_at_once() {
     let options =
         AccessLogOptions { target: AccessLogTarget::File(path.clone()), with_query: false };
     let log = AccessLog::start(options).unwrap();
-    let delay_ms = log.delay_ms();
-    delay_ms.store(600_000, Relaxed);
+    let slowness = log.slowness();
+    slowness.add(600_000);
     let mut writer = log.writer();
     let batches = ACCESS_LOG_QUEUE_BATCHES + 50;
     for _ in 0..batches {
@@ -133,8 +133,9 @@ fn a_slow_log_drops_what_finds_no_room_and_is_fast_again_at_once() {
     // One is with the thread, at most.
     let dropped = writer.dropped();
     assert!((49..=50).contains(&dropped), "{dropped}");
-    delay_ms.store(0, Relaxed);
+    slowness.take_back(600_000);
     log.close();
+    assert_eq!(slowness.delayed(), 1, "the others came later");
     assert_eq!(lines(&path) + dropped as usize, batches);
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -15,6 +15,7 @@ use super::anchors::anchors;
 use super::certificate::{Certificate, CertificatePem};
 use super::error::TlsError;
 use super::expiry::CertificateExpiry;
+use super::expiry::judged::Judge;
 use super::key_log::KeyLogFile;
 use super::names::{NameMatch, check_names};
 use super::policy::{TlsVersion, provider};
@@ -77,7 +78,7 @@ impl ClientTls {
             .map_err(|source| TlsError::Certificate { number: 1, source })?;
         let identity = identity.as_ref().or(options.certificate);
         let time: Arc<dyn TimeProvider> = match options.expiry {
-            Some((expiry, owner)) => expiry.clock(owner.to_owned()),
+            Some((expiry, owner)) => Arc::new(Judge::new(expiry, owner)),
             None => Arc::new(DefaultTimeProvider),
         };
         let builder = ClientConfig::builder_with_details(provider(), time)
@@ -118,12 +119,29 @@ fn verifier(options: &ClientTlsOptions<'_>) -> Result<Verification, TlsError> {
     } else {
         let roots = anchors(options.ca_pem)?;
         if options.names.is_empty() {
-            return Ok(Verification::Anchors(roots));
+            return library(roots, options.expiry);
         }
         Trust::Names { roots, names: options.names.into() }
     };
     let algorithms = provider().signature_verification_algorithms;
-    Ok(Verification::Custom(Arc::new(EndpointVerifier { trust, algorithms })))
+    let judges = matches!(trust, Trust::Names { .. });
+    let own: Arc<dyn ServerCertVerifier> = Arc::new(EndpointVerifier { trust, algorithms });
+    Ok(Verification::Custom(match options.expiry.filter(|_| judges) {
+        Some((expiry, owner)) => Judge::new(expiry, owner).counted(own),
+        None => own,
+    }))
+}
+
+/// The library judges.
+fn library(
+    roots: RootCertStore,
+    expiry: Option<(&CertificateExpiry, &str)>,
+) -> Result<Verification, TlsError> {
+    let Some((expiry, owner)) = expiry else { return Ok(Verification::Anchors(roots)) };
+    let judge = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|cause| TlsError::Setup(rustls::Error::General(cause.to_string())))?;
+    Ok(Verification::Custom(Judge::new(expiry, owner).counted(judge)))
 }
 
 /// Whose certificate passes, where it is not the library that judges.

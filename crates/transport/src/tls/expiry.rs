@@ -1,110 +1,88 @@
-//! Certificates of endpoints that count as expired, for a while and on purpose: the time by which they are
-//! judged lies behind the end of any.
+//! Certificates that are expired for a while and on purpose: those that we judge ([`judged`]), and those that
+//! we show ([`shown`]).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+pub(super) mod judged;
+pub(super) mod shown;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
-use rustls::time_provider::TimeProvider;
 
-/// The year 10000: no certificate can be valid then (RFC 5280 §4.1.2.5).
-const BEHIND_ALL: Duration = Duration::from_secs(253_402_300_800);
-
-/// What counts as expired now; nothing costs one relaxed load for each look at the time. Clones are the
-/// same.
+/// What is expired now; nothing costs one relaxed load for each look. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct CertificateExpiry(Arc<Faults>);
+pub struct CertificateExpiry(Arc<Wishes>);
 
 #[derive(Debug, Default)]
-struct Faults {
+struct Wishes {
     any: AtomicBool,
-    list: Mutex<Vec<Fault>>,
+    list: Mutex<Vec<Arc<Expired>>>,
 }
 
-/// A wish for expiry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Fault {
-    owner: Option<String>,
-    /// Since 1970.
+/// A wish for expired certificates, in force from [`CertificateExpiry::begin`] on.
+#[derive(Debug)]
+pub struct Expired {
+    name: Option<String>,
+    since: Duration,
     until: Duration,
+    met: AtomicU64,
+}
+
+impl Expired {
+    /// Certificates that go with `name`: the cluster that judges them, the name that a client asks for in
+    /// lower case; `None`: all. From `since` to `until` after 1970, to the second; whoever calls may end it
+    /// more precisely.
+    pub fn new(name: Option<&str>, since: Duration, until: Duration) -> Self {
+        Self { name: name.map(str::to_owned), since, until, met: AtomicU64::new(0) }
+    }
+
+    /// How many handshakes have met it.
+    pub fn met(&self) -> u64 {
+        self.met.load(Ordering::Relaxed)
+    }
+
+    fn meet(&self) {
+        self.met.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl CertificateExpiry {
-    /// Certificates that `owner` looks at (`None`: anybody) count as expired until so long after 1970, to
-    /// the second. Whoever calls may end it more precisely, with [`Self::end`].
-    pub fn begin(&self, owner: Option<&str>, until: Duration) {
-        self.change(|list| list.push(Fault { owner: owner.map(str::to_owned), until }));
+    /// From now on.
+    pub fn begin(&self, wish: &Arc<Expired>) {
+        self.change(|list| list.push(Arc::clone(wish)));
     }
 
     /// Takes back what [`Self::begin`] was told.
-    pub fn end(&self, owner: Option<&str>, until: Duration) {
-        self.change(|list| {
-            let is_it = |fault: &Fault| fault.owner.as_deref() == owner && fault.until == until;
-            if let Some(place) = list.iter().position(is_it) {
-                list.swap_remove(place);
-            }
-        });
+    pub fn end(&self, wish: &Arc<Expired>) {
+        self.change(|list| list.retain(|other| !Arc::ptr_eq(other, wish)));
     }
 
-    /// The time by which `owner` judges certificates.
-    pub(super) fn clock(&self, owner: String) -> Arc<dyn TimeProvider> {
-        Arc::new(Clock { expiry: self.clone(), owner })
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Vec<Fault>)) {
+    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Expired>>)) {
         let mut list = self.0.list.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut list);
         self.0.any.store(!list.is_empty(), Ordering::Relaxed);
     }
 
-    fn strikes(&self, owner: &str, now: UnixTime) -> bool {
-        if !self.0.any.load(Ordering::Relaxed) {
-            return false;
-        }
-        let now = Duration::from_secs(now.as_secs());
-        let list = self.0.list.lock().unwrap_or_else(PoisonError::into_inner);
-        list.iter().any(|fault| {
-            fault.until > now && fault.owner.as_deref().is_none_or(|name| name == owner)
-        })
+    /// Whether anything is expired now, whatever its name.
+    fn is_on(&self) -> bool {
+        self.find(|_| true).is_some()
     }
-}
 
-#[derive(Debug)]
-struct Clock {
-    expiry: CertificateExpiry,
-    owner: String,
-}
+    /// The wish that strikes this name now.
+    fn striking(&self, name: Option<&str>) -> Option<Arc<Expired>> {
+        self.find(|wish| wish.name.as_deref().is_none_or(|wanted| name == Some(wanted)))
+    }
 
-impl TimeProvider for Clock {
-    fn current_time(&self) -> Option<UnixTime> {
-        let (now, behind_all) = (UnixTime::now(), UnixTime::since_unix_epoch(BEHIND_ALL));
-        Some(if self.expiry.strikes(&self.owner, now) { behind_all } else { now })
+    fn find(&self, is_it: impl Fn(&Expired) -> bool) -> Option<Arc<Expired>> {
+        if !self.0.any.load(Ordering::Relaxed) {
+            return None;
+        }
+        let now = Duration::from_secs(UnixTime::now().as_secs());
+        let list = self.0.list.lock().unwrap_or_else(PoisonError::into_inner);
+        list.iter().find(|wish| wish.until > now && is_it(wish)).cloned()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_is_behind_all_until_it_is_taken_back_or_over() {
-        let expiry = CertificateExpiry::default();
-        let [users, orders] = ["users", "orders"].map(|owner| expiry.clock(owner.to_owned()));
-        let behind = |clock: &Arc<dyn TimeProvider>| {
-            clock.current_time().map(|time| time.as_secs()) == Some(BEHIND_ALL.as_secs())
-        };
-        let now = Duration::from_secs(UnixTime::now().as_secs());
-        let later = now + Duration::from_secs(3_600);
-        assert!(!behind(&users));
-        expiry.begin(Some("users"), later);
-        assert!(behind(&users) && !behind(&orders));
-        expiry.begin(None, later);
-        assert!(behind(&users) && behind(&orders));
-        expiry.end(Some("users"), later);
-        expiry.end(None, later);
-        assert!(!behind(&users) && !behind(&orders));
-        expiry.begin(None, now);
-        assert!(!behind(&users));
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! Which certificate a client is shown (RFC 6066 §3, RFC 9525 §6.3). Built once, then only read.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use rustls::sign::CertifiedKey;
 
 use super::certificate::Certificate;
 use super::challenge::AlpnChallenges;
+use super::expiry::CertificateExpiry;
 
 /// Certificates by name; a name may have several, of different key types.
 #[derive(Debug, Default)]
@@ -17,6 +19,7 @@ pub(super) struct Resolver {
     /// By what follows `*.`.
     wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
     challenges: Option<AlpnChallenges>,
+    pub(super) expiry: Option<CertificateExpiry>,
 }
 
 impl Resolver {
@@ -54,17 +57,18 @@ impl ResolvesServerCert for Resolver {
         }
         let usable =
             |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
-        let named = hello.server_name().and_then(|name| {
-            let lower;
-            let name = if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                lower = name.to_ascii_lowercase();
-                &lower
-            } else {
-                name
-            };
-            self.candidates(name).iter().find(usable)
+        let name = hello.server_name().map(|name| {
+            let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+            if is_lower { Cow::Borrowed(name) } else { Cow::Owned(name.to_ascii_lowercase()) }
         });
+        let name = name.as_deref();
+        let named = name.and_then(|name| self.candidates(name).iter().find(usable));
         // Without a usable one the first is shown all the same: the alert that follows tells more.
-        named.or_else(|| self.all.iter().find(usable)).or_else(|| self.all.first()).cloned()
+        let found = named.or_else(|| self.all.iter().find(usable)).or_else(|| self.all.first());
+        let found = found.cloned()?;
+        Some(match &self.expiry {
+            Some(expiry) => expiry.shown(found, name, &hello),
+            None => found,
+        })
     }
 }

@@ -9,6 +9,7 @@ use super::certificate::{Certificate, CertificatePem};
 use super::challenge::{ACME_TLS_ALPN, AlpnChallenges};
 use super::client_auth::ClientAuth;
 use super::error::TlsError;
+use super::expiry::CertificateExpiry;
 use super::key_log::KeyLogFile;
 use super::policy::{TlsPolicy, TlsVersion};
 use super::resolver::Resolver;
@@ -38,6 +39,8 @@ pub struct ServerTlsOptions<'a> {
     pub challenges: Option<&'a AlpnChallenges>,
     /// Where secrets are written to. For debugging only.
     pub key_log: Option<&'a KeyLogFile>,
+    /// What makes these certificates expired.
+    pub expiry: Option<&'a CertificateExpiry>,
 }
 
 /// Makes configurations of TLS listeners.
@@ -71,6 +74,7 @@ impl ServerTls {
             client_auth: None,
             challenges: None,
             key_log: None,
+            expiry: None,
         })
     }
 
@@ -90,7 +94,8 @@ impl ServerTls {
             Some(auth) => builder.with_client_cert_verifier(Arc::clone(&auth.verifier)),
             None => builder.with_no_client_auth(),
         };
-        let resolver = Resolver::new(options.certificates, options.challenges.cloned());
+        let mut resolver = Resolver::new(options.certificates, options.challenges.cloned());
+        resolver.expiry = options.expiry.cloned();
         let mut config = builder.with_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = options.alpn.iter().map(|name| name.to_vec()).collect();
         // One protocol alone would turn away clients that offer another to what has none.
@@ -99,7 +104,11 @@ impl ServerTls {
         }
         // Sessions live in the tickets alone: no table to lock, to bound, or to lose with a worker.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = options.ticketer.scoped(options.client_auth.map(|auth| auth.scope));
+        let tickets = options.ticketer.scoped(options.client_auth.map(|auth| auth.scope));
+        config.ticketer = match options.expiry {
+            Some(expiry) => expiry.guard(tickets),
+            None => tickets,
+        };
         config.send_tls13_tickets = TLS13_TICKETS;
         if let Some(log) = options.key_log {
             config.key_log = Arc::new(log.clone());

@@ -2,7 +2,10 @@ mod laws;
 
 use std::time::Duration;
 
-use super::{COPIES_MAX, HELD_PACKETS_MAX, Impairment, Lane, Released, STAGES_MAX};
+use super::{
+    Arrival, COPIES_MAX, ENDED_MAX, Effect, HELD_PACKETS_MAX, Impairment, Lane, Released,
+    STAGES_MAX, StageKey,
+};
 use crate::fault::ReorderPolicy;
 use crate::link::{DnsAct, Jitter, JitterLaw, LossLaw, PacketKind, Reply, ResetLaw, TcpPacket};
 
@@ -290,4 +293,36 @@ fn the_same_seed_gives_the_same_packets() {
     };
     assert_eq!(lost(1), lost(1));
     assert_ne!(lost(1), lost(2));
+}
+
+#[test]
+fn what_a_fault_did_to_others_is_known_after_it_has_ended() {
+    let mut lane = Lane::new();
+    let every_other = Impairment::Loss(LossLaw::Nth { every: 2 });
+    lane.add(1, &every_other, 1, ms(100)).unwrap();
+    lane.add(2, &Impairment::Partition, 1, ms(50)).unwrap();
+    let arrival = |is_probe| Arrival { length: LENGTH, slot: 0, kind: PacketKind::Other, is_probe };
+    for place in 0..12 {
+        lane.admit(ms(place), arrival(place >= 8));
+    }
+    // The first loses every other one, so that the second has half of them.
+    let effects = [(1, 4, 8), (2, 4, 4)];
+    let check = |lane: &Lane| {
+        for (key, hits, seen) in effects {
+            assert_eq!(lane.effect(key), Some(Effect { hits, seen }), "{key}");
+        }
+    };
+    check(&lane);
+    assert_eq!(lane.stages().map(|it| it.struck).collect::<Vec<_>>(), [6, 6], "probes are struck");
+    lane.expire(ms(50));
+    lane.remove(1);
+    assert!(lane.is_free());
+    check(&lane);
+    assert_eq!(lane.effect(3), None);
+    for key in 10..10 + ENDED_MAX as StageKey - 1 {
+        lane.add(key, &Impairment::Partition, 1, ms(1_000)).unwrap();
+        lane.remove(key);
+    }
+    assert_eq!(lane.effect(2), None, "the one that ended first is forgotten first");
+    assert!(lane.effect(1).is_some());
 }

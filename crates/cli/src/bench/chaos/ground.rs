@@ -13,7 +13,7 @@ use super::inject;
 use super::kills::Kills;
 use super::kinds::Kind;
 use super::lab::BenchLab;
-use super::lane::{GatewayProcess, Lane};
+use super::lane::{GatewayProcess, Lane, Wire};
 use super::probe::{self, Before};
 
 /// Everything that a bench starts.
@@ -24,6 +24,8 @@ pub(super) struct Ground {
     /// Taken by the threads, one each.
     pub(super) lanes: Vec<Lane>,
     pub(super) gateways: Vec<Arc<GatewayProcess>>,
+    /// As many as lanes, where they can be made.
+    pub(super) wires: Vec<Arc<Wire>>,
     /// Held for reading by each injection: whoever holds it for writing is alone.
     pub(super) gate: RwLock<()>,
     pub(super) kills: Kills,
@@ -33,14 +35,28 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) fn start(directory: &Path, lanes: u64, seed: u64) -> anyhow::Result<Self> {
+    /// `wired`: whether interfaces are struck.
+    pub(super) fn start(
+        directory: &Path,
+        lanes: u64,
+        seed: u64,
+        wired: bool,
+    ) -> anyhow::Result<Self> {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let origin = Origin::start(OriginOptions { address: anywhere, ..OriginOptions::default() })
             .context("start an origin")?;
         let start = |_| GatewayProcess::start(origin.addr()).map(Arc::new);
         let gateways: Vec<_> = (0..lanes).map(start).collect::<anyhow::Result<_>>()?;
-        let numbered = gateways.iter().enumerate();
-        let lanes = numbered.map(|(number, it)| Lane::new(number, Arc::clone(it))).collect();
+        let mut wires = Vec::new();
+        let mut lane = |(number, gateway): (usize, &Arc<GatewayProcess>)| {
+            let wire = match wired {
+                true => Wire::make(number).map(Arc::new).map_err(|error| format!("{error:#}")),
+                false => Err("no interface is struck".to_owned()),
+            };
+            wires.extend(wire.iter().cloned());
+            Lane::new(number, Arc::clone(gateway), wire)
+        };
+        let lanes = gateways.iter().enumerate().map(&mut lane).collect();
         let lab = BenchLab::start(directory.join("lab"))?;
         let can_link = probe::can_link(&lab)?;
         Ok(Self {
@@ -48,6 +64,7 @@ impl Ground {
             can_link,
             lanes,
             gateways,
+            wires,
             gate: RwLock::new(()),
             kills: Kills::default(),
             seed,

@@ -80,7 +80,7 @@ fn stage(ground: &Ground, lane: &mut Lane, kind: &Kind) -> anyhow::Result<Box<dy
 fn staged(ground: &Ground, lane: &mut Lane, kind: &Kind) -> anyhow::Result<Box<dyn Staged>> {
     let target = (kind.stage)(lane, ground)?;
     let is = target.fault().kind();
-    if is != kind.name {
+    if is != kind.fault() {
         bail!("what is called {} is {is}", kind.name);
     }
     Ok(target)

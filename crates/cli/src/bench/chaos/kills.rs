@@ -66,7 +66,8 @@ impl Victim {
         match self {
             Self::Lab => true,
             Self::Gateway => matches!(family, "gateway" | "http"),
-            Self::Link => family == "network",
+            // Wires of the bench are not of that process.
+            Self::Link => family == "network" && !kind.contains('@'),
             Self::Guardian => kind == "process.stop",
             Self::Carrier => family == "host",
             Self::Target => matches!(family, "process" | "host"),

@@ -2,13 +2,14 @@
 
 mod gateway;
 mod host;
+mod interface;
 mod network;
 mod process;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::{ChaosId, Fault, ProcessFault, Target};
+use bulkhead_chaos::{CarrierChoice, ChaosId, Fault, ProcessFault, Target};
 
 use super::{Ground, Lane};
 
@@ -18,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// A kind of fault, and how a target for it is made.
 pub(super) struct Kind {
-    /// As the fault's declaration says it.
+    /// As the fault's declaration says it; behind an `@` what carries it, at an interface.
     pub(super) name: &'static str,
     /// Makes a target of our own, or makes one ready that is used again and again.
     pub(super) stage: Stage,
@@ -65,6 +66,31 @@ macro_rules! network {
         }
     };
 }
+
+/// A kind of interfaces.
+macro_rules! interface {
+    ($name:literal, $carrier:ident, $fault:literal, $sees:path) => {
+        Kind {
+            name: $name,
+            stage: |lane, _| interface::stage(lane, CarrierChoice::$carrier, $fault, $sees),
+        }
+    };
+}
+
+impl Kind {
+    /// Whether it is at an interface.
+    pub(super) fn is_of_interfaces(&self) -> bool {
+        self.name.contains(CARRIED_BY)
+    }
+
+    /// The fault's own name.
+    pub(super) fn fault(&self) -> &'static str {
+        self.name.split(CARRIED_BY).next().unwrap_or_default()
+    }
+}
+
+/// Between a fault and what carries it.
+const CARRIED_BY: char = '@';
 
 /// All kinds that the lab has injectors for.
 pub(super) const KINDS: &[Kind] = &[
@@ -225,6 +251,42 @@ pub(super) const KINDS: &[Kind] = &[
         r#"{"network": {"dns": {"direction": "upstream", "percent": 100, "failure": "nxdomain"}}}"#,
         network::denies_names
     ),
+    interface!(
+        "network.partition@nftables",
+        Nftables,
+        r#"{"network": {"partition": {"direction": "upstream"}}}"#,
+        network::loses_all
+    ),
+    interface!(
+        "network.loss@nftables",
+        Nftables,
+        r#"{"network": {"loss": {"direction": "upstream", "model": {"bernoulli": {"percent": 50}}}}}"#,
+        network::loses_some
+    ),
+    interface!(
+        "network.dns@nftables",
+        Nftables,
+        r#"{"network": {"dns": {"direction": "upstream", "percent": 100, "failure": "timeout"}}}"#,
+        interface::loses_queries
+    ),
+    interface!(
+        "network.partition@bpf",
+        Bpf,
+        r#"{"network": {"partition": {"direction": "upstream"}}}"#,
+        network::loses_all
+    ),
+    interface!(
+        "network.loss@bpf",
+        Bpf,
+        r#"{"network": {"loss": {"direction": "upstream", "model": {"bernoulli": {"percent": 50}}}}}"#,
+        network::loses_some
+    ),
+    interface!(
+        "network.dns@bpf",
+        Bpf,
+        r#"{"network": {"dns": {"direction": "upstream", "percent": 100, "failure": "timeout"}}}"#,
+        interface::loses_queries
+    ),
 ];
 
 #[cfg(test)]
@@ -238,8 +300,9 @@ mod tests {
     /// A kind that can be declared and that the bench does not know would be left out silently.
     #[test]
     fn the_bench_knows_every_kind_that_can_be_declared() {
-        let known: BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).collect();
-        assert_eq!(known.len(), KINDS.len(), "each is there once");
+        let names: BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), KINDS.len(), "each is there once");
+        let known: BTreeSet<&str> = KINDS.iter().map(super::Kind::fault).collect();
         assert_eq!(known, FAULT_KINDS.iter().map(|kind| kind.name).collect());
     }
 }

@@ -1,12 +1,16 @@
-//! What one thread of the bench strikes again and again: a gateway and a link of its own.
+//! What one thread of the bench strikes again and again: a gateway, a link and a wire of its own.
 
 mod gateway;
 mod link;
+mod looker;
+mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) use gateway::{Answered, GatewayProcess, PATH, ask, get};
-pub(super) use link::LinkUse;
+pub(super) use link::{LinkUse, PORT};
+pub(super) use looker::Looker;
+pub(super) use wire::Wire;
 
 use super::Ground;
 
@@ -15,11 +19,21 @@ pub(super) struct Lane {
     pub(super) gateway: Arc<GatewayProcess>,
     link_name: String,
     link: Option<Arc<Mutex<LinkUse>>>,
+    wire: Result<Arc<Wire>, String>,
 }
 
 impl Lane {
-    pub(super) fn new(number: usize, gateway: Arc<GatewayProcess>) -> Self {
-        Self { gateway, link_name: format!("bench{number}"), link: None }
+    pub(super) fn new(
+        number: usize,
+        gateway: Arc<GatewayProcess>,
+        wire: Result<Arc<Wire>, String>,
+    ) -> Self {
+        Self { gateway, link_name: format!("bench{number}"), link: None, wire }
+    }
+
+    /// Its wire, or why there is none.
+    pub(super) fn wire(&self) -> anyhow::Result<Arc<Wire>> {
+        self.wire.clone().map_err(anyhow::Error::msg)
     }
 
     /// Its link, which is made anew where it is gone.

@@ -6,6 +6,7 @@ mod host;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bulkhead_chaos::CarrierChoice;
 use serde_json::Value;
 
 use host::Known;
@@ -52,8 +53,16 @@ pub(super) fn quiet(ground: &Ground) -> anyhow::Result<Vec<String>> {
 
 fn look(ground: &Ground) -> anyhow::Result<Vec<String>> {
     let links = ground.lab.ask("GET", "/v1/links", "")?.document;
-    let known = Known::of(ground.lab.pid(), &links);
+    let wires = ground.wires.iter().flat_map(|wire| wire.networks());
+    let known = Known::of(ground.lab.pid(), &links, wires);
     let mut left: Vec<String> = processes().iter().flat_map(|it| it.told(&known)).collect();
+    for wire in &ground.wires {
+        for carrier in [CarrierChoice::Nftables, CarrierChoice::Bpf] {
+            // What cannot be asked cannot have been told to do anything either.
+            let there = wire.left(carrier).unwrap_or_default();
+            left.extend(there.into_iter().map(|it| format!("a wire has {it}")));
+        }
+    }
     for gateway in &ground.gateways {
         let faults = get(gateway.admin, "/faults", PATIENCE).ok();
         let document = faults.and_then(|it| serde_json::from_slice::<Value>(&it.body).ok());
@@ -78,7 +87,7 @@ pub(super) fn can_link(lab: &BenchLab) -> anyhow::Result<bool> {
 
 fn fresh_link(ground: &Ground) -> anyhow::Result<Option<String>> {
     let mut link = LinkUse::renew(None, FRESH, ground)?;
-    let seen = link.echo(ECHOES, 56, 200, 2_000)?;
+    let seen = link.looker.echo(ECHOES, 56, 200, 2_000)?;
     drop(link);
     ground.lab.ask("DELETE", &format!("/v1/links/{FRESH}"), "")?;
     let is_well = seen.received == ECHOES && seen.copies == 0 && seen.overtaken == 0;

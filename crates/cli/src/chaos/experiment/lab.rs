@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulkhead_experiment::{HttpCall, HttpReply, Injection, LabCall, Outcome, Target, Wanted};
+use bulkhead_experiment::{HttpCall, HttpReply, LabCall, Outcome, Wanted};
 use serde_json::{Value, json};
 
 use super::drive::Cancelled;
@@ -35,7 +35,7 @@ impl Lab {
     pub(super) fn call(&self, call: &LabCall, cancelled: &Cancelled) -> Result<Outcome, String> {
         let answer = match call {
             LabCall::Inject(injection) => {
-                let reply = self.send("POST", "/v1/inject", &order(injection), cancelled)?;
+                let reply = self.send("POST", "/v1/inject", &injection.order(), cancelled)?;
                 let turned_away = (400..500).contains(&reply.status);
                 match read(&reply) {
                     // The lab remembers nothing of it: there is nothing to take back.
@@ -116,22 +116,6 @@ impl Lab {
             None => http::call_network(&call, cancelled),
         }
     }
-}
-
-fn order(injection: &Injection) -> Value {
-    let mut order = json!({
-        "id": injection.id,
-        "fault": injection.fault,
-        "ttl_ms": u64::try_from(injection.time_to_live.as_millis()).unwrap_or(u64::MAX),
-    });
-    match &injection.target {
-        Target::One(target) => order["target"] = target.clone(),
-        Target::Some(targets) => {
-            order["targets"] = json!(targets);
-            order["blast_radius"] = json!(injection.blast_radius);
-        }
-    }
-    order
 }
 
 /// The lab's answer. One with a state is an answer, whatever the status says.

@@ -8,7 +8,7 @@ use bulkhead_chaos::{CarrierChoice, InterfaceEnd, InterfaceTarget, Scope, Transp
 /// An interface that exists already, and which of its packets.
 #[derive(Debug, clap::Args)]
 pub(super) struct InterfaceArgs {
-    /// Target: what comes in at a network interface, such as lo or eth0
+    /// Target: what comes in at a network interface, or with netem what goes out: lo, eth0, …
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
     /// Network namespace of the interface: /run/netns/NAME or /proc/PID/ns/net [default: the lab's]
@@ -32,7 +32,7 @@ pub(super) struct InterfaceArgs {
     /// Only packets from and to this port of clients
     #[arg(long, value_name = "PORT", requires = "protocol")]
     client_port: Option<u16>,
-    /// What is to carry the fault: nftables or bpf [default: whichever can]
+    /// What is to carry the fault: bpf, nftables or netem [default: whichever can]
     #[arg(long, value_name = "CARRIER", value_parser = carrier, requires = "interface")]
     carrier: Option<CarrierChoice>,
 }
@@ -70,7 +70,7 @@ fn transport(text: &str) -> Result<Transport, String> {
 }
 
 fn carrier(text: &str) -> Result<CarrierChoice, String> {
-    word(text, "auto, nftables or bpf")
+    word(text, "auto, bpf, nftables or netem")
 }
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ mod tests {
         for wrong in [
             "--protocol tcp",
             "--interface lo --server-port 80",
-            "--interface lo --carrier netem",
+            "--interface lo --carrier tc",
             "--interface lo --end middle",
             "--interface lo --protocol sctp",
         ] {

@@ -51,6 +51,10 @@ fn record(happening: &Happening, now: u128) -> Value {
     ];
     attributes.extend(happening.from.map(|from| text("chaos.state.previous", from.name())));
     attributes.extend(reason.map(|reason| text("chaos.reason", reason)));
+    if let Some(effect) = happening.effect {
+        attributes.push(number("chaos.hits", effect.hits));
+        attributes.push(number("chaos.seen", effect.seen));
+    }
     let body = match reason {
         Some(reason) => format!("{kind} {state}: {reason}"),
         None => format!("{kind} {state}"),

@@ -1,7 +1,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 
-use bulkhead_chaos::{ChaosId, Random, State, Target};
+use bulkhead_chaos::{ChaosId, Effect, Random, State, Target};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
@@ -52,6 +52,7 @@ fn happening(sequence: u64, state: State) -> Happening {
         state,
         attempts: 1,
         detail: (sequence > 1).then(|| "sleep is in state T".to_owned()),
+        effect: (state == State::Reverted).then_some(Effect { hits: 3, seen: 20 }),
     }
 }
 
@@ -124,6 +125,8 @@ fn what_a_receiver_missed_is_counted_and_told_when_it_answers_again() {
     assert_eq!(records[0]["eventName"], "chaos.events_dropped");
     assert_eq!(attribute(&records[0], "chaos.dropped"), Some(&json!("2")));
     assert_eq!(attribute(&records[1], "chaos.sequence"), Some(&json!("3")));
+    assert_eq!(attribute(&records[1], "chaos.hits"), Some(&json!("3")));
+    assert_eq!(attribute(&records[0], "chaos.hits"), None);
 }
 
 /// A receiver that takes connections and never answers.

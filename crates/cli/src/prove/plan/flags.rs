@@ -43,9 +43,9 @@ fn link(declared: Option<Weather>, args: &ProveArgs) -> anyhow::Result<Option<We
     let place = args.link.unwrap_or(none);
     if place == Place::None {
         ensure!(
-            !figures && args.congestion.is_none(),
-            "--loss, --delay, --jitter and --congestion are about a link, and there is none: add \
-             --link client or --link upstream"
+            !figures && args.congestion.is_none() && args.link_kind.is_none(),
+            "--loss, --delay, --jitter, --congestion and --link-kind are about a link, and there is none: \
+             add --link client or --link upstream"
         );
         return Ok(None);
     }
@@ -56,6 +56,7 @@ fn link(declared: Option<Weather>, args: &ProveArgs) -> anyhow::Result<Option<We
         delay: args.delay.unwrap_or(declared.delay),
         jitter: args.jitter.unwrap_or(declared.jitter),
         congestion_control: args.congestion.clone().or(declared.congestion_control),
+        kind: args.link_kind.unwrap_or(declared.kind),
     };
     weather.check().map_err(anyhow::Error::msg)?;
     Ok(Some(weather))
@@ -64,8 +65,9 @@ fn link(declared: Option<Weather>, args: &ProveArgs) -> anyhow::Result<Option<We
 /// The flags that declare a link.
 pub(super) fn link_flags(weather: &Weather) -> String {
     let mut flags = format!(
-        " --link {} --loss {} --delay {}ms --jitter {}ms",
+        " --link {} --link-kind {} --loss {} --delay {}ms --jitter {}ms",
         weather.place.name(),
+        weather.kind.name().to_ascii_lowercase(),
         weather.loss_percent,
         milliseconds(weather.delay),
         milliseconds(weather.jitter),

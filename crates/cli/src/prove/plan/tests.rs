@@ -21,6 +21,7 @@ fn the_command_of_the_report_makes_the_same_plan() {
         "prove --profile article --seed 5 --workers 20",
         "prove --profile article --seed 5 --link none --rate 100 --against nginx,go",
         "prove --link upstream --loss 2.5 --delay 20ms --jitter 0 --congestion cubic --seed 1 --duration 9s",
+        "prove --link client --link-kind veth --seed 1",
         "prove --profile soak --no-jwt --kill-interval 5s",
     ] {
         let plan = resolve(line).unwrap();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bulkhead_chaos::{Fault, FaultRule};
 use bulkhead_config::document::{Item, Report, TableValue};
+use bulkhead_lab::LinkKind;
 
 use super::{KillRounds, Limits, Profile, TimedFault, Traffic};
 use crate::prove::weather::{Place, Weather};
@@ -69,6 +70,10 @@ fn link(item: &Item, report: &mut Report<'_>) -> Option<Weather> {
         delay: table.duration("delay")?,
         jitter: table.duration("jitter")?,
         congestion_control: table.string("congestion_control"),
+        kind: match table.text("kind")? {
+            "veth" => LinkKind::Veth,
+            _ => LinkKind::Tun,
+        },
     };
     if let Err(reason) = weather.check() {
         let jitter = table.get("jitter").filter(|_| weather.jitter > weather.delay);

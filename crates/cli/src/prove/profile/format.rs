@@ -132,6 +132,12 @@ static LINK: Table = Table {
             "0s",
             "Delays are spread evenly by so much around their middle, at most the delay; order is kept.",
         ),
+        default(
+            "kind",
+            Shape::Scalar(Scalar::Choice(&["tun", "veth"])),
+            "tun",
+            "What its ends are: TUN devices, or Ethernet interfaces (veth) whose other ends a packet socket has.",
+        ),
         optional(
             "congestion_control",
             NAME,

@@ -51,7 +51,7 @@ duration: 1m
 workers: 4
 traffic: {rate: 500, http2_percent: 100, connections: 9, connection_life: 2s, timeout: 3s, jwt: false}
 kills: {every: 5s, share_percent: 50}
-link: {at: upstream, loss_percent: 2.5, delay: 20ms, jitter: 5ms, congestion_control: cubic}
+link: {at: upstream, loss_percent: 2.5, delay: 20ms, jitter: 5ms, congestion_control: cubic, kind: veth}
 faults:
   - {at: 10s, lasts: 5s, fault: {gateway: {slow_log: {delay_ms: 500}}}}
   - {at: 59s, fault: {gateway: {kill_worker: {worker: 0}}}}
@@ -66,6 +66,7 @@ limits: {rss_growth: 1MB, failed_percent: 0.5, connections_lost: 3, p99: 250ms}
     let link = profile.link.unwrap();
     assert_eq!((link.place, link.loss_percent), (Place::Upstream, 2.5));
     assert_eq!(link.congestion_control.as_deref(), Some("cubic"));
+    assert_eq!(link.kind, bulkhead_lab::LinkKind::Veth);
     let kinds: Vec<_> = profile.faults.iter().map(|timed| timed.fault.kind()).collect();
     assert_eq!(kinds, ["gateway.slow_log", "gateway.kill_worker", "http.abort"]);
     assert_eq!(profile.faults[1].ends(), Duration::from_secs(59));

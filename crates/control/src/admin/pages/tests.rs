@@ -42,6 +42,7 @@ fn statuses_by_method_and_path() {
         ("GET", "/readyz", 200),
         ("GET", "/config", 200),
         ("GET", "/workers", 200),
+        ("GET", "/listeners", 200),
         ("GET", "/endpoints", 200),
         ("POST", "/endpoints", 405),
         ("POST", "/metrics", 405),
@@ -146,7 +147,7 @@ fn endpoints_are_told() {
 }
 
 #[test]
-fn configuration_and_workers() {
+fn configuration_workers_and_listeners() {
     let Fixture { pages, .. } = fixture(false);
     pages.status.rejected("gateway.yaml:3:1: unknown key".to_owned());
     let config: Value = serde_json::from_str(&ask(&pages, "GET", "/config").body).unwrap();
@@ -160,5 +161,10 @@ fn configuration_and_workers() {
             "index": 0, "generation": 2, "alive": true,
             "connections": 10, "exchanges": 3, "cpu_seconds": 1.5,
         })
+    );
+    let listeners: Value = serde_json::from_str(&ask(&pages, "GET", "/listeners").body).unwrap();
+    assert_eq!(
+        listeners["listeners"],
+        json!([{ "name": "web", "address": "127.0.0.1:8443", "tls": true }])
     );
 }

@@ -1,5 +1,8 @@
 //! Faults of the gateway itself.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use bulkhead_chaos::{FaultRefusal, GatewayFault};
 use bulkhead_config::model::AccessLog;
 use bulkhead_testkit::Scratch;
@@ -48,6 +51,31 @@ fn a_killed_worker_loses_nothing_and_a_crashed_one_all() {
     let other = gateway.put_fault("d", own(json!({"kill_worker": {"worker": 9}})));
     assert!(matches!(other, Err(FaultRefusal::Impossible(_))));
     assert_eq!(gateway.fault("d"), None);
+}
+
+/// Its body goes on coming while the delay ends.
+#[test]
+fn a_head_that_was_held_goes_before_its_body() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let gateway = start(config(upstream.local_addr().expect("an address"), Protocol::Http1, 1));
+    let delayed = json!({"delay_ms": 20, "direction": "response"});
+    put(&gateway, "d", json!({"delay": delayed, "percent": 100}));
+    let mut waiting = client(&gateway);
+    waiting.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    let (mut upstream, _) = upstream.accept().expect("a connection");
+    upstream.set_nodelay(true).expect("a socket");
+    assert!(upstream.read(&mut [0; 1_000]).expect("a request") > 0);
+    upstream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").expect("a head");
+    wait_until("the head is not held", || hits(&gateway, "d") == 1);
+    let (held, mut bytes) = (Instant::now(), 0);
+    while held.elapsed() < Duration::from_millis(60) {
+        upstream.write_all(b"1\r\nx\r\n").expect("a byte");
+        bytes += 1;
+    }
+    upstream.write_all(b"0\r\n\r\n").expect("an end");
+    assert!(waiting.read_until(b"\r\n\r\n").starts_with(b"HTTP/1.1 200"));
+    let body = waiting.read_until(b"\r\n0\r\n\r\n");
+    assert_eq!(body.iter().filter(|byte| **byte == b'x').count(), bytes);
 }
 
 #[test]
@@ -180,6 +208,7 @@ fn a_slow_log_loses_no_line_that_has_room() {
     let gateway = start(config);
     place(&gateway, "l", json!({"slow_log": {"delay_ms": 60_000}}));
     assert_eq!(ask(&gateway, "/api/v1/7/feed").0, 200);
+    wait_until("its line is late", || hits(&gateway, "l") == 1);
     gateway.remove_fault("l").expect("taken back");
     assert!(gateway.drain(PATIENCE));
     assert_eq!(std::fs::read_to_string(&log).expect("the log").lines().count(), 1);

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bulkhead_chaos::{
-    CarrierChoice, ChaosId, Fault, InterfaceTarget, LossLaw, Order, Strike, Target, Transport,
+    CarrierChoice, ChaosId, Effect, Fault, InterfaceTarget, LossLaw, Order, Strike, Target,
+    Transport,
 };
 use serde_json::json;
 
-use super::place::Place;
-use super::{Carrier, Mechanism, Sight, StrikePlan};
+use super::{Carrier, Count, Mechanism, Sight, StrikePlan};
+use crate::network::place::Place;
 use crate::network::{NetworkError, interface, maker};
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
@@ -38,6 +39,8 @@ struct Held<H> {
     holding: Option<H>,
     /// What the kernel had of it when it was taken back.
     last: Option<Sight>,
+    /// What of it were the lab's own probes.
+    probes: Effect,
 }
 
 impl<M: Mechanism> InterfaceInjector<M> {
@@ -224,7 +227,8 @@ impl<M: Mechanism> Injector for InterfaceInjector<M> {
             })
             .map_err(|error| InjectError::Permanent(error.told()))?
             .map_err(|error| InjectError::Permanent(format!("strike an interface: {error}")))?;
-        let held = Held { place: Arc::new(place), holding: Some(holding), last: None };
+        let probes = Effect::default();
+        let held = Held { place: Arc::new(place), holding: Some(holding), last: None, probes };
         self.held().insert(order.id, held);
         Ok(())
     }
@@ -270,11 +274,15 @@ impl<M: Mechanism> Injector for InterfaceInjector<M> {
         handle: &Handle,
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
-        let evidence = self.look_whether_gone(order, handle, around)?;
-        if evidence.holds {
-            self.held().remove(&order.id);
-        }
-        Ok(evidence)
+        self.look_whether_gone(order, handle, around)
+    }
+
+    /// It is forgotten then.
+    fn effect(&self, order: &Order, _: &Handle, _: Surroundings) -> Option<Effect> {
+        let held = self.held().remove(&order.id)?;
+        let count = |count: &Count| Effect { hits: count.struck, seen: count.seen };
+        let all = held.last?.counts.iter().map(count).reduce(Effect::plus)?;
+        Some(all.without(held.probes))
     }
 }
 

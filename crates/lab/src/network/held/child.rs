@@ -22,7 +22,6 @@ const SIGKILL: i32 = 9;
 #[derive(Debug)]
 pub(super) struct Holder {
     make: Make,
-    request: LinkRequest,
     place: LinkPlace,
     shared: Arc<Shared>,
     input: Mutex<ChildStdin>,
@@ -84,9 +83,8 @@ impl Holder {
         };
         match next().and_then(|begun| begun).map_err(end)? {
             Begun::Made(place) => {
-                let request = LinkRequest { congestion_control: make.congestion_control.clone() };
                 let (input, thread) = (Mutex::new(input), Mutex::new(Some(thread)));
-                Ok(Self { make, request, place, shared, input, thread })
+                Ok(Self { make, place, shared, input, thread })
             }
             Begun::Running(..) => Err(end("it began twice".to_owned())),
         }
@@ -97,7 +95,7 @@ impl Holder {
     }
 
     pub(super) const fn request(&self) -> &LinkRequest {
-        &self.request
+        &self.make.request
     }
 
     pub(super) const fn subnet(&self) -> u8 {

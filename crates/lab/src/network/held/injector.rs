@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bulkhead_chaos::{Call, Fault, Order, Target};
+use bulkhead_chaos::{Call, Effect, Fault, Order, Target};
 
 use super::{AskError, HeldLinks, Outcome, Want};
 use crate::network::injector::gone;
@@ -145,6 +145,15 @@ impl Injector for HeldLinkInjector {
         match ask(&holder, Call::VerifyReverted, order, around) {
             Err(AskError::Gone) => gone(handle),
             answer => seen(answer?),
+        }
+    }
+
+    fn effect(&self, order: &Order, handle: &Handle, around: Surroundings) -> Option<Effect> {
+        let order_of = Box::new(order.clone());
+        let want = Want::Effect { order: order_of };
+        match self.prepared(order, handle)?.ask(want, around.deadline) {
+            Ok(Outcome::Effect(effect)) => effect,
+            _ => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
-use crate::network::{End, Link, NetworkError};
+use crate::network::{End, Link, LinkKind, NetworkError};
 
 const OWN_USER_NAMESPACE: &str = "/proc/self/ns/user";
 
@@ -19,6 +19,8 @@ pub struct LinkPlace {
     pub name: String,
     /// The process that holds it.
     pub pid: u32,
+    /// What its ends are.
+    pub kind: LinkKind,
     /// Of TCP on it.
     pub congestion_control: String,
     /// The user namespace that owns its networks.
@@ -47,6 +49,7 @@ impl LinkPlace {
         Self {
             name: link.name().to_owned(),
             pid,
+            kind: link.kind(),
             congestion_control: link.congestion_control().to_owned(),
             user_namespace: format!("/proc/{pid}/ns/user").into(),
             client: EndPlace::of(link.client()),

@@ -3,12 +3,12 @@
 use std::io::{self, BufRead, Read as _};
 use std::time::Duration;
 
-use bulkhead_chaos::{Call, Order};
+use bulkhead_chaos::{Call, Effect, Order};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::LinkPlace;
+use super::{LinkPlace, LinkRequest};
 use crate::{Evidence, Handle, InjectError, Refusal};
 
 /// Bytes of a line towards the holder. The kernel takes so many at once or none of them
@@ -22,7 +22,7 @@ pub(in crate::network) const LINE_BYTES_MAX: u64 = 1 << 20;
 pub(in crate::network) struct Make {
     pub(in crate::network) name: String,
     pub(in crate::network) subnet: u8,
-    pub(in crate::network) congestion_control: Option<String>,
+    pub(in crate::network) request: LinkRequest,
 }
 
 /// The answer to it: where the link is, or why there is none.
@@ -46,6 +46,8 @@ pub(in crate::network) enum Want {
         /// The time of day, since 1970.
         unix: Duration,
     },
+    /// What a fault has done.
+    Effect { order: Box<Order> },
     /// What the link has counted.
     Counts,
 }
@@ -61,6 +63,7 @@ pub(in crate::network) enum Outcome {
     Prepared(Result<Handle, Refusal>),
     Done(Result<(), InjectError>),
     Seen(Result<Evidence, InjectError>),
+    Effect(Option<Effect>),
     Counts(Result<Value, String>),
 }
 

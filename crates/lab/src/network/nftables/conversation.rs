@@ -5,19 +5,15 @@ use std::io;
 use rustix::fd::OwnedFd;
 use rustix::net::{RecvFlags, SendFlags, netlink};
 
-use crate::network::netlink::{NLMSG_ERROR, Request, error_of, messages, socket};
+use crate::network::netlink::{
+    DATAGRAM_BYTES_MAX, DATAGRAMS_MAX, DUMP, NLMSG_ERROR, Request, dump, error_of, messages, socket,
+};
 
 const NLM_F_REQUEST: u16 = 0x1;
-const NLM_F_DUMP: u16 = 0x300;
-const NLMSG_DONE: u16 = 3;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 /// Number of nftables among the parts of netfilter.
 const SUBSYSTEM: u16 = 10;
-/// Largest datagram of a dump: the kernel's own limit.
-const DATAGRAM_BYTES_MAX: usize = 32 * 1024;
-/// Datagrams of an answer that are read; more than any ruleset that a person could look at.
-const DATAGRAMS_MAX: usize = 4_096;
 
 /// A conversation with nftables in the network namespace where it was begun. What it owns vanishes with
 /// it.
@@ -85,24 +81,10 @@ impl Conversation {
         filter: &[(u16, &[u8])],
         mut each: impl FnMut(&[u8]),
     ) -> io::Result<()> {
-        let flags = NLM_F_REQUEST | NLM_F_DUMP;
-        let mut request = Request::with_flags(kind(number), flags, &head(family));
+        let mut request = Request::with_flags(kind(number), DUMP, &head(family));
         for (kind, value) in filter {
             request = request.attribute(*kind, value);
         }
-        rustix::net::send(&self.0, &request.finish(), SendFlags::empty())?;
-        let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
-        for _ in 0..DATAGRAMS_MAX {
-            let (_, length) =
-                rustix::net::recv(&self.0, datagram.as_mut_slice(), RecvFlags::empty())?;
-            for (kind, body) in messages(&datagram[..length]) {
-                match kind {
-                    NLMSG_DONE => return error_of(body),
-                    NLMSG_ERROR => return error_of(body),
-                    _ => each(body.get(4..).unwrap_or_default()),
-                }
-            }
-        }
-        Err(io::Error::new(io::ErrorKind::InvalidData, "a list of nftables has no end"))
+        dump(&self.0, request, |body| each(body.get(4..).unwrap_or_default()))
     }
 }

@@ -29,6 +29,8 @@ const HOST_ORDER: [u8; 6] = [0, 4, 1, 0, 0, 0];
 /// Rules of one device, before the protocols.
 pub(super) const NETDEV: u8 = 5;
 
+/// How all of them begin.
+const NAME: &str = "bulkhead_chaos_";
 const SET: &str = "armed";
 const CHAIN: &str = "ingress";
 
@@ -93,6 +95,19 @@ fn element(plan: &StrikePlan) -> Request {
         .attribute(1, &text(&plan.name))
         .attribute(2, &text(SET))
         .attribute(3 | NESTED, &list)
+}
+
+/// Names of the tables of faults, whosever they are.
+pub(super) fn names() -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    Conversation::begin()?.dump(GETTABLE, NETDEV, &[], |table| {
+        let name = find(table, 1).unwrap_or_default();
+        let name = String::from_utf8_lossy(name.strip_suffix(b"\0").unwrap_or(name));
+        if name.starts_with(NAME) {
+            names.push(format!("table {name}"));
+        }
+    })?;
+    Ok(names)
 }
 
 /// What the kernel has of a plan, asked on a socket of its own. `None`: no such table.

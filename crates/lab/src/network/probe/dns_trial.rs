@@ -5,9 +5,9 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use rustix::fd::OwnedFd;
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, ipproto};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, ipproto, sockopt};
 
-use super::Drain;
+use super::{Drain, PROBE_TOS};
 use crate::network::Link;
 
 const PORT: u16 = 53;
@@ -54,6 +54,7 @@ pub(crate) fn dns_trial(
     let sender = from.namespace.enter(|| UdpSocket::bind((from.v4, 0)));
     let sender = sender.map_err(io::Error::other)??;
     sender.set_nonblocking(true)?;
+    sockopt::set_ip_tos(&sender, PROBE_TOS)?;
     let ear = to.namespace.enter(listen_raw).map_err(io::Error::other)??;
     let port = sender.local_addr()?.port();
     let drain = Drain::begin(link, lane, slow, deadline).map_err(io::Error::other)?;

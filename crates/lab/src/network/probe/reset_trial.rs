@@ -4,6 +4,10 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt;
+use socket2::{Domain, Socket, Type};
+
+use super::PROBE_TOS;
 use crate::network::Link;
 
 /// Bytes of data of a packet: fewer than fit into one.
@@ -50,10 +54,14 @@ fn connect(link: &Link, deadline: Instant) -> io::Result<(TcpStream, TcpStream)>
     let (client, server) = (link.client(), link.server());
     let listener = server.namespace.enter(|| TcpListener::bind((server.v4, 0)));
     let listener = listener.map_err(io::Error::other)??;
+    // What it accepts has it too.
+    sockopt::set_ip_tos(&listener, PROBE_TOS)?;
     let address: SocketAddr = listener.local_addr()?;
-    let wait = left(deadline)?;
-    let connected = client.namespace.enter(|| TcpStream::connect_timeout(&address, wait));
-    let connected = connected.map_err(io::Error::other)??;
+    let socket = client.namespace.enter(|| Socket::new(Domain::IPV4, Type::STREAM.cloexec(), None));
+    let socket = socket.map_err(io::Error::other)??;
+    sockopt::set_ip_tos(&socket, PROBE_TOS)?;
+    socket.connect_timeout(&address.into(), left(deadline)?)?;
+    let connected = TcpStream::from(socket);
     // The handshake is over for the client; its last packet may be lost on the way, and then the
     // first data brings it.
     connected.set_nodelay(true)?;

@@ -11,7 +11,7 @@ const BURSTS: &str = r#"{"loss": {"direction": "both", "per": "direction",
     "model": {"gilbert_elliott": {"to_bad_percent": 5, "to_good_percent": 50}}}}"#;
 const DELAY: &str = r#"{"delay": {"direction": "upstream", "base_ms": 5}}"#;
 
-fn refused(target: InterfaceTarget, json: &str, expected: &str) {
+pub(super) fn refused(target: InterfaceTarget, json: &str, expected: &str) {
     let refusal = Strike::prepare(target, json, PATIENCE).err().expect("a refusal").to_string();
     assert!(refusal.contains(expected), "{expected}\n{refusal}");
 }

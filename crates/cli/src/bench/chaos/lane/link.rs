@@ -1,26 +1,24 @@
 //! A link of the lab with a client and a server at its ends.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
+use std::process::Stdio;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+use super::Looker;
 use crate::bench::chaos::{Ended, Ground, marked};
-use crate::bench::look::{Ask, EchoAsk, EchoSeen, Seen};
 
-const PORT: u16 = 8080;
+/// Of the server.
+pub(in crate::bench::chaos) const PORT: u16 = 8080;
 
 /// A link in use; what was started at its ends ends with this value.
 pub(in crate::bench::chaos) struct LinkUse {
     pub(in crate::bench::chaos) name: String,
     /// The process that holds it.
     holder: u64,
-    pub(in crate::bench::chaos) server: Ipv4Addr,
-    _client: Ended,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    pub(in crate::bench::chaos) looker: Looker,
     _origin: Ended,
 }
 
@@ -64,55 +62,10 @@ impl LinkUse {
         if line.is_empty() {
             bail!("the server at the end of the link did not start");
         }
-        let mut client_end: Command = at("client");
-        client_end.args(["bench", "look"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut client = Ended(client_end.spawn().context(STARTING)?);
-        let pipes = client.0.stdin.take().zip(client.0.stdout.take());
-        let (input, output) = pipes.context(STARTING)?;
-        let (name, output) = (name.to_owned(), BufReader::new(output));
-        Ok(Self { name, holder, server, input, output, _client: client, _origin: origin })
-    }
-
-    /// What the client meets; an error if it is gone.
-    fn ask(&mut self, ask: &Ask) -> anyhow::Result<Seen> {
-        let line = serde_json::to_string(ask).context("write a question")? + "\n";
-        self.input.write_all(line.as_bytes()).context("ask the client of a link")?;
-        let mut line = String::new();
-        self.output.read_line(&mut line).context("hear the client of a link")?;
-        match serde_json::from_str(&line).context("hear the client of a link")? {
-            Seen::Failed(why) => bail!("{why}"),
-            seen => Ok(seen),
-        }
-    }
-
-    pub(in crate::bench::chaos) fn echo(
-        &mut self,
-        count: u16,
-        bytes: usize,
-        gap_us: u64,
-        wait_ms: u64,
-    ) -> anyhow::Result<EchoSeen> {
-        let address = self.server;
-        match self.ask(&Ask::Echo(EchoAsk { address, count, bytes, gap_us, wait_ms }))? {
-            Seen::Echo(seen) => Ok(seen),
-            other => bail!("the client saw something else: {other:?}"),
-        }
-    }
-
-    /// The code of an answer of DNS.
-    pub(in crate::bench::chaos) fn dns(&mut self) -> anyhow::Result<Option<u8>> {
-        match self.ask(&Ask::Dns(self.server))? {
-            Seen::Dns(code) => Ok(code),
-            other => bail!("the client saw something else: {other:?}"),
-        }
-    }
-
-    /// The status of the server's answer.
-    pub(in crate::bench::chaos) fn web(&mut self) -> anyhow::Result<Option<u16>> {
-        match self.ask(&Ask::Web(SocketAddr::from((self.server, PORT))))? {
-            Seen::Web(status) => Ok(status),
-            other => bail!("the client saw something else: {other:?}"),
-        }
+        let mut client_end = at("client");
+        client_end.args(["bench", "look"]);
+        let looker = Looker::start(client_end, server)?;
+        Ok(Self { name: name.to_owned(), holder, looker, _origin: origin })
     }
 }
 

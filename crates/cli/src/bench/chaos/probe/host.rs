@@ -102,13 +102,13 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// From what the lab tells of its links.
-    pub(super) fn of(lab: u32, links: &Value) -> Self {
+    /// From what the lab tells of its links, and the networks of wires.
+    pub(super) fn of(lab: u32, links: &Value, wires: impl Iterator<Item = PathBuf>) -> Self {
         let links = links.as_array().map_or(&[][..], |links| links);
         let holders = links.iter().filter_map(|it| u32::try_from(it["pid"].as_u64()?).ok());
         let ends = links.iter().flat_map(|it| [&it["client"], &it["server"]]);
         let paths = ends.filter_map(|it| fs::read_link(it["network_namespace"].as_str()?).ok());
-        let networks = paths.chain(network(std::process::id())).collect();
+        let networks = paths.chain(network(std::process::id())).chain(wires).collect();
         Self { lab, holders: holders.collect(), networks }
     }
 }
@@ -194,7 +194,7 @@ mod tests {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().map(Ended).unwrap();
         prepare(&child);
         let mine = |it: &Process| it.pid == child.0.id();
-        let known = Known::of(0, &json!([]));
+        let known = Known::of(0, &json!([]), std::iter::empty());
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let found = processes().into_iter().find(mine);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::{Expectation, Impairment, Order, Strike, Target};
+use bulkhead_chaos::{Effect, Expectation, Impairment, Order, Strike, Target};
 
 use super::super::loopback::Probes;
 use super::super::{Count, Mechanism, Sight, StrikePlan};
@@ -46,7 +46,7 @@ impl<M: Mechanism> InterfaceInjector<M> {
                     seen: format!("{name}: in force for {} ms more", left.as_millis()),
                 };
                 if loopback {
-                    self.probe(&plan, &sight, around.deadline, &mut evidence)?;
+                    self.probe(order, &plan, &sight, around.deadline, &mut evidence)?;
                 }
                 let after = self.mechanism.look(&plan).map_err(cannot)?.unwrap_or_default();
                 judge(&plan.strikes, &after.counts, &mut evidence);
@@ -58,6 +58,7 @@ impl<M: Mechanism> InterfaceInjector<M> {
     /// Sends probes over a loopback interface, as many as tell each strike.
     fn probe(
         &self,
+        order: &Order,
         plan: &StrikePlan,
         before: &Sight,
         deadline: Instant,
@@ -81,6 +82,9 @@ impl<M: Mechanism> InterfaceInjector<M> {
                 }
             }
             let (sent, lost) = probes.lost().map_err(cannot)?;
+            if let Some(held) = self.held().get_mut(&order.id) {
+                held.probes = held.probes.plus(Effect { hits: lost, seen: sent });
+            }
             let (share, all) = (strike.law.mean(), lost == sent);
             let some = lost > 0 || sent as f64 * share < TELLING;
             evidence.holds &= if share >= 1.0 { all } else { some };
