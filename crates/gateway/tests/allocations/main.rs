@@ -185,7 +185,9 @@ fn ours(trace: &str) -> String {
     let lines: Vec<&str> = trace.lines().collect();
     let frames = lines.windows(2).filter(|pair| {
         let at = pair[1].trim();
-        at.starts_with("at ") && at.contains("crates/") && !at.contains("tests/allocations")
+        // Those of this crate are relative to it.
+        (at.starts_with("at ./src/") || at.starts_with("at /") && at.contains("/crates/"))
+            && !at.contains("/tests/allocations/")
     });
     frames
         .take(FRAMES)
