@@ -2,8 +2,6 @@
 //! by each kind of challenge. Where there is no Go to build it with, says so and does nothing.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 
 use crate::command::{find_program, output, target_directory};
-use crate::gateway::{Guard, build_debug, free_port};
+use crate::gateway::{Guard, admin_page, build_debug, free_port};
 use crate::go;
 
 const PEBBLE: &str = "github.com/letsencrypt/pebble/v2";
@@ -87,7 +85,7 @@ fn obtain(tools: &Tools, bulkhead: &Path, scratch: &Path, challenge: &str) -> Re
     let text = configuration(tools, &directory, challenge, &ports)?;
     let mut gateway = Guard::gateway(bulkhead, &directory, "gateway", &text, ports.admin)?;
     for _ in 0..POLLS {
-        if metrics(ports.admin)?.contains("bulkhead_certificates 1") {
+        if admin_page(ports.admin, "/metrics")?.contains("bulkhead_certificates 1") {
             return check(&directory, ports.tls);
         }
         ensure!(gateway.is_running() && pebble.is_running(), "a server ended");
@@ -175,15 +173,6 @@ fn configuration(
         directory.join("storage").display(),
         tools.certificates.join("pebble.minica.pem").display(),
     ))
-}
-
-fn metrics(port: u16) -> Result<String> {
-    let mut socket =
-        TcpStream::connect(("127.0.0.1", port)).context("connect to the admin server")?;
-    socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    socket.read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// The files are nobody else's, and a handshake gets the certificate.

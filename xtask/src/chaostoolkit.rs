@@ -2,6 +2,7 @@
 //! through ours, and whether they say the same. The result goes into `docs/chaos-formats.md`.
 
 mod compare;
+mod lab;
 mod ours;
 
 use std::fs;
@@ -22,7 +23,9 @@ const DRIVER: &str = include_str!("chaostoolkit/drive.py");
 const SERVER: &str = include_str!("chaostoolkit/server.py");
 /// Where experiments of the corpus look for their server.
 const PORT: u16 = 18_474;
-const PACKAGES: [&str; 3] = ["chaostoolkit<1.20", "chaostoolkit-lib==1.44.*", "jsonpath2"];
+/// The last one builds our own.
+const PACKAGES: [&str; 4] =
+    ["chaostoolkit<1.20", "chaostoolkit-lib==1.44.*", "jsonpath2", "setuptools>=70.1"];
 
 /// What a class of the corpus showed.
 pub(crate) struct Class {
@@ -51,8 +54,9 @@ pub(crate) fn run() -> Result<()> {
     let corpus = root().join("xtask/corpus/chaostoolkit");
     let fixtures = root().join("crates/experiment/tests/data");
     let theirs = theirs(&python, &scratch, &corpus, &fixtures)?;
-    let classes = compare::all(&theirs, &bulkhead, &scratch, &corpus, &fixtures)?;
+    let mut classes = compare::all(&theirs, &bulkhead, &scratch, &corpus, &fixtures)?;
     drop(guard);
+    classes.push(lab::faults(&python, &bulkhead, &scratch, &corpus)?);
     let versions = versions(&python)?;
     markers::write(
         &root().join("docs/chaos-formats.md"),

@@ -1,6 +1,7 @@
 //! The gateway as the chores use it: built for release, or started in front of its own origin.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -136,6 +137,16 @@ fn with_surroundings(mut command: Command, of: &Command) -> Command {
         command.current_dir(directory);
     }
     command
+}
+
+/// What the admin server on this port answers to `GET` of a path, its head included.
+pub(crate) fn admin_page(port: u16, path: &str) -> Result<String> {
+    let mut socket =
+        TcpStream::connect(("127.0.0.1", port)).context("connect to the admin server")?;
+    write!(socket, "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    socket.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// A port that was free a moment ago.

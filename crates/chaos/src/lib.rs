@@ -60,7 +60,7 @@ pub use report::{
     Effect, FaultRefusal, FaultReport, FaultState, GROUP_BUCKETS_PER_DOUBLING, GroupReport,
     GroupReports, Placed,
 };
-pub use request::{InjectRequest, Plan, RequestError, TimeToLive};
+pub use request::{ABORT_MAX, InjectRequest, Plan, RequestError, TimeToLive};
 pub use rule::{FaultRule, FaultRuleError, RULE_ID_BYTES_MAX};
 pub use safety::{
     ABORT_SAMPLE_INTERVAL, APPROVAL_MS_MAX, APPROVALS_MAX, AbortCondition, AbortWatch, Actor,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Most abort conditions of a request.
-const ABORT_MAX: usize = 16;
+pub const ABORT_MAX: usize = 16;
 
 /// The body of `POST /v1/inject`, where targets may be [named](crate::NamedTarget) in other ways.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -15,6 +15,7 @@ mod faults;
 mod floor;
 mod ground;
 mod html;
+mod imposed;
 mod journal;
 mod junit;
 mod link;
@@ -45,7 +46,8 @@ pub(crate) use args::ProveArgs;
 
 use crate::interrupt::Interrupt;
 use document::Document;
-use ground::{Ground, Imposed};
+use ground::Ground;
+use imposed::{Imposed, Keeping};
 use link::LinkSeen;
 use plan::Plan;
 use progress::Progress;
@@ -95,24 +97,24 @@ fn run(args: &ProveArgs, mut plan: Plan) -> anyhow::Result<Option<Document>> {
         stage.grpc_origin(),
     ));
     let preflight = preflight::run(&stage, &tokens, plan.profile.traffic.jwt)?;
-    let imposed = impose(&plan, &stage, &progress)?;
+    let mut imposed = impose(&plan, &stage, &progress)?;
 
-    let calibrated = calibrate::run(&mut plan, &stage, &tokens, &interrupt, &progress)?;
+    let mut keep = || imposed.iter_mut().for_each(Imposed::keep);
+    let calibrated = calibrate::run(&mut plan, &stage, &tokens, &interrupt, &progress, &mut keep)?;
     if interrupt.is_set() {
         progress.say("interrupted before the measured part began: there is nothing to report");
         return Ok(None);
     }
 
     let before = stage.ground.count()?;
-    let mut storm = storm::run(&plan, &stage, &tokens, &interrupt, &progress)?;
+    let mut storm = storm::run(&plan, &stage, &tokens, &interrupt, &progress, &mut keep)?;
     if let (Some(imposed), Some(before), Some(weather)) = (imposed, before, &plan.profile.link) {
         let after = stage.ground.count()?.context("the link is gone")?;
-        let (faults, verified) = (imposed.faults(), imposed.verified.clone());
-        let reverted = imposed.revert();
-        progress.say(&reverted.describe("the link has no faults any more"));
+        let life = imposed.revert();
+        progress.say(&life.reverted.describe("the link has no faults any more"));
         let congestion_control = stage.ground.congestion_control();
         let counted = [&before, &after];
-        let seen = LinkSeen::new(weather, congestion_control, counted, faults, verified, reverted);
+        let seen = LinkSeen::new(weather, congestion_control, counted, life);
         storm.link = Some(seen);
     }
     let mut document = Document::new(&plan, preflight, calibrated, &storm);
@@ -148,7 +150,7 @@ fn impose(plan: &Plan, stage: &Stage, progress: &Progress) -> anyhow::Result<Opt
         floor.p99_ms,
         floor.p99_by_time_out_ms,
     ));
-    let imposed = stage.ground.impose(weather, plan.seed, plan.link_lifetime())?;
+    let imposed = stage.ground.impose(weather, plan.seed, Keeping::default())?;
     if let Some(imposed) = &imposed {
         progress.say(&imposed.verified.describe("the link has the faults"));
     }

@@ -364,8 +364,11 @@ impl Context {
         self.journal.lab.push(record);
     }
 
+    /// What the lab may know of. What it turned away it does not remember, and there is nothing to take
+    /// back.
     fn injected(&self) -> Vec<String> {
-        self.journal.lab.iter().map(|record| record.id.clone()).collect()
+        let known = self.journal.lab.iter().filter(|record| record.state != "refused");
+        known.map(|record| record.id.clone()).collect()
     }
 
     fn take_in(&mut self, id: CallId, outcome: Outcome) {

@@ -55,11 +55,16 @@ def inject(
         order["approval"] = approval
     # Remembered first: what comes of it, it has to be taken back.
     lab.injected.append(order["id"])
-    answer = lab.ask("POST", "/v1/inject", order, configuration)
-    victims = [one["id"] for one in answer.get("injections", []) if "id" in one]
+    try:
+        answer = lab.ask("POST", "/v1/inject", order, configuration)
+    except lab.TurnedAway:
+        lab.injected.remove(order["id"])
+        raise
+    victims = [one for one in answer.get("injections", [answer]) if "id" in one]
     if victims:
         lab.injected.remove(order["id"])
-        lab.injected.extend(one for one in victims if one not in lab.injected)
+        begun = [one["id"] for one in victims if one.get("state") != "refused"]
+        lab.injected.extend(one for one in begun if one not in lab.injected)
     if answer["state"] not in _EFFECTIVE:
         raise ActivityFailed(f"the lab says {answer}")
     return answer

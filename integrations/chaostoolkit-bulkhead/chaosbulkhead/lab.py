@@ -9,13 +9,17 @@ from urllib.parse import quote, urlsplit
 
 from chaoslib.exceptions import ActivityFailed
 
-__all__ = ["ask", "injected"]
+__all__ = ["TurnedAway", "ask", "injected"]
 
 #: Longer than a lab can be told to take for an injection with all its attempts.
 TIMEOUT_S = 65.0
 
 #: Ids of what this process injected, in order.
 injected = []
+
+
+class TurnedAway(ActivityFailed):
+    """The lab refused to do what it was asked, and remembers nothing of it."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -71,7 +75,8 @@ def ask(
     if isinstance(answer, dict) and "state" in answer:
         return answer
     reason = answer.get("error", text) if isinstance(answer, dict) else text
-    raise ActivityFailed(f"the lab answered {response.status}: {reason.strip()}")
+    failure = TurnedAway if 400 <= response.status < 500 else ActivityFailed
+    raise failure(f"the lab answered {response.status}: {reason.strip()}")
 
 
 def injection(chaos_id: str) -> str:

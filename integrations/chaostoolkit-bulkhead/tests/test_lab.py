@@ -83,6 +83,21 @@ class LabTest(unittest.TestCase):
         with self.assertRaisesRegex(ActivityFailed, "either"):
             actions.inject(FAULT, configuration=self.configuration)
 
+    def test_what_the_lab_turns_away_is_not_to_be_taken_back(self):
+        self.server.answers["/v1/inject"] = (422, {"error": "there is no process with pid 1"})
+        with self.assertRaisesRegex(ActivityFailed, "there is no process"):
+            actions.inject(FAULT, TARGET, configuration=self.configuration)
+        self.server.answers["/v1/inject"] = (422, {"id": "b", "state": "refused"})
+        with self.assertRaisesRegex(ActivityFailed, "refused"):
+            actions.inject(FAULT, TARGET, id="b", configuration=self.configuration)
+        self.assertEqual(probes.in_force(self.configuration), 0)
+        self.assertEqual(actions.revert_all(self.configuration), [])
+        # A lab that breaks down may have begun.
+        self.server.answers["/v1/inject"] = (503, {"error": "the disk does not keep up"})
+        with self.assertRaises(ActivityFailed):
+            actions.inject(FAULT, TARGET, configuration=self.configuration)
+        self.assertEqual(len(lab.injected), 1)
+
     def test_each_victim_is_taken_back(self):
         victims = [{"id": "a", "state": "active"}, {"id": "b", "state": "active"}]
         answer = {"id": "a", "state": "active", "injections": victims}

@@ -64,7 +64,7 @@ pub(super) fn journal(bulkhead: &Path, experiment: &Path, directory: &Path) -> R
 }
 
 /// Ours plays roll-backs unless it is told not to; Chaos Toolkit's own default is to be compared.
-fn default_strategy(experiment: &Path) -> Result<&'static [&'static str]> {
+pub(super) fn default_strategy(experiment: &Path) -> Result<&'static [&'static str]> {
     let text = fs::read_to_string(experiment)?;
     let says = text.contains("rollbacks: {strategy:");
     Ok(if says { &[] } else { &["--rollback-strategy", "default"] })

@@ -174,6 +174,16 @@ impl Lane {
         Ok(())
     }
 
+    /// Moves the end of a fault to `expires`; false if there is none of that name. What it draws and
+    /// counts goes on, as if it had been added for so long.
+    pub fn renew(&mut self, key: StageKey, expires: Duration) -> bool {
+        match self.stages.iter_mut().find(|placed| placed.key == key) {
+            Some(placed) => placed.expires = expires,
+            None => return false,
+        }
+        true
+    }
+
     /// Takes a fault away. Packets that wait for others' sake keep their time; without any fault left
     /// all leave at once.
     pub fn remove(&mut self, key: StageKey) {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::callers;
 use super::ground::Ground;
+use super::imposed::{Imposed, Keeping};
 use super::memory::oom_kills;
 use super::plan::Plan;
 use super::progress::{Progress, StormProgress};
@@ -112,8 +113,8 @@ fn one(
         let options = plan.load(peer.address(), plan.arrivals(rate), duration);
         callers::feeds(&ground, options, plan, tokens)
     };
-    let imposed = match &plan.profile.link {
-        Some(weather) => ground.impose(weather, plan.seed, plan.link_lifetime())?,
+    let mut imposed = match &plan.profile.link {
+        Some(weather) => ground.impose(weather, plan.seed, Keeping::default())?,
         None => None,
     };
     let warm = load(WARM_UP)?.finish();
@@ -124,7 +125,10 @@ fn one(
     let mut held = callers::held(&ground, plan.held(peer.address()), tokens)?;
     let bar = progress.storm(plan.profile.duration);
     let load = load(plan.profile.duration)?;
-    let measured = Measured::direct(plan, load, &mut processes, &mut held, interrupt, &bar);
+    let measured = Measured::direct(plan, load, &mut processes, interrupt, &bar, || {
+        imposed.iter_mut().for_each(Imposed::keep);
+        drain(&mut held);
+    });
     bar.end();
     let measured = measured?;
     held.stop();
@@ -136,8 +140,8 @@ fn one(
         let [was, is] = [&before, &after].map(|counted| counted.report.upstream.counts);
         100.0 * (is.lost - was.lost) as f64 / (is.received - was.received).max(1) as f64
     });
-    let healed = imposed.map(super::ground::Imposed::revert);
-    let mut note = peer.note(jwt, lost, healed.as_ref());
+    let life = imposed.map(Imposed::revert);
+    let mut note = peer.note(jwt, lost, life.as_ref());
     if !plan.profile.faults.is_empty() {
         note += "; without the faults of the profile";
     }
@@ -162,9 +166,9 @@ impl Measured {
         plan: &Plan,
         mut load: Load,
         processes: &mut Processes<'_>,
-        held: &mut Load,
         interrupt: &Interrupt,
         bar: &StormProgress,
+        mut aside: impl FnMut(),
     ) -> anyhow::Result<Self> {
         let started = load.started();
         let mut rounds = plan.kills.iter().peekable();
@@ -174,7 +178,7 @@ impl Measured {
                 failed += row.failed;
                 bar.second(row, failed, killed);
             }
-            drain(held);
+            aside();
             let elapsed = started.elapsed();
             if elapsed >= plan.warm_up() && rss_start.is_none() {
                 rss_start = Some(processes.rss_bytes());

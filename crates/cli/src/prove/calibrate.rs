@@ -61,35 +61,31 @@ pub(crate) struct Step {
     pub(crate) sustained: bool,
 }
 
-/// Decides the plan's rate if it is open. Warms everything up in any case.
+/// Decides the plan's rate if it is open. Warms everything up in any case. Calls `keep` often meanwhile.
 pub(crate) fn run(
     plan: &mut Plan,
     stage: &Stage,
     tokens: &Arc<TokenPool>,
     interrupt: &Interrupt,
     progress: &Progress,
+    keep: &mut dyn FnMut(),
 ) -> anyhow::Result<Calibrated> {
     let p99_ms_max = p99_ms_max(plan);
     if let Some(rate) = plan.profile.traffic.rate {
         progress.say(&format!("warming up at {rate:.0} requests/s"));
-        let report = drive(plan, stage, tokens, plan.arrivals(rate), interrupt)?;
+        let report = drive(plan, stage, tokens, plan.arrivals(rate), interrupt, keep)?;
         let last = Step::of(rate, &report, p99_ms_max);
         return Ok(Calibrated { calibration: None, last });
     }
     progress.say("calibrating: finding a rate that this machine sustains");
     let in_flight = usize::from(plan.profile.traffic.connections) * IN_FLIGHT_PER_CONNECTION;
-    let closed = drive(
-        plan,
-        stage,
-        tokens,
-        Arrivals::Closed { in_flight, think: Duration::ZERO },
-        interrupt,
-    )?;
+    let arrivals = Arrivals::Closed { in_flight, think: Duration::ZERO };
+    let closed = drive(plan, stage, tokens, arrivals, interrupt, keep)?;
     let mut calibration = Calibration { capacity_rps: closed.throughput_rps, steps: Vec::new() };
     let mut rate = rounded(closed.throughput_rps * SHARE);
     let mut last = Step::of(rate, &closed, p99_ms_max);
     while !interrupt.is_set() {
-        let report = drive(plan, stage, tokens, plan.arrivals(rate), interrupt)?;
+        let report = drive(plan, stage, tokens, plan.arrivals(rate), interrupt, keep)?;
         last = Step::of(rate, &report, p99_ms_max);
         calibration.steps.push(last.clone());
         if last.sustained || calibration.steps.len() >= STEPS_MAX {
@@ -128,11 +124,13 @@ fn drive(
     tokens: &Arc<TokenPool>,
     arrivals: Arrivals,
     interrupt: &Interrupt,
+    keep: &mut dyn FnMut(),
 ) -> anyhow::Result<LoadReport> {
     let step = if plan.profile.link.is_some() { STEP_ON_LINK } else { STEP };
     let mut load = stage.load(plan, tokens, arrivals, step)?;
     while !load.is_over() {
         load.next_row(Duration::from_millis(100));
+        keep();
         if interrupt.is_set() {
             load.stop();
         }

@@ -10,25 +10,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use bulkhead_chaos::{ChaosId, Fault, Order, Random, Target};
-use bulkhead_lab::{
-    Evidence, Handle, InjectError, Injector as _, Link, LinkInjector, LinkOptions, LinkReport,
-    Links, Namespace, Surroundings,
-};
+use bulkhead_lab::{Link, LinkOptions, LinkReport, Namespace};
 use rustix::process::Signal;
-use serde::Serialize;
 
+use super::imposed::{Imposed, Keeping};
 use super::weather::{Place, Weather};
 
+/// Name of the link.
 const NAME: &str = "storm";
 /// Set in the process that was started anew in a user namespace.
 const INSIDE: &str = "BULKHEAD_PROVE_IN_USER_NAMESPACE";
 /// Time for a command of the box.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for the probes of a verification, on a busy machine too.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Probes that did not come to an end are sent again so often.
-const PROBE_ATTEMPTS: usize = 3;
+pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 const REMEDY: &str = "links need root, or user namespaces (user.max_user_namespaces, \
      kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns) and \
      /dev/net/tun: allow them, or run without a link: --link none";
@@ -121,36 +114,16 @@ impl Ground {
         }
     }
 
-    /// Imposes the weather and looks, by probes of the lab's own, whether it took hold.
+    /// Imposes the weather and looks, by probes of the lab's own, whether it took hold. Whoever needs it
+    /// for longer than `keeping` says renews it meanwhile, by [`Imposed::keep`].
     pub(crate) fn impose(
         &self,
         weather: &Weather,
         seed: u64,
-        lasting: Duration,
+        keeping: Keeping,
     ) -> anyhow::Result<Option<Imposed>> {
         let Some(link) = &self.link else { return Ok(None) };
-        let links = Links::default();
-        links.add(link);
-        let mut imposed = Imposed {
-            injector: LinkInjector::new(links),
-            orders: Vec::new(),
-            verified: Probed::default(),
-        };
-        let (mut random, from) = (Random::new(seed), unix());
-        for fault in weather.faults() {
-            let order = Order {
-                id: ChaosId::new(unix(), &mut random),
-                fault: Fault::Network(fault),
-                target: Target::Link { name: NAME.to_owned() },
-                seed: random.next(),
-                expires_unix_ms: (unix() + lasting).as_millis() as u64,
-            };
-            let handle = imposed.injector.prepare(&order, around(COMMAND_TIMEOUT))?;
-            imposed.injector.inject(&order, &handle, around(COMMAND_TIMEOUT))?;
-            imposed.orders.push((order, handle));
-        }
-        imposed.verified = imposed.probe(LinkInjector::verify, from);
-        Ok(Some(imposed))
+        Imposed::begin(link, weather, seed, keeping).map(Some)
     }
 
     /// What the box has done so far, and packets that came too fast for it.
@@ -177,100 +150,6 @@ pub(crate) struct Counted {
     pub(crate) drops: u64,
 }
 
-/// What probes found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Probed {
-    /// `None`: they came to no end, which says nothing.
-    pub(crate) holds: Option<bool>,
-    pub(crate) seen: String,
-    /// When what they look at was begun, since 1970.
-    pub(crate) from: Duration,
-    /// When they ended, since 1970.
-    pub(crate) until: Duration,
-}
-
-impl Probed {
-    /// What was to be found, and the details if it was not.
-    pub(crate) fn describe(&self, what: &str) -> String {
-        match self.holds {
-            Some(true) => format!("probes: {what}"),
-            Some(false) => format!("probes: not so that {what}: {}", self.seen),
-            None => format!("probes came to no end: {}", self.seen),
-        }
-    }
-}
-
-/// A fault of the link, as it was ordered.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct LinkFault {
-    /// Its chaos id.
-    pub(crate) id: String,
-    pub(crate) fault: Fault,
-}
-
-/// Faults that are in force on the link. They end with their time, with the link, or by `revert`.
-#[derive(Debug)]
-pub(crate) struct Imposed {
-    injector: LinkInjector,
-    orders: Vec<(Order, Handle)>,
-    /// What probes met when it had been imposed.
-    pub(crate) verified: Probed,
-}
-
-type Look = fn(&LinkInjector, &Order, &Handle, Surroundings) -> Result<Evidence, InjectError>;
-
-impl Imposed {
-    /// Takes everything back and looks whether it is gone.
-    pub(crate) fn revert(self) -> Probed {
-        let from = unix();
-        for (order, handle) in &self.orders {
-            if let Err(error) = self.injector.revert(order, handle, around(COMMAND_TIMEOUT)) {
-                let (holds, seen) = (Some(false), error.to_string());
-                return Probed { holds, seen, from, until: unix() };
-            }
-        }
-        self.probe(LinkInjector::verify_reverted, from)
-    }
-
-    /// Ids and faults, as they were ordered.
-    pub(crate) fn faults(&self) -> Vec<LinkFault> {
-        let fault =
-            |order: &Order| LinkFault { id: order.id.to_string(), fault: order.fault.clone() };
-        self.orders.iter().map(|(order, _)| fault(order)).collect()
-    }
-
-    fn probe(&self, look: Look, from: Duration) -> Probed {
-        let mut all = Probed { holds: Some(true), from, ..Probed::default() };
-        for (order, handle) in &self.orders {
-            let one = self.probe_one(look, order, handle);
-            all.holds = match (all.holds, one.holds) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), Some(true)) => Some(true),
-                _ => None,
-            };
-            if !all.seen.is_empty() {
-                all.seen += "; ";
-            }
-            all.seen += &format!("{}: {}", order.fault.kind(), one.seen);
-        }
-        all.until = unix();
-        all
-    }
-
-    fn probe_one(&self, look: Look, order: &Order, handle: &Handle) -> Probed {
-        let mut told = String::new();
-        for _ in 0..PROBE_ATTEMPTS {
-            match look(&self.injector, order, handle, around(PROBE_TIMEOUT)) {
-                Ok(Evidence { holds, seen }) => {
-                    return Probed { holds: Some(holds), seen, ..Probed::default() };
-                }
-                Err(error) => told = error.to_string(),
-            }
-        }
-        Probed { seen: told, ..Probed::default() }
-    }
-}
-
 /// Starts this program anew in a user namespace, in place of this process, if a link is asked for and
 /// we may not make one here. Called before there are other threads.
 pub(crate) fn go_where_links_may_be(weather: Option<&Weather>) -> anyhow::Result<()> {
@@ -291,10 +170,6 @@ fn congestion_controls() -> String {
 fn read_line(path: &str) -> String {
     std::fs::read_to_string(path)
         .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
-}
-
-fn around(timeout: Duration) -> Surroundings {
-    Surroundings { deadline: Instant::now() + timeout, unix: unix() }
 }
 
 /// Now, since 1970.

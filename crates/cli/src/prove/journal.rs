@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use bulkhead_chaos::{Fault, GatewayFault, TIME_TO_LIVE_MAX};
+use bulkhead_chaos::{Fault, GatewayFault};
 use bulkhead_experiment::{Frame, Journal, LabRecord, Record, Status};
 use serde_json::{Value, json};
 
@@ -87,9 +87,10 @@ fn steps(plan: &Plan, document: &Document) -> Vec<Step> {
         let activity = inject(name, fault, target, ttl);
         steps.push(Step { at, what, kind: fault.kind(), activity });
     };
-    for (place, ordered) in document.link.iter().flat_map(|link| &link.faults).enumerate() {
+    let link = document.link.as_ref();
+    for (place, ordered) in link.iter().flat_map(|link| &link.faults).enumerate() {
         let target = json!({ "link": { "name": "${link}" } });
-        let ttl = plan.link_lifetime().min(TIME_TO_LIVE_MAX);
+        let ttl = Duration::from_secs_f64(link.map_or(0.0, |link| link.time_to_live_s));
         let name = format!("{} on the {} link", ordered.fault.kind(), place_of(document));
         add(Duration::ZERO, What::Link(place), &ordered.fault, &name, &target, ttl);
     }
@@ -160,6 +161,7 @@ fn link(step: &Step, document: &Document, place: usize) -> Option<(Record, LabRe
     let gone = Duration::from_millis(seen.gone_unix_ms);
     let state = match (seen.probes_held, seen.reverted) {
         (Some(false), Some(true)) => "not_effective",
+        (_, Some(true)) if seen.lapsed.is_some() => "expired",
         (_, Some(true)) => "reverted",
         (_, Some(false)) => "revert_failed",
         (_, None) => "unknown",
@@ -167,7 +169,11 @@ fn link(step: &Step, document: &Document, place: usize) -> Option<(Record, LabRe
     let imposed = Duration::from_millis(seen.imposed_unix_ms);
     let mut record = Record::new(step.activity.clone(), imposed);
     record.end = Some(since);
-    record.output = json!({ "probes": seen.probes });
+    record.output = json!({
+        "probes": seen.probes,
+        "renewals": seen.renewals,
+        "lapsed": seen.lapsed,
+    });
     record.failure = (seen.probes_held != Some(true)).then(|| seen.probes.clone());
     let until = (seen.reverted == Some(true)).then_some(gone);
     Some((record, lab(step, &seen.faults.get(place)?.id, state, Some(since), until)))

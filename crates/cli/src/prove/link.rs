@@ -8,7 +8,8 @@ use bulkhead_chaos::{Interval, Proportion};
 use bulkhead_lab::LaneReport;
 
 use super::floor::Floor;
-use super::ground::{Counted, LinkFault, Probed};
+use super::ground::Counted;
+use super::imposed::{LinkFault, LinkLife};
 use super::weather::{Weather, milliseconds};
 
 /// Fewer packets in a direction say too little about its loss.
@@ -46,6 +47,12 @@ pub(crate) struct LinkSeen {
     pub(crate) cpu_us_per_packet: f64,
     /// What was ordered.
     pub(crate) faults: Vec<LinkFault>,
+    /// The box ends each so long after it was imposed or renewed last.
+    pub(crate) time_to_live_s: f64,
+    /// How often all were renewed.
+    pub(crate) renewals: u64,
+    /// Why they may not have been in force until they were taken back.
+    pub(crate) lapsed: Option<String>,
     /// When the faults were imposed, since 1970.
     pub(crate) imposed_unix_ms: u64,
     /// When probes had met them.
@@ -82,10 +89,9 @@ impl LinkSeen {
         weather: &Weather,
         congestion_control: String,
         [before, after]: [&Counted; 2],
-        faults: Vec<LinkFault>,
-        verified: Probed,
-        reverted: Probed,
+        life: LinkLife,
     ) -> Self {
+        let LinkLife { faults, lifetime, renewals, lapsed, verified, reverted } = life;
         let lanes = |counted: &Counted| {
             [counted.report.upstream.clone(), counted.report.downstream.clone()]
         };
@@ -112,6 +118,9 @@ impl LinkSeen {
             late_p99_ms: after.report.lateness.value_at_quantile(0.99) as f64 / 1e6,
             cpu_us_per_packet: cpu.as_secs_f64() * 1e6 / packets as f64,
             faults,
+            time_to_live_s: lifetime.as_secs_f64(),
+            renewals,
+            lapsed,
             imposed_unix_ms: whole_milliseconds(verified.from),
             in_force_unix_ms: whole_milliseconds(verified.until),
             taken_back_unix_ms: whole_milliseconds(reverted.from),
@@ -211,6 +220,9 @@ pub(crate) mod tests {
                 id: "01940000-0000-7000-8000-000000000000".to_owned(),
                 fault: Fault::Network(weather.faults().remove(0)),
             }],
+            time_to_live_s: 180.0,
+            renewals: 3,
+            lapsed: None,
             imposed_unix_ms: 998_000,
             in_force_unix_ms: 999_000,
             taken_back_unix_ms: 1_005_000,

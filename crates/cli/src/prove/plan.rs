@@ -38,8 +38,6 @@ const FLOOD_CONNECTIONS: usize = 64;
 const FLOOD_CONNECTION_LIFE: Duration = Duration::from_millis(200);
 /// Name of the flood's requests.
 pub(crate) const FLOOD_CLASS: &str = "flood";
-/// Faults of the link outlast the measured part by this much at most: calibration and margins.
-const LINK_MARGIN: Duration = Duration::from_secs(10 * 60);
 /// Latest and earliest end of the warm-up of memory.
 const WARM_UP: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(2)..=Duration::from_secs(30);
@@ -218,11 +216,6 @@ impl Plan {
         let patience = self.request_timeout().max(PATIENCE);
         // Some of the others know whole seconds alone.
         Duration::from_secs(patience.as_secs_f64().ceil() as u64)
-    }
-
-    /// How long the link keeps its faults if nobody takes them back.
-    pub(crate) fn link_lifetime(&self) -> Duration {
-        self.profile.duration + LINK_MARGIN
     }
 
     /// Memory is counted from here on: connections are open by then, buffers have their size.

@@ -75,13 +75,14 @@ pub(crate) struct Storm {
     pub(crate) oom_events: Option<u64>,
 }
 
-/// Makes the storm.
+/// Makes the storm. Calls `keep` often meanwhile.
 pub(crate) fn run(
     plan: &Plan,
     stage: &Stage,
     tokens: &Arc<TokenPool>,
     interrupt: &Interrupt,
     progress: &Progress,
+    keep: &mut dyn FnMut(),
 ) -> anyhow::Result<Storm> {
     let rate = plan.rate();
     progress.say(&format!("storm: {rate:.0} requests/s"));
@@ -104,6 +105,7 @@ pub(crate) fn run(
         failed: 0,
     };
     let (load, interrupted) = director.direct(plan, load, interrupt, || {
+        keep();
         drain(&mut held);
         flood.iter_mut().for_each(drain);
     });

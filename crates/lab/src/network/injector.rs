@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{
-    CarrierChoice, Effect, Expectation, Fault, NetworkFault, Order, StageKey, StageReport, Target,
+    CarrierChoice, Effect, Expectation, Fault, NetworkFault, Order, StageKey, StageReport,
+    TIME_TO_LIVE_MAX, Target,
 };
 use serde_json::json;
 
@@ -60,6 +61,19 @@ impl LinkInjector {
     /// For these links.
     pub const fn new(links: Links) -> Self {
         Self { links }
+    }
+
+    /// Lets a fault that is in force last until the order's end, which was moved; what it draws and
+    /// counts goes on. For whoever needs one longer than [`TIME_TO_LIVE_MAX`]: the box still ends it
+    /// soon after it is not renewed any more.
+    ///
+    /// # Errors
+    /// As [`Link::renew`].
+    pub fn renew(&self, order: &Order, around: Surroundings) -> Result<(), InjectError> {
+        let Some(link) = self.link(order) else {
+            return Err(InjectError::Permanent("the link is gone".to_owned()));
+        };
+        Ok(link.renew(key(order), expiry(order, around)?, around.deadline)?)
     }
 
     /// The link of an order that is in this process.
@@ -124,16 +138,9 @@ impl Injector for LinkInjector {
         let (Some(fault), Some(link)) = (network(order), self.link(order)) else {
             return Err(InjectError::Permanent("the link is gone".to_owned()));
         };
-        let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(around.unix);
-        if left.is_zero() {
-            return Err(InjectError::Permanent("its time to live is over".to_owned()));
-        }
-        let expires = Instant::now() + left;
-        match link.impose(key(order), fault, order.seed, expires, around.deadline) {
-            Ok(_) => Ok(()),
-            Err(LinkError::Command(error)) => Err(error.into()),
-            Err(LinkError::Fault(error)) => Err(InjectError::Permanent(error.to_string())),
-        }
+        let expires = expiry(order, around)?;
+        link.impose(key(order), fault, order.seed, expires, around.deadline)?;
+        Ok(())
     }
 
     fn verify(
@@ -292,6 +299,15 @@ fn note(evidence: &mut Evidence, holds: bool, lane: usize, text: &str) {
     evidence.seen.push_str(text);
 }
 
+/// When the box is to end it. A clock that was set back makes no life longer.
+fn expiry(order: &Order, around: Surroundings) -> Result<Instant, InjectError> {
+    let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(around.unix);
+    if left.is_zero() {
+        return Err(InjectError::Permanent("its time to live is over".to_owned()));
+    }
+    Ok(Instant::now() + left.min(TIME_TO_LIVE_MAX))
+}
+
 fn network(order: &Order) -> Option<&NetworkFault> {
     match &order.fault {
         Fault::Network(fault) => Some(fault),
@@ -332,8 +348,17 @@ impl From<CommandError> for InjectError {
             CommandError::Busy | CommandError::TooManyFaults(_) => {
                 Self::Transient(error.to_string())
             }
-            CommandError::Gone => Self::Permanent(error.to_string()),
+            CommandError::Gone | CommandError::NoSuchFault => Self::Permanent(error.to_string()),
             CommandError::Late => Self::Unknown(error.to_string()),
+        }
+    }
+}
+
+impl From<LinkError> for InjectError {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Command(error) => error.into(),
+            LinkError::Fault(_) | LinkError::TooLong => Self::Permanent(error.to_string()),
         }
     }
 }

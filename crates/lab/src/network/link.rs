@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bulkhead_chaos::{Effect, NetworkFault, NetworkFaultError, StageKey};
+use bulkhead_chaos::{Effect, NetworkFault, NetworkFaultError, StageKey, TIME_TO_LIVE_MAX};
 use mio::Waker;
 use rustix::fs::{Mode, OFlags};
 
@@ -76,6 +76,9 @@ pub enum LinkError {
     /// Its declaration.
     #[error(transparent)]
     Fault(#[from] NetworkFaultError),
+    /// No fault lasts longer without being renewed.
+    #[error("a fault of a link ends after at most {} s; renew it meanwhile", TIME_TO_LIVE_MAX.as_secs())]
+    TooLong,
     /// The box.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -157,11 +160,12 @@ impl Link {
         &self.prober
     }
 
-    /// Imposes a fault until `expires`, when the box itself takes it away. What was imposed under the
-    /// same key before stays as it is. Returns what was converted, and what may surprise.
+    /// Imposes a fault until `expires`, at most [`TIME_TO_LIVE_MAX`] from now, when the box itself takes
+    /// it away. What was imposed under the same key before stays as it is. Returns what was converted,
+    /// and what may surprise.
     ///
     /// # Errors
-    /// The declaration is refused; the box is busy, late or gone. After [`CommandError::Late`] the
+    /// The declaration or its time is refused; the box is busy, late or gone. After [`CommandError::Late`] the
     /// fault may be in force.
     pub fn impose(
         &self,
@@ -172,12 +176,31 @@ impl Link {
         deadline: Instant,
     ) -> Result<Vec<String>, LinkError> {
         let checked = fault.check()?;
+        within_time_to_live(expires)?;
         let impairments = [checked.upstream, checked.downstream];
         let seeds = [seed, seed ^ SECOND_LANE];
         let (reply, answer) = sync_channel(1);
         self.send(Command::Impose { key, impairments, seeds, expires, reply })?;
         receive(&answer, deadline)??;
         Ok(checked.notes)
+    }
+
+    /// Lets a fault that is in force last until `expires`, at most [`TIME_TO_LIVE_MAX`] from now. Its
+    /// random sequence and its counts go on.
+    ///
+    /// # Errors
+    /// It is not in force any more, and is not brought back; the time is refused; the box is busy, late
+    /// or gone. After [`CommandError::Late`] it may have been renewed.
+    pub fn renew(
+        &self,
+        key: StageKey,
+        expires: Instant,
+        deadline: Instant,
+    ) -> Result<(), LinkError> {
+        within_time_to_live(expires)?;
+        let (reply, answer) = sync_channel(1);
+        self.send(Command::Renew { key, expires, reply })?;
+        Ok(receive(&answer, deadline)??)
     }
 
     /// Takes a fault away. None of that name is a success.
@@ -285,6 +308,11 @@ impl End {
             .enter(|| interface::transmit_drops(&self.interface))?
             .map_err(NetworkError::at("read the drops of an interface"))
     }
+}
+
+fn within_time_to_live(expires: Instant) -> Result<(), LinkError> {
+    let left = expires.saturating_duration_since(Instant::now());
+    if left > TIME_TO_LIVE_MAX { Err(LinkError::TooLong) } else { Ok(()) }
 }
 
 fn receive<T>(answer: &Receiver<T>, deadline: Instant) -> Result<T, CommandError> {

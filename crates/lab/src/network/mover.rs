@@ -48,6 +48,12 @@ pub(super) enum Command {
         expires: Instant,
         reply: SyncSender<Result<(), CommandError>>,
     },
+    /// Another end for a fault that is in force.
+    Renew {
+        key: StageKey,
+        expires: Instant,
+        reply: SyncSender<Result<(), CommandError>>,
+    },
     Lift {
         key: StageKey,
         reply: SyncSender<Result<(), CommandError>>,
@@ -76,6 +82,9 @@ pub enum CommandError {
     /// It did not answer before the deadline.
     #[error("the packet box did not answer before the deadline")]
     Late,
+    /// Its time was over before it was renewed, or it was taken back.
+    #[error("the link does not have this fault any more")]
+    NoSuchFault,
     /// It ended, and the link with it.
     #[error("the packet box has ended, and its link is gone")]
     Gone,
@@ -298,6 +307,9 @@ impl Mover {
                     let done = self.impose(key, impairments, seeds, expires);
                     let _ = reply.try_send(done);
                 }
+                Ok(Command::Renew { key, expires, reply }) => {
+                    let _ = reply.try_send(self.renew(key, expires));
+                }
                 Ok(Command::Lift { key, reply }) => {
                     self.lanes.iter_mut().for_each(|lane| lane.remove(key));
                     let _ = reply.try_send(Ok(()));
@@ -336,6 +348,18 @@ impl Mover {
             }
         }
         Ok(())
+    }
+
+    /// What expired meanwhile is not brought back: it would draw from the beginning again.
+    fn renew(&mut self, key: StageKey, expires: Instant) -> Result<(), CommandError> {
+        let now = self.began.elapsed();
+        let expires = expires.saturating_duration_since(self.began);
+        let mut found = false;
+        for lane in &mut self.lanes {
+            lane.expire(now);
+            found |= lane.renew(key, expires);
+        }
+        if found { Ok(()) } else { Err(CommandError::NoSuchFault) }
     }
 
     fn report(&self) -> LinkReport {

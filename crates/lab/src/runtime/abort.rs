@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{LAB, Shared};
 use crate::Denied;
-use crate::metrics::{self, Metrics};
+use crate::metrics::Pages;
 
 /// Conditions of one order and the injections that they guard.
 #[derive(Debug)]
@@ -26,10 +26,10 @@ pub(super) fn begin(watched: &mut Vec<Watched>, ids: &[ChaosId], conditions: &[A
 
 /// What cannot be seen of these conditions, if anything.
 pub(super) fn blind(conditions: &[AbortCondition]) -> Result<(), Denied> {
-    let mut pages = metrics::Pages::default();
+    let pages = Pages::read(conditions.iter().map(|condition| condition.admin));
     for condition in conditions {
         let admin = condition.admin;
-        let Some(page) = pages.read(admin) else {
+        let Some(page) = pages.of(admin) else {
             let why = format!("the admin server at {admin} does not tell its metrics; start it");
             return Err(Denied::Blind(why));
         };
@@ -57,9 +57,10 @@ impl Shared {
         if groups.is_empty() {
             return;
         }
-        let mut pages = metrics::Pages::default();
+        let watches = groups.iter().flat_map(|group| &group.watches);
+        let pages = Pages::read(watches.map(|watch| watch.condition().admin));
         for group in &mut groups {
-            if let Some(why) = self.breach(group, &mut pages) {
+            if let Some(why) = self.breach(group, &pages) {
                 for id in &group.ids {
                     self.step(|engine, now| engine.stop(now, *id, &why));
                 }
@@ -70,15 +71,14 @@ impl Shared {
         self.core().watches.append(&mut groups);
     }
 
-    fn breach(&self, group: &mut Watched, pages: &mut metrics::Pages) -> Option<String> {
+    fn breach(&self, group: &mut Watched, pages: &Pages) -> Option<String> {
         let mut breach = None;
         for watch in &mut group.watches {
             let condition = watch.condition();
-            let sample =
-                pages.read(condition.admin).map_or_else(Sample::default, |page: &Metrics| Sample {
-                    value: page.sum(&condition.metric),
-                    over: condition.over.as_ref().and_then(|over| page.sum(over)),
-                });
+            let sample = pages.of(condition.admin).map_or_else(Sample::default, |page| Sample {
+                value: page.sum(&condition.metric),
+                over: condition.over.as_ref().and_then(|over| page.sum(over)),
+            });
             let seen = watch.observe(self.clock.now(), sample);
             breach = breach.or(seen);
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::Effect;
-use bulkhead_lab::{End, Link, LinkKind, LinkOptions};
+use bulkhead_lab::{CommandError, End, Link, LinkError, LinkKind, LinkOptions};
 
 use crate::support::{Injection, PATIENCE, deadline, fault, link};
 
@@ -26,6 +26,10 @@ fn each(name: &str, test: impl Fn(Arc<Link>)) {
 
 fn listen(end: &End) -> TcpListener {
     end.namespace.enter(|| TcpListener::bind((end.v4, 0))).unwrap().expect("listen")
+}
+
+fn open_udp(end: &End) -> UdpSocket {
+    end.namespace.enter(|| UdpSocket::bind((end.v4, 0))).unwrap().expect("open a UDP socket")
 }
 
 fn connect(end: &End, to: SocketAddr) -> TcpStream {
@@ -256,10 +260,43 @@ fn a_fault_ends_in_the_box_when_its_time_is_over() {
 }
 
 #[test]
+fn a_fault_lasts_no_longer_than_it_may_and_is_renewed_while_it_is_there() {
+    let Some(link) = link("renewed", &LinkOptions::default()) else { return };
+    let partition = fault(r#"{"partition": {"direction": "upstream"}}"#);
+    let too_long = Instant::now() + 16 * MINUTE;
+    let refused = link.impose(1, &partition, 5, too_long, deadline());
+    assert_eq!(refused, Err(LinkError::TooLong));
+
+    let (from, to) = (open_udp(link.client()), open_udp(link.server()));
+    link.impose(1, &partition, 5, Instant::now() + MINUTE, deadline()).unwrap();
+    let seen = || {
+        from.send_to(b"?", to.local_addr().unwrap()).unwrap();
+        let report = link.report(deadline()).unwrap();
+        report.upstream.faults.first().map(|stage| stage.seen)
+    };
+    let before = seen().expect("it is in force");
+    assert_eq!(link.renew(1, too_long, deadline()), Err(LinkError::TooLong));
+    link.renew(1, Instant::now() + 2 * MINUTE, deadline()).unwrap();
+    let began = Instant::now();
+    while seen().expect("it is in force") <= before {
+        assert!(began.elapsed() < PATIENCE, "it counts no more packets");
+    }
+
+    // The box goes by the new end, also when that is now.
+    link.renew(1, Instant::now(), deadline()).unwrap();
+    let began = Instant::now();
+    while seen().is_some() {
+        assert!(began.elapsed() < PATIENCE, "it outlives its time");
+    }
+    let gone = link.renew(1, Instant::now() + MINUTE, deadline());
+    assert_eq!(gone, Err(LinkError::Command(CommandError::NoSuchFault)));
+    assert_eq!(seen(), None, "it was brought back");
+}
+
+#[test]
 fn what_a_fault_holds_leaves_when_it_is_taken_back() {
     let Some(link) = link("flush", &LinkOptions::default()) else { return };
-    let open = |end: &End| end.namespace.enter(|| UdpSocket::bind((end.v4, 0))).unwrap().unwrap();
-    let (from, to) = (open(link.client()), open(link.server()));
+    let (from, to) = (open_udp(link.client()), open_udp(link.server()));
     // Longer than the test waits.
     let delay = fault(r#"{"delay": {"direction": "upstream", "base_ms": 60000}}"#);
     link.impose(1, &delay, 5, Instant::now() + 2 * MINUTE, deadline()).unwrap();

@@ -113,6 +113,33 @@ fn a_drawn_delay_can_last() {
 }
 
 #[test]
+fn a_renewed_fault_draws_on_as_if_it_had_been_there_for_so_long() {
+    let loss = Impairment::Loss(LossLaw::Bernoulli { share: 0.5 });
+    let mut whole = Lane::new();
+    whole.add(7, &loss, 42, FOREVER).unwrap();
+    let mut fate = |at| whole.push(ms(at), LENGTH, 0, PacketKind::Other).copies;
+    let expected: Vec<usize> = (0..100).map(&mut fate).collect();
+
+    let mut lane = Lane::new();
+    lane.add(7, &loss, 42, ms(50)).unwrap();
+    let mut seen = Vec::new();
+    for at in 0..100 {
+        // Each time just before the end that it had so far.
+        if at % 40 == 39 {
+            assert!(lane.renew(7, ms(at + 50)));
+        }
+        lane.expire(ms(at));
+        seen.push(lane.push(ms(at), LENGTH, 0, PacketKind::Other).copies);
+    }
+    assert_eq!(seen, expected);
+    assert_eq!(lane.stages().next().map(|stage| stage.seen), Some(100), "counted on");
+
+    lane.expire(ms(129));
+    assert!(lane.is_free(), "the last renewal ends too");
+    assert!(!lane.renew(7, ms(500)) && lane.is_free(), "what is over is not brought back");
+}
+
+#[test]
 fn a_partition_lets_nothing_pass_until_it_expires() {
     let mut lane = Lane::new();
     lane.add(1, &Impairment::Partition, 1, ms(100)).unwrap();

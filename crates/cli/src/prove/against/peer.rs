@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::super::ground::{Ground, Party, Probed};
+use super::super::ground::{Ground, Party};
+use super::super::imposed::LinkLife;
 use super::super::plan::{CONNECT_TIMEOUT, Plan};
 use super::super::tokens::{AUDIENCE, ISSUER, TokenPool};
 use super::super::workload::SUBJECT_HEADER;
@@ -185,7 +186,7 @@ impl Peer {
         &self,
         jwt: bool,
         loss_percent: Option<f64>,
-        healed: Option<&Probed>,
+        life: Option<&LinkLife>,
     ) -> String {
         let mut note = match self.name {
             PeerName::Nginx => format!("{} workers, HTTP/1.1 to the JSON upstream", self.workers),
@@ -200,7 +201,10 @@ impl Peer {
             note +=
                 &format!("; its link lost {loss_percent:.2} % of the packets towards the server");
         }
-        if healed.is_some_and(|probed| probed.holds != Some(true)) {
+        if let Some(reason) = life.and_then(|life| life.lapsed.as_ref()) {
+            note += &format!("; its link lapsed: {reason}");
+        }
+        if life.is_some_and(|life| life.reverted.holds != Some(true)) {
             note += "; its link was not seen to heal";
         }
         note

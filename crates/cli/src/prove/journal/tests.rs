@@ -137,6 +137,8 @@ fn faults_that_did_not_do_their_work_are_not_told_as_if() {
         state(|d| d.link.as_mut().unwrap().probes_held = Some(false), 0),
         is("not_effective", false)
     );
+    let lapses = |d: &mut Document| d.link.as_mut().unwrap().lapsed = Some("late".to_owned());
+    assert_eq!(state(lapses, 0), is("expired", true));
     assert_eq!(state(|d| d.faults[0].took_hold = false, 1), is("not_effective", false));
     assert_eq!(state(|d| d.faults[0].until_s = None, 1), is("active", true));
     assert_eq!(state(|d| d.workers.kills[0].came_back = false, 2), is("revert_failed", true));

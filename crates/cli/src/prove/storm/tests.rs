@@ -24,7 +24,8 @@ fn a_small_storm_passes() {
     let tokens = Arc::new(TokenPool::generate(plan.tokens).unwrap());
     let stage = Stage::start(&plan, &tokens, Ground::make(None).unwrap()).unwrap();
     let preflight = preflight::run(&stage, &tokens, plan.profile.traffic.jwt).unwrap();
-    let storm = run(&plan, &stage, &tokens, &Interrupt::never(), &Progress::new()).unwrap();
+    let storm =
+        run(&plan, &stage, &tokens, &Interrupt::never(), &Progress::new(), &mut || ()).unwrap();
     let failed: Vec<_> = checks(&storm, &preflight, &plan)
         .into_iter()
         // How punctual the generator is depends on what else this machine does, and how much memory

@@ -13,10 +13,8 @@ const FELT_SHARE_MIN: f64 = 0.8;
 /// Checks of a link, with the median latency that the clients saw.
 pub(super) fn checks(seen: &LinkSeen, p50_ms: f64) -> Vec<Check> {
     let packets = seen.upstream.packets.min(seen.downstream.packets);
-    let dropped = seen.dropped_unasked as f64
-        / (seen.upstream.packets + seen.downstream.packets).max(1) as f64;
     let felt = seen.floor.p50_ms * FELT_SHARE_MIN;
-    vec![
+    let mut checks = vec![
         Check {
             aspect: Aspect::Infrastructure,
             name: "link_packets",
@@ -49,18 +47,34 @@ pub(super) fn checks(seen: &LinkSeen, p50_ms: f64) -> Vec<Check> {
             limit: format!("≥ {felt:.1} ms"),
             meaning: "median latency of the requests: they did cross the link",
         },
-        probes(
+        so_or_not(
             "link_probes",
             seen.probes_held,
             Aspect::Injection,
             "before the storm, probes of the lab's own met the loss and the delay",
         ),
-        probes(
+        so_or_not(
+            "link_kept",
+            Some(seen.lapsed.is_none()),
+            Aspect::Injection,
+            "the faults of the link were renewed before their time was over, until they were taken back",
+        ),
+        so_or_not(
             "link_healed",
             seen.reverted,
             Aspect::Revert,
             "after the storm, probes met neither loss nor delay",
         ),
+    ];
+    checks.extend(box_checks(seen));
+    checks
+}
+
+/// Whether the packet box kept up.
+fn box_checks(seen: &LinkSeen) -> [Check; 2] {
+    let packets = (seen.upstream.packets + seen.downstream.packets).max(1);
+    let dropped = seen.dropped_unasked as f64 / packets as f64;
+    [
         Check {
             aspect: Aspect::Infrastructure,
             name: "link_dropped_unasked",
@@ -80,8 +94,13 @@ pub(super) fn checks(seen: &LinkSeen, p50_ms: f64) -> Vec<Check> {
     ]
 }
 
-/// Probes that came to no end say nothing about the link, and something about the run.
-fn probes(name: &'static str, holds: Option<bool>, aspect: Aspect, meaning: &'static str) -> Check {
+/// What is so or not. Probes that came to no end say nothing about the link, and something about the run.
+fn so_or_not(
+    name: &'static str,
+    holds: Option<bool>,
+    aspect: Aspect,
+    meaning: &'static str,
+) -> Check {
     let pass = holds == Some(true);
     let aspect = if holds.is_none() { Aspect::Infrastructure } else { aspect };
     let value = f64::from(u8::from(pass));

@@ -286,6 +286,9 @@ fn a_link_that_did_nothing_is_not_effective() {
     let mut idle = link();
     (idle.upstream.lost, idle.upstream.loss_percent) = (0, 0.0);
     assert_eq!(outcome(Some(idle)), Outcome::NotEffective);
+    let mut lapsed = link();
+    lapsed.lapsed = Some("the link does not have this fault any more".to_owned());
+    assert_eq!(outcome(Some(lapsed)), Outcome::NotEffective);
     let mut left = link();
     left.reverted = Some(false);
     assert_eq!(outcome(Some(left)), Outcome::RevertFailed);

@@ -81,6 +81,20 @@ fn each_way_in_which_a_fault_goes_wrong_has_its_own_verdict() {
 }
 
 #[test]
+fn what_the_lab_turned_away_is_not_taken_back() {
+    let provider = "{type: python, module: chaosbulkhead.actions, func: revert_all}";
+    let all = format!("rollbacks: [{{type: action, name: all, provider: {provider}}}]");
+    // Of an id that it does not know the lab can only say that it does not know it.
+    let mut world = World::new(lab("refused", "unknown"));
+    let ended = world.run(runner(&format!("{NATIVE}{all}\n"), options()));
+    let journal = ended.journal();
+    assert_eq!(journal["bulkhead"]["injections"][0]["state"], "refused");
+    assert_eq!(journal["rollbacks"][0]["status"], "succeeded");
+    assert_eq!(journal["rollbacks"][0]["output"], json!([]));
+    assert_eq!(ended.verdict().outcome().exit_status(), 2);
+}
+
+#[test]
 fn a_condition_that_lasts_aborts_the_method_and_the_hypothesis_may_recover() {
     let mut inner = lab("active", "reverted");
     // Broken from 1 s to 4 s.
