@@ -4,8 +4,16 @@ use super::FAULT_KINDS;
 use crate::{Fault, HttpFault};
 
 /// Keys of a fault in exchanges that are no effects.
-const CONDITIONS: [&str; 7] =
-    ["percent", "route", "cluster", "endpoint", "headers", "active_max", "control_group"];
+const CONDITIONS: [&str; 8] = [
+    "percent",
+    "listener",
+    "route",
+    "cluster",
+    "endpoint",
+    "headers",
+    "active_max",
+    "control_group",
+];
 
 /// What serde expects in place of a name that there is not.
 fn expected(error: &serde_json::Error) -> Vec<String> {
