@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Whoever is nobody on this machine.
 const NOBODY: u32 = 65_534;
 const PARTITION: &str = r#"{"network": {"partition": {"direction": "upstream"}}}"#;
-const LOSS: &str = r#"{"network": {"loss": {"direction": "both", "per": "direction",
+// Of the other direction: it is not to take from the partition what that should strike.
+const LOSS: &str = r#"{"network": {"loss": {"direction": "downstream",
     "model": {"bernoulli": {"percent": 12}}}}}"#;
 
 /// A lab, and whatever was started beside it; killed and waited for, whatever becomes of the test.
@@ -101,6 +102,21 @@ impl Lab {
         links[0].clone()
     }
 
+    /// What the journal says of the end of an injection, once it does: it is written after the answer.
+    fn end_of(&self, id: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let journal = fs::read_to_string(Path::new(&self.state).join("journal")).unwrap();
+            let mut records = journal.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            let is_end = |line: &&str| line.contains(r#""record":"end""#) && line.contains(id);
+            if let Some(end) = records.find(is_end) {
+                return serde_json::from_str(end.split_once(' ').unwrap().1).unwrap();
+            }
+            assert!(Instant::now() < deadline, "no end of {id}: {journal}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     fn holder(&self) -> u32 {
         self.link()["pid"].as_u64().unwrap().try_into().unwrap()
     }
@@ -170,9 +186,7 @@ fn traffic_meets_faults(user: Option<u32>) {
     assert!(!lab.passes());
     let id = id["ids"][0].as_str().unwrap();
     lab.must(&["revert", id]);
-    let journal = fs::read_to_string(Path::new(&lab.state).join("journal")).unwrap();
-    let end = journal.lines().find(|line| line.contains(r#""record":"end""#) && line.contains(id));
-    let end: Value = serde_json::from_str(end.unwrap().split_once(' ').unwrap().1).unwrap();
+    let end = lab.end_of(id);
     assert!(end["effect"]["hits"].as_u64() > Some(0), "{end}");
     let live: Value = serde_json::from_str(&lab.must(&["status", "--json"])).unwrap();
     assert_eq!(live["live"].as_array().unwrap().len(), 1, "the loss is still there: {live}");
