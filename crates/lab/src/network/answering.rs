@@ -8,16 +8,19 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{Call, Order};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::held::{Ask, LINE_BYTES_MAX, Outcome, Reply, Want, line, read};
+use super::held::{ASK_BYTES_MAX, Ask, Outcome, Reply, Want, line, read};
 use crate::{Handle, InjectError, Injector, Surroundings};
 use calls::Calls;
 use taken_back::TakenBack;
+
+/// Most that is believed of how long an answer is of use.
+const LEFT_MAX: Duration = Duration::from_secs(60);
 
 /// The socket to the lab.
 pub(super) struct Listener {
@@ -34,7 +37,7 @@ impl Listener {
 
     /// What is said first; nothing if the lab is gone.
     pub(super) fn first<F: DeserializeOwned>(&mut self) -> io::Result<Option<F>> {
-        read(&mut self.input, LINE_BYTES_MAX)
+        read(&mut self.input, ASK_BYTES_MAX as u64)
     }
 
     /// Answers that.
@@ -49,10 +52,10 @@ impl Listener {
     ) -> io::Result<()> {
         let (carry_out, output) = (Arc::new(carry_out), Arc::new(Mutex::new(self.output)));
         let calls = Arc::new(Calls::default());
-        while let Some(Ask { number, want, left }) = read(&mut self.input, LINE_BYTES_MAX)? {
+        while let Some(Ask { number, want, left }) = read(&mut self.input, ASK_BYTES_MAX as u64)? {
             let (carry_out, output) = (Arc::clone(&carry_out), Arc::clone(&output));
             let call = Calls::begin(&calls);
-            let deadline = Instant::now() + left;
+            let deadline = Instant::now() + left.min(LEFT_MAX);
             let answer = move || {
                 let _call = call;
                 let reply = line(&Reply { number, outcome: carry_out(want, deadline) });

@@ -24,7 +24,7 @@ use crate::GuardianCommand;
 pub(super) use child::{AskError, Holder, MAKE_TIMEOUT, Source};
 pub(crate) use injector::HeldLinkInjector;
 pub use place::{EndPlace, LinkPlace};
-pub(super) use protocol::{Ask, LINE_BYTES_MAX, Made, Make, Outcome, Reply, Want, line, read};
+pub(super) use protocol::{ASK_BYTES_MAX, Ask, Made, Make, Outcome, Reply, Want, line, read};
 
 /// What to do where no link can be made.
 pub(super) const REMEDY: &str = "run the lab as root, or where user namespaces are allowed \

@@ -16,7 +16,7 @@ mod queue;
 use std::io;
 use std::time::Duration;
 
-use bulkhead_chaos::{CarrierChoice, Expectation, Fault, Impairment, Order, Target};
+use bulkhead_chaos::{CarrierChoice, ChaosId, Expectation, Fault, Impairment, Order, Target};
 use serde_json::json;
 
 use super::carrier::Carrier;
@@ -35,6 +35,11 @@ const INSTEAD: &str = "order it on a link (`target: {link: …}`), whose packet 
 /// kernel's own begin with 8000.
 const MAJOR_FIRST: u16 = 0x4000;
 const MAJOR_MASK: u128 = 0x3fff;
+
+/// Upper 16 bits of the handle of the netem of an injection.
+pub(super) const fn major(id: ChaosId) -> u16 {
+    MAJOR_FIRST | (id.bits() & MAJOR_MASK) as u16
+}
 
 /// Carries faults of what leaves an interface, by netem.
 ///
@@ -103,7 +108,7 @@ fn place(order: &Order, place: &Place, leaving: &Impairment) -> Result<Placement
             "one queue is at the root of an interface: take it away first (`tc qdisc del dev NAME root`; one of the lab by `bulkhead chaos revert`), or order it on a link",
         ));
     }
-    let major = MAJOR_FIRST | (order.id.bits() & MAJOR_MASK) as u16;
+    let major = major(order.id);
     queue::rehearse(index, major).map_err(|error| not_let_in(&error))?;
     let header_bytes = queue::header_bytes(index).map_err(cannot)?;
     Ok(Placement {

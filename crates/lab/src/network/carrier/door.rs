@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
@@ -17,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
 
 use super::holder::CarrierPlace;
 use crate::GuardianCommand;
@@ -47,19 +48,23 @@ impl CarrierDoor {
     /// `AddrInUse`: somebody listens there; or it cannot be made, or not be given to the user.
     pub fn open(path: &Path, user: Option<u32>) -> io::Result<Self> {
         if fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket()) {
-            if UnixStream::connect(path).is_ok() {
-                return Err(io::ErrorKind::AddrInUse.into());
+            match UnixStream::connect(path) {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    fs::remove_file(path)?;
+                }
+                // One of another kind, or of whom we may not ask, is not ours to remove either.
+                Ok(_) | Err(_) => return Err(io::ErrorKind::AddrInUse.into()),
             }
-            fs::remove_file(path)?;
         }
         let listener = UnixListener::bind(path)?;
         let own = rustix::process::geteuid().as_raw();
         let mut users = vec![ROOT, own];
         users.extend(user);
         let door = Self { listener, path: path.to_owned(), users };
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        let (_held, file) = file_of(path)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
         if let Some(user) = user.filter(|user| *user != own) {
-            chown(path, Some(user), None)?;
+            chown(&file, Some(user), None)?;
         }
         door.listener.set_nonblocking(true)?;
         Ok(door)
@@ -82,7 +87,8 @@ impl CarrierDoor {
                         hold(&command, lab);
                         drop(one);
                     };
-                    thread::Builder::new().name("carrier-lab".to_owned()).spawn(hold)?;
+                    // Where no thread is to be had its lab sees the end of the connection, and no other does.
+                    let _ = thread::Builder::new().name("carrier-lab".to_owned()).spawn(hold);
                 }
                 Err(why) => refuse(&lab, why),
             }
@@ -100,9 +106,11 @@ impl CarrierDoor {
         }
         match self.listener.accept() {
             Ok((lab, _)) => Ok(Some(lab)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => Ok(None),
-            Err(error) => Err(error),
+            // It has left already, or descriptors run out for a while: no reason to end what is held.
+            Err(_) => {
+                thread::sleep(LOOK_INTERVAL);
+                Ok(None)
+            }
         }
     }
 
@@ -127,6 +135,18 @@ impl Drop for CarrierDoor {
     fn drop(&mut self) {
         // Whoever opens it next would remove it too.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The socket's file itself, and its path as long as that is held: whoever may write the directory could have
+/// put a link to another file in its place meanwhile.
+fn file_of(path: &Path) -> io::Result<(OwnedFd, PathBuf)> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let held = rustix::fs::open(path, flags, Mode::empty())?;
+    let file = PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd()));
+    match fs::metadata(&file)?.file_type().is_socket() {
+        true => Ok((held, file)),
+        false => Err(io::ErrorKind::InvalidInput.into()),
     }
 }
 

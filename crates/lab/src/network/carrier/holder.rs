@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bulkhead_chaos::{Call, ChaosId, Order, TIME_TO_LIVE_MAX, Target};
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ use super::{Allowed, InterfaceInjector, NetworkInjector};
 use crate::network::answering::{Listener, Steps};
 use crate::network::held::{Made, Outcome, Want};
 use crate::network::place::Place;
-use crate::network::{Bpf, NetemInjector, Nftables, maker};
+use crate::network::{Bpf, NetemInjector, Nftables, maker, netem};
 use crate::{GuardianCommand, Handle, InjectError, Refusal, Surroundings};
 
 /// Injections that are remembered as prepared.
@@ -45,6 +46,8 @@ pub(super) type CarrierPlace = Value;
 /// # Errors
 /// The lab says something else.
 pub fn hold_carriers(allowed: Allowed, carry: GuardianCommand) -> io::Result<()> {
+    // Once more: of a program that has its rights from its file, exec forgets what its parent ordered.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut lab = Listener::of_standard_input()?;
     let Some(begin) = lab.first::<Begin>()? else { return Ok(()) };
     if let Err(why) = is_home(&begin.network) {
@@ -75,12 +78,12 @@ fn is_home(network: &str) -> Result<(), String> {
 struct Held {
     allowed: Allowed,
     steps: Steps<NetworkInjector>,
-    /// What it said that taking back needs.
-    prepared: Mutex<BTreeMap<ChaosId, Handle>>,
+    /// What was permitted, and what it said that taking back needs.
+    prepared: Mutex<BTreeMap<ChaosId, (Order, Handle)>>,
 }
 
 impl Held {
-    fn prepared(&self) -> MutexGuard<'_, BTreeMap<ChaosId, Handle>> {
+    fn prepared(&self) -> MutexGuard<'_, BTreeMap<ChaosId, (Order, Handle)>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -108,12 +111,15 @@ impl Held {
             (Call::Inject, None) => Outcome::Done(Err(InjectError::Permanent(
                 "another process has prepared it, which has ended".to_owned(),
             ))),
+            (Call::Inject, Some((permitted, _))) if !is_same(&permitted, order) => Outcome::Done(
+                Err(InjectError::Permanent("another order was prepared under this id".to_owned())),
+            ),
             // One of an earlier process; at the worst a netem of a lab is taken away by it.
             (_, None) => {
                 let handle = if is_of(order, handle) { handle } else { &Value::Null };
                 self.steps.take(call, order, handle, around)
             }
-            (_, Some(ours)) => self.end_of(call, order, &ours, around),
+            (_, Some((_, ours))) => self.end_of(call, order, &ours, around),
         }
     }
 
@@ -121,7 +127,7 @@ impl Held {
         let outcome = self.steps.take(Call::Prepare, order, &Value::Null, around);
         if let Outcome::Prepared(Ok(handle)) = &outcome {
             let mut prepared = self.prepared();
-            prepared.insert(order.id, handle.clone());
+            prepared.insert(order.id, (order.clone(), handle.clone()));
             // Ids ascend with time.
             while prepared.len() > PREPARED_MAX {
                 prepared.pop_first();
@@ -154,14 +160,21 @@ impl Held {
     }
 }
 
-/// Whether a handle that somebody else has made is about the interface of its order and no other.
+/// Whether a handle that somebody else has made is about the interface of its order and no other, and about a
+/// netem that a lab may have put there.
 fn is_of(order: &Order, handle: &Handle) -> bool {
     let (Target::Interface(target), placement) = (&order.target, &handle["placement"]) else {
         return false;
     };
     placement.is_null()
         || (placement["interface"] == *target.name
-            && placement["namespace"] == json!(target.namespace))
+            && placement["namespace"] == json!(target.namespace)
+            && placement["major"] == netem::major(order.id))
+}
+
+/// Whether it is the order that was permitted: preparing asks more than the list of what is allowed.
+fn is_same(permitted: &Order, order: &Order) -> bool {
+    permitted.fault == order.fault && permitted.target == order.target
 }
 
 fn permanent(refusal: &Refusal) -> InjectError {
@@ -187,11 +200,15 @@ mod tests {
             seed: 1,
             expires_unix_ms: 1,
         };
-        let placed = |interface: &str, namespace: &str| json!({"placement": {"interface": interface, "namespace": namespace}});
+        let major = crate::network::netem::major(order.id);
+        let placed = |interface: &str, namespace: &str| json!({"placement": {"interface": interface, "namespace": namespace, "major": major}});
         assert!(is_of(&order, &placed("eth0", "/run/netns/blue")));
         assert!(is_of(&order, &json!({"carrier": "bpf"})));
         assert!(!is_of(&order, &placed("eth1", "/run/netns/blue")));
         assert!(!is_of(&order, &placed("eth0", "/proc/1/ns/net")));
         assert!(!is_of(&order, &json!({"placement": {"interface": "eth0"}})));
+        let mut by_hand = placed("eth0", "/run/netns/blue");
+        by_hand["placement"]["major"] = json!(1);
+        assert!(!is_of(&order, &by_hand), "a netem that no lab has put there");
     }
 }

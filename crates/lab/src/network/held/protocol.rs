@@ -13,9 +13,9 @@ use crate::{Evidence, Handle, InjectError, Refusal};
 
 /// Bytes of a line towards the holder. A Unix socket takes so many as one piece, all or nothing, so that
 /// the lab need not wait for a holder that does not read.
-pub(super) const ASK_BYTES_MAX: usize = 16 << 10;
+pub(in crate::network) const ASK_BYTES_MAX: usize = 16 << 10;
 /// Bytes of a line that is read.
-pub(in crate::network) const LINE_BYTES_MAX: u64 = 1 << 20;
+pub(super) const LINE_BYTES_MAX: u64 = 1 << 20;
 
 /// What is said of an answer to something else than what was asked.
 const ODD: &str = "the process that holds it answered something else";

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 
-use bulkhead_chaos::{Caller, CarrierChoice, InjectRequest, InterfaceTarget, Role, State, Target};
+use bulkhead_chaos::{
+    Caller, CarrierChoice, EngineOptions, InjectRequest, InterfaceTarget, Policy, Role, State,
+    Target,
+};
 use bulkhead_lab::{CarrierDoor, HeldCarriers, Injector as _, Lab, LabOptions, Registry, Until};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
@@ -74,7 +77,9 @@ fn role_lab() {
     let by_itself = injector().prepare(&order(target.clone()), around());
     assert!(by_itself.is_err(), "a lab without rights strikes nothing by itself: {by_itself:?}");
 
-    let (engine, policy) = Default::default();
+    // Two processes begin before the fault is in force, on however busy a machine.
+    let engine = EngineOptions { overall_ms: 20_000, ..EngineOptions::default() };
+    let policy = Policy::default();
     let directory = socket.parent().unwrap().join("lab");
     let options = LabOptions { directory, engine, policy, seed: 1 };
     let carriers = HeldCarriers::at(socket.to_owned());
