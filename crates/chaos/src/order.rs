@@ -65,4 +65,14 @@ impl Target {
             _ => self == other,
         }
     }
+
+    /// Whether both are the same thing, however much of it is struck.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Interface(one), Self::Interface(other)) => {
+                one.name == other.name && one.namespace == other.namespace
+            }
+            _ => self == other,
+        }
+    }
 }

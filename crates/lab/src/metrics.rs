@@ -31,7 +31,8 @@ impl Pages {
         Self::read_within(READ_TIMEOUT, admins)
     }
 
-    fn read_within(timeout: Duration, admins: impl Iterator<Item = SocketAddr>) -> Self {
+    /// As [`Self::read`], with a timeout for each server.
+    pub(crate) fn read_within(timeout: Duration, admins: impl Iterator<Item = SocketAddr>) -> Self {
         let admins: BTreeSet<_> = admins.collect();
         let readers = admins.len().min(READERS_MAX);
         let left = Mutex::new(admins.into_iter());

@@ -24,7 +24,7 @@ impl Engine {
         if let Some(plan) = request.plan_again(first, actor, &known) {
             return Ok(plan);
         }
-        let is_struck = |target: &Target| self.live().any(|it| it.order.target.stands_for(target));
+        let is_struck = |target: &Target| self.live().any(|it| it.order.target.is_at(target));
         request.plan(id, actor, is_struck)
     }
 }

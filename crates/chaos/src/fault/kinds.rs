@@ -9,7 +9,8 @@ pub struct FaultKind {
     pub targets: &'static [&'static str],
     /// What it does, in a line.
     pub effect: &'static str,
-    /// A declaration in JSON that can be carried out as it stands.
+    /// A declaration in JSON that can be carried out as it stands; at an interface as far as its carrier
+    /// can.
     pub example: &'static str,
 }
 

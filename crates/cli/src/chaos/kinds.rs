@@ -74,7 +74,7 @@ fn option(target: &str) -> &'static str {
         "process" => "--pid PID",
         "gateway" => "--gateway ADDR",
         "link" => "--link NAME",
-        "interface" => "--interface NAME",
+        "interface" => "--interface NAME --end END   # as far as a carrier there can",
         _ => "--host",
     }
 }

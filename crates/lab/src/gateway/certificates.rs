@@ -75,14 +75,19 @@ pub(super) fn after(
         .filter(|(address, it)| has_expired(it, around) && had(address) != Some(it.not_after));
     let mut seen = tell(&shown, around);
     let gone = left.next().is_none();
-    let another = !gone && is_another_in_force(order, around)?;
+    let another = !gone && is_another_in_force(order, host, around)?;
     if another {
         seen.push_str("; another fault of the kind is in force");
     }
     Ok(Evidence { holds: gone || another, seen })
 }
 
-fn is_another_in_force(order: &Order, around: Surroundings) -> Result<bool, InjectError> {
+/// Of those that strike the name that was asked for.
+fn is_another_in_force(
+    order: &Order,
+    host: Option<&str>,
+    around: Surroundings,
+) -> Result<bool, InjectError> {
     let reply = admin(order, around)?.ask("GET", "/faults", None)?;
     let document: Value = serde_json::from_slice(&reply.body)
         .map_err(|error| InjectError::Transient(error.to_string()))?;
@@ -90,7 +95,12 @@ fn is_another_in_force(order: &Order, around: Surroundings) -> Result<bool, Inje
     let mut reports =
         faults.filter_map(|it| serde_json::from_value::<FaultReport>(it.clone()).ok());
     Ok(reports.any(|it| {
-        let is_one = it.rule.as_ref().is_some_and(|rule| asked_for(&rule.fault).is_some());
+        let other = it.rule.as_ref().and_then(|rule| asked_for(&rule.fault));
+        let is_one = other.is_some_and(|other| match (other, host) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(other), Some(host)) => other.eq_ignore_ascii_case(host),
+        });
         is_one && it.state == FaultState::Active && it.id != order.id.to_string()
     }))
 }

@@ -1,11 +1,16 @@
 //! Abort conditions at work: which injections they guard, and what is seen of them.
 
+use std::time::Duration;
+
 use bulkhead_chaos::{AbortCondition, AbortWatch, ChaosId, Sample};
 use serde_json::json;
 
 use super::{LAB, Shared};
 use crate::Denied;
 use crate::metrics::Pages;
+
+/// For the look before an order, which delays no other: a server that is busy is no reason to turn it away.
+const FIRST_LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Conditions of one order and the injections that they guard.
 #[derive(Debug)]
@@ -26,7 +31,8 @@ pub(super) fn begin(watched: &mut Vec<Watched>, ids: &[ChaosId], conditions: &[A
 
 /// What cannot be seen of these conditions, if anything.
 pub(super) fn blind(conditions: &[AbortCondition]) -> Result<(), Denied> {
-    let pages = Pages::read(conditions.iter().map(|condition| condition.admin));
+    let admins = conditions.iter().map(|condition| condition.admin);
+    let pages = Pages::read_within(FIRST_LOOK_TIMEOUT, admins);
     for condition in conditions {
         let admin = condition.admin;
         let Some(page) = pages.of(admin) else {

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{
-    APPROVAL_MS_MAX, Approval, Caller, Candidate, ChaosId, InjectRequest, Plan, Rejection, Role,
-    Submission, Victims,
+    ABORT_MAX, APPROVAL_MS_MAX, Approval, Caller, Candidate, ChaosId, InjectRequest, Plan,
+    Rejection, RequestError, Role, Submission, Victims,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -205,6 +205,9 @@ impl Shared {
         let id = request.id.unwrap_or_else(|| self.new_id());
         // What is known already is not ordered anew; and metrics are not read under the lock.
         let is_new = self.core().engine.injection(id).is_none();
+        if request.abort.len() > ABORT_MAX {
+            return Err(RequestError::Abort.into());
+        }
         if is_new {
             abort::blind(&request.abort)?;
         }

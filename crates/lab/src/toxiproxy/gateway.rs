@@ -124,6 +124,10 @@ impl Gateway {
                 is_there |= self.admin.is_active(rule).await?;
             }
             if !is_there || placed.toxic.expires <= Instant::now() {
+                // One that is still on its way comes no more.
+                for rule in &placed.rules {
+                    self.admin.remove(rule).await?;
+                }
                 ended.push(placed.toxic.name.clone());
             }
         }
