@@ -423,8 +423,12 @@ impl Context {
 
     /// What the lab says of one injection.
     fn hear_of(&mut self, id: &str, answer: &Value) {
-        let over = state_of(answer).is_some_and(is_over);
-        for record in self.journal.lab.iter_mut().filter(|record| record.id == id) {
+        let state = state_of(answer);
+        let over = state.is_some_and(is_over);
+        // That another order of its id was turned away says nothing of one that is in force.
+        let is_other = |record: &LabRecord| state == Some("refused") && record.state == "active";
+        let records = self.journal.lab.iter_mut().filter(|record| record.id == id);
+        for record in records.filter(|record| !is_other(record)) {
             record.take_in(answer, over, self.now);
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn stress(mut spec: Fields<'_>, import: &mut Import) -> Vec<Value> {
     let mut faults = Vec::new();
     if let Some(mut stressors) = spec.map("stressors") {
         if let Some(mut cpu) = stressors.map("cpu") {
-            faults.push(cpu_stress(&mut cpu));
+            faults.extend(cpu_stress(&mut cpu, import));
             cpu.finish(import);
         }
         if let Some(mut memory) = stressors.map("memory") {
@@ -38,10 +38,18 @@ pub(super) fn stress(mut spec: Fields<'_>, import: &mut Import) -> Vec<Value> {
 }
 
 /// `load` is the share of the time that each worker computes.
-fn cpu_stress(cpu: &mut Fields<'_>) -> Value {
+fn cpu_stress(cpu: &mut Fields<'_>, import: &mut Import) -> Option<Value> {
     let threads = cpu.number("workers").unwrap_or(1).clamp(1, 1_024);
-    let percent = cpu.percent("load").unwrap_or(100.0);
-    json!({ "host": { "cpu": { "threads": threads, "percent": percent } } })
+    let line = cpu.line_of("load");
+    let percent = match cpu.text("load") {
+        Some(_) => cpu.percent("load"),
+        None => Some(100.0),
+    };
+    if percent.is_none() {
+        let reason = "it is no load: write percent over 0, at most 100";
+        import.leave_out(line, cpu.path_of("load"), reason);
+    }
+    Some(json!({ "host": { "cpu": { "threads": threads, "percent": percent? } } }))
 }
 
 /// `size` is what all workers have together, so that their number makes no difference.
