@@ -46,7 +46,12 @@ impl Worker {
         let cluster = exchange.cluster.and_then(|id| clusters.get(id));
         let endpoint = exchange.endpoint.filter(|_| point != Point::Request);
         let endpoint = endpoint.zip(cluster).and_then(|(id, cluster)| cluster.pool.address(id));
-        let client = exchange.downstream.and_then(|leg| connections.get(leg.connection));
+        // A second attempt is for the client of the first.
+        let leg = match exchange.role {
+            Role::Hedge(first) => exchanges.get(first).and_then(|first| first.downstream),
+            Role::Client | Role::Mirror => exchange.downstream,
+        };
+        let client = leg.and_then(|leg| connections.get(leg.connection));
         let asked = Asked {
             point,
             route: &route.name,

@@ -12,7 +12,7 @@ use bulkhead_message::Address;
 use super::Gateway;
 use crate::clock;
 use crate::faults;
-use crate::injection::Existing;
+use crate::injection::{Existing, Rule};
 use crate::mailbox::Message;
 use crate::snapshot::ClusterEntry;
 
@@ -75,6 +75,7 @@ impl Gateway {
         let named = match &rule.fault {
             Fault::Http(fault) => {
                 fault.check().map_err(|error| invalid(&error))?;
+                Rule::new(fault, 0, None).map_err(FaultRefusal::Invalid)?;
                 existing.check_scope(&fault.scope)
             }
             Fault::Gateway(fault) => {

@@ -14,8 +14,7 @@ const SEEDS: u64 = 20;
 
 /// One run, which tells what it was if it fails.
 fn run(seed: u64, severity: Severity) -> Summary {
-    let given = std::env::var_os("PLAN").map(|path| Plan(std::fs::read_to_string(path).unwrap()));
-    let draft = Draft::new(seed, severity, given);
+    let draft = Draft::new(seed, severity, given());
     let plan = draft.plan.clone();
     let run = catch_unwind(AssertUnwindSafe(|| {
         let summary = World::new(draft).run();
@@ -31,6 +30,11 @@ fn run(seed: u64, severity: Severity) -> Summary {
         println!("what struck, for PLAN=FILE or the lab:\n{}", plan.0);
         resume_unwind(cause)
     })
+}
+
+/// That of the file in `PLAN`.
+fn given() -> Option<Plan> {
+    std::env::var_os("PLAN").map(|path| Plan(std::fs::read_to_string(path).unwrap()))
 }
 
 fn commit() -> String {
@@ -91,7 +95,7 @@ fn the_same_seed_gives_the_same_run() {
         let (first, second) = (run(seed, Severity::Any), run(seed, Severity::Any));
         assert_eq!(first, second, "SEED={seed}");
         // Also if its plan was written down meanwhile.
-        let written = Draft::new(seed, Severity::Any, None).plan;
+        let written = Draft::new(seed, Severity::Any, given()).plan;
         let third = World::new(Draft::new(seed, Severity::Any, Some(written))).run();
         assert_eq!(first, third, "SEED={seed}");
     }
