@@ -83,7 +83,6 @@ fn reloads_on_hangup_and_keeps_the_old_on_error() {
     origin.stop();
 }
 
-/// A drain under load costs no request: clients are told to go away and finish what they have begun.
 #[test]
 fn faults_that_nobody_can_ask_for_are_told() {
     let mut gateway = Running::start(&[
@@ -96,6 +95,7 @@ fn faults_that_nobody_can_ask_for_are_told() {
     assert!(gateway.wait_for("`--allow-faults`").contains("no admin server"));
 }
 
+/// A drain under load costs no request: clients are told to go away and finish what they have begun.
 #[test]
 fn a_drain_under_load_loses_nothing() {
     let origin = origin();

@@ -136,19 +136,29 @@ fn measure(case: &Case) -> (u64, u64, String) {
     assert_eq!(report.failed, 0, "{:?}", report.failure_samples);
     gateway.shutdown();
     origin.stop();
+    // The kernel lists a thread for a moment longer than it can be joined.
+    let began = Instant::now();
+    while !workers().is_empty() {
+        assert!(began.elapsed() < PATIENCE, "{:?}", workers());
+    }
     (after.0 - before.0, after.1 - before.1, told())
+}
+
+/// The kernel's numbers of threads that are workers.
+fn workers() -> Vec<i32> {
+    let tasks = fs::read_dir("/proc/self/task").expect("threads").filter_map(Result::ok);
+    let name = |task: &fs::DirEntry| fs::read_to_string(task.path().join("comm"));
+    tasks
+        .filter(|task| name(task).is_ok_and(|name| name.trim() == "worker-0"))
+        .filter_map(|task| task.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// The kernel's number of the only worker, once it has its name.
 fn worker() -> i32 {
     let began = Instant::now();
     loop {
-        let tasks = fs::read_dir("/proc/self/task").expect("threads").filter_map(Result::ok);
-        let name = |task: &fs::DirEntry| fs::read_to_string(task.path().join("comm"));
-        let workers: Vec<_> = tasks
-            .filter(|task| name(task).is_ok_and(|name| name.trim() == "worker-0"))
-            .filter_map(|task| task.file_name().to_str()?.parse().ok())
-            .collect();
+        let workers = workers();
         if let [worker] = workers[..] {
             return worker;
         }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::http2::{connect, exchange, get, grpc, run};
 use crate::support::{
     PATIENCE, address, client, config, feed, origin, read_response, start, value, wait_for_value,
+    wait_until,
 };
 
 mod bodies;
@@ -29,15 +30,6 @@ const PROTOCOLS: [Protocol; 2] = [Protocol::Http1, Protocol::Http2];
 fn rule(declared: Value) -> FaultRule {
     let fault: HttpFault = serde_json::from_value(declared).expect("a fault");
     FaultRule { seed: 7, ..FaultRule::new(Fault::Http(fault), MINUTE) }
-}
-
-#[track_caller]
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < PATIENCE, "{what}");
-        std::thread::yield_now();
-    }
 }
 
 /// Puts a fault in force at all workers.

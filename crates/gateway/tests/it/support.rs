@@ -71,6 +71,16 @@ pub(crate) fn value(metrics: &str, sample: &str) -> Option<f64> {
     line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok()
 }
 
+/// Waits until it holds; `what` says how it looks if it never does.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let started = std::time::Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < PATIENCE, "{what}");
+        std::thread::yield_now();
+    }
+}
+
 /// Waits until a sample has this value: a client may hear of an end before it is counted.
 #[track_caller]
 pub(crate) fn wait_for_value(gateway: &Gateway, sample: &str, expected: f64) {

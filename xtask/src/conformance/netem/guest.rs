@@ -84,7 +84,7 @@ fn unpack(package: &Path, into: &Path) -> Result<()> {
         .context("start dpkg-deb")?;
     let mut tar = Command::new("tar");
     tar.arg("-x").arg("-C").arg(into).arg("--wildcards").arg("--transform=s,.*/,,");
-    tar.args(["./boot/vmlinuz-*", "./bin/busybox"]);
+    tar.args(["./boot/vmlinuz-*", "*/bin/busybox"]);
     // Packed or not, as the kernel's version has them.
     tar.args(MODULES.map(|module| format!("*/{module}.ko*")));
     let stdout = archive.stdout.take().context("the output of dpkg-deb")?;

@@ -142,11 +142,16 @@ fn clients_see_an_expired_certificate_through_kills_and_reloads_until_it_is_take
         assert_eq!(ask("a.example"), Ok(kind));
         assert_eq!(ask("b.example"), Ok(kind));
     }
-    // One host alone, until its time is over.
+    // One host alone.
     let one = json!({"expire_certificates": {"side": "client", "host": "B.example"}});
-    place(&gateway, "b", one, Duration::from_millis(400));
+    place(&gateway, "b", one.clone(), MINUTE);
     assert_eq!(ask("a.example"), Ok(HandshakeKind::Full), "no session is resumed meanwhile");
-    wait_until("it ends", || gateway.fault("b").is_some_and(|fault| fault.is_over()));
+    gateway.remove_fault("b").expect("taken back");
+    // Its time ends it as well.
+    let fault: GatewayFault = serde_json::from_value(one).expect("a fault");
+    let short = FaultRule::new(Fault::Gateway(fault), Duration::from_millis(100));
+    gateway.put_fault("c", short).expect("a fault");
+    wait_until("it ends", || gateway.fault("c").is_some_and(|fault| fault.is_over()));
     assert!(ask("b.example").is_ok());
 }
 
