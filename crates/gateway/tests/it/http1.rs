@@ -85,7 +85,7 @@ fn what_came_before_an_answer_does_not_count_towards_what_is_thrown_away_after_i
     let gateway = start(config);
     let mut client = client(&gateway);
     let chunk = format!("32001\r\n{}\r\n", "a".repeat(200 * 1024 + 1));
-    client.send("POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    client.send("POST /collect HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
     client.send(chunk.as_str());
     assert!(read_response(&mut client).0.starts_with("HTTP/1.1 413"));
     client.send(chunk + "0\r\n\r\n");
