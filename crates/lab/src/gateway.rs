@@ -6,7 +6,6 @@
 mod certificates;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bulkhead_chaos::{
     Effect, Fault, FaultReport, FaultRule, FaultState, GatewayFault, Order, Target,
@@ -177,7 +176,7 @@ const fn counts(fault: &Fault) -> bool {
 
 /// The gateway itself held that time: whatever has become of it, the fault is gone.
 fn is_over(order: &Order, around: Surroundings) -> bool {
-    around.unix >= Duration::from_millis(order.expires_unix_ms)
+    around.left(order).is_zero()
 }
 
 fn no(seen: &str) -> Evidence {
@@ -220,8 +219,8 @@ fn admin(order: &Order, around: Surroundings) -> Result<Admin, InjectError> {
 
 /// What the gateway is asked for.
 fn rule(order: &Order, around: Surroundings) -> Result<Vec<u8>, String> {
-    let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(around.unix);
-    let rule = FaultRule { seed: order.seed, ..FaultRule::new(order.fault.clone(), left) };
+    let fault = order.fault.clone();
+    let rule = FaultRule { seed: order.seed, ..FaultRule::new(fault, around.left(order)) };
     rule.check().map_err(|error| error.to_string())?;
     serde_json::to_vec(&rule).map_err(|error| error.to_string())
 }

@@ -19,11 +19,11 @@ mod task;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bulkhead_chaos::{ChaosId, Fault, HostFault, Order};
 use serde_json::json;
 
+use crate::injector::part;
 use crate::process::look_until;
 use crate::{Evidence, GuardianCommand, Handle, InjectError, Injector, Refusal, Surroundings};
 pub use carry::carry;
@@ -63,8 +63,7 @@ const fn fault(order: &Order) -> Option<&HostFault> {
 }
 
 fn task(handle: &Handle) -> Result<Task, InjectError> {
-    serde_json::from_value(handle["task"].clone())
-        .map_err(|error| InjectError::Permanent(format!("the handle is not one of ours: {error}")))
+    part(handle, "task")
 }
 
 impl Injector for HostInjector {
@@ -93,10 +92,7 @@ impl Injector for HostInjector {
         around: Surroundings,
     ) -> Result<(), InjectError> {
         let task = task(handle)?;
-        let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(around.unix);
-        if left.is_zero() {
-            return Err(InjectError::Permanent("its time to live is over".to_owned()));
-        }
+        let left = around.still(order)?;
         if let Some(limit) = task.limit() {
             let owner = *self.lowered().entry(limit).or_insert(order.id);
             if owner != order.id {
@@ -148,8 +144,7 @@ impl Injector for HostInjector {
     ) -> Result<Evidence, InjectError> {
         let task = task(handle)?;
         let restores = self.rival(order.id, &task).is_none();
-        let lost = self.children.how_lost(order.id);
-        let mut evidence = look_until(around.deadline, || {
+        let evidence = look_until(around.deadline, || {
             if let Some(pid) = children::pids(order.id).first() {
                 let seen = format!("process {pid} still carries the fault");
                 return Evidence { holds: false, seen };
@@ -160,9 +155,6 @@ impl Injector for HostInjector {
                 Err(error) => Evidence { holds: false, seen: error.to_string() },
             }
         });
-        if let Some(how) = lost {
-            evidence.seen = format!("{}; before that, injection lost: {how}", evidence.seen);
-        }
-        Ok(evidence)
+        Ok(self.children.telling_how_lost(order.id, evidence))
     }
 }

@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use bulkhead_chaos::{Effect, Fault, Order, Target};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,6 +23,34 @@ pub struct Surroundings {
     pub deadline: Instant,
     /// The time of day, since 1970.
     pub unix: Duration,
+}
+
+impl Surroundings {
+    /// What is left of an order's time to live.
+    pub(crate) fn left(self, order: &Order) -> Duration {
+        Duration::from_millis(order.expires_unix_ms).saturating_sub(self.unix)
+    }
+
+    /// The same, of an order that is still to be carried out.
+    ///
+    /// # Errors
+    /// Nothing is left.
+    pub(crate) fn still(self, order: &Order) -> Result<Duration, InjectError> {
+        let left = self.left(order);
+        if left.is_zero() {
+            return Err(InjectError::Permanent("its time to live is over".to_owned()));
+        }
+        Ok(left)
+    }
+}
+
+/// What a handle has under a name.
+///
+/// # Errors
+/// It is not there, or something else.
+pub(crate) fn part<T: DeserializeOwned>(handle: &Handle, name: &str) -> Result<T, InjectError> {
+    serde_json::from_value(handle[name].clone())
+        .map_err(|error| InjectError::Permanent(format!("the handle is not one of ours: {error}")))
 }
 
 /// Carries out one kind of fault.

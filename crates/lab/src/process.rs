@@ -192,10 +192,9 @@ impl Injector for StopProcess {
         if owner != order.id {
             return Err(InjectError::Permanent(format!("{owner} has stopped this process")));
         }
-        let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(around.unix);
         // The guardian knows of it before it is stopped.
         self.guardian
-            .hold(pid, start_time, left, around.deadline)
+            .hold(pid, start_time, around.left(order), around.deadline)
             .map_err(|error| InjectError::Transient(format!("the guardian: {error}")))?;
         match held.signal(Signal::STOP) {
             Ok(true) => Ok(()),

@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use super::carry::{ANSWER, Assignment, IN_FORCE};
 use super::task::Task;
 use crate::process::{Held, LOOK_INTERVAL, Stat};
-use crate::{GuardianCommand, InjectError};
+use crate::{Evidence, GuardianCommand, InjectError};
 
 /// In the environment of a child: the id of its injection.
 const ID_VARIABLE: &str = "BULKHEAD_CHAOS_ID";
@@ -55,9 +55,12 @@ impl Children {
         lock(&self.running).get(&id).cloned()
     }
 
-    /// How the child of an injection ended before it was told to; told once.
-    pub(crate) fn how_lost(&self, id: ChaosId) -> Option<String> {
-        lock(&self.lost).remove(&id)
+    /// What was seen, and how the child of the injection ended if it did before it was told to; told once.
+    pub(crate) fn telling_how_lost(&self, id: ChaosId, mut evidence: Evidence) -> Evidence {
+        if let Some(how) = lock(&self.lost).remove(&id) {
+            evidence.seen += &format!("; before that, injection lost: {how}");
+        }
+        evidence
     }
 
     /// Returns once the child says that its task is in force. One that was started by an attempt before

@@ -10,6 +10,7 @@ mod child;
 mod injector;
 mod place;
 mod protocol;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -301,11 +301,7 @@ fn note(evidence: &mut Evidence, holds: bool, lane: usize, text: &str) {
 
 /// When the box is to end it. A clock that was set back makes no life longer.
 fn expiry(order: &Order, around: Surroundings) -> Result<Instant, InjectError> {
-    let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(around.unix);
-    if left.is_zero() {
-        return Err(InjectError::Permanent("its time to live is over".to_owned()));
-    }
-    Ok(Instant::now() + left.min(TIME_TO_LIVE_MAX))
+    Ok(Instant::now() + around.still(order)?.min(TIME_TO_LIVE_MAX))
 }
 
 fn network(order: &Order) -> Option<&NetworkFault> {

@@ -14,7 +14,6 @@ mod placement;
 mod queue;
 
 use std::io;
-use std::time::Duration;
 
 use bulkhead_chaos::{CarrierChoice, ChaosId, Expectation, Fault, Impairment, Order, Target};
 use serde_json::json;
@@ -23,6 +22,7 @@ use super::carrier::Carrier;
 use super::place::Place;
 use super::{NetworkError, interface};
 use crate::host::{Children, Task, Work as _};
+use crate::injector::part;
 use crate::process::look_until;
 use crate::{Evidence, GuardianCommand, Handle, InjectError, Injector, Refusal, Surroundings};
 use parameters::Setting;
@@ -136,8 +136,7 @@ fn not_let_in(error: &io::Error) -> Refusal {
 }
 
 fn task(handle: &Handle) -> Result<Placement, InjectError> {
-    serde_json::from_value(handle["placement"].clone())
-        .map_err(|error| InjectError::Permanent(format!("the handle is not one of ours: {error}")))
+    part(handle, "placement")
 }
 
 fn unknown(error: io::Error) -> InjectError {
@@ -204,10 +203,7 @@ impl Injector for NetemInjector {
         handle: &Handle,
         around: Surroundings,
     ) -> Result<(), InjectError> {
-        let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(around.unix);
-        if left.is_zero() {
-            return Err(InjectError::Permanent("its time to live is over".to_owned()));
-        }
+        let left = around.still(order)?;
         self.children.start(order.id, &Task::Netem(task(handle)?), left, around.deadline)
     }
 
@@ -249,15 +245,11 @@ impl Injector for NetemInjector {
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         let placement = task(handle)?;
-        let lost = self.children.how_lost(order.id);
-        let mut evidence = look_until(around.deadline, || match placement.look_restored() {
+        let evidence = look_until(around.deadline, || match placement.look_restored() {
             Ok(evidence) => evidence,
             Err(error) => Evidence { holds: false, seen: error.to_string() },
         });
-        if let Some(how) = lost {
-            evidence.seen = format!("{}; before that, injection lost: {how}", evidence.seen);
-        }
-        Ok(evidence)
+        Ok(self.children.telling_how_lost(order.id, evidence))
     }
 }
 

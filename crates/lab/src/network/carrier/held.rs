@@ -10,7 +10,7 @@ use bulkhead_chaos::{Call, Effect, Fault, Order, Target};
 use serde_json::json;
 
 use super::holder::{Begin, CarrierPlace};
-use crate::network::held::{AskError, Holder, MAKE_TIMEOUT, Outcome, Source, Want};
+use crate::network::held::{AskError, Holder, MAKE_TIMEOUT, Source};
 use crate::network::maker;
 use crate::network::place::Place;
 use crate::{Evidence, GuardianCommand, Handle, InjectError, Injector, Refusal, Surroundings};
@@ -108,17 +108,6 @@ impl HeldCarriers {
     }
 }
 
-fn ask(
-    holder: &CarrierHolder,
-    call: Call,
-    order: &Order,
-    handle: &Handle,
-    around: Surroundings,
-) -> Result<Outcome, AskError> {
-    let (order, handle) = (Box::new(order.clone()), handle.clone());
-    holder.ask(Want::Call { call, order, handle, unix: around.unix }, around.deadline)
-}
-
 /// The number of the process that a handle names.
 fn told(handle: &Handle) -> String {
     format!("process {}", maker::process(&handle[HOLDER]).unwrap_or_default())
@@ -157,7 +146,8 @@ impl Injector for HeldCarriers {
             Refusal::new(format!("there is no process that holds carriers: {why}"), remedy)
         };
         let holder = self.holder(around.deadline).map_err(nobody)?;
-        let outcome = ask(&holder, Call::Prepare, order, &Handle::Null, around)
+        let outcome = holder
+            .step(Call::Prepare, order, &Handle::Null, around)
             .map_err(|error| nobody(error.to_string()))?;
         let mut handle = outcome.prepared()?;
         handle[HOLDER] = holder.place().clone();
@@ -174,7 +164,7 @@ impl Injector for HeldCarriers {
         around: Surroundings,
     ) -> Result<(), InjectError> {
         let holder = self.of_handle(handle).ok_or(AskError::Gone)?;
-        ask(&holder, Call::Inject, order, handle, around)?.done()
+        holder.step(Call::Inject, order, handle, around)?.done()
     }
 
     fn verify(
@@ -186,7 +176,7 @@ impl Injector for HeldCarriers {
         let Some(holder) = self.of_handle(handle) else {
             return Ok(Evidence { holds: false, seen: ended(handle) });
         };
-        let mut evidence = ask(&holder, Call::Verify, order, handle, around)?.seen()?;
+        let mut evidence = holder.step(Call::Verify, order, handle, around)?.seen()?;
         evidence.seen = format!("{}; held by {}", evidence.seen, told(handle));
         Ok(evidence)
     }
@@ -198,13 +188,13 @@ impl Injector for HeldCarriers {
         around: Surroundings,
     ) -> Result<(), InjectError> {
         if let Some(holder) = self.of_handle(handle) {
-            match ask(&holder, Call::Revert, order, handle, around) {
+            match holder.step(Call::Revert, order, handle, around) {
                 Err(AskError::Gone) => {}
                 answer => return answer?.done(),
             }
         }
         match self.successor(handle, around.deadline) {
-            Ok(holder) => ask(&holder, Call::Revert, order, handle, around)?.done(),
+            Ok(holder) => holder.step(Call::Revert, order, handle, around)?.done(),
             Err(why) => vanished(handle, &why).map(|_| ()),
         }
     }
@@ -217,13 +207,13 @@ impl Injector for HeldCarriers {
     ) -> Result<Evidence, InjectError> {
         let call = Call::VerifyReverted;
         if let Some(holder) = self.of_handle(handle) {
-            match ask(&holder, call, order, handle, around) {
+            match holder.step(call, order, handle, around) {
                 Err(AskError::Gone) => {}
                 answer => return answer?.seen(),
             }
         }
         let mut evidence = match self.successor(handle, around.deadline) {
-            Ok(holder) => ask(&holder, call, order, handle, around)?.seen()?,
+            Ok(holder) => holder.step(call, order, handle, around)?.seen()?,
             Err(why) => return vanished(handle, &why),
         };
         evidence.seen = format!("{}; {}", evidence.seen, ended(handle));
@@ -236,10 +226,6 @@ impl Injector for HeldCarriers {
     }
 
     fn effect(&self, order: &Order, handle: &Handle, around: Surroundings) -> Option<Effect> {
-        let want = Want::Effect { order: Box::new(order.clone()), handle: handle.clone() };
-        match self.of_handle(handle)?.ask(want, around.deadline) {
-            Ok(Outcome::Effect(effect)) => effect,
-            _ => None,
-        }
+        self.of_handle(handle)?.effect(order, handle, around)
     }
 }

@@ -98,7 +98,7 @@ impl Held {
     }
 
     fn call(&self, call: Call, order: &Order, handle: &Handle, around: Surroundings) -> Outcome {
-        if let Err(refusal) = self.admit(order, around.unix) {
+        if let Err(refusal) = self.admit(order, around) {
             return match call {
                 Call::Prepare => Outcome::Prepared(Err(refusal)),
                 Call::Inject | Call::Revert => Outcome::Done(Err(permanent(&refusal))),
@@ -147,8 +147,8 @@ impl Held {
     }
 
     /// Whether it may be carried out here, and not for too long.
-    fn admit(&self, order: &Order, unix: Duration) -> Result<(), Refusal> {
-        let left = Duration::from_millis(order.expires_unix_ms).saturating_sub(unix);
+    fn admit(&self, order: &Order, around: Surroundings) -> Result<(), Refusal> {
+        let left = around.left(order);
         if left > TIME_TO_LIVE_MAX + CLOCK_SLACK {
             let most = TIME_TO_LIVE_MAX.as_secs();
             return Err(Refusal::new(

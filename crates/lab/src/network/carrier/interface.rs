@@ -88,7 +88,7 @@ impl<M: Mechanism> InterfaceInjector<M> {
         }
     }
 
-    fn plan(&self, order: &Order, unix: Duration) -> Result<(StrikePlan, Vec<String>), Refusal> {
+    fn plan(&self, order: &Order, left: Duration) -> Result<(StrikePlan, Vec<String>), Refusal> {
         let docs = "see docs/chaos-network.md";
         let (Fault::Network(fault), Target::Interface(target)) = (&order.fault, &order.target)
         else {
@@ -97,14 +97,13 @@ impl<M: Mechanism> InterfaceInjector<M> {
         let checked = fault.check().map_err(|error| Refusal::new(error.to_string(), docs))?;
         let strikes =
             target.strikes(&checked).map_err(|error| Refusal::new(error.to_string(), docs))?;
-        let expires = Duration::from_millis(order.expires_unix_ms);
         let plan = StrikePlan {
             id: order.id.bits(),
             name: format!("bulkhead_chaos_{}", order.id.to_string().replace('-', "_")),
             interface: target.name.clone(),
             index: 0,
             strikes,
-            time_to_live: expires.saturating_sub(unix),
+            time_to_live: left,
             seed: order.seed,
         };
         Ok((plan, checked.notes))
@@ -177,7 +176,7 @@ impl<M: Mechanism> Injector for InterfaceInjector<M> {
     }
 
     fn prepare(&self, order: &Order, around: Surroundings) -> Result<Handle, Refusal> {
-        let (mut plan, mut notes) = self.plan(order, around.unix)?;
+        let (mut plan, mut notes) = self.plan(order, around.left(order))?;
         self.obeys(&plan.strikes)?;
         let Target::Interface(target) = &order.target else {
             return Err(Refusal::new("this is no interface", "name one"));
@@ -212,10 +211,7 @@ impl<M: Mechanism> Injector for InterfaceInjector<M> {
         if self.held().len() >= HELD_MAX {
             return Err(InjectError::Transient(format!("{HELD_MAX} faults are held already")));
         }
-        let (mut plan, _) = self.plan(order, around.unix).map_err(permanent)?;
-        if plan.time_to_live.is_zero() {
-            return Err(InjectError::Permanent("its time to live is over".to_owned()));
-        }
+        let (mut plan, _) = self.plan(order, around.still(order)?).map_err(permanent)?;
         let Target::Interface(target) = &order.target else {
             return Err(InjectError::Permanent("this is no interface".to_owned()));
         };
@@ -251,7 +247,7 @@ impl<M: Mechanism> Injector for InterfaceInjector<M> {
         let holding = self.held().get_mut(&order.id).and_then(|held| held.holding.take());
         let Some(holding) = holding else { return self.nobody_holds(handle) };
         let unknown = |error: NetworkError| InjectError::Unknown(error.told());
-        let (mut plan, _) = self.plan(order, around.unix).map_err(permanent)?;
+        let (mut plan, _) = self.plan(order, around.left(order)).map_err(permanent)?;
         let place = self.place_of(order.id).ok_or_else(|| {
             InjectError::Unknown("it is being taken back by another call".to_owned())
         })?;

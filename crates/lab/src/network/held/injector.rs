@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bulkhead_chaos::{Call, Effect, Fault, Order, Target};
 
-use super::{AskError, HeldLinks, LinkHolder, Outcome, Want};
+use super::{AskError, HeldLinks, LinkHolder};
 use crate::network::injector::gone;
 use crate::{Evidence, Handle, InjectError, Injector, Refusal, Surroundings};
 
@@ -32,17 +32,6 @@ impl HeldLinkInjector {
     }
 }
 
-fn ask(
-    holder: &LinkHolder,
-    call: Call,
-    order: &Order,
-    around: Surroundings,
-) -> Result<Outcome, AskError> {
-    let order = Box::new(order.clone());
-    let want = Want::Call { call, order, handle: Handle::Null, unix: around.unix };
-    holder.ask(want, around.deadline)
-}
-
 impl Injector for HeldLinkInjector {
     fn takes(&self, fault: &Fault) -> bool {
         matches!(fault, Fault::Network(_))
@@ -59,7 +48,7 @@ impl Injector for HeldLinkInjector {
                 "make it with `bulkhead chaos link add NAME`",
             ));
         };
-        match ask(&holder, Call::Prepare, order, around) {
+        match holder.step(Call::Prepare, order, &Handle::Null, around) {
             Ok(outcome) => outcome.prepared(),
             Err(error) => Err(Refusal::new(
                 error.to_string(),
@@ -75,7 +64,7 @@ impl Injector for HeldLinkInjector {
         around: Surroundings,
     ) -> Result<(), InjectError> {
         match self.prepared(order, handle) {
-            Some(holder) => ask(&holder, Call::Inject, order, around)?.done(),
+            Some(holder) => holder.step(Call::Inject, order, &Handle::Null, around)?.done(),
             None => Err(AskError::Gone.into()),
         }
     }
@@ -87,7 +76,7 @@ impl Injector for HeldLinkInjector {
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         match self.prepared(order, handle) {
-            Some(holder) => ask(&holder, Call::Verify, order, around)?.seen(),
+            Some(holder) => holder.step(Call::Verify, order, &Handle::Null, around)?.seen(),
             None => Ok(Evidence { holds: false, seen: AskError::Gone.to_string() }),
         }
     }
@@ -99,7 +88,7 @@ impl Injector for HeldLinkInjector {
         around: Surroundings,
     ) -> Result<(), InjectError> {
         let Some(holder) = self.prepared(order, handle) else { return gone(handle).map(|_| ()) };
-        match ask(&holder, Call::Revert, order, around) {
+        match holder.step(Call::Revert, order, &Handle::Null, around) {
             Err(AskError::Gone) => Ok(()),
             answer => answer?.done(),
         }
@@ -112,18 +101,13 @@ impl Injector for HeldLinkInjector {
         around: Surroundings,
     ) -> Result<Evidence, InjectError> {
         let Some(holder) = self.prepared(order, handle) else { return gone(handle) };
-        match ask(&holder, Call::VerifyReverted, order, around) {
+        match holder.step(Call::VerifyReverted, order, &Handle::Null, around) {
             Err(AskError::Gone) => gone(handle),
             answer => answer?.seen(),
         }
     }
 
     fn effect(&self, order: &Order, handle: &Handle, around: Surroundings) -> Option<Effect> {
-        let order_of = Box::new(order.clone());
-        let want = Want::Effect { order: order_of, handle: Handle::Null };
-        match self.prepared(order, handle)?.ask(want, around.deadline) {
-            Ok(Outcome::Effect(effect)) => effect,
-            _ => None,
-        }
+        self.prepared(order, handle)?.effect(order, &Handle::Null, around)
     }
 }

@@ -30,7 +30,7 @@ impl<M: Mechanism> InterfaceInjector<M> {
         let Some(place) = self.find_place(order, handle) else {
             return Ok(no(format!("{name}: the network namespace is gone")));
         };
-        let (mut plan, _) = self.plan(order, around.unix).map_err(permanent)?;
+        let (mut plan, _) = self.plan(order, around.left(order)).map_err(permanent)?;
         let loopback = matches!(&order.target, Target::Interface(it) if it.is_loopback());
         place
             .run(|| {
@@ -116,7 +116,7 @@ impl<M: Mechanism> InterfaceInjector<M> {
             let seen = format!("{name}: its namespace is gone, and so is the process that held it");
             return Ok(Evidence { holds: true, seen });
         };
-        let (mut plan, _) = self.plan(order, around.unix).map_err(permanent)?;
+        let (mut plan, _) = self.plan(order, around.left(order)).map_err(permanent)?;
         let sight = place
             .run(|| {
                 // An interface that is gone has taken everything with it that was at it.
