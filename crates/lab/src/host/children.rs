@@ -88,7 +88,10 @@ impl Children {
     /// Ends the child of an injection, also one that an earlier lab has started.
     pub(crate) fn end(&self, id: ChaosId, deadline: Instant) -> io::Result<()> {
         if let Some(child) = lock(&self.running).remove(&id) {
-            if let Some(how) = child.lost() {
+            // One whose environment is gone ends by itself, and can be waited for in a moment.
+            let is_ending = !pids(id).contains(&child.pid);
+            let how = if is_ending { Some(child.wait_until_lost(deadline)) } else { child.lost() };
+            if let Some(how) = how {
                 lock(&self.lost).insert(id, how);
             }
             child.kill()?;
