@@ -208,7 +208,7 @@ impl<M: Mechanism> Injector for InterfaceInjector<M> {
         if self.held().get(&order.id).is_some_and(|held| held.holding.is_some()) {
             return Ok(());
         }
-        if self.held().len() >= HELD_MAX {
+        if !make_room(&mut self.held(), HELD_MAX) {
             return Err(InjectError::Transient(format!("{HELD_MAX} faults are held already")));
         }
         let (mut plan, _) = self.plan(order, around.still(order)?).map_err(permanent)?;
@@ -282,6 +282,16 @@ impl<M: Mechanism> Injector for InterfaceInjector<M> {
     }
 }
 
+/// Whether one more can be held, in place of the oldest that was taken back and never asked what it did.
+fn make_room<H>(held: &mut BTreeMap<ChaosId, Held<H>>, most: usize) -> bool {
+    if held.len() < most {
+        return true;
+    }
+    // Ids ascend with time.
+    let ended = held.iter().find(|(_, it)| it.holding.is_none()).map(|(id, _)| *id);
+    ended.is_some_and(|id| held.remove(&id).is_some())
+}
+
 /// A strike for people.
 fn told(strike: &Strike) -> String {
     let share = match strike.law {
@@ -297,4 +307,32 @@ fn told(strike: &Strike) -> String {
 /// What was refused when it was permitted already stays refused.
 fn permanent(refusal: Refusal) -> InjectError {
     InjectError::Permanent(refusal.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_chaos::Random;
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_asked_about_makes_room_and_what_is_in_force_does_not() {
+        let target = InterfaceTarget::new("lo");
+        let mut held = BTreeMap::new();
+        let mut random = Random::new(1);
+        let ids: Vec<_> =
+            (1..=3).map(|ms| ChaosId::new(Duration::from_millis(ms), &mut random)).collect();
+        for (id, holding) in ids.iter().zip([Some(()), None, None]) {
+            let place = Arc::new(Place::of(&target).unwrap());
+            let probes = Effect::default();
+            held.insert(*id, Held { place, holding, last: None, probes });
+        }
+        assert!(make_room(&mut held, 4) && held.len() == 3);
+        assert!(
+            make_room(&mut held, 3) && !held.contains_key(&ids[1]),
+            "the oldest that has ended"
+        );
+        assert!(make_room(&mut held, 2) && !held.contains_key(&ids[2]));
+        assert!(!make_room(&mut held, 1) && held.contains_key(&ids[0]), "it is in force");
+    }
 }
