@@ -71,12 +71,11 @@ impl Front<'_> {
             ("POST", ["populate"]) => {
                 // What is no list is refused by who makes proxies of it.
                 let inputs: Vec<ProxyInput> = serde_json::from_slice(body).unwrap_or_default();
-                for input in inputs {
-                    if self.is_listener(gateway, &input.name).await? {
-                        return Err(ApiError::not_ours(&input.name));
-                    }
+                match self.first_listener(gateway, inputs.iter().map(|it| it.name.as_str())).await?
+                {
+                    Some(name) => Err(ApiError::not_ours(name)),
+                    None => Ok(None),
                 }
-                Ok(None)
             }
             (_, ["proxies", name, below @ ..]) if self.is_listener(gateway, name).await? => {
                 self.listener(gateway, method, name, below, body).await.map(Some)
@@ -87,11 +86,30 @@ impl Front<'_> {
 
     /// Whether it is the gateway's, and not hidden by one of ours.
     async fn is_listener(self, gateway: &Gateway, name: &str) -> Result<bool, ApiError> {
-        if self.own.lock().await.get(name).is_ok() {
-            return Ok(false);
+        Ok(self.first_listener(gateway, [name]).await?.is_some())
+    }
+
+    /// The first of these names that is. The gateway is asked once, and not about names of ours.
+    async fn first_listener<'n>(
+        self,
+        gateway: &Gateway,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Result<Option<&'n str>, ApiError> {
+        let mut others: Vec<&str> = names.into_iter().collect();
+        {
+            let mut own = self.own.lock().await;
+            others.retain(|name| own.get(name).is_err());
+        }
+        if others.is_empty() {
+            return Ok(None);
         }
         gateway.refresh().await?;
-        Ok(gateway.has(name).await)
+        for name in others {
+            if gateway.has(name).await {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 
     /// The paths of one listener and below.
